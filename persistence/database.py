@@ -28,9 +28,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
+from uuid import UUID
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
@@ -140,6 +149,20 @@ def orm(held: Connection | None) -> PooledClient | HeldClient:
             raise RuntimeError("this connection is not the one of the open transaction")
         return current
     return HeldClient(pooled_client(), held)
+
+
+def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """The columns of the rows, as arrays for `unnest`. There must be at least one row."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def ends_of(ids: Collection[UUID]) -> tuple[UUID, UUID]:
+    """The smallest and the largest ID. Add both to `id = ANY($n)` of a table by month.
+
+    A plan for these IDs leaves out the other months by `id = ANY($n)`, a plan that is kept for any
+    IDs only by a comparison with each end.
+    """
+    return min(ids, default=UUID(int=0)), max(ids, default=UUID(int=0))
 
 
 def note(tx: Connection, topics: Iterable[Topic]) -> None:

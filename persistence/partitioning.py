@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from domain.ids import first_id_at
 from domain.loops import backoff_seconds
 from persistence.partitions import (
     BRIEFLY,
@@ -26,7 +27,6 @@ from persistence.partitions import (
     time_of,
 )
 from persistence.servers import credentials
-from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain.ids import first_id_at
 from domain.transactions import LockTimeout
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, transaction
-from persistence.sql import first_id_at
 
 __all__ = ["drop_empty_months", "make_partitions"]
 

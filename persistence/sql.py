@@ -1,17 +1,12 @@
-"""Pieces of SQL that several modules share."""
+"""Pieces of SQL that several modules share: times, IDs of transactions, combined statements."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any
-from uuid import UUID
 
 from tortoise.expressions import RawSQL
 from tortoise.fields.db_defaults import SqlDefault
-
-from domain.ids import first_id_at as first_id_at
 
 NOW = RawSQL("clock_timestamp()")
 """The time by the clock of PostgreSQL, for querysets: the clocks of several servers may differ."""
@@ -20,20 +15,6 @@ CURRENT_TRANSACTION = SqlDefault("pg_current_xact_id()::text::bigint")
 """The ID of the transaction that writes a row: 64 bits, so it never wraps around."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
-
-
-def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """The columns of the rows, as arrays for `unnest`. There must be at least one row."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def ends_of(ids: Collection[UUID]) -> tuple[UUID, UUID]:
-    """The smallest and the largest ID. Add both to `id = ANY($n)` of a table by month.
-
-    A plan for these IDs leaves out the other months by `id = ANY($n)`, a plan that is kept for any
-    IDs only by a comparison with each end.
-    """
-    return min(ids, default=UUID(int=0)), max(ids, default=UUID(int=0))
 
 
 def committed_since(column: str, snapshot: str) -> str:

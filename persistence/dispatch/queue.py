@@ -27,10 +27,10 @@ from domain.dispatch.messages import (
     Waiting,
 )
 from domain.identity.quiet_hours import QuietHours
+from domain.ids import first_id_at
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, SendKind
-from persistence.database import connection, connection_with_plans, note
-from persistence.sql import columns, ends_of, first_id_at
+from persistence.database import columns, connection, connection_with_plans, ends_of, note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

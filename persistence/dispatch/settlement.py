@@ -22,11 +22,11 @@ from domain.dispatch.messages import (
 )
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
+from domain.ids import first_id_at
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, note
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, columns, connection, ends_of, note
 from persistence.sending.messages import OF_SEND_WITH_STATUS, first_of_sends
-from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -43,7 +43,7 @@ FROM provider_account WHERE id = $1
 SHARE_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR SHARE"
 LOCK_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR NO KEY UPDATE"
 
-# `persistence.sql.ends_of` says why the ends of the IDs are given, too.
+# `persistence.database.ends_of` says why the ends of the IDs are given, too.
 LOCK_ATTEMPTS = """
 SELECT FROM attempt WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE
 """

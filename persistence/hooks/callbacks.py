@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from domain.ids import new_id
-from persistence.sql import columns
+from persistence.database import columns
 
 __all__ = ["enqueue_callback", "queue_callback_events"]
 

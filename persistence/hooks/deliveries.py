@@ -21,8 +21,7 @@ from domain.hooks.deliveries import (
     Recorded,
 )
 from domain.live import hints
-from persistence.database import connection, note, transaction
-from persistence.sql import columns
+from persistence.database import columns, connection, note, transaction
 
 __all__ = [
     "claim_endpoints",

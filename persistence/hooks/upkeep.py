@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from domain.ids import first_id_at
 from domain.sending.schedule import MOST_AHEAD
 from persistence.database import connection, transaction
 from persistence.hooks.deliveries import WAITING
 from persistence.sending.messages import OF_SEND_WITH_STATUS
-from persistence.sql import first_id_at
 
 __all__ = ["fail_overdue_deliveries", "purge_deliveries", "queue_finished_sends"]
 

@@ -14,9 +14,8 @@ from domain.dispatch.messages import Uncaptured
 from domain.ids import new_id
 from domain.live import hints
 from domain.sending.messages import Line
-from persistence.database import connection, note
+from persistence.database import columns, connection, note
 from persistence.sending.messages import first_of_sends
-from persistence.sql import columns
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -23,7 +23,7 @@ from domain.inbox.messages import (
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
 from domain.sending.messages import Message, MessageStatus
-from persistence.database import connection, note
+from persistence.database import columns, connection, note
 from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of, rows_within
 from persistence.pages import (
     add_limit,
@@ -32,7 +32,6 @@ from persistence.pages import (
     read_page,
 )
 from persistence.planned import read_selected
-from persistence.sql import columns
 
 if TYPE_CHECKING:
     from asyncpg import Record

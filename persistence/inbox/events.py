@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain.ids import first_id_at
 from domain.inbox.webhooks import (
     REPEAT_SECONDS,
     DueEvent,
@@ -21,8 +22,7 @@ from domain.inbox.webhooks import (
     WebhookOutcome,
 )
 from domain.live import hints
-from persistence.database import connection, note
-from persistence.sql import columns, ends_of, first_id_at
+from persistence.database import columns, connection, ends_of, note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import Refund
+from domain.ids import first_id_at
 from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
 from domain.inbox.webhooks import LockedEvent
 from domain.live import hints
 from domain.sending.schedule import LONGEST_WAIT
-from persistence.database import connection, note
+from persistence.database import columns, connection, ends_of, note
 from persistence.sending.messages import first_of_sends
-from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection

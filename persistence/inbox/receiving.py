@@ -12,16 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.ids import new_id
+from domain.ids import first_id_at, new_id
 from domain.inbox.messages import ConversationKey, NewInbound
 from domain.inbox.routing import WRITERS_DAYS, CandidateIndex
 from domain.inbox.senders import is_answerable
 from domain.live import hints
 from domain.sending.messages import Line
 from domain.sending.schedule import LONGEST_WAIT
-from persistence.database import note
+from persistence.database import columns, note
 from persistence.inbox.capture import write_lines
-from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import LockedMessage
+from domain.ids import first_id_at
 from domain.inbox.webhooks import (
     PollBatch,
     Polled,
@@ -25,9 +26,8 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from domain.sending.messages import MessageStatus
 from domain.sending.text import segments_of
-from persistence.database import connection, note
+from persistence.database import columns, connection, note
 from persistence.dispatch.settlement import OF_MESSAGES, UNDECIDED_COLUMNS, locked_messages
-from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -18,7 +18,7 @@ from tortoise.functions import Sum
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, OfClient
-from domain.ids import new_id
+from domain.ids import first_id_at, new_id
 from domain.inbox.messages import ModemRoute, ReplyOrigin
 from domain.inbox.webhooks import (
     DueEvent,
@@ -35,7 +35,6 @@ from persistence.identity.models import AssignedNumber
 from persistence.inbox.models import ModemRoute as RouteRow
 from persistence.inbox.models import WebhookEvent as EventRow
 from persistence.pages import list_page
-from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet

@@ -27,7 +27,7 @@ from domain.ledger.checkpoints import AccountStart
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
-from persistence.database import connection, note, transaction
+from persistence.database import columns, connection, note, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
@@ -39,7 +39,6 @@ from persistence.sending.tallies import (
     WEIGHT_OF_TALLY,
     WEIGHTS,
 )
-from persistence.sql import columns
 
 if TYPE_CHECKING:
     from asyncpg import Record

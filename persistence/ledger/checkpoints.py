@@ -11,10 +11,9 @@ from uuid import UUID
 import orjson
 
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, SendsOfMonth
-from persistence.database import connection, transaction
+from persistence.database import columns, connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
-from persistence.sql import columns
 
 if TYPE_CHECKING:
     from asyncpg import Record

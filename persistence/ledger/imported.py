@@ -11,8 +11,7 @@ from uuid import UUID
 
 from domain.identity.access import Everything, Payer
 from domain.ledger.imported import LogLine, NewImportedLine, NewOpeningBalance, OpeningBalance
-from persistence.database import connection
-from persistence.sql import columns
+from persistence.database import columns, connection
 
 if TYPE_CHECKING:
     from persistence.database import Connection

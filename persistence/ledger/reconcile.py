@@ -15,6 +15,7 @@ import asyncpg
 
 from domain.errors import AlreadyRunning, NotFound
 from domain.identity.access import Everything
+from domain.ids import first_id_at
 from domain.ledger.reconciliation import (
     CheckedPage,
     CheckedSend,
@@ -28,7 +29,6 @@ from persistence.database import connection, note, transaction
 from persistence.ledger import models
 from persistence.pages import list_page
 from persistence.sending.tallies import dropped
-from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -19,9 +19,8 @@ from domain.ledger.reconciliation import (
     WrongLine,
 )
 from domain.live import hints
-from persistence.database import connection, note
+from persistence.database import columns, connection, note
 from persistence.ledger.reconcile import ADD_UNITS
-from persistence.sql import columns
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -14,8 +14,8 @@ import orjson
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from persistence.database import connection, note, topics_of
-from persistence.sql import columns, combined
+from persistence.database import columns, connection, note, topics_of
+from persistence.sql import combined
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -25,7 +25,7 @@ from persistence.copying import (
     timestamptz,
     uuid,
 )
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, orm
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, columns, connection, orm
 from persistence.ledger.transfers import book_of
 from persistence.sending import models
 from persistence.sending.batches import (
@@ -37,7 +37,6 @@ from persistence.sending.batches import (
     send_row,
 )
 from persistence.sending.messages import first_of_sends
-from persistence.sql import columns
 
 if TYPE_CHECKING:
     from persistence.database import Connection

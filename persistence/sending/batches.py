@@ -21,8 +21,7 @@ from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import AcceptedSends
-from persistence.database import note, topics_of
-from persistence.sql import columns
+from persistence.database import columns, note, topics_of
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.ids import first_id_at
 from domain.pages import Window
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import MessageStatus
 from persistence.pages import Filter, order_of, page_clause
-from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from domain.dispatch.settlement import OPTED_OUT
+from domain.ids import first_id_at
 from domain.inbox.capture import BEGINNING, capture_contacts
 from domain.inbox.messages import OptOut, OptOutSource
 from domain.inbox.opt_out import QUESTION_SECONDS
 from domain.inbox.receive import receive_due
 from domain.provider import NotSent
 from persistence import store
-from persistence.sql import first_id_at
 from tests import worlds
 from tests.dispatch.parts import answered, eventually, marked
 from tests.inbox import post

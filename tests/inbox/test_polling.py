@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.errors import ProviderUnavailable
+from domain.ids import first_id_at
 from domain.inbox.polling import Poller, PollRules
 from domain.provider import (
     Accepted,
@@ -22,7 +23,6 @@ from domain.provider import (
     SupportsStatus,
 )
 from persistence import store
-from persistence.sql import first_id_at
 from providers.extreme import ExtremeSMS
 from tests import worlds
 from tests.dispatch.parts import Scripted, answered, marked

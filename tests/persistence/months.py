@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from domain.ids import first_id_at
 from persistence.partitions import COLUMNS, month_of, read_partitions
 from persistence.servers import credentials
-from persistence.sql import first_id_at
 
 
 async def live_for(months: int, url: str) -> None:

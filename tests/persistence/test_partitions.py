@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from domain.ids import new_id
+from domain.ids import first_id_at, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.webhooks import NewEvent
 from persistence import database, partitioning, store
@@ -27,7 +27,6 @@ from persistence.partitions import (
     read_partitions,
     time_of,
 )
-from persistence.sql import first_id_at
 from tests import databases, worlds
 from tests.dispatch.parts import Scripted, dispatching
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
 from domain.identity.access import Everything, OfClient, OfGroup
-from domain.ids import new_id
+from domain.ids import first_id_at, new_id
 from domain.inbox.capture import capture_contacts
 from domain.pages import Window
 from domain.sending.lists import (
@@ -28,7 +28,6 @@ from domain.sending.lists import (
 )
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
-from persistence.sql import first_id_at
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
