@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -254,6 +255,7 @@ def sync_state(
     return SyncState.IN_SYNC
 
 
+@lru_cache(maxsize=1_000)  # most sends of a client cost the same
 def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
     """The value of units at a rate, in USD with two decimal places; None without a rate."""
     if rate_per_unit_usd is None:

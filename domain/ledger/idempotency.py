@@ -27,8 +27,10 @@ Answer: TypeAlias = Mapping[str, Any]
 
 Result = TypeVar("Result")
 
+_in_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make it each time
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class IdempotencyKey:
     """A key that a caller gives to a request, unique within its scope: a client, or a user.
 
@@ -43,7 +45,7 @@ class IdempotencyKey:
 
     def __post_init__(self) -> None:
         digest = sha256(self.scope_id.bytes + self.key.encode()).digest()
-        object.__setattr__(self, "id", UUID(bytes=digest[:16]))
+        self.id = UUID(bytes=digest[:16])
 
 
 class KeysTaken(Exception):
@@ -95,8 +97,7 @@ def own_key(scope_id: UUID, mutation: str) -> IdempotencyKey:
 
 def input_hash(mutation: str, given: object) -> bytes:
     """The same in every process for the same mutation and input."""
-    text = json.dumps([mutation, given], ensure_ascii=True, separators=(",", ":"))
-    return sha256(text.encode()).digest()
+    return sha256(_in_json([mutation, given]).encode()).digest()
 
 
 def stored_answer(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> Answer:

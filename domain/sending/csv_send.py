@@ -10,7 +10,7 @@ A file of more rows than other sends may have becomes a job: see `file_job`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,7 @@ from domain.sending.files.table import Upload
 from domain.sending.files.uploads import find_upload, opened
 from domain.sending.messages import FileColumns, NewSend, Send, SendKind
 from domain.sending.quotes import Held, Price, check_recipients, payer_or_problem, price_of
+from domain.sending.recipients import Reservation
 from domain.sending.send import (
     SendRequest,
     accept_checked,
@@ -77,14 +78,14 @@ async def csv_send(
     keyed = _key(actor, upload_id, order, key)
     columns: FileColumns | None = None  # stays None if a repeated request finds no upload
 
-    async def check(payer: Payer, reserved: ExitStack) -> NewSend:
+    async def check(payer: Payer, memory: Reservation) -> NewSend:
         nonlocal columns
         upload, filled = await _found(installation, payer, upload_id, order)
         if _is_large(installation, upload):
             new_send, columns = await _send_large(installation, actor, payer, upload, filled, keyed)
             return new_send
         request, columns = await _read_request(installation, payer, upload, filled)
-        return await check_request(installation, actor, payer, request, keyed, reserved)
+        return await check_request(installation, actor, payer, request, keyed, memory)
 
     send = await accept_checked(installation, actor, keyed, check)
     return replace(send, columns=columns)

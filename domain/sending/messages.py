@@ -212,7 +212,7 @@ class NewSend:
     @property
     def held(self) -> int:
         """How many of its messages are held during quiet hours."""
-        return self.rows.held if self.rows else sum(each is not None for each in self.held_until)
+        return self.rows.held if self.rows else len(self.held_until) - self.held_until.count(None)
 
     @property
     def last_held_until(self) -> datetime | None:

@@ -6,8 +6,7 @@ the same number with the same text. `RouteTable` finds the route of each number:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
@@ -165,23 +164,43 @@ class RecipientMemory:
     """Bounds the recipients that large requests of one process hold in memory at a time."""
 
     def __init__(self, most: int = MOST_IN_MEMORY) -> None:
-        self._most = most
+        self.most = most
+        self.reserved = 0
+
+    def reserve(self, recipients: int = 0) -> Reservation:
+        """Reserves memory for so many until the block ends: see `Reservation.add`."""
+        reservation = Reservation(self)
+        reservation.add(recipients)
+        return reservation
+
+
+class Reservation:
+    """The memory of one request. It is free again when the block ends."""
+
+    __slots__ = ("_memory", "_reserved")
+
+    def __init__(self, memory: RecipientMemory) -> None:
+        self._memory = memory
         self._reserved = 0
 
-    @contextmanager
-    def reserve(self, recipients: int) -> Iterator[None]:
-        """Reserves memory for so many. Raises RateLimited if other requests use it.
+    def add(self, recipients: int) -> None:
+        """Reserves memory for so many more. Raises RateLimited if other requests use it.
 
         A small request always passes, and so does a request of any size if there is no other.
         """
-        needed = recipients if recipients >= LARGE_LIST else 0
-        if needed and self._reserved and self._reserved + needed > self._most:
+        if recipients < LARGE_LIST:
+            return
+        memory = self._memory
+        if memory.reserved and memory.reserved + recipients > memory.most:
             raise RateLimited(RETRY_SECONDS)
-        self._reserved += needed
-        try:
-            yield
-        finally:
-            self._reserved -= needed
+        memory.reserved += recipients
+        self._reserved += recipients
+
+    def __enter__(self) -> Reservation:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self._memory.reserved -= self._reserved
 
 
 LONGEST_PREFIX: Final = 7

@@ -8,7 +8,6 @@ its valid recipients, or not at all.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,7 +40,13 @@ from domain.sending.messages import (
     SendKind,
     SingleOptions,
 )
-from domain.sending.recipients import LARGE_LIST, ProviderRoute, Recipients, sort_normalised
+from domain.sending.recipients import (
+    LARGE_LIST,
+    ProviderRoute,
+    Recipients,
+    Reservation,
+    sort_normalised,
+)
 from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
 from domain.sending.text import TEMPLATE_FIELD, OutgoingText, Text, as_given, check_text, fill_in
 
@@ -161,9 +166,9 @@ async def accept_request(
 ) -> Send:
     """Accepts a request with these texts, after all checks."""
 
-    async def check(payer: Payer, reserved: ExitStack) -> NewSend:
+    async def check(payer: Payer, memory: Reservation) -> NewSend:
         await read_texts(installation, payer, request, texts)
-        return await check_request(installation, actor, payer, request, key, reserved)
+        return await check_request(installation, actor, payer, request, key, memory)
 
     try:
         return await accept_checked(installation, actor, key, check)
@@ -177,15 +182,15 @@ async def accept_checked(
     installation: Installation,
     actor: Actor,
     key: IdempotencyKey | None,
-    check: Callable[[Payer, ExitStack], Awaitable[NewSend]],
+    check: Callable[[Payer, Reservation], Awaitable[NewSend]],
 ) -> Send:
     """Accepts the send that `check` returns. What `check` reserves is free again at the end.
 
     If `check` refuses it, the success that its key has stored is the answer, if there is one.
     """
-    with ExitStack() as reserved:
+    with installation.recipient_memory.reserve() as memory:
         try:
-            new_send = await check(payer_of(actor), reserved)
+            new_send = await check(payer_of(actor), memory)
         except Refusal as refusal:
             answer = await stored_before(installation.store, key, refusal)
             return await find_accepted(installation, actor, UUID(answer["send"]))
@@ -323,10 +328,10 @@ async def check_request(
     payer: Payer,
     request: SendRequest,
     key: IdempotencyKey | None,
-    reserved: ExitStack,
+    memory: Reservation,
 ) -> NewSend:
     """The send that is to be charged. Memory for its recipients is reserved until the end."""
-    reserved.enter_context(installation.recipient_memory.reserve(len(request.to)))
+    memory.add(len(request.to))
     recipients = await _recipients(installation, payer, request)
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
