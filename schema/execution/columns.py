@@ -53,7 +53,8 @@ FAILED: Any = type("Failed", (), {})()
 
 
 async def execute(
-    parts: Sequence[Selection],
+    selection: Selection,
+    one_by_one: bool,
     read: Read,
     schema: tuple[Any, ...],
     operation: Any,
@@ -61,22 +62,24 @@ async def execute(
     context: Any,
     root: Any,
 ) -> ExecutionResult:
-    """Executes the parts of an operation one after the other, and stops at one that fails.
+    """Executes an operation. `read`: reads the variables. `given`: the variables as given.
 
-    `read`: reads the variables. `given`: the variables as given.
+    `one_by_one`: each field begins when the one before it has ended, and none after a failed one.
     """
     variables = read(given or {})
     if isinstance(variables, list):
         return ExecutionResult(None, variables)
     run = Run((*schema, root, operation, variables, context, is_awaitable, None, None), variables)
     data: dict[str, Any] = {}
-    for part in parts:
-        rows = part.rows(run, [root], ())
-        [row] = rows if isinstance(rows, list) else await rows
-        if row is FAILED:
+    for key, each in selection.fields.items() if one_by_one else ():
+        answers = each.column(run, [root], ())
+        [data[key]] = answers if type(answers) is list else await answers
+        if data[key] is FAILED:
             return ExecutionResult(None, run.errors())
-        data |= row
-    return ExecutionResult(data, run.errors())
+    if not one_by_one:
+        rows = selection.rows(run, [root], ())
+        [data] = rows if type(rows) is list else await rows
+    return ExecutionResult(None if data is FAILED else data, run.errors())
 
 
 @dataclass(slots=True, eq=False)

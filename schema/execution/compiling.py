@@ -51,9 +51,9 @@ def compile_operation(schema: GraphQLSchema, document: Document, operation: Oper
     selection = compiler.selection(root_type, [operation], None)
     # The fields of a mutation change things: each is executed when the one before it has ended.
     is_mutation = operation.operation is graphql.OperationType.MUTATION
-    one_by_one = [Selection({key: each}) for key, each in selection.fields.items()]
-    parts = one_by_one if is_mutation else [selection]
-    return partial(columns.execute, parts, read, (schema, compiler.fragments), operation)
+    one_by_one = is_mutation or len(selection.fields) == 1
+    facts = (schema, compiler.fragments)
+    return partial(columns.execute, selection, one_by_one, read, facts, operation)
 
 
 @dataclass(frozen=True, slots=True)
