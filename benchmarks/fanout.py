@@ -58,9 +58,10 @@ async def _measure(db: Database, token: str, pid: int, port: int) -> list[Measur
     arrived: list[tuple[bytes, float]] = []
     pids = [pid, *with_children(db.postgres_pid)]
     await _updates(port, token, SECONDS)
-    before_bytes = _resident(pid)
+    before_bytes, before_seconds = _resident(pid), cpu_seconds([pid])
     sockets = await _open(port, token, arrived)
     memory = (_resident(pid) - before_bytes) / SOCKETS
+    opening = (cpu_seconds([pid]) - before_seconds) / SOCKETS
     arrived.clear()
     idle = await _cpu_of(pids, lambda: asyncio.sleep(SECONDS))
     paced = await _cpu_of([pid], lambda: _updates(port, token, 1 / UPDATES_PER_SECOND))
@@ -74,6 +75,7 @@ async def _measure(db: Database, token: str, pid: int, port: int) -> list[Measur
     return [
         Measurement(f"{SOCKETS} idle sockets, CPU", idle / SECONDS * 1e3, "ms a second"),
         Measurement("memory a socket", memory / 1024, "KiB"),
+        Measurement("to open a socket and subscribe: CPU", opening * 1e6, "µs"),
         Measurement("10 updates/s: deliveries", paced_heard / SECONDS, "a second"),
         Measurement("10 updates/s: CPU", paced / paced_heard * 1e6, "µs a delivery", at_most=25),
         Measurement("10 updates/s: p50 from write to socket", delays[len(delays) // 2], "ms"),
