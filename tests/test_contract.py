@@ -128,7 +128,7 @@ def test_the_schema_differs_from_the_contract_only_as_documented() -> None:
         assert list((HERE.parent / "docs" / "decisions").glob(f"{decision}-*.md"))
 
 
-def test_nothing_is_missing() -> None:
+def test_nothing_of_the_contract_is_missing() -> None:
     found = differences(CONTRACT, build_schema(export_schema()))
     assert [what for is_missing, what in found if is_missing] == []
 

@@ -45,7 +45,7 @@ async def test_turns_are_short_in_every_program_that_does_long_work() -> None:
     assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
 
 
-async def test_others_get_the_event_loop_between_two_works_in_it() -> None:
+async def test_other_tasks_run_between_two_works() -> None:
     happened: list[str] = []
     spaced = SpacedWork()
 
@@ -61,7 +61,7 @@ async def test_others_get_the_event_loop_between_two_works_in_it() -> None:
     assert all(later - earlier > 1 for earlier, later in pairwise(works)), happened
 
 
-async def test_a_work_that_fails_does_not_hold_up_the_next_one() -> None:
+async def test_the_next_work_runs_after_one_that_failed() -> None:
     spaced = SpacedWork()
     with pytest.raises(ZeroDivisionError):
         await spaced.run(lambda: 1 / 0)

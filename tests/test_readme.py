@@ -22,6 +22,6 @@ def test_it_lists_exactly_the_commands_that_exist() -> None:
     assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_it_begins_with_the_two_commands() -> None:
+def test_the_readme_begins_with_the_two_commands() -> None:
     opening = README.split("\n## ")[0]
     assert opening.index("make run") < opening.index("make test")

@@ -41,7 +41,7 @@ def compose() -> dict[str, Any]:
     return read
 
 
-def test_there_are_two_of_each_worker(compose: dict[str, Any]) -> None:
+def test_compose_starts_two_of_each_process(compose: dict[str, Any]) -> None:
     for name in ("serve", "dispatch"):
         assert compose["services"][name]["deploy"]["replicas"] == 2
     assert compose["services"]["postgres"]["image"] == "postgres:18"

@@ -7,7 +7,7 @@ import phonenumbers
 from tests import worlds
 
 
-async def test_a_world_with_sends_passes_the_audit(database_url: str) -> None:
+async def test_the_world_of_the_tests_passes_the_audit(database_url: str) -> None:
     async with worlds.connected(database_url):
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50)

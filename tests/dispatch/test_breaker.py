@@ -95,7 +95,7 @@ def test_a_try_that_is_answered_closes_it_and_the_next_pause_is_short_again(
     assert breaker.wait_seconds == 2
 
 
-def test_a_call_that_began_before_it_opened_is_no_try(breaker: Breaker, clock: Clock) -> None:
+def test_the_answer_of_an_earlier_call_does_not_end_the_try(breaker: Breaker, clock: Clock) -> None:
     straggler = breaker.started()
     fail(breaker, 5)
     clock.seconds += 2
@@ -106,7 +106,7 @@ def test_a_call_that_began_before_it_opened_is_no_try(breaker: Breaker, clock: C
     assert breaker.wait_seconds == 4
 
 
-def test_a_straggler_with_a_clear_answer_closes_it(breaker: Breaker) -> None:
+def test_a_clear_answer_of_an_earlier_call_closes_it(breaker: Breaker) -> None:
     straggler = breaker.started()
     fail(breaker, 5)
     breaker.ended(clear=True, was_try=straggler)

@@ -101,7 +101,9 @@ def test_an_answer_decides_what_is_being_submitted(outcome: Outcome, status: str
         (NotSent("as a whole", alone=True), "REJECTED"),
     ],
 )
-def test_late_truth_ends_a_doubt(message: LockedMessage, outcome: Outcome, status: str) -> None:
+def test_a_late_answer_decides_a_message_in_doubt(
+    message: LockedMessage, outcome: Outcome, status: str
+) -> None:
     assert status_after(message, outcome) == status
 
 
@@ -122,7 +124,7 @@ def test_a_decided_message_stays_decided(status: MessageStatus, outcome: Outcome
     outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1),
     ages=st.lists(st.sampled_from([1.0, 90_000.0]), min_size=1),
 )
-def test_no_order_of_truths_refunds_twice_or_asks_again_after_a_doubt(
+def test_no_order_of_answers_refunds_twice_or_queues_a_message_in_doubt_again(
     outcomes: list[Outcome], ages: list[float]
 ) -> None:
     message, seen = UNKNOWN, [MessageStatus.UNKNOWN]

@@ -74,7 +74,7 @@ async def test_a_lease_that_passes_makes_a_message_unknown_and_it_stays_charged(
         (Unknown("?"), "UNKNOWN", 9),
     ],
 )
-async def test_an_answer_after_the_sweep_is_late_truth(
+async def test_an_answer_after_the_sweep_decides_the_message(
     outcome: Outcome, status: str, held: int
 ) -> None:
     pool = await worlds.add_pool()

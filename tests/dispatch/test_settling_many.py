@@ -187,7 +187,9 @@ async def test_a_call_that_takes_too_long_says_how_many_are_left(
     assert (result.messages, result.remaining) == (0, 4)
 
 
-async def test_what_is_refused(pool: worlds.Pool) -> None:
+async def test_settling_many_is_refused_without_the_right_a_filter_or_a_note(
+    pool: worlds.Pool,
+) -> None:
     client = await worlds.add_client(pool)
     before = UnknownFilter(attempted_before=soon())
     with pytest.raises(Forbidden):

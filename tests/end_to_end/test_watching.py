@@ -149,7 +149,7 @@ def test_an_open_socket_is_counted_for_as_long_as_it_is_open(program: Program) -
 
 
 @pytest.mark.parametrize("name", ["POST /graphql", "POST /webhooks", "accept", "provider call"])
-def test_spans_arrive(program: Program, collector: Collector, name: str) -> None:
+def test_each_kind_of_span_arrives(program: Program, collector: Collector, name: str) -> None:
     eventually(lambda: collector.named(name))
 
 

@@ -70,7 +70,7 @@ async def test_a_url_that_cannot_be_used_is_refused(app: App) -> None:
     assert refused["path"] == ["input", "url"]
 
 
-async def test_what_is_chosen_is_checked(app: App) -> None:
+async def test_the_events_and_the_description_of_an_endpoint_are_checked(app: App) -> None:
     assert (await create(app, events=[]))["message"] == "Choose at least one event."
     assert (await create(app, events=["WEBHOOK_TEST"]))["message"] == "Choose at least one event."
     assert (await create(app, description="a\nb"))["path"] == ["input", "description"]

@@ -108,7 +108,7 @@ def repeats(first: bytes, then: bytes, every_seconds: float) -> Serve:
     return serve
 
 
-async def test_a_receiver_that_answers() -> None:
+async def test_a_post_returns_the_status_and_body_of_the_receiver() -> None:
     async with far_end(says(OK)) as far:
         answer = await post(far)
         assert (answer.status, answer.body, answer.error) == (200, "ok", None)

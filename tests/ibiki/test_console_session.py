@@ -101,7 +101,7 @@ async def test_signing_out_ends_the_session_and_its_tokens_at_once(site: Site) -
     assert "max-age=0" in late.headers["set-cookie"].lower(), "a useless cookie is removed"
 
 
-async def test_a_first_visit_is_not_an_error(site: Site) -> None:
+async def test_a_refresh_without_a_session_is_not_an_error(site: Site) -> None:
     assert (await site.post("refresh")).status_code == 204
 
 

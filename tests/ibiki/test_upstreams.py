@@ -228,7 +228,7 @@ TAKES = b"HTTP/1.1 202 Accepted\r\ncontent-length: 24\r\n\r\n0: Accepted for del
         ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/webhooks/kannel/new%%2Fsecret?ref="),
     ],
 )
-async def test_kannel_is_told_where_to_report_with_the_newest_secret_in_the_path(
+async def test_the_address_for_reports_has_the_newest_secret_in_its_path(
     school: UUID,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

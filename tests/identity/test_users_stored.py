@@ -159,7 +159,7 @@ async def test_the_last_active_admin_cannot_be_changed_or_disabled(
     await update_user(store, PASSWORDS, world.admin.id, change)
 
 
-async def test_of_two_admins_who_disable_each_other_at_once_one_succeeds(
+async def test_if_two_admins_disable_each_other_at_once_one_succeeds(
     world: World,
 ) -> None:
     second = await people.add_user("second@ibiki.test")

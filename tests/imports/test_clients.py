@@ -72,7 +72,7 @@ async def signed_in(email: str, password: str) -> Any:
     return await people.new_sessions().sign_in(email, password, address=people.ADDRESS)
 
 
-async def test_a_user_signs_in_with_the_password_of_the_file_and_else_not_at_all(app: App) -> None:
+async def test_a_user_signs_in_only_with_the_password_of_the_file(app: App) -> None:
     await imported(app, FILE)
     assert await signed_in("bakery@example.com", people.PASSWORD)
     for password in ("", "!", people.PASSWORD):

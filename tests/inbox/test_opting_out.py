@@ -77,7 +77,7 @@ async def test_a_submitted_message_stays_charged(client: worlds.Tenant) -> None:
     assert await worlds.held(client.account_id) == 99
 
 
-async def test_the_last_word_counts(client: worlds.Tenant) -> None:
+async def test_the_last_keyword_of_a_number_counts(client: worlds.Tenant) -> None:
     await post.received(said("STOP"), said("START"))
     assert await opted_out() == []
     await post.received(said("UNSTOP"), said("QUIT"))
@@ -115,7 +115,7 @@ async def test_a_word_that_only_the_provider_knows_opts_out_and_in(client: world
     assert await opted_out() == []
 
 
-async def test_a_person_outweighs_a_word(client: worlds.Tenant) -> None:
+async def test_a_keyword_does_not_lift_an_opt_out_by_a_person(client: worlds.Tenant) -> None:
     await post.received(said("STOP"))
     async with store.transaction() as tx:
         opt_out = OptOut(client.client_id, PHONE, OptOutSource.PERSON)

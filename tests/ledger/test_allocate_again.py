@@ -33,7 +33,9 @@ async def installation(connected: None) -> Installation:
     return await make_installation()
 
 
-async def test_of_forty_at_once_as_many_are_given_as_there_is(installation: Installation) -> None:
+async def test_forty_allocations_at_once_give_no_more_than_there_is(
+    installation: Installation,
+) -> None:
     given = await asyncio.gather(
         *(allocated(installation, "admin", "member", 50) for _ in range(40)), return_exceptions=True
     )

@@ -105,7 +105,7 @@ async def test_the_daily_work_is_for_the_first_process_that_asks(app: App) -> No
 @pytest.mark.parametrize(
     ("now", "night"), [("2026-11-20T01:59", "2026-11-19"), ("2026-11-20T02:00", "2026-11-20")]
 )
-def test_a_night_begins_at_two(now: str, night: str) -> None:
+def test_the_last_night_began_at_two_in_the_morning(now: str, night: str) -> None:
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = datetime.fromisoformat(night).replace(hour=2, tzinfo=UTC)
     assert last_night(moment) == expected

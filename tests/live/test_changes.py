@@ -126,7 +126,7 @@ async def test_a_change_is_read_and_rendered_once_for_all_subscribers(board: Boa
     assert board.store.reads_by_id == 1
 
 
-async def test_a_hint_that_comes_again_tells_nothing_again(board: Board) -> None:
+async def test_a_repeated_hint_delivers_nothing_again(board: Board) -> None:
     listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)
     await listener.receives(*delivered(changed))
@@ -161,7 +161,7 @@ async def test_a_change_before_the_beginning_is_read_is_owed(board: Board) -> No
     await second.receives(*delivered(before, changed))
 
 
-async def test_a_beginning_that_is_refused_ends_it(board: Board) -> None:
+async def test_a_refused_first_read_ends_the_subscription(board: Board) -> None:
     board.failure = Forbidden("No.")
     listener = await board.listen()
     await eventually(lambda: listener.ended == [["No."]])
@@ -181,7 +181,7 @@ async def test_more_hints_than_are_kept_are_found_by_their_time(board: Board) ->
     await listener.receives(*delivered(changed))
 
 
-async def test_lost_hints_are_made_good(board: Board) -> None:
+async def test_a_change_is_delivered_although_its_hint_was_lost(board: Board) -> None:
     listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
     board.hub.hinted({EVERYTHING})

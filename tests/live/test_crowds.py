@@ -163,7 +163,7 @@ async def _listen(place: Quiet, arrived: list[tuple[bytes, float]]) -> list[List
     return made
 
 
-def test_a_backlog_keeps_the_newest_of_each_key_and_not_without_end() -> None:
+def test_a_backlog_keeps_the_newest_of_each_key_and_has_a_limit() -> None:
     backlog = PendingItems(most=2)
     assert backlog.put(Item(b"1", key="a"))
     assert backlog.put(Item(b"2", key="b"))

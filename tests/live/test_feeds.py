@@ -198,14 +198,14 @@ async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> N
     await listener.receives(1, 2, 3, 4)
 
 
-async def test_a_place_in_another_feed_is_none_in_this(table: Table) -> None:
+async def test_a_position_in_another_feed_is_ignored(table: Table) -> None:
     table.receive(2)
     listener = FakeSubscriber(position=FeedPosition(UUID(int=8), 1_000))
     await table.join(listener, 1)
     await listener.receives(2)
 
 
-async def test_a_hole_is_passed_over(table: Table) -> None:
+async def test_numbers_that_are_missing_in_a_feed_are_skipped(table: Table) -> None:
     table.missing = frozenset({1, 3})
     table.receive(4)
     first, second = await table.listen(), await table.listen(after=3)
@@ -243,7 +243,7 @@ async def test_a_reader_may_leave_at_any_time(table: Table) -> None:
     assert listener.on_capacity is None
 
 
-async def test_a_lost_hint_is_made_good() -> None:
+async def test_a_change_with_a_lost_hint_is_delivered() -> None:
     store = FakeStore()
     hub = Hub(store, poll_seconds=0.01)
     hub.start()

@@ -105,7 +105,7 @@ async def test_events_are_for_admins_only(changed: Changed) -> None:
     assert len(await changes.find_changes([Everything()], hints.EVENT, ids)) == NEW
 
 
-async def test_a_feed_is_read_on_from_anywhere(changed: Changed) -> None:
+async def test_a_page_of_a_feed_reads_few_rows_from_any_position(changed: Changed) -> None:
     scope = OfClient(changed.client.client_id)
     for after in [0, THERE // 2, THERE - 10] * 3:
         assert_small(

@@ -235,7 +235,7 @@ async def test_a_stream_without_subscribers_is_forgotten(hub: Hub) -> None:
     assert figure.reads == reads
 
 
-async def test_lost_hints_are_made_good_by_reading_everything(hub: Hub) -> None:
+async def test_after_lost_hints_everything_is_read_again(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
     await listener.receives(1)

@@ -167,7 +167,7 @@ async def test_pages_of_foreign_origins_open_no_socket(place: Quiet, origin: str
     assert refused.value.response.status_code == 403
 
 
-async def test_pages_of_allowed_origins_do(place: Quiet) -> None:
+async def test_pages_of_allowed_origins_open_a_socket(place: Quiet) -> None:
     async with client(place.server, "good", origin=ALLOWED) as socket:
         await socket.subscribe(VIEWER)
         assert (await socket.hear())["type"] == "next"

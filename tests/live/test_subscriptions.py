@@ -195,7 +195,7 @@ async def test_a_subscription_to_an_object_of_others_is_refused(
         ("other_supervisor", "owner", None),
     ],
 )
-async def test_another_s_balance_is_seen_by_who_may(
+async def test_the_balance_of_another_client_is_seen_only_by_those_who_may(
     running: Server, people: App, who: str, whose: str, sees: int | None
 ) -> None:
     tenant = getattr(people, whose)

@@ -122,7 +122,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
             assert all(rows <= MOST + PLANNING for rows in work.rows.values()), work
 
 
-async def test_a_search_reads_on_from_its_cursor(
+async def test_a_search_continues_at_its_cursor(
     filled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listed, "MOST_SEARCHED", 40)

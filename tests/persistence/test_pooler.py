@@ -80,7 +80,9 @@ async def test_many_callers_share_few_connections_of_the_server(pooler: str) -> 
         await disconnect()
 
 
-def test_live_data_needs_redis_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_behind_a_transaction_pooler_live_updates_need_redis(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setenv("DATABASE_TRANSACTION_POOLER", "true")
     with pytest.raises(SettingsInvalid, match="REDIS_URL is not set"):

@@ -180,7 +180,7 @@ async def test_a_message_that_is_not_known_has_no_state(exchange: Exchange) -> N
     assert await android(exchange)[0].status(OWN_ID) is None
 
 
-async def test_a_page_means_that_the_address_is_wrong() -> None:
+async def test_an_answer_in_html_says_to_check_the_address() -> None:
     for status in (200, 404):
         with pytest.raises(ProviderUnavailable, match="check the address"):
             await android(answer(status, HTML))[0].status(OWN_ID)

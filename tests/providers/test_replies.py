@@ -50,7 +50,7 @@ def test_without_the_header_there_is_no_pause() -> None:
     assert retry_after_seconds({}) is None
 
 
-def test_a_date_is_held_against_the_clock() -> None:
+def test_a_date_in_the_past_means_no_wait() -> None:
     assert retry_after_seconds({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
 
 

@@ -71,5 +71,5 @@ def test_prefixes_are_of_one_kind_each() -> None:
     assert all(prefix.isalpha() and len(prefix) == 3 for prefix in prefixes)
 
 
-def test_a_kind_is_said_in_words() -> None:
+def test_each_kind_has_a_name_in_words() -> None:
     assert Kind.PROVIDER_ACCOUNT.word == "provider account"

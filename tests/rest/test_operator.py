@@ -105,7 +105,7 @@ async def test_a_reply_without_a_known_line_has_a_warning(web: httpx.AsyncClient
     assert "may show another number" in body["warning"]
 
 
-async def test_refused_replies(web: httpx.AsyncClient, app: App) -> None:
+async def test_a_wrong_reply_is_refused_with_its_reason(web: httpx.AsyncClient, app: App) -> None:
     inbound_id, conversation_id = await heard(app.owner, "+12025550111")
     both = {"inboundMessageId": inbound_id, "conversationId": conversation_id, "message": "Hi"}
     assert failure(await web.post(REPLY, json=both), 400, "INVALID_PARAMS") == {}

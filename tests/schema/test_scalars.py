@@ -86,7 +86,7 @@ def test_units_are_whole_numbers(value: Any) -> None:
         math.inf,
     ],
 )
-def test_units_are_nothing_else(value: Any) -> None:
+def test_any_other_value_is_refused_as_units(value: Any) -> None:
     with pytest.raises(GraphQLError, match="whole number"):
         read_units(value)
 
@@ -136,7 +136,7 @@ def test_money_is_a_plain_decimal(text: str, amount: str) -> None:
         True,
     ],
 )
-def test_money_is_nothing_else(value: Any) -> None:
+def test_any_other_value_is_refused_as_money(value: Any) -> None:
     with pytest.raises(GraphQLError, match="Money is a decimal"):
         read_money(value)
 
@@ -204,7 +204,7 @@ def test_a_moment_is_rfc_3339(text: str, moment: datetime) -> None:
         None,
     ],
 )
-def test_a_moment_is_nothing_else(value: Any) -> None:
+def test_any_other_value_is_refused_as_a_moment(value: Any) -> None:
     with pytest.raises(GraphQLError, match="RFC 3339"):
         read_date_time(value)
 
@@ -281,7 +281,7 @@ def test_a_very_long_literal_is_refused_in_our_words() -> None:
         max_leaves=5,
     ),
 )
-def test_no_variable_is_a_defect(field: str, value: Any) -> None:
+def test_each_variable_is_read_or_refused(field: str, value: Any) -> None:
     query = f"query ($value: {TYPES[field]}!) {{ {field}(value: $value) }}"
     result = graphql_sync(SCHEMA, query, variable_values={"value": value})
     if result.errors:

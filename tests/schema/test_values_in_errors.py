@@ -29,7 +29,7 @@ WHOLE = {"clientId": "x", "provider": "egosms", "username": "a", "password": SEC
         [WHOLE],
     ],
 )
-async def test_variables_that_do_not_fit(app: App, given: Any) -> None:
+async def test_an_error_about_variables_does_not_contain_their_values(app: App, given: Any) -> None:
     body = await app.ask("admin", SET, input=given)
     assert body["errors"]
     assert SECRET not in repr(body)

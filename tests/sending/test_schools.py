@@ -262,7 +262,7 @@ async def node_of(school: School) -> UUID:
     return node
 
 
-def test_the_sentence_of_a_shortage() -> None:
+def test_a_shortage_is_a_sentence_with_both_figures() -> None:
     short = InsufficientBalance(required=2_350, available=100, unit="UGX")
     assert str(short) == (
         "This takes 2,350 UGX, but the balance is 100 UGX. Nothing was sent or charged."
