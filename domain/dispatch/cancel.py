@@ -29,16 +29,19 @@ async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send
     """
     scope = message_scope(actor)
     found = await store.find_cancellable(scope, send_id)
+    last: UUID | None = None
     while True:
         answer, send = await once(
             store,
             own_key(actor.user_id, "cancelSend"),
-            partial(_cancel, store, scope, found, actor.user_id),
+            partial(_cancel, store, scope, found, actor.user_id, last),
             unknown=OutcomeUnknown(send_id=send_id),
         )
         assert send is not None  # the key is new, so that no earlier call can have used it
         if answer["cancelled"] < MOST_AT_ONCE:
             return send
+        # The next part does not read again what this one has cancelled.
+        last = UUID(answer["last"]) if answer["last"] else last
 
 
 async def cancel_message(store: Cancellations, actor: Actor, message_id: UUID) -> Message:
@@ -51,7 +54,7 @@ async def cancel_message(store: Cancellations, actor: Actor, message_id: UUID) -
     found = await store.find_cancellable(scope, send_id)
 
     async def cancel(tx: Transaction) -> tuple[Answer, Message]:
-        count = await _cancel_queued(store, found, actor.user_id, tx, message_id)
+        count, _ = await _cancel_queued(store, found, actor.user_id, tx, only=message_id)
         return {"cancelled": count}, await store.find_message(scope, message_id, tx=tx)
 
     key = own_key(actor.user_id, "cancelMessage")
@@ -76,11 +79,17 @@ async def cancel_rest(store: Cancellations, send_id: UUID, *, note: str) -> None
 
 
 async def _cancel(
-    store: Cancellations, scope: Scope, found: CancellableSend, actor_id: UUID, tx: Transaction
+    store: Cancellations,
+    scope: Scope,
+    found: CancellableSend,
+    actor_id: UUID,
+    after: UUID | None,
+    tx: Transaction,
 ) -> tuple[Answer, Send]:
-    count = await _cancel_queued(store, found, actor_id, tx)
+    count, last = await _cancel_queued(store, found, actor_id, tx, after=after)
     # Read before COMMIT: there must be no read after it that could fail.
-    return {"cancelled": count}, await store.find_send(scope, found.send_id, tx=tx)
+    send = await store.find_send(scope, found.send_id, tx=tx)
+    return {"cancelled": count, "last": str(last) if last else None}, send
 
 
 async def _cancel_queued(
@@ -88,21 +97,26 @@ async def _cancel_queued(
     found: CancellableSend,
     actor_id: UUID,
     tx: Transaction,
-    message_id: UUID | None = None,
-) -> int:
-    """Cancels and refunds the QUEUED messages of a send, or only one. Returns how many.
+    *,
+    only: UUID | None = None,
+    after: UUID | None = None,
+) -> tuple[int, UUID | None]:
+    """Cancels and refunds the QUEUED messages of a send `after` an ID, or `only` one.
 
-    Under the lock of its job nothing is written: what is not written then never will be.
+    Returns how many, and the last one that was written. Under the lock of its job nothing is
+    written: what is not written then never will be.
     """
-    unwritten = 0 if message_id else await store.lock_unwritten(tx, found.send_id)
+    unwritten = 0 if only else await store.lock_unwritten(tx, found.send_id)
     account = await store.lock_provider_account(tx, found.provider_account_id)
-    count = await store.cancel_queued(tx, found.send_id, most=MOST_AT_ONCE, only=message_id)
+    count, last = await store.cancel_queued(
+        tx, found.send_id, most=MOST_AT_ONCE, only=only, after=after
+    )
     if unwritten:
         await store.cancel_unwritten(tx, found.send_id)
         count += unwritten
     if count:
         await _refund(store, tx, account, found, count, note=CANCELLED, actor_id=actor_id)
-    return count
+    return count, last
 
 
 async def _refund(

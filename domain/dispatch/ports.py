@@ -216,9 +216,18 @@ class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Pro
         ...
 
     async def cancel_queued(
-        self, tx: Transaction, send_id: UUID, *, most: int, only: UUID | None = None
-    ) -> int:
-        """Cancels at most so many QUEUED messages, or `only` this one, locked in ID order."""
+        self,
+        tx: Transaction,
+        send_id: UUID,
+        *,
+        most: int,
+        only: UUID | None = None,
+        after: UUID | None = None,
+    ) -> tuple[int, UUID | None]:
+        """Cancels at most so many QUEUED messages `after` an ID, or `only` this one.
+
+        Locked in ID order. Returns how many, and the last one.
+        """
         ...
 
 

@@ -211,7 +211,7 @@ WITH queued AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, updated_at = clock_timestamp()
     WHERE id = ANY (ARRAY(SELECT id FROM queued)) AND id >= $4 RETURNING 1
 )
-SELECT count(*) FROM cancelled
+SELECT count(*), (SELECT id FROM queued ORDER BY id DESC LIMIT 1) FROM cancelled
 """
 
 
@@ -323,12 +323,20 @@ async def find_cancellable(scope: Scope, send_id: UUID) -> CancellableSend:
 
 
 async def cancel_queued(
-    tx: Connection, send_id: UUID, *, most: int, only: UUID | None = None
-) -> int:
+    tx: Connection,
+    send_id: UUID,
+    *,
+    most: int,
+    only: UUID | None = None,
+    after: UUID | None = None,
+) -> tuple[int, UUID | None]:
     note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
+    first = only or (UUID(int=after.int + 1) if after else first_of_sends([send_id]))
+    given = (send_id, only, most, first)
     # A large send has 100,000 messages.
-    timeout, first = STATEMENT_TIMEOUT_SECONDS, only or first_of_sends([send_id])
-    return int(await tx.fetchval(CANCEL_QUEUED, send_id, only, most, first, timeout=timeout))
+    row = await tx.fetchrow(CANCEL_QUEUED, *given, timeout=STATEMENT_TIMEOUT_SECONDS)
+    assert row is not None
+    return row[0], row[1]
 
 
 def locked_messages(rows: Iterable[Any]) -> list[LockedMessage]:

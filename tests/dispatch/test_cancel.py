@@ -54,6 +54,27 @@ async def test_cancelling_again_changes_nothing() -> None:
     await worlds.assert_audit_holds()
 
 
+async def test_a_large_send_is_cancelled_in_parts_that_begin_where_the_last_one_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("domain.dispatch.cancel.MOST_AT_ONCE", 3)
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=20)
+    send = await worlds.accept(client, 8)
+    assert await cancelled(client.actor, send.id) == 8
+    refunds = await worlds.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND' ORDER BY id")
+    assert [row["amount"] for row in refunds] == [3, 3, 2]
+    await worlds.assert_audit_holds()
+    other = await worlds.accept(client, 4)
+    rows = await worlds.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", other.id)
+    ids = [row["id"] for row in rows]
+    async with store.transaction() as tx:
+        assert await store.cancel_queued(tx, other.id, most=2, after=ids[0]) == (2, ids[2])
+        assert await store.cancel_queued(tx, other.id, most=2, after=ids[2]) == (1, ids[3])
+        assert await store.cancel_queued(tx, other.id, most=2, after=ids[3]) == (0, None)
+        assert await store.cancel_queued(tx, other.id, most=2) == (1, ids[0])
+
+
 async def test_messages_that_wait_after_a_refusal_are_refunded_from_outside_in_every_epoch() -> (
     None
 ):

@@ -149,7 +149,7 @@ async def test_held_messages_are_cancelled_expired_and_refunded_as_others(
     await sent_now(tenant)
     async with store.transaction() as tx:
         await store.lock_provider_account(tx, tenant.pool.id)
-        assert await store.cancel_queued(tx, send.id, most=10) == 2
+        assert (await store.cancel_queued(tx, send.id, most=10))[0] == 2
     assert await worlds.statuses() == {"CANCELLED": 2}
     expired = await accepted(tenant, [NEW_YORK])
     await worlds.execute("UPDATE send SET expires_at = clock_timestamp() WHERE id = $1", expired.id)
