@@ -12,8 +12,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
-from math import inf
-from typing import Generic, TypeVar
+from itertools import islice
+from math import ceil, inf
+from typing import Generic, TypeAlias, TypeVar
 
 from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
 from domain.transactions import Disconnected
@@ -165,18 +166,25 @@ def now_seconds() -> float:
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+_Asked: TypeAlias = tuple[Request, "asyncio.Future[Answer]", float, Hashable]
+"""A request, its answer, when it arrived, and its turn."""
 
 
 class Batcher(Generic[Request, Answer]):
     """Collects concurrent requests and decides them in one batch: many requests, one transaction.
 
-    While one batch is being decided, the next one collects. It then waits until as many requests
-    are there as were around the last time, or no more arrive, or a few milliseconds are over. A
-    batch takes no more round trips than one request. A lone request is not delayed.
+    A batch waits until as many requests are there as its share of the callers, or no more arrive,
+    or a few milliseconds are over. It takes no more round trips than one request. A lone request is
+    not delayed.
 
     Passes the requests to `decide` in order of arrival, at most `largest` at a time.
     `decide` returns one answer for each request, in order. If it raises, each request of that batch
     is decided alone, so that a request that cannot be decided does not fail the others.
+
+    `at_once`: how many batches may be under way, and into how many the callers are divided. While
+    the database works for one half of them, this process works for the other half. `turn_of`:
+    requests for which it returns the same turn are never in two batches at once, so that they stay
+    in order.
     """
 
     def __init__(
@@ -188,6 +196,8 @@ class Batcher(Generic[Request, Answer]):
         longest_window_seconds: float = 0.008,
         most_waiting: int = 20_000,
         longest_wait_seconds: float = inf,
+        at_once: int = 1,
+        turn_of: Callable[[Request], Hashable] = id,
     ) -> None:
         self._decide = decide
         self._largest = largest
@@ -195,9 +205,12 @@ class Batcher(Generic[Request, Answer]):
         self._longest_window_seconds = longest_window_seconds
         self._most_waiting = most_waiting
         self._longest_wait_seconds = longest_wait_seconds
-        self._waiting: deque[tuple[Request, asyncio.Future[Answer], float]] = deque()
-        self._arrived = asyncio.Event()
-        self._callers = 1
+        self._at_once = at_once
+        self._turn_of = turn_of
+        self._waiting: deque[_Asked[Request, Answer]] = deque()
+        self._under_way: dict[asyncio.Task[None], Sequence[_Asked[Request, Answer]]] = {}
+        self._changed = asyncio.Event()
+        self._share = 1
         self._enough = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -217,7 +230,7 @@ class Batcher(Generic[Request, Answer]):
         if task is None:
             return
         self._stopping = True
-        self._arrived.set()
+        self._changed.set()
         await task
 
     async def ask(self, request: Request) -> Answer:
@@ -232,29 +245,54 @@ class Batcher(Generic[Request, Answer]):
         if len(self._waiting) >= self._most_waiting:
             raise RateLimited(1)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer, now_seconds()))
-        self._arrived.set()
-        if len(self._waiting) >= self._callers:
-            self._enough.set()
+        self._waiting.append((request, answer, now_seconds(), self._turn_of(request)))
+        self._wake()
         return await answer
 
+    def _wake(self) -> None:
+        self._changed.set()
+        if len(self._waiting) >= self._share:
+            self._enough.set()
+
     async def _run(self) -> None:
-        while self._waiting or not self._stopping:
-            await self._arrived.wait()
-            await self._gather()
-            batch = self._take()
-            if batch:
-                await self._answer(batch)
-            self._callers = min(len(batch) + len(self._waiting), self._largest)
+        while self._waiting or self._under_way or not self._stopping:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._waiting and len(self._under_way) < self._at_once:
+                await self._gather()
+                batch = self._take()
+                if not batch:
+                    break  # all wait for a turn, which comes when a batch ends
+                deciding = asyncio.create_task(self._answer_and_end(batch), name="batch")
+                self._under_way[deciding] = batch
+
+    async def _answer_and_end(self, batch: Sequence[_Asked[Request, Answer]]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            await self._answer(batch)
+        finally:
+            # At once: a caller that has its answer may ask again, and would be counted twice.
+            self._share = self._share_of_all()
+            del self._under_way[task]
+            self._wake()
+
+    def _share_of_all(self) -> int:
+        """The share of one batch of the callers that are here now. All, if all have one turn."""
+        here = [*islice(self._waiting, self._at_once * self._largest)]
+        for batch in self._under_way.values():
+            here += batch
+        turns = {turn for *_, turn in here}
+        return min(ceil(len(here) / min(self._at_once, len(turns) or 1)), self._largest)
 
     async def _gather(self) -> None:
-        """Waits while requests arrive, until the expected number is there or time is up.
+        """Waits while requests arrive, until a share of the callers is there or time is up.
 
-        Expected are as many as the last batch had, and those that arrived meanwhile.
+        Callers are those of the last batch, and those that were there when it ended.
         """
         until = now_seconds() + self._longest_window_seconds
         before = 0
-        while before < len(self._waiting) < self._callers and now_seconds() < until:
+        while before < len(self._waiting) < self._share and now_seconds() < until:
             before = len(self._waiting)
             await self._wait_for_more()
 
@@ -264,24 +302,36 @@ class Batcher(Generic[Request, Answer]):
         await self._enough.wait()
         timer.cancel()
 
-    def _take(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
-        batch: list[tuple[Request, asyncio.Future[Answer]]] = []
+    def _take(self) -> list[_Asked[Request, Answer]]:
+        """A share of the requests, in order, without those that wait for a batch under way.
+
+        Others of the same turn come along: they could not go into another batch.
+        """
+        batch: list[_Asked[Request, Answer]] = []
+        passed: list[_Asked[Request, Answer]] = []
+        busy = {turn for others in self._under_way.values() for *_, turn in others}
+        own: set[Hashable] = set()
         too_old = now_seconds() - self._longest_wait_seconds
-        while self._waiting and len(batch) < self._largest:
-            request, answer, arrived_at = self._waiting.popleft()
+        share = max(self._share, self._share_of_all())
+        # It looks at a part of a long queue only: this process has other work.
+        while self._waiting and len(batch) < self._largest and len(passed) < 4 * self._largest:
+            asked = self._waiting.popleft()
+            _, answer, arrived_at, turn = asked
             if answer.cancelled():
                 continue
             if arrived_at < too_old:
                 answer.set_exception(TryAgain())
+            elif turn in busy or (len(batch) >= share and turn not in own):
+                passed.append(asked)
             else:
-                batch.append((request, answer))
-        if not self._waiting:
-            self._arrived.clear()
+                batch.append(asked)
+                own.add(turn)
+        self._waiting.extendleft(reversed(passed))
         return batch
 
-    async def _answer(self, batch: Sequence[tuple[Request, asyncio.Future[Answer]]]) -> None:
+    async def _answer(self, batch: Sequence[_Asked[Request, Answer]]) -> None:
         try:
-            answers = await self._decide([request for request, _ in batch])
+            answers = await self._decide([request for request, *_ in batch])
             answered = list(zip(batch, answers, strict=True))
         except Exception as failure:  # noqa: BLE001 - alone, each request shows its own failure
             if len(batch) > 1:
@@ -290,7 +340,7 @@ class Batcher(Generic[Request, Answer]):
             elif not batch[0][1].done():
                 batch[0][1].set_exception(failure)
             return
-        for (_, future), answer in answered:
+        for (_, future, *_), answer in answered:
             if not future.done():
                 future.set_result(answer)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import RateLimited
@@ -24,9 +23,6 @@ from domain.sending.accept import (
 from domain.sending.messages import NewSend, SendKind
 from domain.sending.ports import AcceptStore
 from domain.transactions import Disconnected, LockTimeout
-
-if TYPE_CHECKING:
-    pass
 
 LONGEST_LOCK_WAIT_SECONDS = 8.0
 """How long one statement waits for an account that is locked elsewhere."""
@@ -55,6 +51,7 @@ class Acceptor:
         self,
         store: AcceptStore,
         *,
+        batches_at_once: int = 2,
         large_at_once: int = 2,
         waiting_at_once: int = 4,
         patience_seconds: float = PATIENCE_SECONDS,
@@ -64,7 +61,12 @@ class Acceptor:
         self._store = store
         self._patience_seconds = patience_seconds
         self._observer = observer or RequestObserver()
-        self._batcher = Batcher(self._accept_batch, longest_wait_seconds=patience_seconds)
+        self._batcher = Batcher(
+            self._accept_batch,
+            longest_wait_seconds=patience_seconds,
+            at_once=batches_at_once,
+            turn_of=lambda send: send.payer.account_id,
+        )
         self._large = asyncio.Semaphore(large_at_once)
         # Separate slots: a send that waits for a key must not take the slot of a large send.
         self._waiting_for_keys = asyncio.Semaphore(waiting_at_once)

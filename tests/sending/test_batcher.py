@@ -82,7 +82,7 @@ async def test_requests_that_arrive_during_a_batch_are_the_next_batch() -> None:
     scribe.may_go_on.clear()
     async with running(scribe.decide) as batcher:
         first = asyncio.create_task(batcher.ask(1))
-        await _until(lambda: scribe.batches == [[1]])
+        await until(lambda: scribe.batches == [[1]])
         others = [asyncio.create_task(batcher.ask(request)) for request in range(2, 150)]
         await asyncio.sleep(0.01)
         assert scribe.batches == [[1]]
@@ -96,7 +96,7 @@ async def test_a_batch_waits_for_as_many_requests_as_there_were_last_time() -> N
     scribe.may_go_on.clear()
     async with running(scribe.decide, window_seconds=30, longest_window_seconds=30) as batcher:
         asked = [asyncio.create_task(batcher.ask(1))]
-        await _until(lambda: scribe.batches == [[1]])
+        await until(lambda: scribe.batches == [[1]])
         asked += [asyncio.create_task(batcher.ask(request)) for request in (2, 3)]
         await asyncio.sleep(0)
         scribe.may_go_on.set()
@@ -119,7 +119,7 @@ async def test_the_request_of_a_cancelled_caller_is_dropped() -> None:
     scribe.may_go_on.clear()
     async with running(scribe.decide) as batcher:
         deciding = asyncio.create_task(batcher.ask(1))
-        await _until(lambda: scribe.batches == [[1]])
+        await until(lambda: scribe.batches == [[1]])
         leaving, staying = (asyncio.create_task(batcher.ask(request)) for request in (2, 3))
         await asyncio.sleep(0)
         leaving.cancel()
@@ -182,10 +182,11 @@ async def test_a_batch_does_not_run_in_the_context_of_a_caller() -> None:
 
     async with running(decide) as batcher:
         await asyncio.create_task(batcher.ask(1), name="a request")
-    assert seen == ["batcher"]
+    assert seen == ["batch"]
 
 
-async def _until(true: Callable[[], bool]) -> None:
+async def until(true: Callable[[], bool]) -> None:
+    """Returns when it is true."""
     async with asyncio.timeout(5):
         while not true():  # noqa: ASYNC110 - what no event tells of
             await asyncio.sleep(0)
