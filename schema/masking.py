@@ -37,9 +37,23 @@ def shown_errors(
     errors: Sequence[GraphQLError], correlation_id: str, *, mutates: bool = False
 ) -> list[dict[str, Any]]:
     """The errors as callers see them. A masked error is logged with its correlation ID."""
-    return [
+    shown = [
         _formatted_error(error, _shown(error, mutates=mutates), correlation_id) for error in errors
     ]
+    for error in errors:
+        _free_frames(error)
+    return shown
+
+
+def _free_frames(error: BaseException | None) -> None:
+    """Removes the tracebacks of an error and of what led to it.
+
+    Their frames hold the whole request, and some of graphql-core's hold the error. Only the garbage
+    collector would free such a circle, and it counts objects, not their size.
+    """
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = getattr(error, "original_error", None) or error.__context__
 
 
 def is_away(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:

@@ -126,8 +126,10 @@ async def reply(
     keyed = key_by(actor, key, "reply", given)
     try:
         new_send = await _check(installation, actor, keyed, conversation_id, inbound_id, text)
-    except Refusal as refusal:
-        answer = await stored_before(installation.store, keyed, refusal)
+    except Refusal:
+        answer = await stored_before(installation.store, keyed)
+        if answer is None:
+            raise
         return await _find(installation, actor, UUID(answer["send"]))
     accepted = await accept(installation, new_send)
     if isinstance(accepted, AcceptedBefore):

@@ -76,8 +76,11 @@ async def allocate(store: AllocateStore, actor: Actor, asked: Allocation) -> All
     try:
         _check(asked)
         target = await _find_target(store, scope, asked)
-    except Refusal as refusal:
-        answer, allocated = await stored_before(store, key, refusal), None
+    except Refusal:
+        stored, allocated = await stored_before(store, key), None
+        if stored is None:
+            raise
+        answer = stored
     else:
         answer, allocated = await once(
             store,

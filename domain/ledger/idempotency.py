@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
-from domain.errors import IdempotencyConflict, InvalidInput, OutcomeUnknown, Refusal, TryAgain
+from domain.errors import IdempotencyConflict, InvalidInput, OutcomeUnknown, TryAgain
 from domain.ids import new_id
 from domain.transactions import CommitLost, Disconnected, Transaction, Transactional
 
@@ -108,20 +108,16 @@ def stored_answer(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> Answer:
     return answer
 
 
-async def stored_before(
-    store: IdempotencyKeys, key: IdempotencyKey | None, refusal: Refusal
-) -> Answer:
-    """The success stored under the key of a command that is about to be refused.
+async def stored_before(store: IdempotencyKeys, key: IdempotencyKey | None) -> Answer | None:
+    """The success stored under the key of a command that is about to be refused, if there is one.
 
     A stored success goes before every other check. To look it up only now saves a query for each
-    request that is not refused. Raises the refusal if there is none, or IdempotencyConflict.
+    request that is not refused. Raises IdempotencyConflict.
     """
     if key is None:
-        raise refusal
+        return None
     stored = await store.find_answers(None, [key])
-    if key.id not in stored:
-        raise refusal
-    return stored_answer(key, stored[key.id])
+    return stored_answer(key, stored[key.id]) if key.id in stored else None
 
 
 async def once(

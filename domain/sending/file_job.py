@@ -213,7 +213,7 @@ class _Check:
         try:
             self._send_at = task.order.send_at and time_to_send(task.order.send_at, task.now)
         except InvalidInput as refusal:  # of all refusals the last
-            self._refusal = refusal
+            self._refusal = refusal.with_traceback(None)  # else it would hold this object
 
     def add(self, part: RowPart, opted_out: Container[str]) -> None:
         numbers, positions = self._sorting.add(

@@ -85,7 +85,7 @@ async def quote(
     try:
         await read_texts(installation, payer, request, [text])
     except Refusal as refusal:
-        problem = problem or refusal
+        problem = problem or refusal.with_traceback(None)  # else it would hold this frame
     recipients = await find_recipients(installation, payer, request)
     check = partial(check_recipients, installation, payer, request, recipients)
     price = await price_of(installation, actor, payer, len(recipients.numbers), check, problem)
@@ -128,7 +128,7 @@ async def price_of(
             if payer.is_unread:
                 await read_balance_once(installation, payer, actor.user_id)
     except (NoValidRecipients, TooManyRecipients, InvalidInput, ProviderUnavailable) as refusal:
-        problem = refusal
+        problem = refusal.with_traceback(None)
     cost = accepted * payer.price
     balance = await installation.store.held(payer.account_id)
     if problem is None and balance < cost:

@@ -191,8 +191,10 @@ async def accept_checked(
     with installation.recipient_memory.reserve() as memory:
         try:
             new_send = await check(payer_of(actor), memory)
-        except Refusal as refusal:
-            answer = await stored_before(installation.store, key, refusal)
+        except Refusal:
+            answer = await stored_before(installation.store, key)
+            if answer is None:
+                raise
             return await find_accepted(installation, actor, UUID(answer["send"]))
         accepted = await accept(installation, new_send)
     if isinstance(accepted, AcceptedBefore):
@@ -209,7 +211,10 @@ async def accept(installation: Installation, new_send: NewSend) -> AcceptedNow |
         await read_balance_once(installation, new_send.payer, new_send.actor_id)
     result = await installation.acceptor.accept(new_send)
     if isinstance(result, Refused):
-        raise result.refusal
+        try:
+            raise result.refusal
+        finally:
+            del result  # in a frame of its traceback, it would hold itself and the whole send
     return result
 
 

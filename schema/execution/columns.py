@@ -372,7 +372,8 @@ class Resolver:
         except Exception as error:
             for each in self._handlers:
                 if isinstance(error, each.exception_type):
-                    return each.member(error, info)
+                    # An error may hold the frames of its traceback, and these the error.
+                    return each.member(error.with_traceback(None), info)
             raise
 
     def __call__(self, root: Any, info: Any, **arguments: Any) -> Any:

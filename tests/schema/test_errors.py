@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -80,3 +82,28 @@ async def test_the_code_of_a_top_level_error_is_another_one(app: App) -> None:
     given = {"to": worlds.generated_numbers(101), "text": "Hello"}
     short = await app.answer("owner", BULK, input=given)
     assert short["code"] == "INSUFFICIENT_BALANCE"
+
+
+class Recipients(list[Any]):
+    """A list that can be referred to weakly."""
+
+
+@pytest.mark.parametrize(
+    ("who", "to"),
+    [("owner", ["12"]), ("owner", [TO, 1]), ("admin", [TO])],
+    ids=["a member of the union", "a wrong variable", "a top-level error"],
+)
+async def test_an_answered_error_does_not_hold_the_request(
+    app: App, who: str, to: list[Any]
+) -> None:
+    given = Recipients(to)
+    seen = ref(given)
+    gc.collect()
+    gc.disable()
+    try:
+        body = await app.ask(who, BULK, input={"to": given, "text": "Hello"})
+        assert "errors" in body or body["data"]["bulkSend"]["code"]
+        del given
+        assert seen() is None
+    finally:
+        gc.enable()

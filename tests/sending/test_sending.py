@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
+from weakref import ref
 
 import pytest
 
-from domain.errors import InsufficientBalance, RateLimited
+from domain.errors import InsufficientBalance, RateLimited, Refusal
 from domain.ids import new_id
+from domain.sending.accept import COPY_FROM
 from domain.sending.quotes import quote
 from domain.sending.recipients import LARGE_LIST, MOST_IN_MEMORY
 from domain.sending.send import bulk_send
+from domain.sending.text import FromTemplate, Text
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -354,3 +359,36 @@ async def test_a_quote_of_an_inactive_account_reports_it(app: App) -> None:
     quoted = await app.answer(actor, PROBLEM, input=given)
     assert quoted["problem"] == await app.answer(actor, BULK_PROBLEM, input=given)
     assert (quoted["accepted"], quoted["problem"]["status"]) == (1, "DORMANT")
+
+
+class Numbers(list[str]):
+    """A list that can be referred to weakly."""
+
+
+@pytest.mark.parametrize("key", [None, "once"])
+@pytest.mark.parametrize(
+    ("to", "text"),
+    [
+        (NUMBERS, ""),
+        (NUMBERS, FromTemplate("none", {})),
+        (["nonsense"], "Hello"),
+        ([f"+447946{place:06}" for place in range(COPY_FROM)], "Hello"),
+    ],
+    ids=["no text", "no template", "no recipient", "no units"],
+)
+async def test_a_refused_request_is_freed_without_the_garbage_collector(
+    app: App, to: list[str], text: Text, key: str | None
+) -> None:
+    numbers = Numbers(to)
+    seen = ref(numbers)
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(Refusal):
+            await bulk_send(app.installation, app.owner.actor, to=numbers, text=text, key=key)
+        with suppress(Refusal):
+            await quote(app.installation, app.owner.actor, to=numbers, text=text)
+        del numbers
+        assert seen() is None
+    finally:
+        gc.enable()

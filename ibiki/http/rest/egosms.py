@@ -127,10 +127,9 @@ class EgoSms:
         except OutcomeUnknown as unknown:
             return _unknown(unknown)
         except Refusal as refusal:
-            response = refused(refusal)
-            if response.status in FINAL:
+            if refused(refusal).status in FINAL:
                 return _response({"Status": "Failed", "Message": _words(refusal)})
-            raise response from None
+            raise refused(refusal) from None
 
     async def _balance(self, actor: Actor | None) -> int:
         EVERYONE.check(actor)
