@@ -214,6 +214,10 @@ SELECT send_id, count(*) FILTER (WHERE status = 'QUEUED') - count(*),
        count(*) FILTER (WHERE status = 'CANCELLED')
 FROM message WHERE priority = 2 GROUP BY send_id;
 
+INSERT INTO open_send (send_id, provider_account_id)
+SELECT filling.id(ms, send.no), pool_id
+FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no WHERE queued;
+
 -- step conversations: after sent_to has its index
 INSERT INTO conversation (id, client_id, number, unread, last_message_id, last_inbound_id, modem,
                           port, created_at, updated_at)

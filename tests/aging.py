@@ -9,6 +9,7 @@ from persistence.servers import credentials
 IDS = {
     "send": "id",
     "send_tally": "send_id",
+    "open_send": "send_id",
     "message": "id send_id attempt_id",
     "sent_to": "message_id",
     "attempt": "id",

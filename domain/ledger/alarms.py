@@ -44,8 +44,9 @@ class PoolSigns:
 
     `read_at`, `failed_at`: of the provider's balance. `doubted_at`: when an attempt last ended in a
     way that may make the reading wrong. `differences`: wrong charges that a dry run of reconcile
-    has found and that are not corrected; counted up to 1,000. `overdue`: messages that have been
-    due for five minutes; `is_dispatching`: whether any call was started in these minutes.
+    has found and that are not corrected; counted up to 1,000. `queued`: messages that wait, counted
+    if the account is paused. `overdue`: messages that have been due for five minutes, counted if no
+    call was started in these minutes; `is_dispatching`: whether any was, or none had to be.
     `unknown`: messages that have been UNKNOWN for an hour. `low_clients`: clients below their
     threshold. `failing_hooks`: webhook endpoints of
     clients that have failed for a day. `stopped_at`: a person has paused the account.

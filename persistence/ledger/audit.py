@@ -191,6 +191,13 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
     SELECT id, accepted, price, 0, 0, 0::int8, 0::int8, 0::int8, 0::int8, 0::int8, NULL,
            CASE WHEN {HAS_TALLY} THEN accepted * {WEIGHTS["queued"]}::int8 END
     FROM send WHERE id > $1 AND id <= $2
+    UNION ALL
+    -- What is queued is summed over the open sends.
+    SELECT id, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 1
+    FROM send WHERE id > $1 AND id <= $2 AND {HAS_TALLY}
+      AND NOT EXISTS (SELECT FROM open_send WHERE send_id = send.id)
+      AND accepted + coalesce((
+          SELECT sum(queued) FROM send_tally WHERE send_id = send.id), 0) <> 0
     UNION ALL {DROPPED}
     UNION ALL
     SELECT message.send_id, NULL, NULL, 1,
@@ -278,7 +285,8 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
                    id, route_credit, route_cost)
         END,
         CASE WHEN is_miscounted THEN
-            format('send %s: its counters differ from the statuses of its messages', id)
+            format('send %s: its counters differ from the statuses of its messages, or it is not'
+                   ' open while some wait', id)
         END,
         stray || ' is of another client, pool or account than its send ' || id) AS words
     FROM checked

@@ -22,8 +22,9 @@ from domain.ledger.balances import (
     ProviderAccountFigures,
 )
 from domain.pages import Page, Window
+from domain.sending.messages import LATER
 from persistence.database import connection
-from persistence.ledger.pools import ROUTED_IN_FLIGHT
+from persistence.ledger.pools import MESSAGES_WAITING, UNITS_WAITING
 from persistence.pages import Filter, matching, read_page
 
 if TYPE_CHECKING:
@@ -31,33 +32,75 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
+# statement_timestamp() can be compared in an index, clock_timestamp() cannot.
+LATE = "statement_timestamp() - interval '5 minutes'"
+# Whether a call was started in the last five minutes. Only asked if messages have waited for so
+# long. The newest attempts are enough: an account that works has one among them, or one open.
+IS_DISPATCHING = f"""
+(first.due_at < {LATE}) IS NOT TRUE OR EXISTS (
+    SELECT FROM attempt
+    WHERE attempt.provider_account_id = upstream.id AND ended_at IS NULL
+      AND lease_until > clock_timestamp()
+) OR EXISTS (
+    SELECT FROM (SELECT * FROM attempt ORDER BY id DESC LIMIT 1000) AS newest
+    WHERE newest.provider_account_id = upstream.id
+      AND started_at > clock_timestamp() - interval '5 minutes')
+"""  # noqa: S608 - a time of our own
 # What all nodes of a pool hold; what is in flight, written or not (SUBMITTING after its lease is
-# UNKNOWN and not included); and the last attempt that may make the reading wrong.
+# UNKNOWN and not included); and the last attempt that may make the reading wrong. The first message
+# that is due: one look into message_queue for each tenant and priority. Messages are only counted
+# if an alarm says how many there are; what is overdue is all without what is due later.
 PLATFORM_FIGURES = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(held), 0)::int8 AS pool,
            coalesce(sum(held) FILTER (WHERE kind = 'CLIENT'), 0)::int8 AS allocated
     FROM account WHERE account.provider_account_id = upstream.id
 ) AS holdings
+CROSS JOIN LATERAL ({UNITS_WAITING.format("upstream.id")}) AS waiting
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(price), 0)::int8 AS units,
-           count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE) AS messages,
-           count(*) FILTER (WHERE due_at < clock_timestamp() - interval '5 minutes') AS overdue,
-           min(due_at) AS due_at
-    FROM message WHERE message.provider_account_id = upstream.id AND status = 'QUEUED'
-) AS written
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(unwritten * price), 0)::int8 AS units,
-           coalesce(sum(unwritten), 0)::int8 AS messages,
-           coalesce(sum(unwritten) FILTER (WHERE is_late), 0)::int8 AS overdue,
-           min(seen_at) FILTER (WHERE is_late) AS due_at
-    FROM send_job CROSS JOIN LATERAL (
-        SELECT seen_at < clock_timestamp() - interval '5 minutes' AS is_late) AS age
-    WHERE send_job.provider_account_id = upstream.id AND unwritten > 0
+    SELECT coalesce(sum(unwritten), 0)::int8 AS messages,
+           coalesce(sum(unwritten) FILTER (WHERE seen_at < {LATE}), 0)::int8 AS overdue,
+           min(seen_at) FILTER (WHERE seen_at < {LATE}) AS due_at
+    FROM send_job WHERE send_job.provider_account_id = upstream.id AND unwritten > 0
 ) AS job
 CROSS JOIN LATERAL (
-    SELECT written.units + job.units AS units, written.messages + job.messages AS messages,
-           written.overdue + job.overdue AS overdue, least(written.due_at, job.due_at) AS due_at
+    WITH RECURSIVE tenant AS (
+        (SELECT priority, client_id, due_at FROM message
+         WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+         ORDER BY priority, client_id, due_at, id LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM tenant CROSS JOIN LATERAL (
+            SELECT priority, client_id, due_at FROM message
+            WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+              AND (priority, client_id) > (tenant.priority, tenant.client_id)
+            ORDER BY priority, client_id, due_at, id LIMIT 1) AS next)
+    SELECT least(min(due_at), job.due_at) AS due_at, array_agg(priority) AS priorities,
+           array_agg(client_id) AS clients
+    FROM tenant
+) AS first
+CROSS JOIN LATERAL (
+    SELECT {IS_DISPATCHING} AS is_dispatching,
+           paused_at IS NOT NULL OR stopped_at IS NOT NULL AS is_paused
+) AS work
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN is_paused OR NOT is_dispatching
+           THEN ({MESSAGES_WAITING.format("upstream.id")}) END AS messages
+) AS written
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN is_paused THEN job.messages + written.messages - (
+               SELECT count(*) FROM message
+               WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+                 AND priority >= {LATER} AND send_at > statement_timestamp())
+           ELSE 0 END AS messages,
+           CASE WHEN is_dispatching THEN 0 ELSE job.overdue + written.messages - (
+               SELECT count(*) FROM unnest(first.priorities, first.clients) AS each (priority, id)
+               CROSS JOIN LATERAL (
+                   SELECT FROM message
+                   WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+                     AND message.priority = each.priority AND client_id = each.id
+                     AND due_at >= {LATE}
+                   OFFSET 0) AS later)
+           END AS overdue
 ) AS queued
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(message.price), 0)::int8 AS units
@@ -66,7 +109,6 @@ CROSS JOIN LATERAL (
       AND attempt.lease_until > clock_timestamp() AND message.status = 'SUBMITTING'
       AND message.route_id IS NULL
 ) AS submitting
-CROSS JOIN LATERAL ({ROUTED_IN_FLIGHT.format("upstream.id")}) AS routed (units)
 CROSS JOIN LATERAL (
     SELECT max(ended_at) AS at FROM attempt
     WHERE attempt.provider_account_id = upstream.id
@@ -112,28 +154,16 @@ CROSS JOIN LATERAL (
       AND deleted_at IS NULL AND NOT is_callback
 ) AS failing_hook
 """  # noqa: S608 - a statement of our own
-# Whether a call was started in the last five minutes. Only asked if messages have waited for so
-# long. The newest attempts are enough: an account that works has one among them, or one open.
-IS_DISPATCHING = """
-queued.overdue = 0 OR EXISTS (
-    SELECT FROM attempt
-    WHERE attempt.provider_account_id = upstream.id AND ended_at IS NULL
-      AND lease_until > clock_timestamp()
-) OR EXISTS (
-    SELECT FROM (SELECT * FROM attempt ORDER BY id DESC LIMIT 1000) AS newest
-    WHERE newest.provider_account_id = upstream.id
-      AND started_at > clock_timestamp() - interval '5 minutes')
-"""
-PLATFORM_COLUMNS = f"""
+PLATFORM_COLUMNS = """
 upstream.id AS upstream_id, upstream.unit AS pool_unit, holdings.pool, holdings.allocated,
-queued.units + submitting.units + routed.units AS in_flight,
+waiting.units + submitting.units AS in_flight,
 upstream.reading_raw, clock_timestamp() AS seen_at,
 upstream.created_at AS added_at, upstream.read_at, upstream.read_failed_at AS failed_at,
 greatest(doubt.at, upstream.credentials_set_at) AS doubted_at,
 difference.charges AS differences, difference.at AS differing_at,
 upstream.paused_at, upstream.stopped_at,
-queued.messages AS queued, queued.overdue, queued.due_at AS overdue_at,
-{IS_DISPATCHING} AS is_dispatching, old_unknown.messages AS unknown, old_unknown.at AS unknown_at,
+queued.messages AS queued, queued.overdue, first.due_at AS overdue_at, is_dispatching,
+old_unknown.messages AS unknown, old_unknown.at AS unknown_at,
 low.clients AS low_clients, low.at AS low_at,
 failing_hook.endpoints AS failing_hooks, failing_hook.at AS failing_hooks_at
 """

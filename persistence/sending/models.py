@@ -151,6 +151,19 @@ class SendTally(Model):
         table = "send_tally"
 
 
+class OpenSend(Model):
+    """A large send with messages that may wait: see `persistence.sending.tallies`.
+
+    `provider_account_id`: the send's, whose pool has paid for it.
+    """
+
+    send_id = fields.UUIDField(primary_key=True)
+    provider_account_id = fields.UUIDField()
+
+    class Meta:
+        table = "open_send"
+
+
 class SendJob(Model):
     """A send whose messages are written in parts, from its upload: see docs/decisions/0193.
 

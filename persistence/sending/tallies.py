@@ -5,6 +5,10 @@ whenever a statement changes statuses. Their sums and the number of accepted mes
 begin as QUEUED, are the counts. A message that a job has not written yet counts as QUEUED. So a
 list of sends reads some rows for each, and not 100,000 messages. Raw SQL: all counts of a page are
 read by one statement.
+
+A send with counters is in `open_send` until none of its messages can wait any more. So what is
+queued is a sum over the counters of these sends, and not over a million messages: see
+`persistence.ledger.pools`.
 """
 
 from __future__ import annotations
@@ -78,6 +82,17 @@ WITH crowded AS (
 INSERT INTO send_tally (send_id, {NAMES}) SELECT send_id, {SUMS} FROM gone GROUP BY send_id
 """  # noqa: S608 - names of our own
 
+# Some at random, so that each is looked at in time, however many cannot be closed. Nothing leads
+# from another status back to QUEUED.
+CLOSE = """
+DELETE FROM open_send WHERE send_id = ANY (ARRAY(
+    SELECT send_id FROM (SELECT send_id FROM open_send ORDER BY random() LIMIT $1) AS looked_at
+    JOIN send ON send.id = send_id
+    WHERE tallied AND accepted + coalesce((
+        SELECT sum(queued + submitting + unknown) FROM send_tally
+        WHERE send_tally.send_id = looked_at.send_id), 0) = 0))
+"""
+
 # Primes, so that counts of a million give the same sum only if they are the same. For the audit.
 WEIGHTS = dict(
     zip(
@@ -115,6 +130,9 @@ FROM send WHERE id > $1 AND id <= $2 AND dropped IS NOT NULL
 NEWEST_TALLIES = 5_000
 """Rows of counters that one fold looks at."""
 
+MOST_CLOSED = 500
+"""Open sends that one fold looks at."""
+
 MOST_TALLIES = 20
 """Rows of counters that a send may keep."""
 
@@ -136,6 +154,8 @@ async def read_counts(
 
 
 async def fold_tallies() -> bool:
-    """Replaces the many rows of a send by their sum. True if there was anything to replace."""
+    """Replaces the many rows of a send by their sum, and closes sends. True if anything changed."""
     async with connection() as pooled:
-        return await pooled.execute(FOLD, NEWEST_TALLIES, MOST_TALLIES) != "INSERT 0 0"
+        folded = await pooled.execute(FOLD, NEWEST_TALLIES, MOST_TALLIES)
+        closed = await pooled.execute(CLOSE, MOST_CLOSED)
+    return (folded, closed) != ("INSERT 0 0", "DELETE 0")

@@ -101,7 +101,7 @@ INDEXES = {
     "message_changed": CHANGED_BRIN,
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
     " INCLUDE (price, created_at, send_at) WHERE (status = 'QUEUED'::text)",
-    "message_routed": "(route_id) INCLUDE (provider_account_id, status, price)"
+    "message_routed": "(route_id, status, priority) INCLUDE (provider_account_id, price)"
     " WHERE ((route_id IS NOT NULL)"
     " AND (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text])))",
     "message_scheduled": "(due_at) WHERE ((status = 'QUEUED'::text) AND (priority >= 10))",
@@ -179,6 +179,9 @@ TRIGGERS = {
     "message_tallied": "AFTER UPDATE ON public.message"
     " REFERENCING OLD TABLE AS replaced NEW TABLE AS written"
     " FOR EACH STATEMENT EXECUTE FUNCTION message_tallies()",
+    "send_opened": "AFTER INSERT ON public.send FOR EACH ROW"
+    " WHEN ((new.kind = ANY (ARRAY['BULK'::text, 'MULTI'::text, 'CSV'::text])))"
+    " EXECUTE FUNCTION send_opens()",
     "transfer_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION transfer_is_append_only()",
     "transfer_fits_its_accounts": "AFTER INSERT ON public.transfer"
@@ -194,6 +197,10 @@ STORAGE = {
         "fillfactor": "50",
         "autovacuum_vacuum_scale_factor": "0.02",
         "autovacuum_vacuum_threshold": "200",
+    },
+    "open_send": {
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "1000",
     },
     "send_tally": {
         "autovacuum_vacuum_scale_factor": "0",

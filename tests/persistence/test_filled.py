@@ -18,9 +18,12 @@ from domain.pages import Window
 from domain.sending.lists import ALL_SENDS, MessageFilter, SendFilter
 from domain.sending.messages import MessageStatus, SendKind
 from ibiki.local import embedded
+from persistence import store
 from persistence.inbox import conversations
 from persistence.inbox import messages as inbox
 from persistence.inbox.routes import read_webhook_status
+from persistence.ledger.balances import read_balances, read_provider_accounts
+from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.ledger.statement import read_statement
 from persistence.sending import archive, listed, messages
 from tests import databases, worlds
@@ -142,6 +145,41 @@ async def test_an_admin_reads_a_page_of_the_inbox_from_an_index(filled: None) ->
     for unread_only in (False, True):
         read = conversations.read_conversations(Everything(), Window(50), unread_only=unread_only)
         assert_small(await work_of(read, ["conversation"]), most_rows=51)
+
+
+async def test_the_balance_of_a_pool_does_not_read_what_is_queued(filled: None) -> None:
+    async def figures_of_sync() -> None:
+        account = await find_provider_account(None)
+        async with store.transaction() as tx:
+            assert (await pool_figures(tx, account.id)).in_flight == SIZE.queued
+
+    for stopped in (True, False):  # an account that is paused shows how many messages wait
+        await worlds.execute(
+            "UPDATE provider_account SET stopped_at = CASE WHEN $1 THEN now() END", stopped
+        )
+        for read in (
+            partial(read_balances, BalanceView()),
+            partial(read_provider_accounts, Everything()),
+            figures_of_sync,
+        ):
+            before = await entries_of("message_queue")
+            work = await work_of(read(), ["message"])
+            assert not work.scans["message"], work
+            assert await entries_of("message_queue") <= before + 50
+        [account] = await read_provider_accounts(Everything())
+        signs = account.platform.signs
+        assert account.platform.in_flight == SIZE.queued
+        assert (signs.queued, signs.overdue) == (SIZE.queued if stopped else 0, SIZE.queued)
+
+
+async def entries_of(index: str) -> int:
+    """How many entries of an index have been read."""
+    await worlds.execute("SELECT pg_stat_force_next_flush()")
+    [row] = await worlds.fetch(
+        "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = $1", index
+    )
+    entries: int = row["idx_tup_read"]
+    return entries
 
 
 async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:

@@ -18,6 +18,7 @@ from persistence.sending.tallies import fold_tallies, read_counts
 from tests import worlds
 from tests.persistence.connections import Witness
 
+OPENED = importlib.import_module("persistence.migrations.0059_open_sends_so_far")
 BACKFILL = importlib.import_module("persistence.migrations.0042_tallies_of_old_sends")
 CHANGE = """
 UPDATE message SET status = $3, attempt_id = id WHERE id IN (
@@ -92,6 +93,39 @@ async def test_a_single_message_has_no_counter(send_id: UUID) -> None:
     assert not await worlds.fetch("SELECT FROM send_tally")
     counts = await read_counts([single.id, send_id])
     assert counts == {single.id: {MessageStatus.SENT: 1}, send_id: {MessageStatus.QUEUED: 30}}
+
+
+async def test_a_send_is_open_until_none_of_its_messages_can_wait(send_id: UUID) -> None:
+    async def is_open() -> bool:
+        await fold_tallies()
+        return bool(await worlds.fetch("SELECT FROM open_send WHERE send_id = $1", send_id))
+
+    assert await is_open()
+    await worlds.execute(CHANGE, send_id, "QUEUED", "SENT", 29)
+    assert await is_open()
+    await worlds.execute(CHANGE, send_id, "QUEUED", "UNKNOWN", 1)
+    assert await is_open()  # a person may decide that it is sent again
+    await worlds.execute(CHANGE, send_id, "UNKNOWN", "REJECTED", 1)
+    assert not await is_open()
+
+
+async def test_the_audit_finds_a_send_that_waits_and_is_not_open(send_id: UUID) -> None:
+    await worlds.execute("DELETE FROM open_send")
+    done = await audit(store, await new_audit(store), rest=0)
+    assert [each for each in done.violations if f"send {send_id}: its counters" in each]
+
+
+async def test_sends_of_before_are_opened_if_their_messages_may_wait(send_id: UUID) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False))
+    for status in ("UNKNOWN", "SENT"):
+        send = await worlds.accept(client, 2, kind=SendKind.BULK)
+        await worlds.execute(CHANGE, send.id, "QUEUED", status, 2)
+    before = await worlds.fetch("SELECT * FROM open_send ORDER BY send_id LIMIT 2")
+    # As if the table had been added now.
+    await worlds.execute("DELETE FROM open_send")
+    for _ in range(2):  # safe to repeat
+        await worlds.execute(OPENED.OPEN)
+        assert await worlds.fetch("SELECT * FROM open_send ORDER BY send_id") == before
 
 
 async def test_the_audit_finds_a_wrong_counter(send_id: UUID) -> None:
