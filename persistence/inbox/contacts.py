@@ -56,9 +56,10 @@ RETURNING conversation.id
 """
 
 # As annotations, so that pages can filter and sort by them.
+# OFFSET: one look-up for each contact. PostgreSQL could read the opt-outs of all clients instead.
 OPTED_OUT = """
-EXISTS (SELECT FROM opt_out
-        WHERE opt_out.client_id = contact.client_id AND opt_out.number = contact.number)
+EXISTS (SELECT FROM opt_out WHERE opt_out.client_id = contact.client_id
+        AND opt_out.number = contact.number OFFSET 0)
 """
 UNNAMED = "(contact.name IS NULL)"
 SORT_NAME = "lower(coalesce(contact.name, ''))"
@@ -76,7 +77,7 @@ SELECT found.id FROM (
     WHERE client_id = among.id {{beyond}} ORDER BY {{order}} LIMIT {{size}}) AS found
 ORDER BY {{order}} LIMIT {{size}}
 """  # noqa: S608 - columns of our own
-# The contacts that were added last. A scalar subquery: PostgreSQL evaluates it once.
+# The contacts that were added last.
 AMONG_NEWEST = """
 (contact.id >= coalesce(
     (SELECT newest.id FROM contact AS newest ORDER BY newest.id DESC OFFSET {} LIMIT 1),
@@ -85,10 +86,22 @@ AMONG_NEWEST = """
 # Lets the index on (client_id, number) find a number of any client.
 OF_ANY_CLIENT = "(contact.client_id = ANY (ARRAY(SELECT client.id FROM client)))"
 
+# The contacts that have opted out, if they are few: among many contacts, a page of them is far.
+ARE_FEW = "SELECT count(*) <= $2 FROM (SELECT FROM opt_out WHERE {} LIMIT $2 + 1) AS found"
+AMONG_OPTED_OUT = """
+(contact.id = ANY (ARRAY(
+    SELECT found.id FROM opt_out CROSS JOIN LATERAL (
+        SELECT id FROM contact AS found
+        WHERE found.client_id = opt_out.client_id AND found.number = opt_out.number OFFSET 0
+    ) AS found WHERE {})))
+"""
+
 WHOLE_NUMBER = re.compile(r"\+[0-9]{7,15}", re.ASCII)
 
 MOST_SEARCHED = 100_000
 """Contacts that a search of all clients looks through: it must not take a second."""
+
+FEW_OPT_OUTS = 2_000
 
 MOST_AT_ONCE = 10_000
 
@@ -135,12 +148,20 @@ async def read_contacts(
         case Everything():
             pass
         case OfClient(client_id):
-            query = query.filter(client_id=client_id)
             query = query if search is None else query.filter(_matches(search))
         case OfGroup():
             return Page([], has_next=False, has_previous=False)  # supervisors do not read contacts
     if opted_out is not None:
         query = query.filter(opted_out=opted_out)
+    if opted_out:
+        query = await _among_few(query, scope)
+    if isinstance(scope, OfClient) and not is_whole and order is not ContactOrder.NAME:
+        # With an equation for the client, PostgreSQL may walk the contacts of all clients.
+        query = query.filter(client_id__gte=scope.client_id, client_id__lte=scope.client_id)
+        columns = ["client_id" if order is ContactOrder.NEWEST else "-client_id", *columns]
+        keys = window.with_keys(lambda key: (client_id, key[1]))
+    elif isinstance(scope, OfClient):
+        query = query.filter(client_id=scope.client_id)
 
     async def read(held: Connection) -> Page[ContactRow]:
         return await list_page(query.using_db(orm(held)), keys, order=columns)
@@ -221,6 +242,19 @@ def _searched_of_all(query: QuerySet[ContactRow], search: str) -> QuerySet[Conta
         return among.filter(among=True, number=number)
     among = query.annotate(among=RawSQL(AMONG_NEWEST.format(MOST_SEARCHED - 1)))
     return among.filter(_matches(search), among=True)
+
+
+async def _among_few(query: QuerySet[ContactRow], scope: Scope) -> QuerySet[ContactRow]:
+    """The contacts that have opted out, found by their opt-outs if these are few."""
+    client_id = scope.client_id if isinstance(scope, OfClient) else None
+    async with connection() as pooled:
+        where = "$1::uuid IS NULL OR client_id = $1"
+        are_few = await pooled.fetchval(ARE_FEW.format(where), client_id, FEW_OPT_OUTS)
+    if not are_few:
+        return query
+    of_client = "true" if client_id is None else f"opt_out.client_id = '{client_id}'"
+    among = RawSQL(AMONG_OPTED_OUT.format(of_client))
+    return query.annotate(among=among).filter(among=True)
 
 
 async def _first_by_name(window: Window[Any]) -> list[UUID]:

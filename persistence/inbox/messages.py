@@ -19,7 +19,7 @@ from domain.sending.messages import Direction
 from persistence.database import connection
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
-from persistence.sending.listed import MOST_SEARCHED, Listed, add_ids
+from persistence.sending.listed import MOST_SEARCHED, Listed
 from persistence.sending.messages import (
     TEXT_MATCHES,
     add_message_filter,
@@ -73,6 +73,7 @@ WITH page AS (
     ) AS both_ways ORDER BY id {order} LIMIT {limit}
 )
 """
+OF_CLIENT = "client_id = $1"  # the first value of rows_within
 # Lets a search for a number use the index on (client_id, number, id) if no client is given.
 OF_ANY_CLIENT = "client_id = ANY (ARRAY(SELECT id FROM client))"
 MESSAGES_OF_CONVERSATIONS = """
@@ -147,7 +148,6 @@ async def read_any_messages(
         sent.add("deleted_at IS NULL")
     add_message_filter(sent, filter)
     inbound = Filter(list(sent.conditions), sent.values)
-    add_ids(inbound, filter.created_after, filter.created_before)
     if filter.direction is Direction.INBOUND:
         sent.add("false")
     if filter.number is not None:
@@ -161,13 +161,13 @@ async def read_any_messages(
     async def read(held: Connection) -> list[Record]:
         values = list(sent.values)  # the read may be repeated
         of_sent, of_inbound = (Filter(list(each.conditions), values) for each in (sent, inbound))
-        listed = Listed(scope, filter, window)
+        listed = received = Listed(scope, filter, window)
         if search is not None and filter.number is None:
             listed = await listed.limited(held)
-            await _limit_inbound(held, scope, filter, window, of_inbound)
+            received = await _limited(held, received)
         statement = ANY_MESSAGES.format(
             sent=listed.select(of_sent, "id, false AS inbound"),
-            inbound_page=page_clause(of_inbound, window, key="id"),
+            inbound_page=_inbound_page(received, of_inbound),
             order=order_of(window),
             limit=of_sent.value(window.size + 1),
         )
@@ -204,16 +204,29 @@ async def read_messages_of_conversations(
     return {pair: page_of(_in_order(rows, window), window, _any) for pair, rows in found.items()}
 
 
-async def _limit_inbound(
-    pooled: Connection, scope: Scope, filter: MessageFilter, window: Window[UUID], inbound: Filter
-) -> None:
-    """Limits a search to the newest inbound messages, as `Listed.limited` does for sent ones."""
-    among = rows_within(scope)
-    add_ids(among, filter.created_after, filter.created_before)
-    page = page_clause(among, replace(window, size=0), key="id")
-    statement = f"SELECT id FROM inbound {page} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
-    for row in await pooled.fetch(statement, *among.values):
-        inbound.add("id <= {}" if window.from_end else "id >= {}", row["id"])
+async def _limited(pooled: Connection, received: Listed) -> Listed:
+    """The inbound messages that a search looks at, as `Listed.limited` does for sent ones."""
+    last = replace(received, window=replace(received.window, size=0))
+    among = rows_within(received.scope)
+    page = f"SELECT id FROM inbound {_inbound_page(last, among)} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
+    found = await pooled.fetch(page, *among.values)
+    return replace(received, searched_to=found[0][0]) if found else received
+
+
+def _inbound_page(received: Listed, wanted: Filter) -> str:
+    """The page of inbound messages.
+
+    Of one client, by pairs: with an equation for the client, PostgreSQL may walk the messages of
+    all clients in the order of their IDs. See `Listed.select`.
+    """
+    if not isinstance(received.scope, OfClient) or received.filter.number is not None:
+        wanted.add("id BETWEEN {} AND {}", *received.ends)
+        return page_clause(wanted, received.window, key="id")
+    lowest, highest = received.ends
+    page = Filter([each for each in wanted.conditions if each != OF_CLIENT], wanted.values)
+    page.add("(client_id, id) >= ($1, {})", lowest)
+    page.add("(client_id, id) <= ($1, {})", highest)
+    return page_clause(page, received.window, key="id", within="client_id")
 
 
 def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:

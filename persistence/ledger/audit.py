@@ -35,6 +35,7 @@ from persistence.pages import Filter, read_page
 from persistence.sending.tallies import (
     DROPPED,
     HAS_TALLY,
+    NOT_OPEN,
     WEIGHT_OF_MESSAGE,
     WEIGHT_OF_TALLY,
     WEIGHTS,
@@ -191,14 +192,7 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
     SELECT id, accepted, price, 0, 0, 0::int8, 0::int8, 0::int8, 0::int8, 0::int8, NULL,
            CASE WHEN {HAS_TALLY} THEN accepted * {WEIGHTS["queued"]}::int8 END
     FROM send WHERE id > $1 AND id <= $2
-    UNION ALL
-    -- What is queued is summed over the open sends.
-    SELECT id, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 1
-    FROM send WHERE id > $1 AND id <= $2 AND {HAS_TALLY}
-      AND NOT EXISTS (SELECT FROM open_send WHERE send_id = send.id)
-      AND accepted + coalesce((
-          SELECT sum(queued) FROM send_tally WHERE send_id = send.id), 0) <> 0
-    UNION ALL {DROPPED}
+    UNION ALL {DROPPED} UNION ALL {NOT_OPEN}
     UNION ALL
     SELECT message.send_id, NULL, NULL, 1,
            (status IN ('REJECTED', 'CANCELLED') AND NOT in_reading)::int, 0, 0, 0,
@@ -285,8 +279,7 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
                    id, route_credit, route_cost)
         END,
         CASE WHEN is_miscounted THEN
-            format('send %s: its counters differ from the statuses of its messages, or it is not'
-                   ' open while some wait', id)
+            format('send %s: its counters differ from its messages, or it is not open', id)
         END,
         stray || ' is of another client, pool or account than its send ' || id) AS words
     FROM checked

@@ -24,7 +24,7 @@ from domain.ledger.balances import (
 from domain.pages import Page, Window
 from domain.sending.messages import LATER
 from persistence.database import connection
-from persistence.ledger.pools import MESSAGES_WAITING, UNITS_WAITING
+from persistence.ledger.pools import FIRST_OF_TENANTS, MESSAGES_WAITING, UNITS_WAITING
 from persistence.pages import Filter, matching, read_page
 
 if TYPE_CHECKING:
@@ -64,16 +64,7 @@ CROSS JOIN LATERAL (
     FROM send_job WHERE send_job.provider_account_id = upstream.id AND unwritten > 0
 ) AS job
 CROSS JOIN LATERAL (
-    WITH RECURSIVE tenant AS (
-        (SELECT priority, client_id, due_at FROM message
-         WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-         ORDER BY priority, client_id, due_at, id LIMIT 1)
-        UNION ALL
-        SELECT next.* FROM tenant CROSS JOIN LATERAL (
-            SELECT priority, client_id, due_at FROM message
-            WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-              AND (priority, client_id) > (tenant.priority, tenant.client_id)
-            ORDER BY priority, client_id, due_at, id LIMIT 1) AS next)
+    {FIRST_OF_TENANTS}
     SELECT least(min(due_at), job.due_at) AS due_at, array_agg(priority) AS priorities,
            array_agg(client_id) AS clients
     FROM tenant

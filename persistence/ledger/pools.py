@@ -119,6 +119,19 @@ SELECT (
          AND message.status = 'QUEUED' AND message.priority <> ALL({ALONE}))
 )::int8
 """  # noqa: S608 - numbers of our own
+# `tenant`: the first message that waits for the account `upstream`, of each client and priority.
+FIRST_OF_TENANTS = """
+WITH RECURSIVE tenant AS (
+    (SELECT priority, client_id, due_at FROM message
+     WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+     ORDER BY priority, client_id, due_at, id LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM tenant CROSS JOIN LATERAL (
+        SELECT priority, client_id, due_at FROM message
+        WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+          AND (priority, client_id) > (tenant.priority, tenant.client_id)
+        ORDER BY priority, client_id, due_at, id LIMIT 1) AS next)
+"""
 # One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
 # No call is open now, so a SUBMITTING message is of a call that crashed: it counts as UNKNOWN.
 POOL_FIGURES = f"""

@@ -28,7 +28,7 @@ from persistence.long_reads import long_read
 from persistence.pages import list_page
 from persistence.planned import in_turn
 from persistence.sending import models
-from persistence.sending.listed import add_ids, first_id, last_id, within
+from persistence.sending.listed import first_id, last_id, within
 from persistence.sending.messages import add_time, first_of_sends
 from persistence.sending.tallies import read_counts
 
@@ -140,7 +140,7 @@ async def read_message_stats(
         # Each status, for the index on (client_id, status, id).
         wanted.add("status = ANY({}::text[])", [status.value for status in MessageStatus])
     add_time(wanted, starts_at, ends_at)
-    add_ids(wanted, starts_at, ends_at)
+    wanted.add("id >= {} AND id < {}", first_id(starts_at), last_id(ends_at))
     statement = STATS.format(by=wanted.value(by.value.lower()), where=wanted.where)
     async with in_turn(scope, searches=True):
         rows = await long_read(lambda held: held.fetch(statement, *wanted.values))

@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ids import first_id_at
 from domain.pages import Window
-from domain.sending.lists import ALL_MESSAGES, MessageFilter
+from domain.sending.lists import MessageFilter
 from domain.sending.messages import MessageStatus
 from persistence.pages import Filter, order_of, page_clause
 
@@ -63,21 +63,22 @@ class Listed:
     searched_to: UUID | None = None
 
     async def limited(self, pooled: Connection) -> Listed:
-        """The list up to the last row that a search looks at.
+        """The list up to the last row that a search looks at, which an index alone finds.
 
-        The index alone must have the order and the conditions of what is counted.
+        Of a client's messages, one status after the other is in the order of the index. So they
+        are merged, and not sorted.
         """
-        by_status = self.scope != Everything()
-        filter = replace(
-            ALL_MESSAGES,
-            status=self.filter.status if by_status else None,
-            created_after=self.filter.created_after,
-            created_before=self.filter.created_before,
+        among, order = within(self.scope), order_of(self.window)
+        among.add("id BETWEEN {} AND {}", *self.ends)
+        pages = [f"SELECT id FROM message {among.where}"]  # noqa: S608 - conditions of our own
+        if isinstance(self.scope, OfClient):
+            wanted = [self.filter.status] if self.filter.status else MessageStatus
+            pages = [f"({pages[0]} AND status = '{each}' ORDER BY id {order})" for each in wanted]
+        last = f"ORDER BY id {order} OFFSET {MOST_SEARCHED - 1} LIMIT 1"
+        found = await pooled.fetch(
+            f"SELECT id FROM ({' UNION ALL '.join(pages)}) AS message {last}",  # noqa: S608
+            *among.values,
         )
-        most = replace(self.window, size=MOST_SEARCHED - 1)
-        among = within(self.scope)
-        page = Listed(self.scope, filter, most).select(among, columns="id")
-        found = await pooled.fetch(f"{page} OFFSET {MOST_SEARCHED - 1}", *among.values)
         return replace(self, searched_to=found[0][0]) if found else self
 
     def select(self, wanted: Filter, columns: str = "*") -> str:
@@ -95,9 +96,8 @@ class Listed:
             leading = "send_id" if status is None else "status"
         else:
             _add_status(wanted, status)
-        for comparison, bounds in (("<=", self._highest), (">=", self._lowest)):
-            for bound in bounds:
-                wanted.add(f"id {comparison} {{}}", bound)
+        if self.ends != (FIRST_ID, LAST_ID):
+            wanted.add("id BETWEEN {} AND {}", *self.ends)
         page = page_clause(wanted, self.window, key="id", within=leading)
         table = "message" if number is None else TO_NUMBER
         return f"SELECT {columns} FROM {table} {page}"  # noqa: S608 - names of our own
@@ -111,22 +111,23 @@ class Listed:
         a time of the ID: PostgreSQL would begin to read at that one, or choose the index by ID.
         """
         page = Filter(list(wanted.conditions), wanted.values)
-        page.add(f"(status, id) <= ('{status}', {{}})", min(self._highest, default=LAST_ID))
-        page.add(f"(status, id) >= ('{status}', {{}})", max(self._lowest, default=FIRST_ID))
+        lowest, highest = self.ends
+        page.add(f"(status, id) <= ('{status}', {{}})", highest)
+        page.add(f"(status, id) >= ('{status}', {{}})", lowest)
         clause = page_clause(page, replace(self.window, size=size), key="id", within="status")
         return f"SELECT {columns} FROM message {clause}"  # noqa: S608 - names of our own
 
     @property
-    def _highest(self) -> list[UUID]:
-        before, end = self.filter.created_before, self.searched_to if self.window.from_end else None
-        bounds = [self.window.after, last_id(before) if before else None, end]
-        return [bound for bound in bounds if bound is not None]
-
-    @property
-    def _lowest(self) -> list[UUID]:
-        after, end = self.filter.created_after, None if self.window.from_end else self.searched_to
-        bounds = [self.window.before, first_id(after) if after else None, end]
-        return [bound for bound in bounds if bound is not None]
+    def ends(self) -> tuple[UUID, UUID]:
+        """The smallest and the largest ID that the page may have."""
+        after, before = self.filter.created_after, self.filter.created_before
+        lowest = [self.window.before, first_id(after) if after else None]
+        highest = [self.window.after, last_id(before) if before else None]
+        (highest if self.window.from_end else lowest).append(self.searched_to)
+        return (
+            max((each for each in lowest if each), default=FIRST_ID),
+            min((each for each in highest if each), default=LAST_ID),
+        )
 
     def _of_any_status(self, wanted: Filter, columns: str) -> str:
         """A page of the messages of one client: the first of the pages of each status."""
@@ -170,14 +171,6 @@ def _add_status(wanted: Filter, status: MessageStatus | None) -> None:
     if status is not None:
         # Written into the statement: a plan for any status could not be the best one for each.
         wanted.add(f"status = '{status.value}'")
-
-
-def add_ids(wanted: Filter, after: datetime | None, before: datetime | None) -> None:
-    """The conditions for the IDs of a time of acceptance, for an index by ID."""
-    if after is not None:
-        wanted.add("id >= {}", first_id(after))
-    if before is not None:
-        wanted.add("id < {}", last_id(before))
 
 
 def first_id(moment: datetime) -> UUID:

@@ -127,6 +127,14 @@ FROM send WHERE id > $1 AND id <= $2 AND dropped IS NOT NULL
 """  # noqa: S608 - names of our own
 """Messages that are gone, as entries of the audit of sends."""
 
+NOT_OPEN = f"""
+SELECT id, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 1
+FROM send WHERE id > $1 AND id <= $2 AND {HAS_TALLY}
+  AND NOT EXISTS (SELECT FROM open_send WHERE send_id = send.id)
+  AND accepted + coalesce((SELECT sum(queued) FROM send_tally WHERE send_id = send.id), 0) <> 0
+"""  # noqa: S608 - conditions of our own
+"""Sends with queued messages that are not open, as entries of the audit with a wrong sum."""
+
 NEWEST_TALLIES = 5_000
 """Rows of counters that one fold looks at."""
 

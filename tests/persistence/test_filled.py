@@ -19,7 +19,7 @@ from domain.sending.lists import ALL_SENDS, MessageFilter, SendFilter
 from domain.sending.messages import MessageStatus, SendKind
 from ibiki.local import embedded
 from persistence import store
-from persistence.inbox import conversations
+from persistence.inbox import contacts, conversations
 from persistence.inbox import messages as inbox
 from persistence.inbox.routes import read_webhook_status
 from persistence.ledger.balances import read_balances, read_provider_accounts
@@ -123,6 +123,31 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
             assert not work.scans["contact"], work
             assert not work.scans["send"], work
             assert all(rows <= MOST + PLANNING for rows in work.rows.values()), work
+
+
+@pytest.mark.parametrize("few", [2_000, 0])
+async def test_contacts_of_a_client_are_read_without_those_of_others(
+    filled: None, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(contacts, "FEW_OPT_OUTS", few)
+    rows = await worlds.fetch(
+        "SELECT client_id, count(*) AS contacts, count(opt_out) AS opted_out FROM contact"
+        " LEFT JOIN opt_out USING (client_id, number) GROUP BY 1 ORDER BY 2 DESC"
+    )
+    for row in (rows[0], rows[-1]):
+        scope = OfClient(row["client_id"])
+        read = contacts.read_contacts(scope, Window(50), search="zebra")
+        work = await work_of(read, ["contact", "opt_out"])
+        assert not work.scans["contact"], work
+        assert work.rows["contact"] <= row["contacts"] + PLANNING, work
+        read = contacts.read_contacts(scope, Window(50), opted_out=True)
+        work = await work_of(read, ["contact", "opt_out"])
+        assert not any(work.scans.values()), work
+        most = 2 * row["opted_out"] if few else row["contacts"]
+        assert work.rows["contact"] <= most + PLANNING, work
+    # Not the opt-outs of all clients: one look-up for each of 50 contacts, and more for none.
+    work = await work_of(contacts.read_contacts(Everything(), Window(50)), ["opt_out"])
+    assert not work.scans["opt_out"], work
 
 
 async def test_a_search_continues_at_its_cursor(
