@@ -18,10 +18,10 @@ from domain.ledger.balances import Valuation
 from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.live import hints
-from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.database import connection, note, orm
 from persistence.dispatch.models import Attempt
 from persistence.ledger import models
+from persistence.ledger.platform import UNITS_WAITING
 from persistence.ledger.provider_accounts import PROBE_IF_PAUSED
 from persistence.sql import NOW
 
@@ -66,72 +66,6 @@ WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
 FOR UPDATE
 """  # noqa: S608 - columns of our own
 
-# The priorities of messages of large sends, and of others.
-LARGE = {PRIORITY[kind] for kind in (SendKind.BULK, SendKind.MULTI, SendKind.CSV)}
-_ALONE = sorted(set(PRIORITY.values()) - LARGE)
-ALONE = f"ARRAY[{', '.join(str(each + later) for later in (0, LATER) for each in _ALONE)}]::int2[]"
-
-# Of each open send of a pool: what is queued, written or not. `{0}`: the pool's account.
-OPEN_SENDS = """
-open_send JOIN send ON send.id = open_send.send_id CROSS JOIN LATERAL (
-    SELECT CASE WHEN tallied
-        THEN accepted + coalesce((
-            SELECT sum(queued) FROM send_tally WHERE send_tally.send_id = send.id), 0)
-        ELSE (SELECT count(*) FROM message WHERE message.send_id = send.id AND status = 'QUEUED')
-            + coalesce((SELECT unwritten FROM send_job WHERE send_job.send_id = send.id), 0)
-        END AS queued
-) AS each WHERE open_send.provider_account_id = {0}
-"""
-# What a pool has paid for messages that wait.
-#
-# Messages of large sends, written or not: from the counters of the open sends. So a million of them
-# are not read. Others: from the index of the queue, at the account that they wait for. A routed one
-# waits for one account and was charged in the pool of another: it counts there until it is taken,
-# also while it is SUBMITTING, and not where it waits.
-UNITS_WAITING = f"""
-SELECT (
-    (SELECT coalesce(sum(price), 0) FROM message
-     WHERE provider_account_id = {{0}} AND status = 'QUEUED' AND priority = ANY({ALONE}))
-    + (SELECT coalesce(sum(send.price * each.queued), 0) FROM {OPEN_SENDS})
-    + (SELECT coalesce(sum(message.price), 0)
-       FROM provider_route AS route JOIN message ON message.route_id = route.id
-       WHERE route.pool_id = {{0}} AND message.status = 'SUBMITTING')
-    + (SELECT coalesce(sum(message.price) FILTER (WHERE route.pool_id = {{0}}), 0)
-            - coalesce(sum(message.price) FILTER (WHERE message.provider_account_id = {{0}}), 0)
-       FROM provider_route AS route JOIN message ON message.route_id = route.id
-       WHERE {{0}} IN (route.pool_id, route.provider_account_id, route.fallback_account_id)
-         AND message.status = 'QUEUED' AND message.priority = ANY({ALONE}))
-)::int8 AS units
-"""  # noqa: S608 - numbers of our own
-# How many written messages wait for an account. Large sends as above, without what a job has not
-# written, and without what waits for another account than the send's.
-MESSAGES_WAITING = f"""
-SELECT (
-    (SELECT count(*) FROM message
-     WHERE provider_account_id = {{0}} AND status = 'QUEUED' AND priority = ANY({ALONE}))
-    + (SELECT coalesce(sum(each.queued), 0) FROM {OPEN_SENDS})
-    - (SELECT coalesce(sum(unwritten), 0) FROM send_job
-       WHERE send_job.provider_account_id = {{0}} AND unwritten > 0)
-    + (SELECT count(*) FILTER (WHERE message.provider_account_id = {{0}})
-            - count(*) FILTER (WHERE route.pool_id = {{0}})
-       FROM provider_route AS route JOIN message ON message.route_id = route.id
-       WHERE {{0}} IN (route.pool_id, route.provider_account_id, route.fallback_account_id)
-         AND message.status = 'QUEUED' AND message.priority <> ALL({ALONE}))
-)::int8
-"""  # noqa: S608 - numbers of our own
-# `tenant`: the first message that waits for the account `upstream`, of each client and priority.
-FIRST_OF_TENANTS = """
-WITH RECURSIVE tenant AS (
-    (SELECT priority, client_id, due_at FROM message
-     WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-     ORDER BY priority, client_id, due_at, id LIMIT 1)
-    UNION ALL
-    SELECT next.* FROM tenant CROSS JOIN LATERAL (
-        SELECT priority, client_id, due_at FROM message
-        WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-          AND (priority, client_id) > (tenant.priority, tenant.client_id)
-        ORDER BY priority, client_id, due_at, id LIMIT 1) AS next)
-"""
 # One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
 # No call is open now, so a SUBMITTING message is of a call that crashed: it counts as UNKNOWN.
 POOL_FIGURES = f"""

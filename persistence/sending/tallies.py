@@ -8,7 +8,7 @@ read by one statement.
 
 A send with counters is in `open_send` until none of its messages can wait any more. So what is
 queued is a sum over the counters of these sends, and not over a million messages: see
-`persistence.ledger.pools`.
+`persistence.ledger.platform`.
 """
 
 from __future__ import annotations
