@@ -5,7 +5,7 @@ responses. `OriginCheck` refuses requests from web pages of other origins. `NoSe
 credentials in a URL. `BoundedBodies` limits the size of a body and the time that it may take.
 
 The last three wait for nothing, so they are no coroutines: they return that of the application
-inside.
+inside. So do the functions that send a response through them.
 """
 
 from __future__ import annotations
@@ -143,14 +143,14 @@ class _ResponseSender:
         self.status = 0
         self.started = False
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             given = dict(message["headers"])
             own = [header for header in self._headers if header[0] not in given]
             message["headers"] = [*message["headers"], *own]
         self.started = True
-        await self._send(message)
+        return self._send(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,10 @@ class OriginCheck:
         if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):
             return respond(send, 204, b"", headers=[*cors, *_PREFLIGHT])
 
-        async def send_with_cors(message: Message) -> None:
+        def send_with_cors(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *cors]
-            await send(message)
+            return send(message)
 
         return self.app(scope, receive, send_with_cors)
 
