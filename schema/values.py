@@ -294,7 +294,7 @@ def _coercer(type_: Any) -> Coerce:
         is_string = is_non_null_type(item) and item.of_type is GraphQLString
         coerce = _strings if is_string else partial(_items, _coercer(item))
     elif isinstance(inner, GraphQLInputObjectType):
-        coerce = partial(_fields, inner, {})
+        coerce = partial(_fields, inner, [])
     return partial(_value, coerce, is_required)
 
 
@@ -318,20 +318,27 @@ def _strings(value: Any) -> Any:
     return value
 
 
-def _fields(type_: GraphQLInputObjectType, coercers: dict[str, Coerce], value: Any) -> Any:
-    if type_.is_one_of or type(value) is not dict or not value.keys() <= type_.fields.keys():
+def _fields(type_: GraphQLInputObjectType, plan: list[Any], value: Any) -> Any:
+    if type_.is_one_of or type(value) is not dict:
         raise TypeError
-    if not coercers:  # at the first value, because a type may contain itself
-        coercers |= {name: _coercer(field.type) for name, field in type_.fields.items()}
-    done: dict[str, Any] = {}
-    for name, field in type_.fields.items():
-        if name in value:
-            done[field.out_name or name] = coercers[name](value[name])
-        elif is_required_input_field(field):
-            raise TypeError
-        elif (default := coerce_default_value(field)) is not Undefined:
-            done[field.out_name or name] = default
+    if not plan:  # at the first value, because a type may contain itself
+        plan += _plan_of(type_.fields)
+    readers, required, defaults = plan
+    if not required <= value.keys():
+        raise TypeError
+    done = dict(defaults)
+    for name, given in value.items():
+        out_name, coerce = readers[name]
+        done[out_name] = coerce(given)
     return type_.out_type(done)
+
+
+def _plan_of(fields: dict[str, Any]) -> tuple[Any, ...]:
+    """The name in Python of each field, and how it is read; the required fields; the defaults."""
+    readers = {name: (each.out_name or name, _coercer(each.type)) for name, each in fields.items()}
+    required = {name for name, each in fields.items() if is_required_input_field(each)}
+    given = {readers[name][0]: coerce_default_value(each) for name, each in fields.items()}
+    return readers, required, {name: v for name, v in given.items() if v is not Undefined}
 
 
 OWN_RULE = frozenset({"to", "text"})
