@@ -207,6 +207,12 @@ def test_a_long_list_of_e164_is_read_like_its_numbers_alone(region: str) -> None
         assert normaliser.normalise_many(numbers) == expected
 
 
+def test_two_numbers_in_one_input_do_not_make_up_for_an_empty_one() -> None:
+    numbers = [f"+120255501{place:02}" for place in range(100)]
+    raws = [*numbers, f"{numbers[0]}\x00{numbers[1]}", ""]
+    assert US.normalise_many(raws) == [*numbers, None, None]
+
+
 @pytest.mark.parametrize("part", range(len(REGIONS)))
 def test_the_result_equals_the_library(part: int) -> None:
     region = REGIONS[part]
