@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,7 +16,8 @@ from providers.simulator.behaviours import (
     MAGIC_NUMBERS,
     Behaviour,
     Callback,
-    MagicNumber,
+    CountedCalls,
+    behaviour_of,
 )
 from providers.simulator.calls import MakeCall, json_call
 from providers.simulator.faults import Faults
@@ -54,7 +55,7 @@ class Account:
         self.faults = Faults()
         self.open_calls = 0
         self._authorization = f"Bearer {api_key}"
-        self._refusals: Counter[str] = Counter()
+        self._counted = CountedCalls()
         self._failed: OrderedDict[str, None] = OrderedDict()
 
     def receive(self, endpoint: Endpoint, authorization: str, body: bytes) -> PlannedResponse:
@@ -68,20 +69,17 @@ class Account:
         return replace(planned, callbacks=tuple(self._callbacks(request, ids)))
 
     def _behaviour(self, endpoint: Endpoint, authorization: str, request: SendRequest) -> Behaviour:
-        """The next fault if there is one. A fault that accepts messages needs a valid request."""
-        fault = self.faults.next_for(endpoint[1])
-        if fault is not None and not fault.accepts:
-            return fault
+        problem = request.problem
         if not _is_known(endpoint):
-            return BEHAVIOURS["not_found"]
-        if authorization != self._authorization:
-            return BEHAVIOURS["bad_key"]
-        if request.problem is not None:
-            return BEHAVIOURS[request.problem]
-        behaviour = fault or self._magic(endpoint, request)
-        if behaviour.accepts and _count_accepted(endpoint, request) > self.log.balance:
-            return BEHAVIOURS["no_credits"]
-        return behaviour
+            problem = "not_found"
+        elif authorization != self._authorization:
+            problem = "bad_key"
+        return behaviour_of(
+            self.faults.next_for(endpoint[1]),
+            problem,
+            lambda: self._magic(endpoint, request),
+            lambda: _count_accepted(endpoint, request) <= self.log.balance,
+        )
 
     def _magic(self, endpoint: Endpoint, request: SendRequest) -> Behaviour:
         """The behaviour of the whole call: that of the first magic number among its recipients.
@@ -97,16 +95,9 @@ class Account:
             if BEHAVIOURS[magic.kind].callbacks:
                 name = magic.kind
                 continue
-            if self._still_refuses(magic):
+            if self._counted.refuses(magic):
                 return BEHAVIOURS[magic.kind]
         return BEHAVIOURS[name]
-
-    def _still_refuses(self, magic: MagicNumber) -> bool:
-        """False once after every `refusals` calls: then the number is accepted."""
-        if magic.refusals is None:
-            return True
-        self._refusals[magic.number] = (self._refusals[magic.number] + 1) % (magic.refusals + 1)
-        return self._refusals[magic.number] != 0
 
     def _ids(
         self, endpoint: Endpoint, behaviour: Behaviour, request: SendRequest

@@ -5,6 +5,8 @@ The numbers are from the range that is reserved for fiction (+1 202 555 0100 to 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -228,6 +230,39 @@ MAGIC_NUMBERS: Final = {
         MagicNumber("+12025550181", "report_failed"),
     )
 }
+
+
+class CountedCalls:
+    """The calls to the magic numbers that refuse a few times."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def refuses(self, magic: MagicNumber) -> bool:
+        """False once after every `refusals` calls: then the number is accepted."""
+        if magic.refusals is None:
+            return True
+        self._counts[magic.number] = (self._counts[magic.number] + 1) % (magic.refusals + 1)
+        return self._counts[magic.number] != 0
+
+
+def behaviour_of(
+    fault: Behaviour | None,
+    problem: str | None,
+    by_numbers: Callable[[], Behaviour],
+    can_pay: Callable[[], bool],
+) -> Behaviour:
+    """The next fault if there is one. A fault that accepts messages needs a valid request.
+
+    `problem`: what is wrong with the request. `by_numbers`: that of the first magic number among
+    the recipients. `can_pay`: whether the balance is enough for the messages.
+    """
+    if fault is not None and not fault.accepts:
+        return fault
+    if problem is not None:
+        return BEHAVIOURS[problem]
+    behaviour = fault or by_numbers()
+    return behaviour if not behaviour.accepts or can_pay() else BEHAVIOURS["no_credits"]
 
 
 def table_of_numbers() -> str:

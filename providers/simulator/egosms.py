@@ -6,7 +6,6 @@ redirect if the last slash of a path is missing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +13,14 @@ from typing import Final
 import orjson
 
 from providers.simulator.account import PendingCallback, PlannedResponse
-from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, Behaviour, MagicNumber
+from providers.simulator.behaviours import (
+    BEHAVIOURS,
+    MAGIC_NUMBERS,
+    Behaviour,
+    CountedCalls,
+    MagicNumber,
+    behaviour_of,
+)
 from providers.simulator.calls import json_call
 from providers.simulator.faults import Faults
 from providers.simulator.formats import LONGEST_TEXT, Endpoint, RequestedMessage, new_id
@@ -72,7 +78,7 @@ class EgoAccounts:
     def __init__(self, log: RequestLog, faults: Faults) -> None:
         self._log = log
         self._faults = faults
-        self._refusals: Counter[str] = Counter()
+        self._counted = CountedCalls()
         if DEMO_USERNAME not in log.wallets:
             log.open_wallet(DEMO_USERNAME, DEMO_PASSWORD, DEMO_BALANCE)
 
@@ -91,36 +97,23 @@ class EgoAccounts:
         return PlannedResponse(behaviour, planned.status, planned.body, callbacks)
 
     def _behaviour(self, asked: Asked, fault: Behaviour | None, *, right_method: bool) -> Behaviour:
-        """The next fault if there is one. A fault that accepts messages needs a valid request."""
-        if fault is not None and not fault.accepts:
-            return fault
-        if not right_method:
-            return BEHAVIOURS["not_found"]
         wallet = self._log.wallets.get(asked.username)
-        if asked.problem is None and (wallet is None or not wallet.opens_with(asked.password)):
-            return BEHAVIOURS["bad_key"]
-        if asked.problem is not None:
-            return BEHAVIOURS[asked.problem]
-        behaviour = fault or self._magic(asked)
-        assert wallet is not None
-        if behaviour.accepts and PRICE * len(asked.messages) > wallet.balance:
-            return BEHAVIOURS["no_credits"]
-        return behaviour
+        is_known = wallet is not None and wallet.opens_with(asked.password)
+        problem = asked.problem or (None if is_known else "bad_key")
+        return behaviour_of(
+            fault,
+            problem if right_method else "not_found",
+            lambda: self._magic(asked),
+            lambda: wallet is not None and PRICE * len(asked.messages) <= wallet.balance,
+        )
 
     def _magic(self, asked: Asked) -> Behaviour:
         """The behaviour of the whole call: that of the first magic number among its recipients."""
         for message in asked.messages:
             magic = _magic_number(message)
-            if magic is not None and self._applies(magic):
+            if magic is not None and self._counted.refuses(magic):
                 return BEHAVIOURS[magic.kind]
         return BEHAVIOURS["accept"]
-
-    def _applies(self, magic: MagicNumber) -> bool:
-        """False once after every `refusals` calls: that message is taken."""
-        if magic.refusals is None:
-            return True
-        self._refusals[magic.number] = (self._refusals[magic.number] + 1) % (magic.refusals + 1)
-        return self._refusals[magic.number] != 0
 
     def _planned(self, asked: Asked, behaviour: Behaviour, code: str | None) -> PlannedResponse:
         kind = behaviour.kind

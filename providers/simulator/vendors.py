@@ -6,7 +6,7 @@ A vendor's own module has its formats: how it reads a call, how it answers, and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,7 +20,8 @@ from providers.simulator.behaviours import (
     MAGIC_NUMBERS,
     Behaviour,
     Callback,
-    MagicNumber,
+    CountedCalls,
+    behaviour_of,
 )
 from providers.simulator.calls import WebhookCall
 from providers.simulator.faults import Faults
@@ -76,7 +77,7 @@ class SimulatedVendor(ABC):
     def __init__(self, log: RequestLog, faults: Faults) -> None:
         self.log = log
         self._faults = faults
-        self._refusals: Counter[str] = Counter()
+        self._counted = CountedCalls()
         self._failed: OrderedDict[str, None] = OrderedDict()
 
     @abstractmethod
@@ -122,7 +123,12 @@ class SimulatedVendor(ABC):
     def receive(self, call: ReceivedCall) -> PlannedResponse:
         """The response to a call. The call is in the log before anything is sent back."""
         asked = self.read(call)
-        behaviour = self._behaviour(asked, self._faults.next_for(call.path))
+        behaviour = behaviour_of(
+            self._faults.next_for(call.path),
+            asked.problem,
+            lambda: self._magic(asked),
+            lambda: len(asked.messages) <= self.log.balance,
+        )
         ids = self._ids(asked, behaviour)
         status, body = self._planned(asked, behaviour, ids)
         logged = {"method": call.method, "path": call.path, "provider": self.provider}
@@ -139,31 +145,13 @@ class SimulatedVendor(ABC):
         callbacks = tuple(self._callbacks(asked, ids))
         return PlannedResponse(behaviour, status, as_bytes, callbacks)
 
-    def _behaviour(self, asked: Asked, fault: Behaviour | None) -> Behaviour:
-        """The next fault if there is one. A fault that accepts messages needs a valid request."""
-        if fault is not None and not fault.accepts:
-            return fault
-        if asked.problem is not None:
-            return BEHAVIOURS[asked.problem]
-        behaviour = fault or self._magic(asked)
-        if behaviour.accepts and len(asked.messages) > self.log.balance:
-            return BEHAVIOURS["no_credits"]
-        return behaviour
-
     def _magic(self, asked: Asked) -> Behaviour:
         """The behaviour of the whole call: that of the first magic number among its recipients."""
         for message in asked.messages:
             magic = MAGIC_NUMBERS.get(message.recipient)
-            if magic and not self.refuses_alone(message) and self._applies(magic):
+            if magic and not self.refuses_alone(message) and self._counted.refuses(magic):
                 return BEHAVIOURS[magic.kind]
         return BEHAVIOURS["accept"]
-
-    def _applies(self, magic: MagicNumber) -> bool:
-        """False once after every `refusals` calls: that message is accepted."""
-        if magic.refusals is None:
-            return True
-        self._refusals[magic.number] = (self._refusals[magic.number] + 1) % (magic.refusals + 1)
-        return self._refusals[magic.number] != 0
 
     def _ids(self, asked: Asked, behaviour: Behaviour) -> list[str | None]:
         own = iter(asked.own_ids)
