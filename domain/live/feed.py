@@ -89,7 +89,8 @@ class FeedStream(Stream):
                 await self._deliver_after(front[-1])
             if self._between(number, number + 1):
                 more |= await self._deliver_after(number)
-        self._dirty |= more
+        if more:
+            self.wake()
 
     def _numbers_with_capacity(self) -> list[int]:
         """The different positions of the subscribers that take more, the largest last."""

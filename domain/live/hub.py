@@ -114,7 +114,7 @@ class Hub:
         """Wakes the streams of these topics."""
         watched = self._by_topic if EVERYTHING in topics else topics
         for topic in list(watched):
-            self._wake(topic)
+            self._wake(topic, hinted=True)
         for tracker in self._trackers.values():
             tracker.hinted(topics)
 
@@ -153,9 +153,9 @@ class Hub:
         self._streams[key] = stream
         return stream
 
-    def _wake(self, topic: Topic) -> None:
+    def _wake(self, topic: Topic, *, hinted: bool) -> None:
         for stream in self._by_topic.get(topic, ()):
-            stream.wake()
+            stream.wake(hinted=hinted)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -186,7 +186,7 @@ class Hub:
         self._fingerprints = {topic: found.get(topic, "") for topic in topics}
         for topic, fingerprint in self._fingerprints.items():
             if known.get(topic) != fingerprint:
-                self._wake(topic)
+                self._wake(topic, hinted=False)
 
 
 class ChangeTracker:

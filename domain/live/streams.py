@@ -38,6 +38,7 @@ class Stream:
         self._forget = forget
         self._spawn = spawn
         self._dirty = False
+        self._hinted = False
         self._running = False
         self._rest_until = 0.0
 
@@ -51,9 +52,15 @@ class Stream:
         if self.subscribers.pop(subscriber, None) is not None and not self.subscribers:
             self.close()
 
-    def wake(self) -> None:
-        """Runs the stream: something may have changed."""
+    def wake(self, *, hinted: bool = True) -> None:
+        """Runs the stream: something may have changed.
+
+        `hinted`: False if a look at all figures found the change. Most often a hint came before,
+        so nothing is new. Looks are rare: the stream does not rest after it, and the next change
+        does not wait.
+        """
         self._dirty = True
+        self._hinted |= hinted
         if not self._running:
             self._running = True
             self._spawn(self._run())
@@ -101,7 +108,7 @@ class Stream:
         try:
             while self._dirty and self.subscribers:
                 await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
-                self._dirty = False
+                hinted, self._dirty, self._hinted = self._hinted, False, False
                 began = time.monotonic()
                 try:
                     await self.run_once()
@@ -111,8 +118,9 @@ class Stream:
                     self._dirty = True
                 except Exception as failure:  # noqa: BLE001 - sent; a defect is also logged
                     self.end(self.subscribers, self.renderer.render_failure(failure))
-                now = time.monotonic()
-                self._rest_until = now + _rest(now - began, self.read_seconds, failures)
+                if hinted or failures:
+                    now = time.monotonic()
+                    self._rest_until = now + _rest(now - began, self.read_seconds, failures)
         finally:
             self._running = False
 
@@ -163,7 +171,8 @@ class StateStream(Stream):
         version, body = self._watch.version_of(value), await self.renderer.render(value)
         if version < self._version and not self._is_doubtful:
             # Perhaps an older snapshot. Read again: the second answer counts.
-            self._is_doubtful = self._dirty = True
+            self._is_doubtful = True
+            self.wake()
             return
         self._is_doubtful = False
         started = [] if body == self._body else self.started_subscribers()

@@ -14,7 +14,7 @@ import pytest
 from domain.errors import Forbidden, TryAgain
 from domain.identity.access import OfClient
 from domain.ids import new_id
-from domain.live import hints
+from domain.live import hints, streams
 from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.hub import LARGEST_SHARE_OF_POLLING, Hub
@@ -258,6 +258,22 @@ async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
     await asyncio.sleep(0.2)
     assert figure.reads == reads, "what does not change is not read"
     await hub.stop()
+
+
+async def test_a_change_does_not_wait_for_a_rest_after_a_look(
+    monkeypatch: pytest.MonkeyPatch, store: FakeStore, hub: Hub
+) -> None:
+    figure, listener = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.receives(1)
+    await eventually(lambda: not hub._streams["key"]._running)
+    monkeypatch.setattr(streams, "_rest", lambda *_: NEVER)
+    reads, store.prints[TOPIC] = figure.reads, "2"
+    await hub._compare()
+    await eventually(lambda: figure.reads > reads)
+    figure.value = 2
+    hub.hinted({TOPIC})
+    await listener.receives(1, 2)
 
 
 class Unequal(FakeStore):
