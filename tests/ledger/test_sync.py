@@ -22,6 +22,7 @@ from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import SyncState, Valuation, sync_state
 from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.provider import Outcome, Outgoing, Rejected, Unknown
+from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
@@ -111,9 +112,12 @@ async def test_what_is_queued_is_not_in_the_reading_and_what_is_in_doubt_may_be(
     assert await pool_of(pool) == 493
 
 
-async def test_a_message_of_a_crashed_call_is_not_in_flight_also_before_the_sweep() -> None:
+@pytest.mark.parametrize("kind", [SendKind.SINGLE, SendKind.BULK])
+async def test_a_message_of_a_crashed_call_is_not_in_flight_also_before_the_sweep(
+    kind: SendKind,
+) -> None:
     pool = await worlds.add_pool(default=False)
-    await worlds.accept(await worlds.add_client(pool, held=100))
+    await worlds.accept(await worlds.add_client(pool, held=100), kind=kind)
     (call,) = await marked(pool)
     await worlds.execute("UPDATE attempt SET lease_until = now() WHERE id = $1", call.attempt_id)
     assert (await synced(pool, Upstream(500))).in_flight == 0

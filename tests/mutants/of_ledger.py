@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 ACCEPT = "domain/sending/accept.py"
 SYNC = "domain/ledger/sync.py"
 POOLS_SQL = "persistence/ledger/pools.py"
+PLATFORM_SQL = "persistence/ledger/platform.py"
 CONSTRAINTS = "persistence/migrations/sql/0002_constraints.sql"
 
 MUTANTS = (
@@ -137,10 +138,18 @@ MUTANTS = (
         ("ledger/test_sync.py",),
     ),
     Mutant(
+        "a message of a bulk and of a crashed call counts as in flight",
+        PLATFORM_SQL,
+        "SELECT sum(queued) FROM send_tally",
+        "SELECT sum(queued + submitting) FROM send_tally",
+        ("ledger/test_sync.py",),
+    ),
+    Mutant(
         "a message of a crashed call counts as in flight",
-        POOLS_SQL,
-        "WHERE provider_account_id = $1 AND status = 'QUEUED')::int8\n",
-        "WHERE provider_account_id = $1 AND status IN ('QUEUED', 'SUBMITTING'))::int8\n",
+        PLATFORM_SQL,
+        "status = 'QUEUED' AND priority = ANY({ALONE}))\n    + (SELECT coalesce(sum(send.price",
+        "status IN ('QUEUED', 'SUBMITTING') AND priority = ANY({ALONE}))\n"
+        "    + (SELECT coalesce(sum(send.price",
         ("ledger/test_sync.py",),
     ),
     Mutant(
