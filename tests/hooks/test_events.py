@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -78,6 +79,42 @@ async def test_an_inbound_message_is_received_and_opts_out(
     assert first == {**shown, "clientId": ids.encode(Kind.CLIENT, owner.client_id)}
     assert [each["optedOut"] for each in by_type["optout.changed"]] == [True, False]
     assert {each["number"] for each in by_type["optout.changed"]} == {post.PHONE}
+
+
+async def test_one_statement_reports_each_message_whose_status_it_changes(
+    world: HookWorld,
+) -> None:
+    await world.endpoint()
+    other = await worlds.add_client(world.tenant.pool)
+    own, others = await worlds.accept(world.tenant, 4), await worlds.accept(other, 2)
+    sent, *rest = await message_ids(own.id)
+    await change_status(sent, "SUBMITTING", "SENT")
+    await worlds.execute(
+        """
+        UPDATE message SET updated_at = clock_timestamp(), verdicts = 1,
+            failure = CASE WHEN id = $3 THEN 'no route' END,
+            status = CASE id WHEN $2 THEN 'QUEUED' WHEN $3 THEN 'UNDELIVERED' ELSE 'SENT' END,
+            attempts = 1, attempt_id = coalesce(attempt_id, id)
+        WHERE send_id = ANY($1)
+        """,
+        [own.id, others.id],
+        rest[0],
+        rest[1],
+    )
+    written = [
+        (row["subject"], row["client_id"], facts["status"], facts["failure"])
+        for row in await deliveries()
+        if (facts := orjson.loads(row["facts"]))
+    ]
+    client_id = world.tenant.client_id
+    assert written[0] == (sent, client_id, "SENT", None)
+    assert sorted(written[1:]) == sorted(
+        [(rest[1], client_id, "UNDELIVERED", "no route"), (rest[2], client_id, "SENT", None)]
+    )
+    for row in await deliveries(subject=rest[2]):
+        changed = await worlds.fetch("SELECT updated_at FROM message WHERE id = $1", rest[2])
+        at = orjson.loads(row["facts"])["updated_at"]
+        assert datetime.fromisoformat(at) == changed[0]["updated_at"]
 
 
 async def test_a_low_balance_is_reported_once(world: HookWorld) -> None:

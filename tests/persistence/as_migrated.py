@@ -165,10 +165,9 @@ TRIGGERS = {
     " FOR EACH ROW EXECUTE FUNCTION inbound_queues_hooks()",
     "low_balance_hooked": "AFTER INSERT ON public.low_balance"
     " FOR EACH ROW EXECUTE FUNCTION low_balance_queues_hooks()",
-    "message_hooked": "AFTER UPDATE OF status ON public.message FOR EACH ROW"
-    " WHEN (((new.status <> old.status)"
-    " AND (new.status <> ALL (ARRAY['QUEUED'::text, 'SUBMITTING'::text]))))"
-    " EXECUTE FUNCTION message_queues_hooks()",
+    "message_hooked": "AFTER UPDATE ON public.message"
+    " REFERENCING OLD TABLE AS replaced NEW TABLE AS written"
+    " FOR EACH STATEMENT EXECUTE FUNCTION messages_queue_hooks()",
     "opt_out_hooked": "AFTER INSERT OR DELETE ON public.opt_out"
     " FOR EACH ROW EXECUTE FUNCTION opt_out_queues_hooks()",
     "ledger_checkpoint_account_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE"
