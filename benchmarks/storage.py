@@ -31,13 +31,18 @@ REPORT = """
 UPDATE message SET status = 'DELIVERED', verdicts = 1, updated_at = clock_timestamp()
 WHERE id = ANY (ARRAY(SELECT id FROM message WHERE id > $1 ORDER BY id LIMIT $2)) RETURNING id
 """
+# Each table and its months, and the indexes of each.
 SIZES = """
-SELECT tab.relname AS table, coalesce(part.relname, tab.relname) AS name,
-       pg_relation_size(coalesce(part.oid, tab.oid)) AS bytes
-FROM pg_class AS tab LEFT JOIN LATERAL (
+SELECT tab.relname AS table, coalesce(part.relname, month.relname) AS name,
+       pg_relation_size(coalesce(part.oid, month.oid)) AS bytes
+FROM pg_class AS tab CROSS JOIN LATERAL (
+    SELECT tab.oid, tab.relname UNION ALL
+    SELECT pg_class.oid, relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = tab.oid) AS month
+LEFT JOIN LATERAL (
     SELECT pg_class.oid, relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-    WHERE indrelid = tab.oid UNION ALL SELECT NULL, NULL) AS part ON true
-WHERE tab.relname = ANY($1::text[]) ORDER BY bytes DESC
+    WHERE indrelid = month.oid UNION ALL SELECT NULL, NULL) AS part ON true
+WHERE tab.relname = ANY($1::text[]) AND tab.relkind IN ('r', 'p') ORDER BY bytes DESC
 """
 WRITES = """
 SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'message'
