@@ -42,8 +42,9 @@ ACCEPTED = """
 SELECT id, number, text FROM message
 WHERE send_id = $1 AND client_id = $2 AND id >= $3 ORDER BY id
 """
+# date_trunc() in a time zone took a third of this statement.
 STATS = """
-SELECT date_trunc({by}, created_at, 'UTC') AS starts_at, status,
+SELECT date_bin({by}, created_at, '2000-01-01 00:00:00+00') AS starts_at, status,
        count(*) AS messages, sum(price)::int8 AS units
 FROM message {where} GROUP BY 1, 2
 """
@@ -141,7 +142,7 @@ async def read_message_stats(
         wanted.add("status = ANY({}::text[])", [status.value for status in MessageStatus])
     add_time(wanted, starts_at, ends_at)
     wanted.add("id >= {} AND id < {}", first_id(starts_at), last_id(ends_at))
-    statement = STATS.format(by=wanted.value(by.value.lower()), where=wanted.where)
+    statement = STATS.format(by=wanted.value(by.length), where=wanted.where)
     async with in_turn(scope, searches=True):
         rows = await long_read(lambda held: held.fetch(statement, *wanted.values))
     return [StatRow(row[0], MessageStatus(row[1]), row[2], row[3]) for row in rows]
