@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -129,16 +129,12 @@ class Deliverer:
         await self._record()
         await self._claim()
         now = time.monotonic()
-        slow = {
-            each
-            for each, lane in self._lanes.items()
-            if lane.is_slow(now, self._rules.slow_seconds)
-        }
-        started = await self._post_due(slow, self._rules.slow_at_once - self._count(slow))
-        others = self._lanes.keys() - slow
-        return (
-            await self._post_due(others, self._rules.at_once - self._count(self._lanes)) | started
-        )
+        rules, lanes = self._rules, self._lanes
+        slow = {each for each, lane in lanes.items() if lane.is_slow(now, rules.slow_seconds)}
+        more_slow = await self._post_due(slow, rules.slow_at_once - self._count(slow))
+        fast = lanes.keys() - slow
+        more_fast = await self._post_due(fast, rules.at_once - self._count(lanes))
+        return more_slow or more_fast
 
     async def _record(self) -> None:
         results = list(self._results)
@@ -147,7 +143,7 @@ class Deliverer:
         await self._store.record_deliveries(results, self._rules)
         del self._results[: len(results)]
         for each in results:
-            # Only now: until it is recorded, the next one of its subject must not start.
+            # Not before: until it is recorded, the next one of its subject must not start.
             self._lanes[each.delivery.endpoint_id].in_flight.pop(each.delivery.id, None)
 
     async def _claim(self) -> None:
@@ -236,5 +232,6 @@ class Deliverer:
         self._waking = None
         self._loop.wake()
 
-    def _count(self, endpoints: Any) -> int:
+    def _count(self, endpoints: Iterable[UUID]) -> int:
+        """The requests in flight to these endpoints."""
         return sum(len(self._lanes[each].in_flight) for each in endpoints)

@@ -55,9 +55,9 @@ class AuthTokens:
     async def rotate(
         self, store: IdentityStore, client_id: UUID, *, delay_minutes: int
     ) -> AuthToken:
-        """Makes a new token for a client, which signs after the delay. Raises InvalidInput.
+        """Makes a new token for a client, which signs after the delay.
 
-        Raises NotFound.
+        Raises NotFound, and InvalidInput for a wrong delay, or while another token waits.
         """
         if not 0 <= delay_minutes <= LONGEST_DELAY_MINUTES:
             raise InvalidInput(

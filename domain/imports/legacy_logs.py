@@ -59,6 +59,7 @@ class LegacyLogImport:
 
 
 def _with(payer: tuple[Payer, bool] | str, line: LogLine) -> NewImportedLine | str:
+    """The line of this payer. A text instead of a payer says what is wrong, and is returned."""
     return payer if isinstance(payer, str) else NewImportedLine(new_id(), payer[0], line)
 
 

@@ -76,8 +76,8 @@ class Keywords:
     def match(self, text: str) -> Keyword | None:
         """The keyword that a text consists of, None if it says something else.
 
-        STOP may be repeated, and followed by polite words or a signature. START and YES must stand
-        alone: an opt-out is not lifted by mistake.
+        STOP may be repeated, and followed by polite words or a signature. START and YES must be
+        the whole text: an opt-out is not lifted by mistake.
         """
         alone = self._keywords.get(_joined(text)) if len(text) <= LONGEST_TEXT else None
         if alone is not None:

@@ -259,6 +259,8 @@ async def test_a_wait_for_a_connection_has_a_limit(
         with pytest.raises(TryAgain):
             async with connection():
                 pass
+        with pytest.raises(TryAgain):
+            await AccessChange.all().count()
     release.set()
     await asyncio.gather(*holders)
     await assert_whole()

@@ -11,7 +11,6 @@ from tortoise.transactions import in_transaction
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
-from persistence import connections
 from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
 from tests.ledger.line import Line, Moment
@@ -101,23 +100,3 @@ async def test_a_queryset_in_a_transaction_over_a_cut_line_raises_disconnected(l
     with pytest.raises(Disconnected):
         await write()
     await assert_whole()
-
-
-async def test_a_queryset_does_not_wait_longer_for_a_connection_than_sql_does(
-    connected: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
-
-    async def hold() -> None:
-        async with transaction():
-            await within.wait()
-            await release.wait()
-
-    holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
-    await within.wait()
-    with monkeypatch.context() as short:  # not for the holders: they open connections first
-        short.setattr(connections.silence, "answer_seconds", 0.05)
-        with pytest.raises(TryAgain):
-            await AccessChange.all().count()
-    release.set()
-    await asyncio.gather(*holders)
