@@ -9,7 +9,7 @@ from importlib import import_module
 from threading import Thread
 from types import ModuleType
 
-COLLECT_AFTER = 20_000, 20, 50
+COLLECT_AFTER = 5_000, 20, 50
 """How many new objects start a collection, and how many collections the next older generation.
 
 With Python's own values (700, 10, 10), collections took 5 to 10 % of the CPU of a send. What a
