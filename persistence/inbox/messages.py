@@ -167,7 +167,7 @@ async def read_any_messages(
             received = await _limited(held, received)
         statement = ANY_MESSAGES.format(
             sent=listed.select(of_sent, "id, false AS inbound"),
-            inbound_page=_inbound_page(received, of_inbound),
+            inbound_page=_inbound_page(received, of_inbound, searches=search is not None),
             order=order_of(window),
             limit=of_sent.value(window.size + 1),
         )
@@ -213,20 +213,19 @@ async def _limited(pooled: Connection, received: Listed) -> Listed:
     return replace(received, searched_to=found[0][0]) if found else received
 
 
-def _inbound_page(received: Listed, wanted: Filter) -> str:
+def _inbound_page(received: Listed, wanted: Filter, *, searches: bool = False) -> str:
     """The page of inbound messages.
 
-    Of one client, by pairs: with an equation for the client, PostgreSQL may walk the messages of
-    all clients in the order of their IDs. See `Listed.select`.
+    A search finds few. With an equation for the client, PostgreSQL could look for them among the
+    messages of all clients in the order of their IDs. The index is on (client_id, id DESC).
     """
-    if not isinstance(received.scope, OfClient) or received.filter.number is not None:
-        wanted.add("id BETWEEN {} AND {}", *received.ends)
-        return page_clause(wanted, received.window, key="id")
-    lowest, highest = received.ends
-    page = Filter([each for each in wanted.conditions if each != OF_CLIENT], wanted.values)
-    page.add("(client_id, id) >= ($1, {})", lowest)
-    page.add("(client_id, id) <= ($1, {})", highest)
-    return page_clause(page, received.window, key="id", within="client_id")
+    conditions, leading = list(wanted.conditions), None
+    if searches and OF_CLIENT in conditions and received.filter.number is None:
+        conditions[conditions.index(OF_CLIENT)] = "client_id BETWEEN $1 AND $1"
+        leading = "client_id DESC, id" if received.window.from_end else "client_id ASC, id"
+    page = Filter(conditions, wanted.values)
+    page.add("id BETWEEN {} AND {}", *received.ends)
+    return page_clause(page, received.window, key="id", within=leading)
 
 
 def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:

@@ -125,6 +125,18 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
             assert all(rows <= MOST + PLANNING for rows in work.rows.values()), work
 
 
+async def test_a_page_of_both_directions_reads_that_page(filled: None) -> None:
+    [busy] = await worlds.fetch(
+        "SELECT client_id, count(*) FROM inbound GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
+    )
+    assert busy["count"] > 100
+    for window in (Window[UUID](20), Window[UUID](20, from_end=True)):
+        work = await work_of(
+            inbox.read_any_messages(OfClient(busy["client_id"]), window), ["inbound"]
+        )
+        assert work.rows["inbound"] <= 2 * 21 + PLANNING, work
+
+
 @pytest.mark.parametrize("few", [2_000, 0])
 async def test_contacts_of_a_client_are_read_without_those_of_others(
     filled: None, monkeypatch: pytest.MonkeyPatch, few: int
