@@ -130,7 +130,9 @@ async def test_a_page_of_both_directions_reads_that_page(filled: None) -> None:
         "SELECT client_id, count(*) FROM inbound GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
     )
     assert busy["count"] > 100
-    for window in (Window[UUID](20), Window[UUID](20, from_end=True)):
+    newest: Window[UUID] = Window(20)
+    oldest: Window[UUID] = Window(20, from_end=True)
+    for window in (newest, oldest):
         work = await work_of(
             inbox.read_any_messages(OfClient(busy["client_id"]), window), ["inbound"]
         )
