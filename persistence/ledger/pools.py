@@ -1,8 +1,8 @@
 """Provider accounts, readings and allocation targets.
 
 The begin and the lock of a reading are SQL because each compares times with PostgreSQL's clock in
-one statement, its figures because they need one snapshot. The targets are SQL
-because one statement reads four tables. The rest is querysets.
+one statement, its figures because they need one snapshot. The targets are SQL because one statement
+reads four tables. The rest is querysets.
 """
 
 from __future__ import annotations
