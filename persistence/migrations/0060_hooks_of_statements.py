@@ -7,10 +7,11 @@ endpoints 100,000 times.
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 
+# It may run twice: a test of earlier migrations applies the newest one again.
 # Grouped by ID instead of a join of both tables: a plan that is kept from a small statement could
 # compare each row of a large one with each other.
 TRIGGER = """
-CREATE FUNCTION messages_queue_hooks() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION messages_queue_hooks() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     clients uuid[] := ARRAY(
         SELECT DISTINCT client_id FROM written WHERE status NOT IN ('QUEUED', 'SUBMITTING'));
@@ -39,11 +40,11 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-DROP TRIGGER message_hooked ON message;
+DROP TRIGGER IF EXISTS message_hooked ON message;
 CREATE TRIGGER message_hooked AFTER UPDATE ON message
     REFERENCING OLD TABLE AS replaced NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION messages_queue_hooks();
-DROP FUNCTION message_queues_hooks();
+DROP FUNCTION IF EXISTS message_queues_hooks();
 """
 
 

@@ -241,7 +241,7 @@ MUTANTS = (
     ),
     Mutant(
         "a school sends before its balance was ever read",
-        "domain/sending/acceptor.py",
+        "domain/sending/send.py",
         "    if new_send.payer.is_unread:\n",
         "    if False:\n",
         ("sending/test_schools.py",),
