@@ -30,7 +30,14 @@ from domain.identity.quiet_hours import QuietHours
 from domain.ids import first_id_at
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, SendKind
-from persistence.database import columns, connection, connection_with_plans, ends_of, note
+from persistence.database import (
+    columns,
+    connection,
+    connection_with_plans,
+    ends_of,
+    note,
+    plan_for,
+)
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -311,6 +318,7 @@ async def mark_calls(
     lease_seconds: float,
 ) -> None:
     messages = [each for call in calls for each in call.messages]
+    await plan_for(tx, len(messages))
     await tx.execute(
         MARK,
         account.id,

@@ -25,7 +25,14 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.ids import first_id_at
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, columns, connection, ends_of, note
+from persistence.database import (
+    STATEMENT_TIMEOUT_SECONDS,
+    columns,
+    connection,
+    ends_of,
+    note,
+    plan_for,
+)
 from persistence.sending.messages import OF_SEND_WITH_STATUS, first_of_sends
 
 if TYPE_CHECKING:
@@ -241,6 +248,7 @@ async def lock_undecided(
 
 async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -> None:
     rows, ids = [_row(each) for each in transitions], [each.message.id for each in transitions]
+    await plan_for(tx, len(rows))
     await tx.execute(WRITE_TRANSITIONS, *columns(rows), *ends_of(ids))
     note(tx, {hints.SEND + each.message.send_id.bytes for each in transitions})
     note(tx, [hints.MESSAGE + each.message.id.bytes for each in transitions])

@@ -15,6 +15,7 @@ from domain.dispatch.messages import ALL_IDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
+from persistence.database import MANY_ROWS, plan_for
 from persistence.dispatch.queue import BURST_SECONDS, PICK, TENANTS_WAITING
 from tests import worlds
 
@@ -78,6 +79,18 @@ async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick(
         plan = str(await statement.explain(pool.id, *quotas, ALL_IDS.since, ALL_IDS.until))
     assert "message_queue" in plan
     assert "message_pkey" not in plan
+
+
+@pytest.mark.parametrize(
+    ("rows", "mode"), [(MANY_ROWS - 1, "force_generic_plan"), (MANY_ROWS, "force_custom_plan")]
+)
+async def test_statements_for_many_rows_have_a_plan_of_their_own(rows: int, mode: str) -> None:
+    """A kept plan expects few rows, and compares each of many with each other."""
+    async with store.transaction(keeps_plans=True) as tx:
+        await plan_for(tx, rows)
+        assert await tx.fetchval("SHOW plan_cache_mode") == mode
+    async with store.transaction(keeps_plans=True) as tx:
+        assert await tx.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
 
 
 async def test_a_tenant_with_nothing_due_is_passed_over() -> None:
