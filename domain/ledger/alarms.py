@@ -11,7 +11,6 @@ from domain.errors import units_in_words
 
 READING_IS_OLD_AFTER = timedelta(hours=24)
 UNKNOWN_IS_OLD_AFTER = timedelta(hours=1)
-STALLED_AFTER = timedelta(minutes=5)
 HOOK_FAILS_AFTER = timedelta(hours=24)
 
 

@@ -24,7 +24,7 @@ from domain.live import hints
 from domain.pages import Page, Window, digits_of
 from domain.sending.messages import Message, MessageStatus
 from persistence.database import columns, connection, note
-from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of, rows_within
+from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of
 from persistence.pages import (
     add_limit,
     matching,
@@ -32,6 +32,7 @@ from persistence.pages import (
     read_page,
 )
 from persistence.planned import read_selected
+from persistence.sending.listed import rows_within
 
 if TYPE_CHECKING:
     from asyncpg import Record

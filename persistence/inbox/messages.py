@@ -19,7 +19,7 @@ from domain.sending.messages import Direction
 from persistence.database import connection
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
-from persistence.sending.listed import MOST_SEARCHED, Listed
+from persistence.sending.listed import MOST_SEARCHED, Listed, rows_within
 from persistence.sending.messages import (
     TEXT_MATCHES,
     add_message_filter,
@@ -231,19 +231,6 @@ def _inbound_page(received: Listed, wanted: Filter, *, searches: bool = False) -
 def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:
     """The rows in the order in which the page was read."""
     return sorted(rows, key=lambda row: row["id"], reverse=not window.from_end)
-
-
-def rows_within(scope: Scope) -> Filter:
-    """The conversations or messages of a scope."""
-    wanted = Filter()
-    match scope:
-        case Everything():
-            pass
-        case OfClient(client_id):
-            wanted.add("client_id = {}", client_id)
-        case _:
-            wanted.add("false")  # supervisors do not read messages
-    return wanted
 
 
 def only_client_of(scope: Scope) -> UUID | None:

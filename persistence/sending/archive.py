@@ -28,7 +28,7 @@ from persistence.long_reads import long_read
 from persistence.pages import list_page
 from persistence.planned import in_turn
 from persistence.sending import models
-from persistence.sending.listed import first_id, last_id, within
+from persistence.sending.listed import first_id, last_id, rows_within
 from persistence.sending.messages import add_time, first_of_sends
 from persistence.sending.tallies import read_counts
 
@@ -134,7 +134,7 @@ async def read_message_stats(
     *,
     client_id: UUID | None = None,
 ) -> list[StatRow]:
-    wanted = within(scope)
+    wanted = rows_within(scope)
     if client_id is not None:
         wanted.add("client_id = {}", client_id)
     if client_id is not None or scope != Everything():

@@ -68,7 +68,7 @@ class Listed:
         Of a client's messages, one status after the other is in the order of the index. So they
         are merged, and not sorted.
         """
-        among, order = within(self.scope), order_of(self.window)
+        among, order = rows_within(self.scope), order_of(self.window)
         among.add("id BETWEEN {} AND {}", *self.ends)
         pages = [f"SELECT id FROM message {among.where}"]  # noqa: S608 - conditions of our own
         if isinstance(self.scope, OfClient):
@@ -154,8 +154,8 @@ class Listed:
         )
 
 
-def within(scope: Scope) -> Filter:
-    """The messages of a scope."""
+def rows_within(scope: Scope) -> Filter:
+    """The messages or conversations of a scope."""
     wanted = Filter()
     match scope:
         case Everything():
@@ -163,7 +163,7 @@ def within(scope: Scope) -> Filter:
         case OfClient(client_id):
             wanted.add("client_id = {}", client_id)
         case OfGroup():
-            wanted.add("false")  # a supervisor does not read what the clients of the group send
+            wanted.add("false")  # a supervisor does not read what the clients of the group write
     return wanted
 
 

@@ -19,7 +19,7 @@ from domain.sending.messages import Message, MessageStatus
 from persistence.database import connection
 from persistence.pages import Filter, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
-from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, within
+from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -182,7 +182,7 @@ def add_message_filter(wanted: Filter, filter: MessageFilter) -> None:
 
 def _shown_within(scope: Scope) -> Filter:
     """A client's lists do not have the messages that the client has deleted."""
-    wanted = within(scope)
+    wanted = rows_within(scope)
     if scope != Everything():
         wanted.add("deleted_at IS NULL")
     return wanted

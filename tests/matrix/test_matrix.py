@@ -87,7 +87,7 @@ def test_an_id_without_a_row_is_noticed() -> None:
 
 
 def lets_everybody_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "within", lambda scope: Filter())
+    monkeypatch.setattr(messages, "rows_within", lambda scope: Filter())
     monkeypatch.setattr(archive, "_sends_within", lambda scope: Send.all())
     monkeypatch.setattr(inbox, "rows_within", lambda scope: Filter())
 
