@@ -85,7 +85,7 @@ async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick(
     ("rows", "mode"), [(MANY_ROWS - 1, "force_generic_plan"), (MANY_ROWS, "force_custom_plan")]
 )
 async def test_statements_for_many_rows_have_a_plan_of_their_own(rows: int, mode: str) -> None:
-    """A kept plan expects few rows, and compares each of many with each other."""
+    """A kept plan is made for few rows. It would compare each of many with each."""
     async with store.transaction(keeps_plans=True) as tx:
         await plan_for(tx, rows)
         assert await tx.fetchval("SHOW plan_cache_mode") == mode
