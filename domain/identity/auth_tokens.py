@@ -1,7 +1,7 @@
 """Auth tokens of the Twilio-compatible API: they sign status callbacks, and are no passwords.
 
 A token is made of SECRET_KEY, the client's ID and a number, so it is the same in every process, and
-nothing secret is stored. A new number makes a new token: docs/decisions/0164.
+nothing secret is stored. A new number makes a new token: docs/decisions/0165.
 """
 
 from __future__ import annotations
