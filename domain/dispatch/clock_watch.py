@@ -19,7 +19,7 @@ WRITING_SECONDS = 60.0
 """A transaction that began before the change can still commit within this time."""
 
 READING_SECONDS = 120.0
-"""Longer than a reading of a balance pauses marking."""
+"""Longer than a reading of a balance pauses marking, and than a lease of an endpoint."""
 
 MOST_CORRECTED = 10_000
 

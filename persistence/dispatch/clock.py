@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from persistence.database import connection
 
+LONGEST_RETRY = "interval '11 minutes'"
+"""An endpoint that fails is tried again after ten minutes at the latest."""
+
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 # A row that was written in the future was written before the clock was set back. Its wait is kept
@@ -44,10 +47,25 @@ WITH ahead AS (
 )
 UPDATE webhook_event SET due_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
-MANY = (MESSAGES, ATTEMPTS, EVENTS)
+# A delivery that waits for an earlier one of its subject is written later than its two times say.
+DELIVERIES = """
+WITH ahead AS (
+    SELECT id FROM hook_delivery
+    WHERE status = 'PENDING' AND due_at > statement_timestamp() + make_interval(secs => $1)
+      AND greatest(created_at, attempted_at) > statement_timestamp() + make_interval(secs => $1)
+    LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE hook_delivery
+SET due_at = clock_timestamp()
+        + greatest(due_at - greatest(created_at, attempted_at), interval '0'),
+    created_at = least(created_at, clock_timestamp()),
+    attempted_at = least(attempted_at, clock_timestamp())
+WHERE id = ANY (ARRAY(SELECT id FROM ahead))
+"""
+MANY = (MESSAGES, ATTEMPTS, EVENTS, DELIVERIES)
 
-# These tables have about one row for each provider account. Here a wait simply ends, which is
-# harmless: the work is done sooner.
+# These tables have few rows. For the first two, a wait simply ends, which is harmless: the work is
+# done sooner.
 PACES = """
 UPDATE provider_pace SET next_at = clock_timestamp()
 WHERE next_at > clock_timestamp() + make_interval(secs => $1)
@@ -61,11 +79,40 @@ UPDATE provider_account
 SET paused_at = clock_timestamp(), probe_at = clock_timestamp() + (probe_at - paused_at)
 WHERE paused_at > clock_timestamp() + make_interval(secs => $1)
 """
+JOBS = """
+UPDATE send_job
+SET seen_at = clock_timestamp(), claimed_until = clock_timestamp() + (claimed_until - seen_at)
+WHERE unwritten > 0 AND seen_at > clock_timestamp() + make_interval(secs => $1)
+"""
+# A run that was killed would seem to be alive, and no other could begin. A daily run would not
+# begin before the day that the wrong clock has shown.
+RECONCILIATIONS = """
+UPDATE reconciliation SET heartbeat_at = clock_timestamp()
+WHERE finished_at IS NULL AND heartbeat_at > clock_timestamp() + make_interval(secs => $1)
+"""
+AUDITS = """
+UPDATE ledger_audit SET checked_at = clock_timestamp()
+WHERE state = 'RUNNING' AND checked_at > clock_timestamp() + make_interval(secs => $1)
+"""
+DAILY_RUNS = """
+UPDATE scheduled_run SET started_at = clock_timestamp()
+WHERE started_at > clock_timestamp() + make_interval(secs => $1)
+"""
+FEW = (PACES, POLLS, PAUSES, JOBS, RECONCILIATIONS, AUDITS, DAILY_RUNS)
+
+# These two say only until when, not since when. They are cut short if they are longer than any is.
 READINGS = """
 UPDATE provider_account SET reading_until = clock_timestamp()
 WHERE reading_until > clock_timestamp() + make_interval(secs => $1)
 """
-FEW = (PACES, POLLS, PAUSES)
+ENDPOINTS = f"""
+UPDATE hook_endpoint
+SET lease_until = CASE WHEN lease_until <= clock_timestamp() + make_interval(secs => $1)
+                  THEN lease_until END,
+    retry_at = CASE WHEN retry_at <= clock_timestamp() + {LONGEST_RETRY} THEN retry_at END
+WHERE lease_until > clock_timestamp() + make_interval(secs => $1)
+   OR retry_at > clock_timestamp() + {LONGEST_RETRY}
+"""  # noqa: S608 - an interval of our own
 
 
 async def read_clock() -> float:
@@ -78,7 +125,8 @@ async def correct_future_dates(*, slack_seconds: float, reading_seconds: float, 
     async with connection() as pooled:
         for statement in FEW:
             await pooled.execute(statement, slack_seconds)
-        await pooled.execute(READINGS, reading_seconds)
+        for statement in (READINGS, ENDPOINTS):
+            await pooled.execute(statement, reading_seconds)
         for statement in MANY:
             dated = await pooled.execute(statement, slack_seconds, most)
             more = more or dated == f"UPDATE {most}"

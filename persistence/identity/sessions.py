@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from persistence.database import Connection
 
 IS_CURRENT = RawSQL("expires_at > clock_timestamp()")
-USED_SECONDS_AGO = RawSQL("extract(epoch FROM clock_timestamp() - used_at)::float8")
+# Without abs(), after the clock was set back, a token that was used long ago could be used again.
+USED_SECONDS_AGO = RawSQL("abs(extract(epoch FROM clock_timestamp() - used_at))::float8")
 
 TOKENS_OF_SESSION = "FROM refresh_token WHERE refresh_token.session_id = session.id"
 IS_OPEN = RawSQL(f"EXISTS (SELECT {TOKENS_OF_SESSION} AND expires_at > clock_timestamp())")

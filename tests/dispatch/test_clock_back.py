@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from domain.dispatch.clock_watch import ClockWatch
+from domain.ids import new_id
 from domain.loops import now_seconds
 from domain.provider import NotSent
 from persistence import store
@@ -209,3 +210,121 @@ async def test_many_times_are_corrected_in_steps() -> None:
     assert await correct(most=3) is False
     (call,) = await marked(pool)
     assert len(call.messages) == 5
+
+
+HELD_AND_WAITING = """
+INSERT INTO hook_endpoint (id, client_id, url, events, secret, lease_holder, lease_until, retry_at)
+VALUES ($1, $2, 'https://example.com', '{message.updated}', '', $1,
+        clock_timestamp() + interval '1 h', clock_timestamp() + interval '1 h')
+"""
+TO_BE_POSTED = """
+INSERT INTO hook_delivery (id, position, endpoint_id, client_id, event_id, type, subject,
+                           created_at, attempted_at, due_at)
+SELECT gen_random_uuid(), place, $1, $2, $1, 'message.updated', $1, now, attempted_at, due_at
+FROM (SELECT clock_timestamp() + interval '1 h' AS now) AS wrong CROSS JOIN LATERAL (VALUES
+    (1, NULL, now), (2, now, now + interval '5 min')) AS new (place, attempted_at, due_at)
+"""
+
+
+@pytest.mark.usefixtures("connected")
+async def test_webhooks_of_clients_do_not_wait_until_the_clock_has_caught_up() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
+    endpoint_id = new_id()
+    await worlds.execute(HELD_AND_WAITING, endpoint_id, client.client_id)
+    await worlds.execute(TO_BE_POSTED, endpoint_id, client.client_id)
+    worker = new_id()
+    assert not await store.claim_endpoints(worker, lease_seconds=15, most=1_000)
+    await correct()
+    assert await store.claim_endpoints(worker, lease_seconds=15, most=1_000) == {endpoint_id}
+    due = await store.pick_deliveries(worker, {endpoint_id: 9}, in_flight=[], most=9)
+    assert len(due) == 1
+    await worlds.execute("DELETE FROM hook_delivery WHERE position = 1")
+    assert 240 < await seconds_left("due_at", "hook_delivery") <= 300
+    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery")
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_worker_keeps_its_endpoint_and_a_failing_one_its_wait() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
+    await worlds.execute(HELD_AND_WAITING, new_id(), client.client_id)
+    await worlds.execute(
+        "UPDATE hook_endpoint SET lease_until = now() + interval '15 s',"
+        " retry_at = now() + interval '10 min'"
+    )
+    await correct()
+    assert await seconds_left("lease_until", "hook_endpoint") > 5
+    assert await seconds_left("retry_at", "hook_endpoint") > 500
+    await worlds.execute("TRUNCATE hook_endpoint")
+
+
+WRITTEN_AHEAD = (
+    """
+    INSERT INTO send_job (send_id, client_id, provider_account_id, upload_id, price, unwritten,
+                          claimed_by, seen_at, claimed_until, plan, accepted_rows)
+    SELECT id, id, id, id, 1, 5, id, now() + interval '1 h', now() + interval '1 h 15 s', '{}', ''
+    FROM gen_random_uuid() AS id
+    """,
+    """
+    INSERT INTO reconciliation (id, dry_run, unknown_before, unknown_left, heartbeat_at)
+    VALUES (gen_random_uuid(), false, 0, 0, now() + interval '1 h')
+    """,
+    """
+    INSERT INTO ledger_audit (id, rows_expected, checked_at)
+    VALUES (gen_random_uuid(), 0, now() + interval '1 h')
+    """,
+    "UPDATE scheduled_run SET started_at = now() + interval '1 h' WHERE name = 'retention'",
+)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_jobs_and_runs_of_processes_that_were_killed_are_not_held_for_an_hour() -> None:
+    for statement in WRITTEN_AHEAD:
+        await worlds.execute(statement)
+    await correct()
+    assert 5 < await seconds_left("claimed_until", "send_job") <= 15
+    assert await seconds_left("heartbeat_at", "reconciliation") <= 0
+    assert await seconds_left("checked_at", "ledger_audit") <= 0
+    assert await seconds_left("max(started_at)", "scheduled_run") <= 0
+
+
+CORRECTED = """
+message.due_at message.updated_at attempt.started_at attempt.lease_until webhook_event.due_at
+provider_pace.next_at status_poll.claimed_until provider_account.paused_at provider_account.probe_at
+provider_account.reading_until hook_delivery.due_at hook_delivery.created_at
+hook_delivery.attempted_at hook_endpoint.lease_until hook_endpoint.retry_at send_job.seen_at
+send_job.claimed_until reconciliation.heartbeat_at ledger_audit.checked_at scheduled_run.started_at
+"""
+NOT_WAITED_FOR = """
+access_change.created_at account.created_at api_key.created_at api_key.last_used_at
+api_key.revoked_at app_user.created_at attempt.ended_at client.auth_token_from client.created_at
+client_group.created_at contact.created_at conversation.created_at conversation.updated_at
+hook_delivery.occurred_at hook_endpoint.created_at hook_endpoint.deleted_at
+hook_endpoint.failing_since hook_endpoint.paused_at hook_endpoint.previous_until
+hook_endpoint.succeeded_at idempotency_key.created_at imported_line.created_at
+imported_line.imported_at inbound.created_at inbound.deleted_at ledger_audit.finished_at
+ledger_audit.proven_until ledger_audit.started_at ledger_checkpoint.created_at
+ledger_checkpoint.ends_at low_balance.ended_at low_balance.noticed_at message.created_at
+message.deleted_at message.send_at modem_route.created_at modem_route.last_seen_at
+opening_balance.created_at opt_out.created_at provider_account.created_at
+provider_account.credentials_set_at provider_account.read_at provider_account.read_failed_at
+provider_account.stopped_at provider_route.created_at provider_route.retired_at
+reconciliation.finished_at reconciliation.since reconciliation.started_at
+reconciliation_difference.created_at refresh_token.created_at refresh_token.expires_at
+refresh_token.used_at send.created_at send.due_until send.expires_at send.send_at
+send_job.cancelled_at session.created_at session.revoked_at status_poll.after_due_at sync.created_at
+template.created_at template.updated_at tortoise_migrations.applied_at transfer.created_at
+upload.created_at webhook_event.received_at webhook_event.updated_at
+"""
+"""They say what has happened, or were asked for by a person or by the rules of the operator."""
+TIMES = """
+SELECT DISTINCT table_name || '.' || column_name AS time FROM information_schema.columns
+WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
+  AND table_name NOT IN (SELECT relname FROM pg_class WHERE relispartition)
+"""
+
+
+@pytest.mark.usefixtures("connected")
+async def test_each_time_is_corrected_or_nothing_waits_for_it() -> None:
+    """A new column belongs into one of the two lists."""
+    stored = {row["time"] for row in await worlds.fetch(TIMES)}
+    assert stored == {*CORRECTED.split(), *NOT_WAITED_FOR.split()}

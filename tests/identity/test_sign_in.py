@@ -150,12 +150,15 @@ async def test_a_refresh_token_gives_new_ones_for_the_same_session(sessions: Ses
     assert len({each.refresh_token for each in (first, second, third)}) == 3
 
 
+@pytest.mark.parametrize(
+    "seconds", [REUSE_SECONDS + 1, -3_600], ids=["late", "the database's clock was set back"]
+)
 async def test_a_refresh_token_that_is_used_again_late_ends_the_session(
-    sessions: Sessions,
+    sessions: Sessions, seconds: float
 ) -> None:
     first = await sign_in(sessions)
     second = (await sessions.refresh(first)).refresh_token
-    await age_uses(REUSE_SECONDS + 1)
+    await age_uses(seconds)
     with pytest.raises(SessionOver):
         await sessions.refresh(first)
     with pytest.raises(SessionOver):
