@@ -13,11 +13,11 @@ from strawberry.extensions import FieldExtension
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
-from strawberry.types.fields.resolver import ReservedName, StrawberryResolver
 from strawberry.types.lazy_type import LazyType
 
 from domain.pages import Page
 from resolvers.pages import Cursors, by_id, window_of
+from schema.fields import Resolver, resolved_field
 
 BY_ID = by_id()
 
@@ -75,19 +75,10 @@ def connection_field(
     its `roots`). This adds the four arguments of a connection, checks them, and makes the window.
     """
     return strawberry.field(
-        resolver=_Resolver(resolver),
+        resolver=Resolver(resolver),
         graphql_type=connection(node, cursors),
         extensions=[_Windowed(cursors)],
         description=description,
-    )
-
-
-def batch_field(
-    resolver: Callable[..., Any], graphql_type: Any, *, description: str | None = None
-) -> Any:
-    """A field whose resolver takes `roots`, all parents at once, and returns one value for each."""
-    return strawberry.field(
-        resolver=_Resolver(resolver), graphql_type=graphql_type, description=description
     )
 
 
@@ -117,24 +108,22 @@ def connection(node: type, cursors: Cursors = BY_ID) -> Any:
         return root.total
 
     members = {
-        "edges": strawberry.field(
-            resolver=edges,
-            graphql_type=list[edge],  # type: ignore[valid-type]
+        "edges": resolved_field(
+            edges,
+            list[edge],  # type: ignore[valid-type]
             description="The items of this page, each with its cursor.",
         ),
-        "nodes": strawberry.field(
-            resolver=nodes,
-            graphql_type=list[node],  # type: ignore[valid-type]
+        "nodes": resolved_field(
+            nodes,
+            list[node],  # type: ignore[valid-type]
             description="The items of this page.",
         ),
-        "page_info": strawberry.field(
-            resolver=page_info,
-            graphql_type=PageInfo,
-            description="The position of this page in the list.",
+        "page_info": resolved_field(
+            page_info, PageInfo, description="The position of this page in the list."
         ),
-        "total_count": strawberry.field(
-            resolver=total_count,
-            graphql_type=int | None,
+        "total_count": resolved_field(
+            total_count,
+            int | None,
             description="The number of items on all pages. Null if counting would be slow.",
         ),
     }
@@ -154,16 +143,6 @@ def _edge(name: str, node: type) -> Any:
     }
     return strawberry.type(
         type(f"{name}Edge", (), members), description=f"One {name} of a list, with its cursor."
-    )
-
-
-class _Resolver(StrawberryResolver[Any]):
-    """A resolver whose parameters `window` and `roots` are not arguments of the API."""
-
-    RESERVED_PARAMSPEC = (
-        *StrawberryResolver.RESERVED_PARAMSPEC,
-        ReservedName("window"),
-        ReservedName("roots"),
     )
 
 

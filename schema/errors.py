@@ -22,53 +22,25 @@ from schema.values import Units, id_of
 
 @strawberry.enum(description="The kind of an error: one value for each type of error.")
 class UserErrorCode(Enum):
-    """The descriptions of the values are those of the types: see below."""
+    """Each value gets the description of its type: see `describe_codes`."""
 
-    INSUFFICIENT_BALANCE = strawberry.enum_value(
-        "INSUFFICIENT_BALANCE", description="The client or group holds too few units."
-    )
-    INSUFFICIENT_POOL = strawberry.enum_value(
-        "INSUFFICIENT_POOL", description="The pool has too few units that are not allocated."
-    )
-    NO_VALID_RECIPIENTS = strawberry.enum_value(
-        "NO_VALID_RECIPIENTS", description="Nothing can be sent to any of the recipients."
-    )
-    ACCOUNT_INACTIVE = strawberry.enum_value(
-        "ACCOUNT_INACTIVE", description="The client is DORMANT or SUSPENDED."
-    )
-    TOO_MANY_RECIPIENTS = strawberry.enum_value(
-        "TOO_MANY_RECIPIENTS", description="The list of recipients is over its limit."
-    )
+    INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
+    INSUFFICIENT_POOL = "INSUFFICIENT_POOL"
+    NO_VALID_RECIPIENTS = "NO_VALID_RECIPIENTS"
+    ACCOUNT_INACTIVE = "ACCOUNT_INACTIVE"
+    TOO_MANY_RECIPIENTS = "TOO_MANY_RECIPIENTS"
     INVALID_TEXT = "INVALID_TEXT"
     INVALID_FILE = "INVALID_FILE"
-    INVALID_INPUT = strawberry.enum_value(
-        "INVALID_INPUT", description="A field of the input has a value that is not allowed."
-    )
-    INVALID_PHONE_NUMBER = strawberry.enum_value(
-        "INVALID_PHONE_NUMBER", description="The number is not a valid phone number."
-    )
-    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
-        "IDEMPOTENCY_CONFLICT", description="The idempotency key was used with another input."
-    )
-    OPTED_OUT = strawberry.enum_value(
-        "OPTED_OUT", description="The number has asked not to receive messages."
-    )
-    RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="There were too many requests."
-    )
-    INVALID_CREDENTIALS = strawberry.enum_value(
-        "INVALID_CREDENTIALS", description="The credentials are wrong or have ended."
-    )
-    PROVIDER_UNAVAILABLE = strawberry.enum_value(
-        "PROVIDER_UNAVAILABLE", description="The provider gave no usable answer."
-    )
+    INVALID_INPUT = "INVALID_INPUT"
+    INVALID_PHONE_NUMBER = "INVALID_PHONE_NUMBER"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    OPTED_OUT = "OPTED_OUT"
+    RATE_LIMITED = "RATE_LIMITED"
+    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
     ALREADY_RUNNING = "ALREADY_RUNNING"
-    NOT_FOUND = strawberry.enum_value(
-        "NOT_FOUND", description="It does not exist, or is not yours."
-    )
-    OUTCOME_UNKNOWN = strawberry.enum_value(
-        "OUTCOME_UNKNOWN", description="It is not known whether the request was carried out."
-    )
+    NOT_FOUND = "NOT_FOUND"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
 
 
 @strawberry.interface(

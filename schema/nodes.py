@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from resolvers import nodes
+from schema.fields import resolved_field
 
 
 @strawberry.interface(
@@ -17,8 +18,8 @@ class Node:
 
 @strawberry.type
 class NodeQuery:
-    node = strawberry.field(
-        resolver=nodes.node,
-        graphql_type=Node | None,
+    node = resolved_field(
+        nodes.node,
+        Node | None,
         description="The object with an ID. Null if it does not exist, or if you may not read it.",
     )

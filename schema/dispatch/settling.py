@@ -10,6 +10,7 @@ import strawberry
 from domain.dispatch import messages
 from resolvers.dispatch import settling
 from schema import errors
+from schema.fields import resolved_field
 from schema.values import Units, stands_for
 
 
@@ -49,9 +50,9 @@ SettleUnknownsResult = Annotated[
 
 @strawberry.type
 class DispatchMutation:
-    settle_unknowns = strawberry.field(
-        resolver=settling.settle_unknowns,
-        graphql_type=SettleUnknownsResult,
+    settle_unknowns = resolved_field(
+        settling.settle_unknowns,
+        SettleUnknownsResult,
         description="Settles all UNKNOWN messages that match: the provider took them, or it did not"
         " (then their charges are given back). Begin with dryRun. Safe to repeat.",
     )

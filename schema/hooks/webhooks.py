@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -14,7 +13,8 @@ from resolvers.hooks import endpoints as lookups
 from resolvers.ids import Kind
 from resolvers.sending.sends import clients_of
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.values import id_of, stands_for
@@ -33,9 +33,9 @@ class WebhookDelivery(Node):
         "and redeliveries of the event.",
     )
     type: EventType = strawberry.field(description="What happened.")
-    object_id = strawberry.field(
-        resolver=lookups.object_id_of,
-        graphql_type=strawberry.ID | None,
+    object_id = resolved_field(
+        lookups.object_id_of,
+        strawberry.ID | None,
         description="The ID of the message, send or client that it is about. Null for an opt-out.",
     )
     status: DeliveryStatus = strawberry.field(description="Whether it has arrived.")
@@ -82,7 +82,9 @@ class WebhookEndpoint(Node):
         description="Until then, the secret before signs too. Null if there is none."
     )
     created_at: datetime = strawberry.field(description="When it was created.")
-    client = batch_field(clients_of, Client | None, description="The client whose events it gets.")
+    client = resolved_field(
+        clients_of, Client | None, description="The client whose events it gets."
+    )
     deliveries = connection_field(
         lookups.deliveries_of, WebhookDelivery, description="Its deliveries, the newest first."
     )
@@ -100,34 +102,11 @@ class WebhookEndpointSecret:
     )
 
 
-CreateWebhookEndpointResult = Annotated[
-    WebhookEndpointSecret | errors.InvalidInput | errors.NotFound,
-    strawberry.union("CreateWebhookEndpointResult"),
-]
-UpdateWebhookEndpointResult = Annotated[
-    WebhookEndpoint | errors.InvalidInput | errors.NotFound,
-    strawberry.union("UpdateWebhookEndpointResult"),
-]
-DeleteWebhookEndpointResult = Annotated[
-    WebhookEndpoint | errors.NotFound, strawberry.union("DeleteWebhookEndpointResult")
-]
-RotateWebhookSecretResult = Annotated[
-    WebhookEndpointSecret | errors.NotFound, strawberry.union("RotateWebhookSecretResult")
-]
-TestWebhookEndpointResult = Annotated[
-    WebhookDelivery | errors.InvalidInput | errors.NotFound,
-    strawberry.union("TestWebhookEndpointResult"),
-]
-RedeliverResult = Annotated[
-    WebhookDelivery | errors.InvalidInput | errors.NotFound, strawberry.union("RedeliverResult")
-]
-
-
 @strawberry.type
 class HookQuery:
-    webhook_endpoints = strawberry.field(
-        resolver=lookups.webhook_endpoints,
-        graphql_type=list[WebhookEndpoint],
+    webhook_endpoints = resolved_field(
+        lookups.webhook_endpoints,
+        list[WebhookEndpoint],
         description="The URLs that the client's events are posted to, the oldest first: at most "
         "10 of a client, and the first 100 of all clients for an admin. (`webhookEvents` are the "
         "calls of providers to this installation.)",
@@ -141,36 +120,42 @@ class HookQuery:
 
 @strawberry.type
 class HookMutation:
-    create_webhook_endpoint = strawberry.field(
-        resolver=lookups.create_webhook_endpoint,
-        graphql_type=CreateWebhookEndpointResult,
+    create_webhook_endpoint = mutation_field(
+        lookups.create_webhook_endpoint,
+        WebhookEndpointSecret,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Registers a URL that the client's events are posted to, signed with a secret "
         "of its own. At most 10 for each client.",
     )
-    update_webhook_endpoint = strawberry.field(
-        resolver=lookups.update_webhook_endpoint,
-        graphql_type=UpdateWebhookEndpointResult,
+    update_webhook_endpoint = mutation_field(
+        lookups.update_webhook_endpoint,
+        WebhookEndpoint,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Changes, pauses or resumes an endpoint. Safe to repeat.",
     )
-    delete_webhook_endpoint = strawberry.field(
-        resolver=lookups.delete_webhook_endpoint,
-        graphql_type=DeleteWebhookEndpointResult,
+    delete_webhook_endpoint = mutation_field(
+        lookups.delete_webhook_endpoint,
+        WebhookEndpoint,
+        refusals=(errors.NotFound,),
         description="Deletes an endpoint. Nothing more is posted to it.",
     )
-    rotate_webhook_secret = strawberry.field(
-        resolver=lookups.rotate_webhook_secret,
-        graphql_type=RotateWebhookSecretResult,
+    rotate_webhook_secret = mutation_field(
+        lookups.rotate_webhook_secret,
+        WebhookEndpointSecret,
+        refusals=(errors.NotFound,),
         description="Gives an endpoint a new secret. For 24 hours, the secret before signs too.",
     )
-    test_webhook_endpoint = strawberry.field(
-        resolver=lookups.test_webhook_endpoint,
-        graphql_type=TestWebhookEndpointResult,
+    test_webhook_endpoint = mutation_field(
+        lookups.test_webhook_endpoint,
+        WebhookDelivery,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Posts an event of the type `webhook.test`. `webhookDeliveries` shows what "
         "came back.",
     )
-    redeliver = strawberry.field(
-        resolver=lookups.redeliver,
-        graphql_type=RedeliverResult,
+    redeliver = mutation_field(
+        lookups.redeliver,
+        WebhookDelivery,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Posts the event of a finished delivery again, as a new delivery.",
     )
 

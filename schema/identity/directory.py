@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -15,7 +14,8 @@ from resolvers.identity import directory as fields
 from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.nodes import Node
 from schema.values import Money, PhoneNumber, Units, id_of, stands_for
 
@@ -55,7 +55,7 @@ class Client(Node):
         description="The business name that is stored with contacts of this client."
     )
     status: ClientStatus = strawberry.field(description="Only an ACTIVE client may send.")
-    group = batch_field(
+    group = resolved_field(
         fields.groups_of_clients,
         Group | None,
         description="The group of the client. Null without one.",
@@ -101,20 +101,18 @@ class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")
-    client = batch_field(
+    client = resolved_field(
         fields.clients_of,
         Client | None,
         description="The account that the user sends from. A supervisor may have one in its group. "
         "An admin has none.",
     )
-    group = batch_field(
+    group = resolved_field(
         fields.groups_of,
         Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
     )
-    brand = strawberry.field(
-        resolver=fields.brand, graphql_type=Brand, description="The brand of this installation."
-    )
+    brand = resolved_field(fields.brand, Brand, description="The brand of this installation.")
 
 
 @strawberry.type(description="A person who signs in, or whose programs use API keys.")
@@ -123,12 +121,10 @@ class User(Node):
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")
-    client = batch_field(
-        fields.clients_of,
-        Client | None,
-        description="The account that the user sends from.",
+    client = resolved_field(
+        fields.clients_of, Client | None, description="The account that the user sends from."
     )
-    group = batch_field(
+    group = resolved_field(
         fields.groups_of,
         Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
@@ -137,59 +133,24 @@ class User(Node):
     created_at: datetime = strawberry.field(description="When the user was added.")
 
 
-CreateGroupResult = Annotated[Group | errors.InvalidInput, strawberry.union("CreateGroupResult")]
-UpdateGroupResult = Annotated[
-    Group | errors.InvalidInput | errors.NotFound, strawberry.union("UpdateGroupResult")
-]
-CreateClientResult = Annotated[
-    Client | errors.InvalidInput | errors.NotFound, strawberry.union("CreateClientResult")
-]
-UpdateClientResult = Annotated[
-    Client | errors.InvalidInput | errors.NotFound, strawberry.union("UpdateClientResult")
-]
-SetQuietHoursResult = Annotated[
-    Client | errors.InvalidInput | errors.NotFound, strawberry.union("SetQuietHoursResult")
-]
-RotateTwilioAuthTokenResult = Annotated[
-    TwilioAuthToken | errors.InvalidInput | errors.NotFound,
-    strawberry.union("RotateTwilioAuthTokenResult"),
-]
-CreateUserResult = Annotated[
-    User | errors.InvalidInput | errors.NotFound, strawberry.union("CreateUserResult")
-]
-UpdateUserResult = Annotated[
-    User | errors.InvalidInput | errors.NotFound, strawberry.union("UpdateUserResult")
-]
-
-
 @strawberry.type
 class DirectoryQuery:
-    brand = strawberry.field(
-        resolver=fields.brand,
-        graphql_type=Brand,
+    brand = resolved_field(
+        fields.brand,
+        Brand,
         description="The name that this installation sells under. It can be read before sign-in.",
     )
-    viewer = strawberry.field(
-        resolver=fields.viewer,
-        graphql_type=Viewer,
-        description="The user who makes the request.",
-    )
+    viewer = resolved_field(fields.viewer, Viewer, description="The user who makes the request.")
     clients = connection_field(
         fields.clients,
         Client,
         cursors=by_text_and_id("key"),
         description="All clients, newest first unless orderBy says otherwise.",
     )
-    client = strawberry.field(
-        resolver=fields.client,
-        graphql_type=Client | None,
-        description="One client. Null if it does not exist.",
+    client = resolved_field(
+        fields.client, Client | None, description="One client. Null if it does not exist."
     )
-    groups = strawberry.field(
-        resolver=fields.groups,
-        graphql_type=list[Group],
-        description="All groups, by name.",
-    )
+    groups = resolved_field(fields.groups, list[Group], description="All groups, by name.")
     users = connection_field(
         fields.user_page,
         User,
@@ -200,47 +161,55 @@ class DirectoryQuery:
 
 @strawberry.type
 class DirectoryMutation:
-    create_group = strawberry.field(
-        resolver=fields.create_group,
-        graphql_type=CreateGroupResult,
+    create_group = mutation_field(
+        fields.create_group,
+        Group,
+        refusals=(errors.InvalidInput,),
         description="Adds a group under the default pool.",
     )
-    update_group = strawberry.field(
-        resolver=fields.update_group,
-        graphql_type=UpdateGroupResult,
+    update_group = mutation_field(
+        fields.update_group,
+        Group,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Changes the given fields of a group.",
     )
-    create_client = strawberry.field(
-        resolver=fields.create_client,
-        graphql_type=CreateClientResult,
+    create_client = mutation_field(
+        fields.create_client,
+        Client,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Adds a client to the default pool. It is ACTIVE and holds nothing.",
     )
-    update_client = strawberry.field(
-        resolver=fields.update_client,
-        graphql_type=UpdateClientResult,
+    update_client = mutation_field(
+        fields.update_client,
+        Client,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Changes the given fields of a client. A client that changes groups keeps its "
         "units.",
     )
-    set_quiet_hours = strawberry.field(
-        resolver=fields.set_quiet_hours,
-        graphql_type=SetQuietHoursResult,
+    set_quiet_hours = mutation_field(
+        fields.set_quiet_hours,
+        Client,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Sets or ends the quiet hours of the viewer's client; for an admin, of the "
         "named client. They apply to later sends.",
     )
-    rotate_twilio_auth_token = strawberry.field(
-        resolver=fields.rotate_twilio_auth_token,
-        graphql_type=RotateTwilioAuthTokenResult,
+    rotate_twilio_auth_token = mutation_field(
+        fields.rotate_twilio_auth_token,
+        TwilioAuthToken,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Gives the viewer's client, or the client that an admin names, a new auth "
         "token for the status callbacks of the Twilio-compatible API.",
     )
-    create_user = strawberry.field(
-        resolver=fields.create_user,
-        graphql_type=CreateUserResult,
+    create_user = mutation_field(
+        fields.create_user,
+        User,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Adds a user.",
     )
-    update_user = strawberry.field(
-        resolver=fields.update_user,
-        graphql_type=UpdateUserResult,
+    update_user = mutation_field(
+        fields.update_user,
+        User,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Changes the given fields of a user. A new password or role, or disabling the "
         "user, ends all its sessions and closes its sockets.",
     )

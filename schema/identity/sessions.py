@@ -13,6 +13,7 @@ from domain.identity import sessions as identity
 from resolvers.identity import sessions
 from resolvers.ids import Kind
 from schema import errors
+from schema.fields import mutation_field, resolved_field
 from schema.identity.directory import Viewer
 from schema.nodes import Node
 from schema.values import id_of, stands_for
@@ -28,9 +29,7 @@ class Session:
         description="Exchange it for the next tokens with `refreshSession`. It can be used once."
     )
     expires_at: datetime = strawberry.field(description="When the access token expires.")
-    viewer = strawberry.field(
-        resolver=sessions.viewer_of, graphql_type=Viewer, description="The user of the session."
-    )
+    viewer = resolved_field(sessions.viewer_of, Viewer, description="The user of the session.")
 
 
 @strawberry.type(description="A session of the viewer that has not ended.")
@@ -44,10 +43,8 @@ class OpenSession(Node):
     expires_at: datetime = strawberry.field(
         description="When the session ends by itself, if its tokens are not renewed before."
     )
-    current = strawberry.field(
-        resolver=sessions.is_current,
-        graphql_type=bool,
-        description="Whether this request was made with this session.",
+    current = resolved_field(
+        sessions.is_current, bool, description="Whether this request was made with this session."
     )
 
 
@@ -78,68 +75,64 @@ class CreatedApiKey:
 SignInResult = Annotated[
     Session | errors.InvalidCredentials | errors.RateLimited, strawberry.union("SignInResult")
 ]
-CreateApiKeyResult = Annotated[
-    CreatedApiKey | errors.InvalidInput, strawberry.union("CreateApiKeyResult")
-]
-RevokeApiKeyResult = Annotated[ApiKey | errors.NotFound, strawberry.union("RevokeApiKeyResult")]
-
-
-EndSessionResult = Annotated[OpenSession | errors.NotFound, strawberry.union("EndSessionResult")]
 
 
 @strawberry.type
 class SessionQuery:
-    my_sessions = strawberry.field(
-        resolver=sessions.my_sessions,
-        graphql_type=list[OpenSession],
+    my_sessions = resolved_field(
+        sessions.my_sessions,
+        list[OpenSession],
         description="The viewer's own sessions that have not ended, newest first; at most 100.",
     )
-    api_keys = strawberry.field(
-        resolver=sessions.api_keys,
-        graphql_type=list[ApiKey],
+    api_keys = resolved_field(
+        sessions.api_keys,
+        list[ApiKey],
         description="The viewer's own keys that are not revoked, newest first.",
     )
 
 
 @strawberry.type
 class SessionMutation:
-    sign_in = strawberry.field(
-        resolver=sessions.sign_in,
-        graphql_type=SignInResult,
+    sign_in = resolved_field(
+        sessions.sign_in,
+        SignInResult,
         description="Starts a session. Failed attempts are limited per account and per address.",
     )
-    refresh_session = strawberry.field(
-        resolver=sessions.refresh_session,
-        graphql_type=SignInResult,
+    refresh_session = resolved_field(
+        sessions.refresh_session,
+        SignInResult,
         description="A refresh token is used once. If it is used again within 30 seconds "
         "(two tabs, or a lost answer), the answer is the same next token. "
         "A later second use ends the session.",
     )
-    sign_out = strawberry.field(
-        resolver=sessions.sign_out,
-        graphql_type=bool,
+    sign_out = resolved_field(
+        sessions.sign_out,
+        bool,
         description="Ends the session and its access token, everywhere within a second. "
         "False if the token never existed.",
     )
-    end_session = strawberry.field(
-        resolver=sessions.end_session,
-        graphql_type=EndSessionResult,
+    end_session = mutation_field(
+        sessions.end_session,
+        OpenSession,
+        refusals=(errors.NotFound,),
         description="Signs one of the viewer's sessions out, everywhere within a second.",
     )
-    end_other_sessions = strawberry.field(
-        resolver=sessions.end_other_sessions,
-        graphql_type=int,
+    end_other_sessions = resolved_field(
+        sessions.end_other_sessions,
+        int,
         description="Signs the viewer out everywhere else: ends all sessions except the one of "
         "this request, within a second. API keys stay valid. Returns how many sessions it ended.",
     )
-    create_api_key = strawberry.field(
-        resolver=sessions.create_api_key,
-        graphql_type=CreateApiKeyResult,
+    create_api_key = mutation_field(
+        sessions.create_api_key,
+        CreatedApiKey,
+        refusals=(errors.InvalidInput,),
         description="Adds an API key that acts for the viewer.",
     )
-    revoke_api_key = strawberry.field(
-        resolver=sessions.revoke_api_key,
-        graphql_type=RevokeApiKeyResult,
+    revoke_api_key = mutation_field(
+        sessions.revoke_api_key,
+        ApiKey,
+        refusals=(errors.NotFound,),
         description="Revokes an API key of the viewer, everywhere within a second. "
         "An admin may revoke any key. Safe to repeat.",
     )

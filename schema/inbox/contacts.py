@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -15,6 +14,7 @@ from resolvers.inbox import contacts
 from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.connections import connection_field
+from schema.fields import mutation_field
 from schema.nodes import Node
 from schema.sending.recipients import RejectedRecipient
 from schema.values import PhoneNumber, id_of, stands_for
@@ -69,15 +69,6 @@ class ContactsImported:
     columns: ContactFileColumns = strawberry.field(description="The columns that were used.")
 
 
-SaveContactResult = Annotated[
-    Contact | errors.InvalidPhoneNumber, strawberry.union("SaveContactResult")
-]
-DeleteContactResult = Annotated[Contact | errors.NotFound, strawberry.union("DeleteContactResult")]
-ImportContactsResult = Annotated[
-    ContactsImported | errors.InvalidFile, strawberry.union("ImportContactsResult")
-]
-
-
 @strawberry.type
 class ContactQuery:
     contacts = connection_field(
@@ -90,18 +81,21 @@ class ContactQuery:
 
 @strawberry.type
 class ContactMutation:
-    save_contact = strawberry.field(
-        resolver=contacts.save_contact,
-        graphql_type=SaveContactResult,
+    save_contact = mutation_field(
+        contacts.save_contact,
+        Contact,
+        refusals=(errors.InvalidPhoneNumber,),
         description="Creates the contact of a number or changes it.",
     )
-    delete_contact = strawberry.field(
-        resolver=contacts.delete_contact,
-        graphql_type=DeleteContactResult,
+    delete_contact = mutation_field(
+        contacts.delete_contact,
+        Contact,
+        refusals=(errors.NotFound,),
         description="Deletes a contact. Its messages and its opt-out stay.",
     )
-    import_contacts = strawberry.field(
-        resolver=contacts.import_contacts,
-        graphql_type=ImportContactsResult,
+    import_contacts = mutation_field(
+        contacts.import_contacts,
+        ContactsImported,
+        refusals=(errors.InvalidFile,),
         description="Creates and changes contacts from an uploaded file.",
     )

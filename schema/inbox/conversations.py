@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import strawberry
 
 from domain.inbox import messages as domain_inbox
@@ -13,6 +11,7 @@ from resolvers.inbox import conversations as lookups
 from resolvers.pages import by_id
 from schema import errors
 from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.inbox.contacts import Contact
 from schema.nodes import Node
 from schema.sending.sends import Message
@@ -51,22 +50,6 @@ class Reply:
     )
 
 
-ReplyResult = Annotated[
-    Reply
-    | errors.ProviderUnavailable
-    | errors.InsufficientBalance
-    | errors.AccountInactive
-    | errors.OptedOut
-    | errors.InvalidText
-    | errors.IdempotencyConflict
-    | errors.RateLimited
-    | errors.NotFound
-    | errors.OutcomeUnknown,
-    strawberry.union("ReplyResult"),
-]
-MarkReadResult = Annotated[Conversation | errors.NotFound, strawberry.union("MarkReadResult")]
-
-
 @strawberry.type
 class InboxQuery:
     inbox = connection_field(
@@ -75,22 +58,34 @@ class InboxQuery:
         cursors=by_id("last_message_id"),
         description="The client's conversations, last active first.",
     )
-    conversation = strawberry.field(
-        resolver=lookups.conversation,
-        graphql_type=Conversation | None,
+    conversation = resolved_field(
+        lookups.conversation,
+        Conversation | None,
         description="One conversation, null if it does not exist.",
     )
 
 
 @strawberry.type
 class InboxMutation:
-    reply = strawberry.field(
-        resolver=lookups.reply,
-        graphql_type=ReplyResult,
+    reply = mutation_field(
+        lookups.reply,
+        Reply,
+        refusals=(
+            errors.ProviderUnavailable,
+            errors.InsufficientBalance,
+            errors.AccountInactive,
+            errors.OptedOut,
+            errors.InvalidText,
+            errors.IdempotencyConflict,
+            errors.RateLimited,
+            errors.NotFound,
+            errors.OutcomeUnknown,
+        ),
         description="Sends one message in a conversation, through its line.",
     )
-    mark_read = strawberry.field(
-        resolver=lookups.mark_read,
-        graphql_type=MarkReadResult,
+    mark_read = mutation_field(
+        lookups.mark_read,
+        Conversation,
+        refusals=(errors.NotFound,),
         description="Sets a conversation's unread count to 0.",
     )

@@ -13,7 +13,8 @@ from domain.inbox.webhooks import WebhookOutcome
 from resolvers.ids import Kind
 from resolvers.inbox import webhooks as lookups
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.sends import Message
@@ -37,15 +38,11 @@ class WebhookEvent(Node):
         "them until assignInbound decides.",
         name="optOutPending",
     )
-    client = batch_field(
-        lookups.clients_of,
-        Client | None,
-        description="The client that it was routed to.",
+    client = resolved_field(
+        lookups.clients_of, Client | None, description="The client that it was routed to."
     )
-    inbound = batch_field(
-        lookups.inbound_of,
-        Message | None,
-        description="The message that it became.",
+    inbound = resolved_field(
+        lookups.inbound_of, Message | None, description="The message that it became."
     )
     modem: str | None = strawberry.field(description="The modem that it names.")
     port: str | None = strawberry.field(description="The port that it names.")
@@ -63,9 +60,9 @@ class WebhookStatus:
     last_event: WebhookEvent | None = strawberry.field(
         description="The newest event that was not refused."
     )
-    last_routed_client = strawberry.field(
-        resolver=lookups.last_routed_client,
-        graphql_type=Client | None,
+    last_routed_client = resolved_field(
+        lookups.last_routed_client,
+        Client | None,
         description="The client of the newest routed event.",
     )
     events_last_hour: int = strawberry.field(
@@ -82,7 +79,7 @@ class WebhookStatus:
 @stands_for(domain_inbox.ModemRoute)
 class ModemRoute(Node):
     id: strawberry.ID = id_of(Kind.MODEM_ROUTE)
-    client = batch_field(
+    client = resolved_field(
         lookups.clients_of, Client, description="The client that gets the messages of the line."
     )
     modem: str = strawberry.field(description="The modem, as webhook events write it.")
@@ -116,15 +113,6 @@ class ReplyReadiness:
     port: str | None = strawberry.field(description="The port that a reply would use.")
 
 
-SetModemRouteResult = Annotated[
-    ModemRoute | errors.InvalidInput | errors.NotFound, strawberry.union("SetModemRouteResult")
-]
-DeleteModemRouteResult = Annotated[
-    ModemRoute | errors.NotFound, strawberry.union("DeleteModemRouteResult")
-]
-AssignInboundResult = Annotated[
-    WebhookEvent | errors.NotFound, strawberry.union("AssignInboundResult")
-]
 ReplyReadinessResult = Annotated[
     ReplyReadiness | errors.NotFound, strawberry.union("ReplyReadinessResult")
 ]
@@ -138,39 +126,42 @@ class WebhookQuery:
         cursors=lookups.EVENT_CURSORS,
         description="Webhook events, newest first. With outcome UNROUTED: pending opt-outs first.",
     )
-    webhook_status = strawberry.field(
-        resolver=lookups.webhook_status,
-        graphql_type=WebhookStatus,
+    webhook_status = resolved_field(
+        lookups.webhook_status,
+        WebhookStatus,
         description="Whether webhook events still arrive, and the latest results.",
     )
-    modem_routes = strawberry.field(
-        resolver=lookups.modem_routes,
-        graphql_type=list[ModemRoute],
+    modem_routes = resolved_field(
+        lookups.modem_routes,
+        list[ModemRoute],
         description="Routes set by hand, then learned ones, last seen first: at most 1,000.",
     )
 
 
 @strawberry.type
 class WebhookMutation:
-    set_modem_route = strawberry.field(
-        resolver=lookups.set_modem_route,
-        graphql_type=SetModemRouteResult,
+    set_modem_route = mutation_field(
+        lookups.set_modem_route,
+        ModemRoute,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Assigns a line to a client.",
     )
-    delete_modem_route = strawberry.field(
-        resolver=lookups.delete_modem_route,
-        graphql_type=DeleteModemRouteResult,
+    delete_modem_route = mutation_field(
+        lookups.delete_modem_route,
+        ModemRoute,
+        refusals=(errors.NotFound,),
         description="Deletes a route with the numbers that were assigned with it.",
     )
-    assign_inbound = strawberry.field(
-        resolver=lookups.assign_inbound,
-        graphql_type=AssignInboundResult,
+    assign_inbound = mutation_field(
+        lookups.assign_inbound,
+        WebhookEvent,
+        refusals=(errors.NotFound,),
         description="Assigns the message of an UNROUTED, DUPLICATE or INVALID event to a client. "
         "It is then received like any other message. Decides a pending opt-out.",
     )
-    test_reply_readiness = strawberry.field(
-        resolver=lookups.test_reply_readiness,
-        graphql_type=ReplyReadinessResult,
+    test_reply_readiness = resolved_field(
+        lookups.test_reply_readiness,
+        ReplyReadinessResult,
         description="Runs every check of a reply to the client's last inbound message. Nothing is "
         "sent or charged.",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -13,6 +12,7 @@ from resolvers.ids import Kind
 from resolvers.ledger import audits
 from schema import errors
 from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.nodes import Node
 from schema.values import id_of, stands_for
 
@@ -41,16 +41,11 @@ class LedgerAudit(Node):
     )
 
 
-StartLedgerAuditResult = Annotated[
-    LedgerAudit | errors.AlreadyRunning, strawberry.union("StartLedgerAuditResult")
-]
-
-
 @strawberry.type
 class AuditQuery:
-    ledger_audit = strawberry.field(
-        resolver=audits.ledger_audit,
-        graphql_type=LedgerAudit,
+    ledger_audit = resolved_field(
+        audits.ledger_audit,
+        LedgerAudit,
         description="The last finished audit of the ledger: every balance recomputed from the "
         "transfers, every message compared with its charge. startLedgerAudit runs a new one. If "
         "there was none ever, this runs it: after 30 s it answers RATE_LIMITED, and the audit "
@@ -65,9 +60,10 @@ class AuditQuery:
 
 @strawberry.type
 class AuditMutation:
-    start_ledger_audit = strawberry.field(
-        resolver=audits.start_ledger_audit,
-        graphql_type=StartLedgerAuditResult,
+    start_ledger_audit = mutation_field(
+        audits.start_ledger_audit,
+        LedgerAudit,
+        refusals=(errors.AlreadyRunning,),
         description="Starts an audit in the background: it recomputes every balance and changes "
         "nothing. It starts from the checkpoint of the last closed month; with full, from the "
         "beginning, and it computes every checkpoint again. One at a time. Follow it with "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -16,7 +15,8 @@ from resolvers.ids import Kind
 from resolvers.ledger import ledger, provider_accounts
 from resolvers.pages import by_id, by_number
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.identity.directory import Client, Group
 from schema.nodes import Node
 from schema.values import Money, Units, id_of, stands_for
@@ -116,14 +116,16 @@ class Balances:
 @strawberry.type(description="What a client holds, for lists.")
 @stands_for(balances.Allocation)
 class Allocation:
-    client = batch_field(ledger.clients_of, Client, description="The client that holds the units.")
+    client = resolved_field(
+        ledger.clients_of, Client, description="The client that holds the units."
+    )
     balance: Units = strawberry.field(description="Units that the client holds.")
     unit: str = strawberry.field(description="The unit of the pool.")
     rate_per_unit_usd: Money | None = strawberry.field(
         description="The client's rate, or its group's if the client has none."
     )
     value_usd: Money | None = strawberry.field(description="The balance at the rate, in USD.")
-    group = batch_field(ledger.groups_of, Group | None, description="Its group.")
+    group = resolved_field(ledger.groups_of, Group | None, description="Its group.")
     last_sent_at: datetime | None = strawberry.field(
         description="When the client last sent something."
     )
@@ -160,7 +162,7 @@ class ProviderValue:
 class ProviderAccount(Node):
     id: strawberry.ID = id_of(Kind.PROVIDER_ACCOUNT)
     provider: str = strawberry.field(description="The name of the provider.")
-    owner = batch_field(
+    owner = resolved_field(
         ledger.owners_of,
         Client | None,
         description="The client that owns the account; null for the platform's own.",
@@ -185,15 +187,15 @@ class ProviderAccount(Node):
     messages_per_second: int | None = strawberry.field(
         description="The most messages a second. Null: the limit of the installation."
     )
-    configuration = strawberry.field(
-        resolver=provider_accounts.configuration_of,
-        graphql_type=list[ProviderValue] | None,
+    configuration = resolved_field(
+        provider_accounts.configuration_of,
+        list[ProviderValue] | None,
         description="Its values that are not secret, by name. Null if the settings of the "
         "installation have them, and for a client's own account.",
     )
-    webhook_path = strawberry.field(
-        resolver=provider_accounts.webhook_path_of,
-        graphql_type=str,
+    webhook_path = resolved_field(
+        provider_accounts.webhook_path_of,
+        str,
         description="The path that the provider calls for this account, behind PUBLIC_URL. If the "
         "provider can neither sign nor send a header, a slash and a WEBHOOK_SECRET follow. It is "
         "needed if there are several accounts at the provider.",
@@ -222,30 +224,11 @@ class Synced:
     checked_at: datetime = strawberry.field(description="When the balance was read.")
 
 
-SyncResult = Annotated[
-    Synced | errors.ProviderUnavailable | errors.NotFound, strawberry.union("SyncResult")
-]
-SetProviderCredentialsResult = Annotated[
-    ProviderAccount | errors.InvalidInput | errors.NotFound,
-    strawberry.union("SetProviderCredentialsResult"),
-]
-AllocateResult = Annotated[
-    Allocated
-    | errors.InsufficientPool
-    | errors.InsufficientBalance
-    | errors.InvalidInput
-    | errors.IdempotencyConflict
-    | errors.NotFound
-    | errors.OutcomeUnknown,
-    strawberry.union("AllocateResult"),
-]
-
-
 @strawberry.type
 class LedgerQuery:
-    balances = strawberry.field(
-        resolver=ledger.balances,
-        graphql_type=Balances,
+    balances = resolved_field(
+        ledger.balances,
+        Balances,
         description="Present balances that the viewer may see. "
         "An admin or supervisor can name a client.",
     )
@@ -264,31 +247,41 @@ class LedgerQuery:
         "account, group or the default pool, newest first unless orderBy says otherwise. `kind` is "
         "the same as `filter.kind`: give only one of them.",
     )
-    provider_accounts = strawberry.field(
-        resolver=ledger.provider_accounts,
-        graphql_type=list[ProviderAccount],
+    provider_accounts = resolved_field(
+        ledger.provider_accounts,
+        list[ProviderAccount],
         description="All provider accounts, the default one first.",
     )
 
 
 @strawberry.type
 class LedgerMutation:
-    sync = strawberry.field(
-        resolver=ledger.sync,
-        graphql_type=SyncResult,
+    sync = mutation_field(
+        ledger.sync,
+        Synced,
+        refusals=(errors.ProviderUnavailable, errors.NotFound),
         description="Reads the provider's balance and sets the pool to it. "
         "Moves no client's credits.",
     )
-    set_provider_credentials = strawberry.field(
-        resolver=ledger.set_provider_credentials,
-        graphql_type=SetProviderCredentialsResult,
+    set_provider_credentials = mutation_field(
+        ledger.set_provider_credentials,
+        ProviderAccount,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Gives a client (a school) a provider account of its own, or new credentials "
         "for it. The secret is stored encrypted and never shown again. Refused while the client "
         "holds units or has unfinished messages in another pool.",
     )
-    allocate = strawberry.field(
-        resolver=ledger.allocate,
-        graphql_type=AllocateResult,
+    allocate = mutation_field(
+        ledger.allocate,
+        Allocated,
+        refusals=(
+            errors.InsufficientPool,
+            errors.InsufficientBalance,
+            errors.InvalidInput,
+            errors.IdempotencyConflict,
+            errors.NotFound,
+            errors.OutcomeUnknown,
+        ),
         description="Positive units give, negative take back. An admin moves them between the pool "
         "and a client or a group, a supervisor between its group and the group's clients.",
     )

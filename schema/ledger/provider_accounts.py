@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import strawberry
 
 from domain import provider as domain_provider
 from resolvers.ledger import provider_accounts as accounts
 from schema import errors
+from schema.fields import mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.ledger.ledger import ProviderAccount
 from schema.values import stands_for
@@ -31,54 +30,40 @@ class ProviderKind:
     fields: list[ProviderField] = strawberry.field(description="The values of an account there.")
 
 
-CreateProviderAccountResult = Annotated[
-    ProviderAccount | errors.InvalidInput, strawberry.union("CreateProviderAccountResult")
-]
-UpdateProviderAccountResult = Annotated[
-    ProviderAccount | errors.InvalidInput | errors.NotFound,
-    strawberry.union("UpdateProviderAccountResult"),
-]
-PauseProviderAccountResult = Annotated[
-    ProviderAccount | errors.NotFound, strawberry.union("PauseProviderAccountResult")
-]
-
-MoveClientResult = Annotated[
-    Client | errors.InvalidInput | errors.NotFound, strawberry.union("MoveClientResult")
-]
-
-
 @strawberry.type
 class ProviderAccountQuery:
-    provider_kinds = strawberry.field(
-        resolver=accounts.provider_kinds,
-        graphql_type=list[ProviderKind],
-        description="The supported providers, by name.",
+    provider_kinds = resolved_field(
+        accounts.provider_kinds, list[ProviderKind], description="The supported providers, by name."
     )
 
 
 @strawberry.type
 class ProviderAccountMutation:
-    create_provider_account = strawberry.field(
-        resolver=accounts.create_provider_account,
-        graphql_type=CreateProviderAccountResult,
+    create_provider_account = mutation_field(
+        accounts.create_provider_account,
+        ProviderAccount,
+        refusals=(errors.InvalidInput,),
         description="Adds an account of the platform at a provider, with a pool that holds nothing "
         "until it is synced. A configuration that cannot work is refused, and nothing is stored.",
     )
-    update_provider_account = strawberry.field(
-        resolver=accounts.update_provider_account,
-        graphql_type=UpdateProviderAccountResult,
+    update_provider_account = mutation_field(
+        accounts.update_provider_account,
+        ProviderAccount,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Changes the given fields of an account of the platform. A new configuration "
         "is used for every call that starts a second later, without a restart.",
     )
-    pause_provider_account = strawberry.field(
-        resolver=accounts.pause_provider_account,
-        graphql_type=PauseProviderAccountResult,
+    pause_provider_account = mutation_field(
+        accounts.pause_provider_account,
+        ProviderAccount,
+        refusals=(errors.NotFound,),
         description="Pauses a provider account, or resumes it. While it is paused, no message is "
         "submitted to it: they wait as QUEUED. Calls that are open end as usual.",
     )
-    move_client = strawberry.field(
-        resolver=accounts.move_client,
-        graphql_type=MoveClientResult,
+    move_client = mutation_field(
+        accounts.move_client,
+        Client,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Moves a client to the pool of another provider account. Refused while it "
         "holds units or has unfinished messages, or if its group is in another pool.",
     )

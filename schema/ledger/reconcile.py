@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -11,7 +10,8 @@ from domain.ledger import reconciliation
 from resolvers.ids import Kind
 from resolvers.ledger import reconcile
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
+from schema.fields import mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.values import Units, id_of, stands_for
@@ -22,7 +22,7 @@ from schema.values import Units, id_of, stands_for
 )
 @stands_for(reconciliation.Difference)
 class ReconciliationDifference:
-    client = batch_field(reconcile.clients_of, Client, description="The client of the send.")
+    client = resolved_field(reconcile.clients_of, Client, description="The client of the send.")
     send_id: strawberry.ID | None = id_of(
         Kind.SEND, description="Null for a line that was imported from another system's log."
     )
@@ -65,32 +65,26 @@ class Reconciliation(Node):
     unknown_left: int = strawberry.field(
         description="Messages that are UNKNOWN: nobody knows whether the provider accepted them."
     )
-    differences = batch_field(
+    differences = resolved_field(
         reconcile.differences_of,
         list[ReconciliationDifference],
         description="What was found; the first 1,000.",
     )
 
 
-ReconcileResult = Annotated[
-    Reconciliation | errors.AlreadyRunning, strawberry.union("ReconcileResult")
-]
-
-
 @strawberry.type
 class ReconcileQuery:
     reconciliations = connection_field(
-        reconcile.reconciliations,
-        Reconciliation,
-        description="All reconciliations, newest first.",
+        reconcile.reconciliations, Reconciliation, description="All reconciliations, newest first."
     )
 
 
 @strawberry.type
 class ReconcileMutation:
-    reconcile = strawberry.field(
-        resolver=reconcile.reconcile,
-        graphql_type=ReconcileResult,
+    reconcile = mutation_field(
+        reconcile.reconcile,
+        Reconciliation,
+        refusals=(errors.AlreadyRunning,),
         description="Finds charges that are missing or too much, and corrects each of them once. "
         "Answers when it is finished, or after 30 s with finishedAt null.",
     )

@@ -13,6 +13,7 @@ from domain.sending.text import Encoding
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
+from schema.fields import resolved_field
 from schema.sending.recipients import RejectedRecipient
 from schema.values import PhoneNumber, Units, stands_for
 
@@ -40,15 +41,11 @@ class TextSample:
     )
     number: PhoneNumber = strawberry.field(description="The number that the text would go to.")
     text: str = strawberry.field(description="The text as it would be sent.")
-    encoding = strawberry.field(
-        resolver=lookups.encoding_of,
-        graphql_type=Encoding,
-        description="The encoding that the text needs.",
+    encoding = resolved_field(
+        lookups.encoding_of, Encoding, description="The encoding that the text needs."
     )
-    segments = strawberry.field(
-        resolver=lookups.segments_of,
-        graphql_type=int,
-        description="The number of SMS segments that the text takes.",
+    segments = resolved_field(
+        lookups.segments_of, int, description="The number of SMS segments that the text takes."
     )
 
 
@@ -71,9 +68,9 @@ class CsvQuote:
     held_until: datetime | None = strawberry.field(
         description="When the last of these is due. Null if none is held."
     )
-    problem = strawberry.field(
-        resolver=errors.problem_of,
-        graphql_type=errors.UserError | None,
+    problem = resolved_field(
+        errors.problem_of,
+        errors.UserError | None,
         description="The error that csvSend would return for this input, of the same type and with "
         "the same message. Null if it would be accepted. If the file, the columns or the texts "
         "cannot be used, quoteCsv returns a top-level error instead.",
@@ -82,8 +79,8 @@ class CsvQuote:
 
 @strawberry.type
 class FileQuery:
-    quote_csv = strawberry.field(
-        resolver=sending.quote_csv,
-        graphql_type=CsvQuote,
+    quote_csv = resolved_field(
+        sending.quote_csv,
+        CsvQuote,
         description="What csvSend of this file would do and cost, without doing it.",
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import strawberry
 
 from domain.sending import recipients
 from resolvers.ids import Kind
 from resolvers.sending import routes
 from schema import errors
+from schema.fields import mutation_field, resolved_field
 from schema.values import Units, id_of, stands_for
 
 
@@ -41,35 +40,28 @@ class ProviderRoute:
     )
 
 
-SetProviderRouteResult = Annotated[
-    ProviderRoute | errors.InvalidInput | errors.NotFound,
-    strawberry.union("SetProviderRouteResult"),
-]
-DeleteProviderRouteResult = Annotated[
-    ProviderRoute | errors.NotFound, strawberry.union("DeleteProviderRouteResult")
-]
-
-
 @strawberry.type
 class RouteQuery:
-    provider_routes = strawberry.field(
-        resolver=routes.provider_routes,
-        graphql_type=list[ProviderRoute],
+    provider_routes = resolved_field(
+        routes.provider_routes,
+        list[ProviderRoute],
         description="The routes by country prefix, by pool and prefix.",
     )
 
 
 @strawberry.type
 class RouteMutation:
-    set_provider_route = strawberry.field(
-        resolver=routes.set_provider_route,
-        graphql_type=SetProviderRouteResult,
+    set_provider_route = mutation_field(
+        routes.set_provider_route,
+        ProviderRoute,
+        refusals=(errors.InvalidInput, errors.NotFound),
         description="Sets the route of a prefix, instead of the present one. It is for messages "
         "that are accepted from now on. A reply leaves where the message that it answers came in, "
         "if any route leads there.",
     )
-    delete_provider_route = strawberry.field(
-        resolver=routes.delete_provider_route,
-        graphql_type=DeleteProviderRouteResult,
+    delete_provider_route = mutation_field(
+        routes.delete_provider_route,
+        ProviderRoute,
+        refusals=(errors.NotFound,),
         description="Deletes a route. Messages that were accepted with it keep it.",
     )

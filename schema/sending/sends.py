@@ -17,7 +17,8 @@ from resolvers.inbox import conversations as inbox
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
-from schema.connections import batch_field, connection_field, defined_later
+from schema.connections import connection_field, defined_later
+from schema.fields import resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.files import FileColumns
@@ -41,14 +42,12 @@ class Message(Node):
         "somebody should read it."
     )
     text: str = strawberry.field(description="The text as it was sent or received.")
-    encoding = strawberry.field(
-        resolver=lookups.encoding_of,
-        graphql_type=Encoding,
-        description="How the text is encoded for the radio network.",
+    encoding = resolved_field(
+        lookups.encoding_of, Encoding, description="How the text is encoded for the radio network."
     )
-    segments = strawberry.field(
-        resolver=lookups.segments_of,
-        graphql_type=int,
+    segments = resolved_field(
+        lookups.segments_of,
+        int,
         description="How many segments the text has. The price does not depend on it.",
     )
     status: MessageStatus | None = strawberry.field(
@@ -58,7 +57,7 @@ class Message(Node):
         description="Why it was rejected or not delivered, as a sentence."
     )
     is_reply: bool = strawberry.field(description="Whether it was sent with `reply`.")
-    conversation = batch_field(
+    conversation = resolved_field(
         inbox.conversations_of,
         defined_later("Conversation", "schema.inbox.conversations"),
         description="The conversation that it belongs to. Null if the number has never written.",
@@ -66,7 +65,7 @@ class Message(Node):
     send_id: strawberry.ID | None = id_of(
         Kind.SEND, description="The send that made it. Null for an inbound message."
     )
-    send = batch_field(
+    send = resolved_field(
         lookups.sends_of,
         defined_later("Send", "schema.sending.sends"),
         description="The send that made it, with its counts. Null for an inbound message.",
@@ -77,21 +76,15 @@ class Message(Node):
         description="It is not sent before this time: see Send.sendAt and Send.held. Null for at "
         "once."
     )
-    client = batch_field(
-        lookups.clients_of,
-        Client | None,
-        description="The client that sent or received it.",
+    client = resolved_field(
+        lookups.clients_of, Client | None, description="The client that sent or received it."
     )
-    modem = strawberry.field(
-        resolver=lookups.modem_of,
-        graphql_type=str | None,
+    modem = resolved_field(
+        lookups.modem_of,
+        str | None,
         description="The modem that it came in through or leaves through, if it has one.",
     )
-    port = strawberry.field(
-        resolver=lookups.port_of,
-        graphql_type=str | None,
-        description="The port of the modem.",
-    )
+    port = resolved_field(lookups.port_of, str | None, description="The port of the modem.")
 
 
 @strawberry.type(description="Numbers of messages by status.")
@@ -125,7 +118,7 @@ class Send(Node):
         description="For reporting: the accepted messages at the rate of that time. It is not used "
         "for credits. Null without a rate."
     )
-    client = batch_field(
+    client = resolved_field(
         lookups.clients_of, Client | None, description="The client that is charged."
     )
     accepted: int = strawberry.field(description="How many messages were accepted and charged.")
@@ -134,9 +127,9 @@ class Send(Node):
         "never charged."
     )
     rejected_count: int = strawberry.field(description="How many recipients were not accepted.")
-    counts = strawberry.field(
-        resolver=lookups.counts_of,
-        graphql_type=MessageCounts,
+    counts = resolved_field(
+        lookups.counts_of,
+        MessageCounts,
         description="The accepted messages by their present status.",
     )
     finished: bool = strawberry.field(
@@ -174,9 +167,9 @@ class Quote:
     held_until: datetime | None = strawberry.field(
         description="When the last of these is due. Null if none is held."
     )
-    problem = strawberry.field(
-        resolver=errors.problem_of,
-        graphql_type=errors.UserError | None,
+    problem = resolved_field(
+        errors.problem_of,
+        errors.UserError | None,
         description="The error that bulkSend would return for this input, of the same type and "
         "with the same message. Null if it would be accepted.",
     )
@@ -188,10 +181,8 @@ class MessageStat:
     starts_at: datetime = strawberry.field(
         description="The beginning of the period: a full hour or day in UTC."
     )
-    counts = strawberry.field(
-        resolver=lookups.counts_of,
-        graphql_type=MessageCounts,
-        description="The messages by their present status.",
+    counts = resolved_field(
+        lookups.counts_of, MessageCounts, description="The messages by their present status."
     )
     charged: Units = strawberry.field(
         description="Units that were charged for them, less the refunds."
@@ -222,9 +213,9 @@ SettleUnknownResult = Annotated[
 
 @strawberry.type
 class SendQuery:
-    send = strawberry.field(
-        resolver=lookups.send,
-        graphql_type=Send | None,
+    send = resolved_field(
+        lookups.send,
+        Send | None,
         description="One request to send, with its counts and messages. Null if it does not exist.",
     )
     sends = connection_field(
@@ -233,9 +224,9 @@ class SendQuery:
         description="The viewer's sends, newest first unless orderBy says otherwise; for an admin "
         "those of all clients.",
     )
-    message = strawberry.field(
-        resolver=lookups.message,
-        graphql_type=Message | None,
+    message = resolved_field(
+        lookups.message,
+        Message | None,
         description="One message, in either direction. Null if it does not exist.",
     )
     messages = connection_field(
@@ -244,50 +235,40 @@ class SendQuery:
         description="The viewer's messages in both directions, newest first; for an admin those of "
         "all clients. `status` is the same as `filter.status`: give only one of them.",
     )
-    message_stats = strawberry.field(
-        resolver=lookups.message_stats,
-        graphql_type=list[MessageStat],
+    message_stats = resolved_field(
+        lookups.message_stats,
+        list[MessageStat],
         description="Outbound messages over time, for charts: one entry for each hour or day, also "
         "if there were none. At most 750 entries.",
     )
-    quote = strawberry.field(
-        resolver=sending.quote,
-        graphql_type=Quote,
-        description="What a bulkSend would do and cost, without doing it.",
+    quote = resolved_field(
+        sending.quote, Quote, description="What a bulkSend would do and cost, without doing it."
     )
 
 
 @strawberry.type
 class SendMutation:
-    send = strawberry.field(
-        resolver=sending.send,
-        graphql_type=SendResult,
-        description="Sends one text to one number.",
+    send = resolved_field(sending.send, SendResult, description="Sends one text to one number.")
+    bulk_send = resolved_field(
+        sending.bulk_send, SendResult, description="Sends one text to many numbers."
     )
-    bulk_send = strawberry.field(
-        resolver=sending.bulk_send,
-        graphql_type=SendResult,
-        description="Sends one text to many numbers.",
+    bulk_send_multi = resolved_field(
+        sending.bulk_send_multi, SendResult, description="Sends a text of its own to each number."
     )
-    bulk_send_multi = strawberry.field(
-        resolver=sending.bulk_send_multi,
-        graphql_type=SendResult,
-        description="Sends a text of its own to each number.",
-    )
-    csv_send = strawberry.field(
-        resolver=sending.csv_send,
-        graphql_type=SendResult,
+    csv_send = resolved_field(
+        sending.csv_send,
+        SendResult,
         description="Sends to the rows of an uploaded file. {{column}} in the text is replaced by "
         "the value of that column.",
     )
-    cancel_send = strawberry.field(
-        resolver=sending.cancel_send,
-        graphql_type=SendResult,
+    cancel_send = resolved_field(
+        sending.cancel_send,
+        SendResult,
         description="Cancels the messages that are not submitted yet and refunds exactly those.",
     )
-    settle_unknown = strawberry.field(
-        resolver=sending.settle_unknown,
-        graphql_type=SettleUnknownResult,
+    settle_unknown = resolved_field(
+        sending.settle_unknown,
+        SettleUnknownResult,
         description="Decides by hand what became of a message with the status UNKNOWN: the "
         "provider took it, or it did not, and then its charge is refunded.",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 import strawberry
 
@@ -13,6 +12,7 @@ from resolvers.pages import by_text_and_id
 from resolvers.sending import sending
 from schema import errors
 from schema.connections import connection_field
+from schema.fields import mutation_field
 from schema.values import id_of, stands_for
 
 
@@ -29,14 +29,6 @@ class Template:
     updated_at: datetime = strawberry.field(description="When it was saved last.")
 
 
-SaveTemplateResult = Annotated[
-    Template | errors.InvalidInput | errors.InvalidText, strawberry.union("SaveTemplateResult")
-]
-DeleteTemplateResult = Annotated[
-    Template | errors.NotFound, strawberry.union("DeleteTemplateResult")
-]
-
-
 @strawberry.type
 class TemplateQuery:
     templates = connection_field(
@@ -49,14 +41,16 @@ class TemplateQuery:
 
 @strawberry.type
 class TemplateMutation:
-    save_template = strawberry.field(
-        resolver=sending.save_template,
-        graphql_type=SaveTemplateResult,
+    save_template = mutation_field(
+        sending.save_template,
+        Template,
+        refusals=(errors.InvalidInput, errors.InvalidText),
         description="Creates the template of this name, or changes its text. A client has at most "
         "500.",
     )
-    delete_template = strawberry.field(
-        resolver=sending.delete_template,
-        graphql_type=DeleteTemplateResult,
+    delete_template = mutation_field(
+        sending.delete_template,
+        Template,
+        refusals=(errors.NotFound,),
         description="Deletes a template. What was sent with it stays.",
     )

@@ -13,8 +13,9 @@ import strawberry
 from domain.errors import Forbidden
 from domain.pages import Page, Window
 from resolvers.context import Info
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
 from schema.engine import Engine
+from schema.fields import resolved_field
 from schema.schema import build_schema
 from schema.values import stands_for
 from tests.schema.fakes import context_with
@@ -70,8 +71,8 @@ class Book:
 @stands_for(DomainShelf)
 class Shelf:
     number: int
-    book = batch_field(books_of, Book | None)
-    one = batch_field(one_book, Book | None)
+    book = resolved_field(books_of, Book | None)
+    one = resolved_field(one_book, Book | None)
 
 
 @strawberry.type
