@@ -4,6 +4,7 @@ import { graphql } from "./graphql";
 /** Why a mutation did nothing: see `useAction`. */
 export const PROBLEM = graphql(`
   fragment Problem on UserError @_unmask {
+    __typename
     message
     ... on InvalidInput {
       field

@@ -18,7 +18,7 @@ export interface Pages<Node> {
   loadMore: () => void;
   /** Reads the newest page again and keeps what is below it. */
   refresh: () => void;
-  /** Replaces the items that are in the list, and says whether all were. */
+  /** Replaces the items that are in the list, and says whether all were. Of one, the last counts. */
   replace: (changed: Node[]) => boolean;
 }
 
@@ -34,18 +34,21 @@ interface State<Node> {
 const PAGE_SIZE = 50;
 const REFRESH_MILLISECONDS = 500;
 
-/** A list that is read page by page as far as somebody scrolls. `select` must not change. */
+/** A list that is read page by page as far as somebody scrolls. */
 export function usePages<Data, Variables extends AnyVariables, Node>(
   query: DocumentInput<Data, Variables>,
   variables: Omit<Variables, "first" | "after">,
   select: (data: Data) => Connection<Node>,
-  keyOf: (node: Node) => string,
+  keyOf: (node: Node) => string = idOf,
 ): Pages<Node> {
   const client = useClient();
   const key = JSON.stringify(variables);
   const [state, setState] = useState<State<Node>>(empty<Node>);
   const present = useRef({ key, state, isReading: false, isOutdated: false });
   present.current.state = state;
+  // The latest ones: callers write them in place, so they are new each time.
+  const functions = useRef({ select, keyOf });
+  functions.current = { select, keyOf };
   const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
 
   const read = useCallback(
@@ -66,11 +69,11 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
       present.current.isReading = false;
       setState((old) => {
         if (!data) return { ...old, isLoading: false, failure: error ? failureOf(error) : null };
-        return merged(old, select(data), kind, keyOf);
+        return merged(old, functions.current.select(data), kind, functions.current.keyOf);
       });
       if (present.current.isOutdated) void read("refresh");
     },
-    [client, query, key, select, keyOf],
+    [client, query, key],
   );
 
   useEffect(() => {
@@ -94,22 +97,25 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
     }, REFRESH_MILLISECONDS);
   }, []);
 
-  const replace = useCallback(
-    (changed: Node[]) => {
-      const byKey = new Map(changed.map((node) => [keyOf(node), node]));
-      const known = present.current.state.items.filter((node) => byKey.has(keyOf(node))).length;
-      if (known > 0) {
-        setState((old) => ({
-          ...old,
-          items: old.items.map((node) => byKey.get(keyOf(node)) ?? node),
-        }));
-      }
-      return known === byKey.size;
-    },
-    [keyOf],
-  );
+  const replace = useCallback((changed: Node[]) => {
+    const keyOfNode = functions.current.keyOf;
+    const byKey = new Map(changed.map((node) => [keyOfNode(node), node]));
+    const known = present.current.state.items.filter((node) => byKey.has(keyOfNode(node))).length;
+    if (known > 0) {
+      setState((old) => ({
+        ...old,
+        items: old.items.map((node) => byKey.get(keyOfNode(node)) ?? node),
+      }));
+    }
+    return known === byKey.size;
+  }, []);
   const loadMore = useCallback(() => void read("more"), [read]);
   return { ...state, loadMore, refresh, replace };
+}
+
+/** The ID of a node of the API. A node without one needs a `keyOf` of its own. */
+function idOf(node: unknown): string {
+  return (node as { id: string }).id;
 }
 
 function empty<Node>(): State<Node> {

@@ -1,4 +1,4 @@
-import { Alert, Anchor, createTheme, type CSSVariablesResolver, NavLink } from "@mantine/core";
+import { Alert, Anchor, Badge, createTheme, type CSSVariablesResolver, NavLink } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "indigo",
@@ -12,6 +12,8 @@ export const theme = createTheme({
   components: {
     // A link within a sentence must differ from it by more than its colour.
     Anchor: Anchor.extend({ defaultProps: { underline: "always" } }),
+    // Words as they are written: capitals are harder to read.
+    Badge: Badge.extend({ styles: { root: { textTransform: "none" } } }),
     NavLink: NavLink.extend({ styles: { description: { opacity: 1 } } }),
     // The colours of borders and icons are too light for text.
     Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),

@@ -9,7 +9,7 @@ const LOOKS = {
 export function ClientStatusBadge({ status }: { status: keyof typeof LOOKS }) {
   const { label, color } = LOOKS[status];
   return (
-    <Badge variant="dot" color={color} style={{ textTransform: "none" }}>
+    <Badge variant="dot" color={color}>
       {label}
     </Badge>
   );

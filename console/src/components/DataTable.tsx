@@ -1,73 +1,54 @@
 import { Button, Center, Table } from "@mantine/core";
-import {
-  type ColumnDef,
-  createColumnHelper,
-  type RowData,
-  tableFeatures,
-  useTable,
-} from "@tanstack/react-table";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Pages } from "../api/usePages";
 import { FailureNote } from "./FailureNote";
-import { RowButton } from "./PlainTable";
+import { ACTIONS, RowButton } from "./PlainTable";
 import { Waiting } from "./Waiting";
 
-interface ColumnMeta {
+const ROW_PIXELS = 45;
+const ROWS_AHEAD = 20;
+
+export interface Column<Node> {
+  header: ReactNode;
+  cell: (node: Node) => ReactNode;
   /** Left out on narrow windows. */
   isWide?: boolean;
   isNumber?: boolean;
 }
 
-const features = tableFeatures({ columnMeta: {} as ColumnMeta });
-type Features = typeof features;
-
-const ROW_PIXELS = 45;
-const ROWS_AHEAD = 20;
-
-export type Columns<Node extends RowData> = ColumnDef<Features, Node>[];
-
-export function columnsOf<Node extends RowData>() {
-  const helper = createColumnHelper<Features, Node>();
+/** The last column: a small button in each row. `label` says what it does, for screen readers. */
+export function actionColumn<Node>(
+  content: ReactNode,
+  label: (node: Node) => string,
+  act: (node: Node) => void,
+): Column<Node> {
   return {
-    ...helper,
-    /** The last column: a small button in each row. `label` says what it does, for screen readers. */
-    action: (content: ReactNode, label: (node: Node) => string, act: (node: Node) => void) =>
-      helper.display({
-        id: "action",
-        header: () => <span className="visually-hidden">Actions</span>,
-        cell: ({ row: { original } }) => (
-          <RowButton
-            variant={typeof content === "string" ? "default" : "subtle"}
-            label={label(original)}
-            onClick={() => act(original)}
-          >
-            {content}
-          </RowButton>
-        ),
-        meta: { isNumber: true },
-      }),
+    header: ACTIONS,
+    cell: (node) => (
+      <RowButton
+        variant={typeof content === "string" ? "default" : "subtle"}
+        label={label(node)}
+        onClick={() => act(node)}
+      >
+        {content}
+      </RowButton>
+    ),
+    isNumber: true,
   };
 }
 
-interface DataTableProps<Node extends RowData> {
+interface DataTableProps<Node> {
   /** What the table contains, for screen readers. */
   label: string;
   pages: Pages<Node>;
-  /** Must not change between renders. */
-  columns: ColumnDef<Features, Node, never>[] | Columns<Node>;
+  columns: Column<Node>[];
   empty: ReactNode;
 }
 
 /** A table of any length: only the rows in view exist, and further pages are read on the way. */
-export function DataTable<Node extends RowData>({
-  label,
-  pages,
-  columns,
-  empty,
-}: DataTableProps<Node>) {
-  const table = useTable({ features, columns: columns as Columns<Node>, data: pages.items });
-  const rows = table.getRowModel().rows;
+export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps<Node>) {
+  const rows = pages.items;
   const top = useRef<HTMLDivElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => {
@@ -104,15 +85,13 @@ export function DataTable<Node extends RowData>({
           aria-rowcount={pages.total ?? -1}
         >
           <Table.Thead>
-            {table.getHeaderGroups().map((group) => (
-              <Table.Tr key={group.id}>
-                {group.headers.map((header) => (
-                  <Table.Th key={header.id} {...look(header.column.columnDef.meta)}>
-                    <table.FlexRender header={header} />
-                  </Table.Th>
-                ))}
-              </Table.Tr>
-            ))}
+            <Table.Tr>
+              {columns.map((column, at) => (
+                <Table.Th key={at} {...look(column)}>
+                  {column.header}
+                </Table.Th>
+              ))}
+            </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
             <Spacer height={before} />
@@ -120,10 +99,10 @@ export function DataTable<Node extends RowData>({
               const row = rows[index];
               return (
                 row && (
-                  <Table.Tr key={row.id} data-index={index} ref={virtualizer.measureElement}>
-                    {row.getAllCells().map((cell) => (
-                      <Table.Td key={cell.id} {...look(cell.column.columnDef.meta)}>
-                        <table.FlexRender cell={cell} />
+                  <Table.Tr key={index} data-index={index} ref={virtualizer.measureElement}>
+                    {columns.map((column, at) => (
+                      <Table.Td key={at} {...look(column)}>
+                        {column.cell(row)}
                       </Table.Td>
                     ))}
                   </Table.Tr>
@@ -149,9 +128,9 @@ function Spacer({ height }: { height: number }) {
   return height > 0 ? <tr aria-hidden style={{ height }} /> : null;
 }
 
-function look(meta: ColumnMeta | undefined) {
+function look({ isWide, isNumber }: Column<never>) {
   return {
-    ...(meta?.isWide ? { visibleFrom: "sm" as const } : {}),
-    ...(meta?.isNumber ? { ta: "right" as const } : {}),
+    ...(isWide ? { visibleFrom: "sm" as const } : {}),
+    ...(isNumber ? { ta: "right" as const } : {}),
   };
 }

@@ -1,6 +1,9 @@
 import { Button, type ButtonProps, Table, type TableProps } from "@mantine/core";
 import type { ReactNode } from "react";
 
+/** The title of a column of buttons, for screen readers. */
+export const ACTIONS = <span className="visually-hidden">Actions</span>;
+
 /** A column's title. `wide`: the column is left out on narrow windows. */
 type Head = string | { wide: string } | false;
 
@@ -27,9 +30,7 @@ export function PlainTable({ label, head, children, ...look }: PlainTableProps) 
               </Table.Th>
             );
           })}
-          <Table.Th>
-            <span className="visually-hidden">Actions</span>
-          </Table.Th>
+          <Table.Th>{ACTIONS}</Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>{children}</Table.Tbody>

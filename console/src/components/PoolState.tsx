@@ -36,7 +36,7 @@ export function reasonOf(state: State): string {
 export function PoolState({ state }: { state: State }) {
   const { label, color } = STATES[state];
   return (
-    <Badge variant="dot" size="lg" color={color} style={{ textTransform: "none" }}>
+    <Badge variant="dot" size="lg" color={color}>
       {label}
     </Badge>
   );

@@ -26,7 +26,7 @@ export function StatusBadge({ status, failure }: { status: MessageStatus; failur
   const { label, color, meaning } = STATUSES[status];
   return (
     <Tooltip label={failure ?? meaning} multiline maw={280} events={{ hover: true, focus: true, touch: true }}>
-      <Badge variant="dot" color={color} style={{ textTransform: "none" }}>
+      <Badge variant="dot" color={color}>
         {label}
       </Badge>
     </Tooltip>

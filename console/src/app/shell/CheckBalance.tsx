@@ -11,7 +11,6 @@ import { ownsProviderAccount, useBalances } from "../balances";
 const CHECK = graphql(`
   mutation CheckBalance {
     result: sync(input: {}) {
-      __typename
       ... on Synced {
         checkedAt
       }

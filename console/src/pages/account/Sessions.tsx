@@ -54,7 +54,7 @@ export function Sessions() {
               </Table.Td>
               <Table.Td ta="right">
                 {session.current ? (
-                  <Badge variant="outline" style={{ textTransform: "none" }}>
+                  <Badge variant="outline">
                     This one
                   </Badge>
                 ) : (

@@ -18,7 +18,6 @@ export type ApiKey = ResultOf<typeof API_KEYS>["apiKeys"][number];
 export const CREATE_KEY = graphql(`
   mutation CreateApiKey($name: String!) {
     result: createApiKey(input: { name: $name }) {
-      __typename
       ... on CreatedApiKey {
         secret
         apiKey {
@@ -33,7 +32,6 @@ export const CREATE_KEY = graphql(`
 export const REVOKE_KEY = graphql(`
   mutation RevokeApiKey($id: ID!) {
     result: revokeApiKey(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }
@@ -54,7 +52,6 @@ export const SESSIONS = graphql(`
 export const END_SESSION = graphql(`
   mutation EndSession($id: ID!) {
     result: endSession(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }
@@ -85,7 +82,6 @@ export const QUIET_HOURS = graphql(`
 export const SET_QUIET_HOURS = graphql(`
   mutation SetQuietHours($quietHours: QuietHoursInput) {
     result: setQuietHours(input: { quietHours: $quietHours }) {
-      __typename
       ... on Client {
         id
         quietHours {

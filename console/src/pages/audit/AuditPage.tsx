@@ -1,9 +1,8 @@
 import { Badge, Button, Title } from "@mantine/core";
-import type { ResultOf } from "../../api/graphql";
 import { useAction } from "../../api/useAction";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
@@ -12,30 +11,20 @@ import { count } from "../../text/numbers";
 import { AuditResult } from "./AuditResult";
 import { type Audit, AUDITS, PROGRESS, START } from "./documents";
 
-const column = columnsOf<Audit>();
-const columns = column.columns([
-  column.accessor("startedAt", {
-    header: "Started",
-    cell: ({ getValue }) => <TimeText at={getValue()} />,
-  }),
-  column.display({
-    id: "result",
-    header: "Result",
-    cell: ({ row: { original } }) => <Result audit={original} />,
-  }),
-  column.accessor("messagesChecked", {
+const columns: Column<Audit>[] = [
+  { header: "Started", cell: ({ startedAt }) => <TimeText at={startedAt} /> },
+  { header: "Result", cell: (audit) => <Result audit={audit} /> },
+  {
     header: "Messages",
-    cell: ({ getValue }) => count(getValue()),
-    meta: { isNumber: true, isWide: true },
-  }),
-]);
-
-const auditsOf = (data: ResultOf<typeof AUDITS>) => data.ledgerAudits;
-const idOf = (audit: Audit) => audit.id;
+    cell: ({ messagesChecked }) => count(messagesChecked),
+    isNumber: true,
+    isWide: true,
+  },
+];
 
 /** Proves the ledger from its entries: a job that goes on if the page is closed. */
 export function AuditPage() {
-  const pages = usePages(AUDITS, {}, auditsOf, idOf);
+  const pages = usePages(AUDITS, {}, (data) => data.ledgerAudits);
   const start = useAction(START);
   const newest = pages.items[0];
   const isRunning = newest?.state === "RUNNING";
@@ -95,7 +84,7 @@ function Result({ audit }: { audit: Audit }) {
           ? ["The ledger holds", "green"]
           : [`${count(audit.violations.length)} violations`, "red"];
   return (
-    <Badge variant="dot" color={color} style={{ textTransform: "none" }}>
+    <Badge variant="dot" color={color}>
       {label}
     </Badge>
   );

@@ -39,7 +39,6 @@ export const START = graphql(
   `
     mutation StartLedgerAudit {
       result: startLedgerAudit {
-        __typename
         ... on LedgerAudit {
           ...Audit
         }

@@ -1,10 +1,9 @@
 import { Button, Group, Tabs } from "@mantine/core";
 import { Plus } from "lucide-react";
-import { useMemo, useState } from "react";
-import type { ResultOf } from "../../api/graphql";
+import { useState } from "react";
 import { usePages } from "../../api/usePages";
 import { ClientStatusBadge } from "../../components/ClientStatusBadge";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -14,46 +13,32 @@ import { ClientModal } from "./ClientModal";
 import { type Client, CLIENTS } from "./documents";
 import { GroupList } from "./GroupList";
 
-const column = columnsOf<Client>();
-const clientsOf = (data: ResultOf<typeof CLIENTS>) => data.clients;
-const idOf = (client: Client) => client.id;
-
-function columnsWith(edit: (client: Client) => void) {
-  return column.columns([
-    column.accessor("name", {
+function columnsWith(edit: (client: Client) => void): Column<Client>[] {
+  return [
+    {
       header: "Name",
-      cell: ({ row: { original } }) => (
-        <TextLink to="/statement" search={{ clientId: original.id }}>
-          {original.name}
+      cell: ({ id, name }) => (
+        <TextLink to="/statement" search={{ clientId: id }}>
+          {name}
         </TextLink>
       ),
-    }),
-    column.accessor("status", {
-      header: "Status",
-      cell: ({ getValue }) => <ClientStatusBadge status={getValue()} />,
-    }),
-    column.display({
-      id: "group",
-      header: "Group",
-      cell: ({ row }) => row.original.group?.name ?? "–",
-      meta: { isWide: true },
-    }),
-    column.display({
-      id: "rate",
+    },
+    { header: "Status", cell: ({ status }) => <ClientStatusBadge status={status} /> },
+    { header: "Group", cell: ({ group }) => group?.name ?? "–", isWide: true },
+    {
       header: "Rate in USD",
-      cell: ({ row: { original } }) =>
-        original.ratePerUnitUsd ??
-        (original.group?.ratePerUnitUsd ? `${original.group.ratePerUnitUsd} (group)` : "–"),
-      meta: { isWide: true, isNumber: true },
-    }),
-    column.display({
-      id: "numbers",
+      cell: ({ ratePerUnitUsd, group }) =>
+        ratePerUnitUsd ?? (group?.ratePerUnitUsd ? `${group.ratePerUnitUsd} (group)` : "–"),
+      isWide: true,
+      isNumber: true,
+    },
+    {
       header: "Assigned numbers",
-      cell: ({ row }) => row.original.assignedNumbers.map(phone).join(", ") || "–",
-      meta: { isWide: true },
-    }),
-    column.action("Edit", (node) => `Edit ${node.name}`, edit),
-  ]);
+      cell: ({ assignedNumbers }) => assignedNumbers.map(phone).join(", ") || "–",
+      isWide: true,
+    },
+    actionColumn("Edit", (client) => `Edit ${client.name}`, edit),
+  ];
 }
 
 export function ClientsPage() {
@@ -78,8 +63,7 @@ export function ClientsPage() {
 function ClientList() {
   const [search, setSearch] = useState<string | null>(null);
   const [edited, setEdited] = useState<Client | "new" | null>(null);
-  const pages = usePages(CLIENTS, { search }, clientsOf, idOf);
-  const columns = useMemo(() => columnsWith(setEdited), []);
+  const pages = usePages(CLIENTS, { search }, (data) => data.clients);
   return (
     <>
       <Group justify="space-between">
@@ -91,7 +75,7 @@ function ClientList() {
       <DataTable
         label="Clients"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setEdited)}
         empty={
           <EmptyState title={search ? "No client found" : "No clients yet"}>
             {search ? "Search for another name." : "Add a client, give it credits, and add a user who signs in for it."}

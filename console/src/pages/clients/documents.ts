@@ -43,7 +43,6 @@ export const CREATE_CLIENT = graphql(
   `
     mutation CreateClient($input: CreateClientInput!) {
       result: createClient(input: $input) {
-        __typename
         ... on Client {
           ...ClientFields
         }
@@ -58,7 +57,6 @@ export const UPDATE_CLIENT = graphql(
   `
     mutation UpdateClient($input: UpdateClientInput!) {
       result: updateClient(input: $input) {
-        __typename
         ... on Client {
           ...ClientFields
         }
@@ -84,7 +82,6 @@ export type ClientGroup = ResultOf<typeof GROUPS>["groups"][number];
 export const CREATE_GROUP = graphql(`
   mutation CreateGroup($input: CreateGroupInput!) {
     result: createGroup(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -93,7 +90,6 @@ export const CREATE_GROUP = graphql(`
 export const UPDATE_GROUP = graphql(`
   mutation UpdateGroup($input: UpdateGroupInput!) {
     result: updateGroup(input: $input) {
-      __typename
       ...Problem
     }
   }

@@ -1,11 +1,10 @@
 import { Badge, Button, Group, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Download, Pencil, Plus, Upload } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { useClient } from "urql";
-import type { ResultOf } from "../../api/graphql";
 import { usePages } from "../../api/usePages";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { PhoneText } from "../../components/PhoneText";
@@ -16,9 +15,6 @@ import { ContactModal } from "./ContactModal";
 import { CONTACTS, type Contact, type ContactOrder } from "./documents";
 import { ImportModal } from "./ImportModal";
 
-const column = columnsOf<Contact>();
-const contactsOf = (data: ResultOf<typeof CONTACTS>) => data.contacts;
-const idOf = (contact: Contact) => contact.id;
 const ORDERS = [
   { value: "NEWEST", label: "Newest first" },
   { value: "OLDEST", label: "Oldest first" },
@@ -29,33 +25,26 @@ const OPT_OUTS = [
   { value: "yes", label: "Opted out" },
 ];
 
-function columnsWith(edit: (contact: Contact) => void) {
-  return column.columns([
-    column.accessor("name", { header: "Name", cell: ({ getValue }) => getValue() ?? "–" }),
-    column.accessor("number", {
-      header: "Number",
-      cell: ({ getValue }) => <PhoneText number={getValue()} />,
-    }),
-    column.accessor("business", {
-      header: "Business",
-      cell: ({ getValue }) => getValue() ?? "–",
-      meta: { isWide: true },
-    }),
-    column.accessor("optedOut", {
+function columnsWith(edit: (contact: Contact) => void): Column<Contact>[] {
+  return [
+    { header: "Name", cell: ({ name }) => name ?? "–" },
+    { header: "Number", cell: ({ number }) => <PhoneText number={number} /> },
+    { header: "Business", cell: ({ business }) => business ?? "–", isWide: true },
+    {
       header: "Opt-out",
-      cell: ({ getValue }) =>
-        getValue() && (
-          <Badge variant="outline" color="red" style={{ textTransform: "none" }}>
+      cell: ({ optedOut }) =>
+        optedOut && (
+          <Badge variant="outline" color="red">
             Opted out
           </Badge>
         ),
-    }),
-    column.action(
+    },
+    actionColumn(
       <Pencil size={16} aria-hidden />,
-      (node) => `Edit ${node.name ?? phone(node.number)}`,
+      ({ name, number }) => `Edit ${name ?? phone(number)}`,
       edit,
     ),
-  ]);
+  ];
 }
 
 export function ContactsPage() {
@@ -67,8 +56,7 @@ export function ContactsPage() {
   const [orderBy, setOrder] = useState<ContactOrder>("NEWEST");
   const filter = { optedOut: optedOut === null ? null : optedOut === "yes" };
   const wanted = { search, filter, orderBy };
-  const pages = usePages(CONTACTS, wanted, contactsOf, idOf);
-  const columns = useMemo(() => columnsWith(setEdited), []);
+  const pages = usePages(CONTACTS, wanted, (data) => data.contacts);
 
   async function save() {
     const contacts = await readAll(async (after) => {
@@ -135,7 +123,7 @@ export function ContactsPage() {
       <DataTable
         label="Contacts"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setEdited)}
         empty={
           <EmptyState title={search || optedOut ? "No contact found" : "No contacts yet"}>
             {search || optedOut

@@ -34,7 +34,6 @@ export type ContactOrder = "NEWEST" | "OLDEST" | "NAME";
 export const SAVE = graphql(`
   mutation SaveContact($input: SaveContactInput!) {
     result: saveContact(input: $input) {
-      __typename
       ... on Contact {
         id
         number
@@ -51,7 +50,6 @@ export const SAVE = graphql(`
 export const DELETE = graphql(`
   mutation DeleteContact($id: ID!) {
     result: deleteContact(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }
@@ -60,7 +58,6 @@ export const DELETE = graphql(`
 export const IMPORT = graphql(`
   mutation ImportContacts($uploadId: ID!) {
     result: importContacts(input: { uploadId: $uploadId }) {
-      __typename
       ... on ContactsImported {
         created
         updated

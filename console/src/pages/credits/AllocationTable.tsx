@@ -1,10 +1,9 @@
 import { Group } from "@mantine/core";
-import { useEffect, useMemo, useState } from "react";
-import type { ResultOf } from "../../api/graphql";
+import { useEffect, useState } from "react";
 import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
 import { ClientStatusBadge } from "../../components/ClientStatusBadge";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { SearchField } from "../../components/SearchField";
@@ -13,65 +12,47 @@ import { units, usd } from "../../text/numbers";
 import { AdjustModal, type Target } from "./AdjustModal";
 import { ALLOCATIONS, type AllocationRow } from "./documents";
 
-const column = columnsOf<AllocationRow>();
-const allocationsOf = (data: ResultOf<typeof ALLOCATIONS>) => data.allocations;
-const idOf = (allocation: AllocationRow) => allocation.client.id;
-
-function columnsWith(adjust: (target: Target) => void) {
-  return column.columns([
-    column.display({
-      id: "client",
+function columnsWith(adjust: (target: Target) => void): Column<AllocationRow>[] {
+  return [
+    {
       header: "Client",
-      cell: ({ row: { original } }) => (
-        <TextLink to="/statement" search={{ clientId: original.client.id }}>
-          {original.client.name}
+      cell: ({ client }) => (
+        <TextLink to="/statement" search={{ clientId: client.id }}>
+          {client.name}
         </TextLink>
       ),
-    }),
-    column.display({
-      id: "group",
-      header: "Group",
-      cell: ({ row }) => row.original.group?.name ?? "–",
-      meta: { isWide: true },
-    }),
-    column.display({
-      id: "status",
+    },
+    { header: "Group", cell: ({ group }) => group?.name ?? "–", isWide: true },
+    {
       header: "Status",
-      cell: ({ row }) => <ClientStatusBadge status={row.original.client.status} />,
-      meta: { isWide: true },
-    }),
-    column.accessor("balance", {
-      header: "Balance",
-      cell: ({ row }) => units(row.original.balance, row.original.unit),
-      meta: { isNumber: true },
-    }),
-    column.display({
-      id: "value",
+      cell: ({ client }) => <ClientStatusBadge status={client.status} />,
+      isWide: true,
+    },
+    { header: "Balance", cell: ({ balance, unit }) => units(balance, unit), isNumber: true },
+    {
       header: "Value",
-      cell: ({ row }) => (row.original.valueUsd ? usd(row.original.valueUsd) : "–"),
-      meta: { isNumber: true, isWide: true },
-    }),
-    column.display({
-      id: "sent",
+      cell: ({ valueUsd }) => (valueUsd ? usd(valueUsd) : "–"),
+      isNumber: true,
+      isWide: true,
+    },
+    {
       header: "Last send",
-      cell: ({ row }) =>
-        row.original.lastSentAt ? <TimeText at={row.original.lastSentAt} /> : "Never",
-      meta: { isWide: true },
-    }),
-    column.action(
+      cell: ({ lastSentAt }) => (lastSentAt ? <TimeText at={lastSentAt} /> : "Never"),
+      isWide: true,
+    },
+    actionColumn(
       "Adjust",
-      (node) => `Adjust the balance of ${node.client.name}`,
-      (node) => adjust({ kind: "client", ...node.client, ...node }),
+      (row) => `Adjust the balance of ${row.client.name}`,
+      (row) => adjust({ kind: "client", ...row.client, ...row }),
     ),
-  ]);
+  ];
 }
 
 /** What each client holds, live. Admins see all clients, supervisors those of the group. */
 export function AllocationTable() {
   const [search, setSearch] = useState<string | null>(null);
   const [target, setTarget] = useState<Target | null>(null);
-  const pages = usePages(ALLOCATIONS, { search }, allocationsOf, idOf);
-  const columns = useMemo(() => columnsWith(setTarget), []);
+  const pages = usePages(ALLOCATIONS, { search }, (data) => data.allocations, (row) => row.client.id);
   const version = useBalances()?.version;
   const { refresh } = pages;
   useEffect(refresh, [version, refresh]);
@@ -83,7 +64,7 @@ export function AllocationTable() {
       <DataTable
         label="Credits of clients"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setTarget)}
         empty={
           <EmptyState title={search ? "No client found" : "No clients yet"}>
             {search ? "Search for another name." : "Clients appear here as soon as they exist."}

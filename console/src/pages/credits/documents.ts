@@ -34,7 +34,6 @@ export type AllocationRow = ResultOf<typeof ALLOCATIONS>["allocations"]["nodes"]
 export const ALLOCATE = graphql(`
   mutation Allocate($input: AllocateInput!) {
     result: allocate(input: $input) {
-      __typename
       ... on Allocated {
         transfer {
           id

@@ -1,13 +1,12 @@
 import { Badge, Button, Group, Text, Title } from "@mantine/core";
-import { useMemo } from "react";
-import type { ResultOf } from "../../api/graphql";
 import { useAction } from "../../api/useAction";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { MessageText } from "../../components/MessageText";
+import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { DELIVERIES, type Delivery, type Endpoint, ENDPOINT_UPDATED, REDELIVER, TEST } from "./documents";
 import { EVENT_NAMES } from "./EndpointModal";
@@ -18,10 +17,6 @@ const STATUSES: Record<Delivery["status"], { label: string; color: string }> = {
   FAILED: { label: "Failed", color: "red" },
 };
 
-const column = columnsOf<Delivery>();
-const deliveriesOf = (data: ResultOf<typeof DELIVERIES>) => data.webhookDeliveries;
-const idOf = (delivery: Delivery) => delivery.id;
-
 /** What the endpoint answered, in words. */
 function answerOf(delivery: Delivery): string {
   const tries = delivery.attempts > 1 ? `, attempt ${delivery.attempts}` : "";
@@ -30,48 +25,47 @@ function answerOf(delivery: Delivery): string {
   return `${delivery.answerStatus} in ${delivery.durationMs} ms${tries}`;
 }
 
-function columnsWith(redeliver: (delivery: Delivery) => void) {
-  return column.columns([
-    column.accessor("occurredAt", { header: "When", cell: ({ getValue }) => <TimeText at={getValue()} /> }),
-    column.accessor("type", { header: "Event", cell: ({ getValue }) => EVENT_NAMES[getValue()] }),
-    column.accessor("status", {
+function columnsWith(redeliver: (delivery: Delivery) => void): Column<Delivery>[] {
+  return [
+    { header: "When", cell: ({ occurredAt }) => <TimeText at={occurredAt} /> },
+    { header: "Event", cell: ({ type }) => EVENT_NAMES[type] },
+    {
       header: "Status",
-      cell: ({ getValue }) => (
-        <Badge variant="dot" color={STATUSES[getValue()].color} style={{ textTransform: "none" }}>
-          {STATUSES[getValue()].label}
+      cell: ({ status }) => (
+        <Badge variant="dot" color={STATUSES[status].color}>
+          {STATUSES[status].label}
         </Badge>
       ),
-    }),
-    column.display({
-      id: "answer",
+    },
+    {
       header: "Answer",
-      cell: ({ row }) => <MessageText text={answerOf(row.original)} lines={2} />,
-      meta: { isWide: true },
-    }),
-    column.display({
-      id: "again",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) =>
-        original.status !== "PENDING" && (
-          <Button variant="default" size="compact-sm" onClick={() => redeliver(original)}>
+      cell: (delivery) => <MessageText text={answerOf(delivery)} lines={2} />,
+      isWide: true,
+    },
+    {
+      header: ACTIONS,
+      cell: (delivery) =>
+        delivery.status !== "PENDING" && (
+          <Button variant="default" size="compact-sm" onClick={() => redeliver(delivery)}>
             Post again
-            <span className="visually-hidden"> the event of {original.occurredAt}</span>
+            <span className="visually-hidden"> the event of {delivery.occurredAt}</span>
           </Button>
         ),
-      meta: { isNumber: true },
-    }),
-  ]);
+      isNumber: true,
+    },
+  ];
 }
 
 /** What was posted to an endpoint, as it happens. */
 export function Deliveries({ endpoint, onChange }: { endpoint: Endpoint; onChange: () => void }) {
-  const pages = usePages(DELIVERIES, { endpointId: endpoint.id }, deliveriesOf, idOf);
+  const pages = usePages(
+    DELIVERIES,
+    { endpointId: endpoint.id },
+    (data) => data.webhookDeliveries,
+  );
   const again = useAction(REDELIVER);
   const test = useAction(TEST);
   const { refresh } = pages;
-  const { run } = again;
-  // biome-ignore lint: `run` is made again each time, but does the same.
-  const columns = useMemo(() => columnsWith(({ id }) => void run({ deliveryId: id })), []);
   useLive(ENDPOINT_UPDATED, { id: endpoint.id }, (events) => {
     refresh();
     if (events.at(-1)?.webhookEndpointUpdated.status !== endpoint.status) onChange();
@@ -98,7 +92,7 @@ export function Deliveries({ endpoint, onChange }: { endpoint: Endpoint; onChang
       <DataTable
         label="Deliveries"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(({ id }) => void again.run({ deliveryId: id }))}
         empty={<EmptyState title="Nothing was posted yet">Post a test to see what comes back.</EmptyState>}
       />
     </>

@@ -114,7 +114,7 @@ function EndpointBadge({ endpoint }: { endpoint: Endpoint }) {
       maw={280}
       events={{ hover: true, focus: true, touch: true }}
     >
-      <Badge variant="dot" color={color} style={{ textTransform: "none" }}>
+      <Badge variant="dot" color={color}>
         {label}
       </Badge>
     </Tooltip>

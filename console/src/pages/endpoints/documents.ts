@@ -42,7 +42,6 @@ export const CREATE = graphql(
   `
     mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
       result: createWebhookEndpoint(input: $input) {
-        __typename
         ... on WebhookEndpointSecret {
           endpoint {
             ...ShownEndpoint
@@ -60,7 +59,6 @@ export const UPDATE = graphql(
   `
     mutation UpdateWebhookEndpoint($input: UpdateWebhookEndpointInput!) {
       result: updateWebhookEndpoint(input: $input) {
-        __typename
         ... on WebhookEndpoint {
           ...ShownEndpoint
         }
@@ -74,7 +72,6 @@ export const UPDATE = graphql(
 export const DELETE = graphql(`
   mutation DeleteWebhookEndpoint($id: ID!) {
     result: deleteWebhookEndpoint(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }
@@ -83,7 +80,6 @@ export const DELETE = graphql(`
 export const ROTATE = graphql(`
   mutation RotateWebhookSecret($id: ID!) {
     result: rotateWebhookSecret(input: { id: $id }) {
-      __typename
       ... on WebhookEndpointSecret {
         secret
       }
@@ -110,7 +106,6 @@ const DELIVERY = graphql(`
 export const TEST = graphql(`
   mutation TestWebhookEndpoint($id: ID!) {
     result: testWebhookEndpoint(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }
@@ -119,7 +114,6 @@ export const TEST = graphql(`
 export const REDELIVER = graphql(`
   mutation Redeliver($deliveryId: ID!) {
     result: redeliver(input: { deliveryId: $deliveryId }) {
-      __typename
       ...Problem
     }
   }

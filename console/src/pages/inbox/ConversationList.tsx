@@ -1,6 +1,5 @@
 import { Badge, Button, Center, Group, Stack, Switch, Text } from "@mantine/core";
 import { useState } from "react";
-import type { ResultOf } from "../../api/graphql";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
 import { EmptyState } from "../../components/EmptyState";
@@ -12,18 +11,12 @@ import { Waiting } from "../../components/Waiting";
 import { phone } from "../../text/phones";
 import { CONVERSATION_UPDATED, type ConversationRow, INBOX } from "./documents";
 
-const inboxOf = (data: ResultOf<typeof INBOX>) => data.inbox;
-const idOf = (conversation: ConversationRow) => conversation.id;
-
 export function ConversationList({ openId }: { openId: string | null }) {
   const [search, setSearch] = useState<string | null>(null);
   const [unreadOnly, setUnreadOnly] = useState(false);
-  const pages = usePages(INBOX, { search, unreadOnly }, inboxOf, idOf);
+  const pages = usePages(INBOX, { search, unreadOnly }, (data) => data.inbox);
   useLive(CONVERSATION_UPDATED, {}, (events) => {
-    const newest = new Map(
-      events.map(({ conversationUpdated }) => [conversationUpdated.id, conversationUpdated]),
-    );
-    pages.replace([...newest.values()]);
+    pages.replace(events.map(({ conversationUpdated }) => conversationUpdated));
     pages.refresh(); // the order can have changed, too
   });
   return (

@@ -1,7 +1,6 @@
 import { Alert, Badge, Button, Center, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { ArrowLeft } from "lucide-react";
 import { useEffect, useRef } from "react";
-import type { ResultOf } from "../../api/graphql";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { useLive } from "../../api/useLive";
@@ -25,13 +24,15 @@ import {
 import { ReplyForm } from "./ReplyForm";
 
 const NOTHING = { nodes: [], pageInfo: { hasNextPage: false, endCursor: null } };
-const messagesOf = (data: ResultOf<typeof THREAD>) => data.conversation?.messages ?? NOTHING;
-const idOf = (message: Bubble) => message.id;
 
 /** One conversation, live: what was written, and a field to reply. */
 export function Thread({ conversationId }: { conversationId: string }) {
   const { data, failure, isLoading, reload } = useData(CONVERSATION, { id: conversationId });
-  const pages = usePages(THREAD, { id: conversationId }, messagesOf, idOf);
+  const pages = usePages(
+    THREAD,
+    { id: conversationId },
+    (found) => found.conversation?.messages ?? NOTHING,
+  );
   const markRead = useAction(MARK_READ);
   const conversation = data?.conversation ?? null;
 
@@ -41,10 +42,10 @@ export function Thread({ conversationId }: { conversationId: string }) {
     pages.refresh();
   });
   useLive(THREAD_UPDATED, {}, (events) => {
-    const own = events.filter(({ messageUpdated }) => messageUpdated.number === conversation?.number);
-    if (own.length === 0) return;
-    const newest = new Map(own.map(({ messageUpdated }) => [messageUpdated.id, messageUpdated]));
-    if (!pages.replace([...newest.values()])) pages.refresh();
+    const messages = events.map(({ messageUpdated }) => messageUpdated);
+    if (!pages.replace(messages.filter(({ number }) => number === conversation?.number))) {
+      pages.refresh();
+    }
   });
   const unread = conversation?.unread ?? 0;
   const { run } = markRead;
@@ -74,7 +75,7 @@ export function Thread({ conversationId }: { conversationId: string }) {
         </Title>
         {contact?.name && <Text c="dimmed">{phone(number)}</Text>}
         {contact?.optedOut && (
-          <Badge variant="outline" color="red" style={{ textTransform: "none" }}>
+          <Badge variant="outline" color="red">
             Opted out
           </Badge>
         )}

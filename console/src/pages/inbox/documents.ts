@@ -110,7 +110,6 @@ export const THREAD_UPDATED = graphql(
 export const REPLY = graphql(`
   mutation Reply($input: ReplyInput!) {
     result: reply(input: $input) {
-      __typename
       ... on Reply {
         warning
         sent {
@@ -128,7 +127,6 @@ export const REPLY = graphql(`
 export const MARK_READ = graphql(`
   mutation MarkRead($conversationId: ID!) {
     result: markRead(input: { conversationId: $conversationId }) {
-      __typename
       ... on Conversation {
         id
         unread

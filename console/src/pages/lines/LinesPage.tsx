@@ -102,11 +102,7 @@ function LineRow({ line, onEdit, onRemove }: LineRowProps) {
       <Table.Td>{line.client.name}</Table.Td>
       <Table.Td visibleFrom="sm">{line.assignedNumbers.map(phone).join(", ") || "–"}</Table.Td>
       <Table.Td visibleFrom="sm">
-        <Badge
-          variant="dot"
-          color={line.learned ? "gray" : "indigo"}
-          style={{ textTransform: "none" }}
-        >
+        <Badge variant="dot" color={line.learned ? "gray" : "indigo"}>
           {line.learned ? "Learned" : "By hand"}
         </Badge>
       </Table.Td>

@@ -23,7 +23,6 @@ export type Line = ResultOf<typeof ROUTES>["modemRoutes"][number];
 export const SET_ROUTE = graphql(`
   mutation SetModemRoute($input: SetModemRouteInput!) {
     result: setModemRoute(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -32,7 +31,6 @@ export const SET_ROUTE = graphql(`
 export const DELETE_ROUTE = graphql(`
   mutation DeleteModemRoute($id: ID!) {
     result: deleteModemRoute(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }
@@ -41,7 +39,6 @@ export const DELETE_ROUTE = graphql(`
 export const TEST_READINESS = graphql(`
   mutation TestReplyReadiness($clientId: ID!) {
     result: testReplyReadiness(input: { clientId: $clientId }) {
-      __typename
       ... on ReplyReadiness {
         ready
         modem

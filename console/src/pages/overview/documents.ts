@@ -4,7 +4,6 @@ import { PROBLEM } from "../../api/fragments";
 export const SYNC = graphql(`
   mutation Sync($providerAccountId: ID) {
     result: sync(input: { providerAccountId: $providerAccountId }) {
-      __typename
       ... on Synced {
         previousPool
         change

@@ -58,7 +58,6 @@ export const KINDS = graphql(`
 export const CREATE_ACCOUNT = graphql(`
   mutation CreateProviderAccount($input: CreateProviderAccountInput!) {
     result: createProviderAccount(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -67,7 +66,6 @@ export const CREATE_ACCOUNT = graphql(`
 export const UPDATE_ACCOUNT = graphql(`
   mutation UpdateProviderAccount($input: UpdateProviderAccountInput!) {
     result: updateProviderAccount(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -76,7 +74,6 @@ export const UPDATE_ACCOUNT = graphql(`
 export const PAUSE_ACCOUNT = graphql(`
   mutation PauseProviderAccount($input: PauseProviderAccountInput!) {
     result: pauseProviderAccount(input: $input) {
-      __typename
       ... on ProviderAccount {
         id
         paused
@@ -89,7 +86,6 @@ export const PAUSE_ACCOUNT = graphql(`
 export const SET_CREDENTIALS = graphql(`
   mutation SetProviderCredentials($input: SetProviderCredentialsInput!) {
     result: setProviderCredentials(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -112,7 +108,6 @@ export const ROUTES = graphql(`
 export const SET_ROUTE = graphql(`
   mutation SetProviderRoute($input: SetProviderRouteInput!) {
     result: setProviderRoute(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -121,7 +116,6 @@ export const SET_ROUTE = graphql(`
 export const DELETE_ROUTE = graphql(`
   mutation DeleteProviderRoute($id: ID!) {
     result: deleteProviderRoute(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }

@@ -1,76 +1,51 @@
 import { Badge, Button, Switch } from "@mantine/core";
-import { useMemo, useState } from "react";
-import type { ResultOf } from "../../api/graphql";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
+import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { count } from "../../text/numbers";
 import { RECONCILE, type Run, RUN_PROGRESS, RUNS } from "./documents";
 import { RunModal } from "./RunModal";
 
-const column = columnsOf<Run>();
-const runsOf = (data: ResultOf<typeof RUNS>) => data.reconciliations;
-const idOf = (run: Run) => run.id;
-
-function columnsWith(open: (run: Run) => void) {
-  return column.columns([
-    column.accessor("startedAt", {
-      header: "Started",
-      cell: ({ getValue }) => <TimeText at={getValue()} />,
-    }),
-    column.display({
-      id: "state",
+function columnsWith(open: (run: Run) => void): Column<Run>[] {
+  return [
+    { header: "Started", cell: ({ startedAt }) => <TimeText at={startedAt} /> },
+    {
       header: "State",
-      cell: ({ row: { original } }) => (
-        <Badge
-          variant="dot"
-          color={original.finishedAt ? "green" : "blue"}
-          style={{ textTransform: "none" }}
-        >
-          {original.finishedAt ? "Finished" : "Running"}
-          {original.dryRun ? ", only looked" : ""}
+      cell: ({ finishedAt, dryRun }) => (
+        <Badge variant="dot" color={finishedAt ? "green" : "blue"}>
+          {finishedAt ? "Finished" : "Running"}
+          {dryRun ? ", only looked" : ""}
         </Badge>
       ),
-    }),
-    column.accessor("messagesChecked", {
-      header: "Messages",
-      cell: ({ getValue }) => count(getValue()),
-      meta: { isNumber: true, isWide: true },
-    }),
-    column.accessor("chargedMissing", {
-      header: "Charged",
-      cell: ({ getValue }) => count(getValue()),
-      meta: { isNumber: true, isWide: true },
-    }),
-    column.accessor("refundedExcess", {
-      header: "Given back",
-      cell: ({ getValue }) => count(getValue()),
-      meta: { isNumber: true, isWide: true },
-    }),
-    column.accessor("unknownLeft", {
-      header: "Unknown",
-      cell: ({ getValue }) => count(getValue()),
-      meta: { isNumber: true, isWide: true },
-    }),
-    column.display({
-      id: "open",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button variant="default" size="compact-sm" onClick={() => open(original)}>
-          {original.differences.length === 1
+    },
+    figureColumn("Messages", (run) => run.messagesChecked),
+    figureColumn("Charged", (run) => run.chargedMissing),
+    figureColumn("Given back", (run) => run.refundedExcess),
+    figureColumn("Unknown", (run) => run.unknownLeft),
+    {
+      header: ACTIONS,
+      cell: (run) => (
+        <Button variant="default" size="compact-sm" onClick={() => open(run)}>
+          {run.differences.length === 1
             ? "1 difference"
-            : `${count(original.differences.length)} differences`}
-          <span className="visually-hidden"> of the run of {original.startedAt}</span>
+            : `${count(run.differences.length)} differences`}
+          <span className="visually-hidden"> of the run of {run.startedAt}</span>
         </Button>
       ),
-      meta: { isNumber: true },
-    }),
-  ]);
+      isNumber: true,
+    },
+  ];
+}
+
+function figureColumn(header: string, figureOf: (run: Run) => number): Column<Run> {
+  return { header, cell: (run) => count(figureOf(run)), isNumber: true, isWide: true };
 }
 
 /** Compares charges with messages and corrects each difference once. */
@@ -78,8 +53,7 @@ export function ReconciliationsPage() {
   const [dryRun, setDryRun] = useState(false);
   const [opened, setOpened] = useState<Run | null>(null);
   const [running, setRunning] = useState<string | null>(null);
-  const pages = usePages(RUNS, {}, runsOf, idOf);
-  const columns = useMemo(() => columnsWith(setOpened), []);
+  const pages = usePages(RUNS, {}, (data) => data.reconciliations);
   const reconcile = useAction(RECONCILE);
   useLive(
     RUN_PROGRESS,
@@ -120,7 +94,7 @@ export function ReconciliationsPage() {
       <DataTable
         label="Reconciliations"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setOpened)}
         empty={<EmptyState title="No run yet">Start one, or wait for the night.</EmptyState>}
       />
       <RunModal run={opened} onClose={() => setOpened(null)} />

@@ -50,7 +50,6 @@ export const RECONCILE = graphql(
   `
     mutation Reconcile($input: ReconcileInput) {
       result: reconcile(input: $input) {
-        __typename
         ... on Reconciliation {
           ...Run
         }

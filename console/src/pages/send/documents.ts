@@ -29,7 +29,6 @@ export type Quote = ResultOf<typeof QUOTE>["quote"];
 export const SEND_TO_ALL = graphql(`
   mutation SendToAll($input: BulkSendInput!) {
     result: bulkSend(input: $input) {
-      __typename
       ... on Send {
         id
       }
@@ -44,7 +43,6 @@ export const SEND_TO_ALL = graphql(`
 export const SEND_FILE = graphql(`
   mutation SendFile($input: CsvSendInput!) {
     result: csvSend(input: $input) {
-      __typename
       ... on Send {
         id
       }

@@ -1,11 +1,10 @@
 import { Checkbox, Group, Select } from "@mantine/core";
 import { useState } from "react";
-import type { ResultOf } from "../../api/graphql";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
 import { can, useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { type Column, DataTable } from "../../components/DataTable";
 import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
 import { EmptyState } from "../../components/EmptyState";
 import { ButtonLink, TextLink } from "../../components/links";
@@ -15,53 +14,35 @@ import { TimeText } from "../../components/TimeText";
 import { count } from "../../text/numbers";
 import { KINDS, MESSAGE_UPDATED, type SendKind, SENDS, type SendRow } from "./documents";
 
-const column = columnsOf<SendRow>();
-const columns = column.columns([
-  column.accessor("createdAt", {
+const columns: Column<SendRow>[] = [
+  {
     header: "When",
-    cell: ({ row }) => (
-      <TextLink to="/sends/$sendId" params={{ sendId: row.original.id }}>
-        <TimeText at={row.original.createdAt} />
+    cell: ({ id, createdAt }) => (
+      <TextLink to="/sends/$sendId" params={{ sendId: id }}>
+        <TimeText at={createdAt} />
       </TextLink>
     ),
-  }),
-  column.accessor("sendAt", {
+  },
+  {
     header: "Scheduled for",
-    cell: ({ row: { original } }) => {
-      const at = original.sendAt ?? original.heldUntil;
-      return at && !original.finished ? <TimeText at={at} /> : "–";
+    cell: ({ sendAt, heldUntil, finished }) => {
+      const at = sendAt ?? heldUntil;
+      return at && !finished ? <TimeText at={at} /> : "–";
     },
-    meta: { isWide: true },
-  }),
-  column.accessor("kind", {
-    header: "Kind",
-    cell: ({ getValue }) => KINDS[getValue()],
-    meta: { isWide: true },
-  }),
-  column.accessor("accepted", {
-    header: "Messages",
-    cell: ({ getValue }) => count(getValue()),
-    meta: { isNumber: true },
-  }),
-  column.display({
-    id: "progress",
-    header: "Progress",
-    cell: ({ row }) => <SendProgress counts={row.original.counts} />,
-  }),
-  column.accessor("rejectedCount", {
+    isWide: true,
+  },
+  { header: "Kind", cell: ({ kind }) => KINDS[kind], isWide: true },
+  { header: "Messages", cell: ({ accepted }) => count(accepted), isNumber: true },
+  { header: "Progress", cell: ({ counts }) => <SendProgress counts={counts} /> },
+  {
     header: "Not accepted",
-    cell: ({ getValue }) => count(getValue()),
-    meta: { isNumber: true, isWide: true },
-  }),
-  column.accessor("charged", {
-    header: "Charged",
-    cell: ({ getValue }) => count(getValue()),
-    meta: { isNumber: true, isWide: true },
-  }),
-]);
+    cell: ({ rejectedCount }) => count(rejectedCount),
+    isNumber: true,
+    isWide: true,
+  },
+  { header: "Charged", cell: ({ charged }) => count(charged), isNumber: true, isWide: true },
+];
 
-const sendsOf = (data: ResultOf<typeof SENDS>) => data.sends;
-const idOf = (send: SendRow) => send.id;
 const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label }));
 
 export function SendsPage() {
@@ -72,7 +53,7 @@ export function SendsPage() {
   const [isScheduled, setScheduled] = useState(false);
   const filter = { kind, clientId, scheduled: isScheduled || null, ...limitsOf(days) };
   const isFiltered = Object.values(filter).some((each) => each !== null);
-  const pages = usePages(SENDS, { filter }, sendsOf, idOf);
+  const pages = usePages(SENDS, { filter }, (data) => data.sends);
   useLive(MESSAGE_UPDATED, {}, pages.refresh);
   return (
     <Page

@@ -127,7 +127,6 @@ export const MESSAGE_UPDATED = graphql(`
 export const CANCEL = graphql(`
   mutation CancelSend($sendId: ID!) {
     result: cancelSend(input: { sendId: $sendId }) {
-      __typename
       ... on Send {
         id
         charged

@@ -3,12 +3,11 @@ import { useSearch } from "@tanstack/react-router";
 import { Download } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useClient } from "urql";
-import type { ResultOf } from "../../api/graphql";
 import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
 import { useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { type Column, DataTable } from "../../components/DataTable";
 import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
@@ -18,44 +17,31 @@ import { csvOf, download, readAll } from "../../text/csv";
 import { count, signed, usd } from "../../text/numbers";
 import { KINDS, TRANSFERS, type TransferKind, type TransferRow } from "./documents";
 
-const column = columnsOf<TransferRow>();
-const columns = column.columns([
-  column.accessor("createdAt", {
-    header: "When",
-    cell: ({ getValue }) => <TimeText at={getValue()} />,
-  }),
-  column.accessor("kind", { header: "Kind", cell: ({ getValue }) => KINDS[getValue()] }),
-  column.accessor("description", {
+const columns: Column<TransferRow>[] = [
+  { header: "When", cell: ({ createdAt }) => <TimeText at={createdAt} /> },
+  { header: "Kind", cell: ({ kind }) => KINDS[kind] },
+  {
     header: "Description",
-    cell: ({ row: { original } }) =>
-      original.sendId ? (
-        <TextLink to="/sends/$sendId" params={{ sendId: original.sendId }}>
-          {original.description}
+    cell: ({ sendId, description }) =>
+      sendId ? (
+        <TextLink to="/sends/$sendId" params={{ sendId }}>
+          {description}
         </TextLink>
       ) : (
-        original.description
+        description
       ),
-    meta: { isWide: true },
-  }),
-  column.accessor("valueUsd", {
+    isWide: true,
+  },
+  {
     header: "Value",
-    cell: ({ row }) => row.original.valueUsd && usd(row.original.valueUsd),
-    meta: { isNumber: true, isWide: true },
-  }),
-  column.accessor("amount", {
-    header: "Amount",
-    cell: ({ getValue }) => signed(getValue()),
-    meta: { isNumber: true },
-  }),
-  column.accessor("balanceAfter", {
-    header: "Balance",
-    cell: ({ getValue }) => count(getValue()),
-    meta: { isNumber: true },
-  }),
-]);
+    cell: ({ valueUsd }) => valueUsd && usd(valueUsd),
+    isNumber: true,
+    isWide: true,
+  },
+  { header: "Amount", cell: ({ amount }) => signed(amount), isNumber: true },
+  { header: "Balance", cell: ({ balanceAfter }) => count(balanceAfter), isNumber: true },
+];
 
-const transfersOf = (data: ResultOf<typeof TRANSFERS>) => data.transfers;
-const idOf = (transfer: TransferRow) => transfer.id;
 const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label }));
 
 export function StatementPage() {
@@ -68,7 +54,7 @@ export function StatementPage() {
   const [isSaving, setSaving] = useState(false);
   const filter = { kind, ...limitsOf(days) };
   const isFiltered = Object.values(filter).some((each) => each !== null);
-  const pages = usePages(TRANSFERS, { clientId, filter }, transfersOf, idOf);
+  const pages = usePages(TRANSFERS, { clientId, filter }, (data) => data.transfers);
   const version = useBalances()?.version;
   const { refresh } = pages;
   // Every new version of the balances means a new line.

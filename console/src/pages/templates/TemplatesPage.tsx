@@ -1,9 +1,8 @@
 import { Button } from "@mantine/core";
 import { Pencil, Plus } from "lucide-react";
-import { useMemo, useState } from "react";
-import type { ResultOf } from "../../api/graphql";
+import { useState } from "react";
 import { usePages } from "../../api/usePages";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { MessageText } from "../../components/MessageText";
 import { Page } from "../../components/Page";
@@ -12,32 +11,20 @@ import { TimeText } from "../../components/TimeText";
 import { type Template, TEMPLATES } from "./documents";
 import { TemplateModal } from "./TemplateModal";
 
-const column = columnsOf<Template>();
-const templatesOf = (data: ResultOf<typeof TEMPLATES>) => data.templates;
-const idOf = (template: Template) => template.id;
-
-function columnsWith(edit: (template: Template) => void) {
-  return column.columns([
-    column.accessor("name", { header: "Name" }),
-    column.accessor("text", {
-      header: "Text",
-      cell: ({ getValue }) => <MessageText text={getValue()} lines={2} />,
-    }),
-    column.accessor("updatedAt", {
-      header: "Changed",
-      cell: ({ getValue }) => <TimeText at={getValue()} />,
-      meta: { isWide: true },
-    }),
-    column.action(<Pencil size={16} aria-hidden />, (node) => `Change ${node.name}`, edit),
-  ]);
+function columnsWith(edit: (template: Template) => void): Column<Template>[] {
+  return [
+    { header: "Name", cell: ({ name }) => name },
+    { header: "Text", cell: ({ text }) => <MessageText text={text} lines={2} /> },
+    { header: "Changed", cell: ({ updatedAt }) => <TimeText at={updatedAt} />, isWide: true },
+    actionColumn(<Pencil size={16} aria-hidden />, (template) => `Change ${template.name}`, edit),
+  ];
 }
 
 /** Texts that are saved by name. */
 export function TemplatesPage() {
   const [search, setSearch] = useState<string | null>(null);
   const [edited, setEdited] = useState<Template | "new" | null>(null);
-  const pages = usePages(TEMPLATES, { search }, templatesOf, idOf);
-  const columns = useMemo(() => columnsWith(setEdited), []);
+  const pages = usePages(TEMPLATES, { search }, (data) => data.templates);
   return (
     <Page
       title="Templates"
@@ -52,7 +39,7 @@ export function TemplatesPage() {
       <DataTable
         label="Templates"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setEdited)}
         empty={
           <EmptyState title={search ? "No template matches" : "No templates yet"}>
             {search ? "Search for another name." : "Save a text that you send again and again."}

@@ -25,7 +25,6 @@ export type Template = ResultOf<typeof TEMPLATES>["templates"]["nodes"][number];
 export const SAVE_TEMPLATE = graphql(`
   mutation SaveTemplate($input: SaveTemplateInput!) {
     result: saveTemplate(input: $input) {
-      __typename
       ... on Template {
         id
         name
@@ -41,7 +40,6 @@ export const SAVE_TEMPLATE = graphql(`
 export const DELETE_TEMPLATE = graphql(`
   mutation DeleteTemplate($id: ID!) {
     result: deleteTemplate(input: { id: $id }) {
-      __typename
       ...Problem
     }
   }

@@ -1,10 +1,9 @@
 import { Button } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useMemo, useState } from "react";
-import type { ResultOf } from "../../api/graphql";
+import { useState } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -17,47 +16,30 @@ import { ExportButton } from "./ExportButton";
 import { SettleManyModal } from "./SettleManyModal";
 import { SettleModal } from "./SettleModal";
 
-const column = columnsOf<UnknownMessage>();
-const messagesOf = (data: ResultOf<typeof UNKNOWN>) => data.messages;
-const idOf = (message: UnknownMessage) => message.id;
-
-function columnsWith(settle: (message: UnknownMessage) => void) {
-  return column.columns([
-    column.accessor("number", {
-      header: "Number",
-      cell: ({ getValue }) => <PhoneText number={getValue()} />,
-    }),
-    column.display({
-      id: "client",
-      header: "Client",
-      cell: ({ row }) => row.original.client?.name ?? "–",
-    }),
-    column.accessor("updatedAt", {
-      header: "Since",
-      cell: ({ getValue }) => <TimeText at={getValue()} />,
-      meta: { isWide: true },
-    }),
-    column.display({
-      id: "send",
+function columnsWith(settle: (message: UnknownMessage) => void): Column<UnknownMessage>[] {
+  return [
+    { header: "Number", cell: ({ number }) => <PhoneText number={number} /> },
+    { header: "Client", cell: ({ client }) => client?.name ?? "–" },
+    { header: "Since", cell: ({ updatedAt }) => <TimeText at={updatedAt} />, isWide: true },
+    {
       header: "Send",
-      cell: ({ row: { original } }) =>
-        original.sendId && (
-          <TextLink to="/sends/$sendId" params={{ sendId: original.sendId }}>
+      cell: ({ sendId }) =>
+        sendId && (
+          <TextLink to="/sends/$sendId" params={{ sendId }}>
             Open
           </TextLink>
         ),
-      meta: { isWide: true },
-    }),
-    column.action("Settle", (node) => `Settle the message to ${phone(node.number)}`, settle),
-  ]);
+      isWide: true,
+    },
+    actionColumn("Settle", ({ number }) => `Settle the message to ${phone(number)}`, settle),
+  ];
 }
 
 /** Messages that may have been sent: a person who knows says what happened. */
 export function UnknownPage() {
   const [settled, setSettled] = useState<UnknownMessage | null>(null);
   const [isMany, many] = useDisclosure();
-  const pages = usePages(UNKNOWN, {}, messagesOf, idOf);
-  const columns = useMemo(() => columnsWith(setSettled), []);
+  const pages = usePages(UNKNOWN, {}, (data) => data.messages);
   useLive(MESSAGE_UPDATED, {}, pages.refresh);
   return (
     <Page
@@ -77,7 +59,7 @@ export function UnknownPage() {
       <DataTable
         label="Unknown messages"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setSettled)}
         empty={
           <EmptyState title="No outcome is unknown">
             Messages appear here if a provider accepts a call and does not answer it clearly.

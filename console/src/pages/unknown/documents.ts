@@ -30,7 +30,6 @@ export type UnknownMessage = ResultOf<typeof UNKNOWN>["messages"]["nodes"][numbe
 export const SETTLE = graphql(`
   mutation SettleUnknown($input: SettleUnknownInput!) {
     result: settleUnknown(input: $input) {
-      __typename
       ... on Message {
         id
         status
@@ -43,7 +42,6 @@ export const SETTLE = graphql(`
 export const SETTLE_MANY = graphql(`
   mutation SettleUnknowns($input: SettleUnknownsInput!) {
     result: settleUnknowns(input: $input) {
-      __typename
       ... on SettledUnknowns {
         dryRun
         messages

@@ -1,56 +1,45 @@
 import { Badge, Button, Group } from "@mantine/core";
 import { Plus } from "lucide-react";
-import { useMemo, useState } from "react";
-import type { ResultOf } from "../../api/graphql";
+import { useState } from "react";
 import { usePages } from "../../api/usePages";
 import { ClientPicker } from "../../components/ClientPicker";
-import { columnsOf, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
 import { ROLES, USERS, type User } from "./documents";
 import { UserModal } from "./UserModal";
 
-const column = columnsOf<User>();
-const usersOf = (data: ResultOf<typeof USERS>) => data.users;
-const idOf = (user: User) => user.id;
-
-function columnsWith(edit: (user: User) => void) {
-  return column.columns([
-    column.accessor("email", {
+function columnsWith(edit: (user: User) => void): Column<User>[] {
+  return [
+    {
       header: "Email",
-      cell: ({ getValue }) => <span style={{ overflowWrap: "anywhere" }}>{getValue()}</span>,
-    }),
-    column.accessor("role", { header: "Role", cell: ({ getValue }) => ROLES[getValue()] }),
-    column.display({
-      id: "of",
+      cell: ({ email }) => <span style={{ overflowWrap: "anywhere" }}>{email}</span>,
+    },
+    { header: "Role", cell: ({ role }) => ROLES[role] },
+    {
       header: "Client or group",
-      cell: ({ row: { original } }) => original.client?.name ?? original.group?.name ?? "–",
-      meta: { isWide: true },
-    }),
-    column.accessor("disabled", {
+      cell: ({ client, group }) => client?.name ?? group?.name ?? "–",
+      isWide: true,
+    },
+    {
       header: "State",
-      cell: ({ getValue }) => (
-        <Badge variant="dot" color={getValue() ? "red" : "green"} style={{ textTransform: "none" }}>
-          {getValue() ? "Disabled" : "Enabled"}
+      cell: ({ disabled }) => (
+        <Badge variant="dot" color={disabled ? "red" : "green"}>
+          {disabled ? "Disabled" : "Enabled"}
         </Badge>
       ),
-      meta: { isWide: true },
-    }),
-    column.accessor("createdAt", {
-      header: "Created",
-      cell: ({ getValue }) => <TimeText at={getValue()} />,
-      meta: { isWide: true },
-    }),
-    column.action("Edit", (node) => `Edit ${node.email}`, edit),
-  ]);
+      isWide: true,
+    },
+    { header: "Created", cell: ({ createdAt }) => <TimeText at={createdAt} />, isWide: true },
+    actionColumn("Edit", (user) => `Edit ${user.email}`, edit),
+  ];
 }
 
 export function UsersPage() {
   const [clientId, setClientId] = useState<string | null>(null);
   const [edited, setEdited] = useState<User | "new" | null>(null);
-  const pages = usePages(USERS, { clientId }, usersOf, idOf);
-  const columns = useMemo(() => columnsWith(setEdited), []);
+  const pages = usePages(USERS, { clientId }, (data) => data.users);
   return (
     <Page
       title="Users"
@@ -67,7 +56,7 @@ export function UsersPage() {
       <DataTable
         label="Users"
         pages={pages}
-        columns={columns}
+        columns={columnsWith(setEdited)}
         empty={<EmptyState title="No users">Add a user who signs in for this client.</EmptyState>}
       />
       <UserModal

@@ -33,7 +33,6 @@ export type User = ResultOf<typeof USERS>["users"]["nodes"][number];
 export const CREATE_USER = graphql(`
   mutation CreateUser($input: CreateUserInput!) {
     result: createUser(input: $input) {
-      __typename
       ...Problem
     }
   }
@@ -42,7 +41,6 @@ export const CREATE_USER = graphql(`
 export const UPDATE_USER = graphql(`
   mutation UpdateUser($input: UpdateUserInput!) {
     result: updateUser(input: $input) {
-      __typename
       ...Problem
     }
   }

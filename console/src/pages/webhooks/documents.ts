@@ -95,7 +95,6 @@ export const ASSIGN = graphql(
   `
     mutation AssignInbound($input: AssignInboundInput!) {
       result: assignInbound(input: $input) {
-        __typename
         ... on WebhookEvent {
           ...Event
         }
