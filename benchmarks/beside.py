@@ -2,9 +2,9 @@
 
 200 clients, each send with an idempotency key and a number of its own, one server process, one
 dispatcher, a provider that answers after 100 ms, and the embedded PostgreSQL with the sizes that
-the program sets. 40 singles a second are planned at fixed times, so that one that has to wait
-counts as slow. Ten clients send to 100,000 numbers each at the same moment: as bulkSend, then as
-csvSend.
+the program sets. 40 singles a second are planned at fixed times. Their time counts from then, so
+that a wait before the call counts, too. Ten clients send to 100,000 numbers each at the same
+moment: as bulkSend, then as csvSend.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ async def test_turns_are_short_in_every_program_that_does_long_work() -> None:
     assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
 
 
-async def test_other_tasks_run_between_two_works() -> None:
+async def test_other_tasks_run_between_two_pieces_of_work() -> None:
     happened: list[str] = []
     spaced = SpacedWork()
 
@@ -87,7 +87,7 @@ def fails(_: BinaryIO) -> Steps[None]:
 
 
 def is_killed(_: BinaryIO) -> Steps[None]:
-    """Is killed, as by a system without memory."""
+    """Is killed, as if the system had no memory left."""
     os.kill(os.getpid(), signal.SIGKILL)
     yield None
 

@@ -111,12 +111,12 @@ def create_admin(data: Path, *, email: str, password: str) -> None:
 
 
 def audit(data: Path, *, full: bool, as_json: bool) -> bool:
-    """Checks the ledger against its entries. Returns whether it holds."""
+    """Compares balances with transfers, and charges with messages. Returns whether they agree."""
 
     async def check(context: CommandContext, parts: Components) -> bool:
         started = await new_audit(store, full=full)
         with _progress(as_json) as progress:
-            bar = progress.add_task("Checking every balance against its entries", total=100)
+            bar = progress.add_task("Checking balances and charges", total=100)
             done = await audit_all(
                 store, started, report=lambda now: progress.update(bar, completed=now.percent)
             )

@@ -99,7 +99,7 @@ def audit(
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
-    """Check the ledger against its entries. Exits with 3 if they do not agree."""
+    """Compare balances with transfers, and charges with messages. Exits with 3 if they differ."""
     holds = _commands().audit(data, full=full, as_json=json)
     raise typer.Exit(0 if holds else LEDGER_INVALID)
 
@@ -196,7 +196,7 @@ def import_(
     json: Json = False,
     data: Data = DEFAULT_DIRECTORY,
 ) -> None:
-    """Import what another system kept. If one line is wrong, nothing is imported.
+    """Import a file of another system. If one line is wrong, nothing is imported.
 
     Run it again if it was interrupted: what is there already is left as it is.
     """

@@ -143,7 +143,7 @@ def _reader(parent: GraphQLObjectType, definition: graphql.GraphQLField) -> Call
     declared = definition.extensions.get(STRAWBERRY)
     if not isinstance(declared, StrawberryField) or not declared.is_basic_field:
         return None
-    reader: Call | None = getattr(declared, "reader", None)  # of a field that shows something else
+    reader: Call | None = getattr(declared, "reader", None)  # if it shows another attribute
     return reader() if reader else attrgetter(declared.python_name)
 
 
@@ -153,7 +153,7 @@ STRAWBERRY = "strawberry-definition"
 def prepare_schema(schema: graphql.GraphQLSchema, handlers: Sequence[ErrorHandler]) -> None:
     """Lets plain resolvers be called directly: arguments are mapped to parameters once per field.
 
-    `handlers`: make members of unions of exceptions.
+    `handlers`: turn exceptions into members of unions.
     """
     for type_ in schema.type_map.values():
         for field in type_.fields.values() if isinstance(type_, graphql.GraphQLObjectType) else ():

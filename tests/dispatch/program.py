@@ -1,7 +1,7 @@
-"""A dispatcher as a program of its own, that kills or stops itself at a stage: `python -m` this.
+"""A dispatcher that runs as a separate program, and can send itself a signal at a stage.
 
-Arguments: the database's address, the provider's (or, for each account, ID=address with commas);
-then, if it is to happen, stage and signal.
+Arguments of `python -m`: the address of the database, that of the provider (or ID=address for each
+account, separated by commas), and optionally the stage and the signal.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def providers_at(places: str) -> Providers:
 
 
 async def main(database_url: str, places: str, observer: Observer) -> None:
-    """Hands over until it is killed."""
+    """Dispatches until it is killed."""
     async with (
         worlds.connected(database_url),
         dispatching(providers_at(places), observer=observer),

@@ -1,7 +1,7 @@
 """Messages that waited until quiet hours began are held by the claim, and stay charged.
 
-Quiet hours are the three hours before and after this moment, in New York. To let them end, the send
-gets others.
+Quiet hours are the three hours before and after this moment, in New York. A test ends them by
+giving the send later ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ZONE = "America/New_York"
 
 
 def hours(first: int, last: int) -> QuietHours:
-    """From so many hours after this moment until so many."""
+    """Quiet hours from `first` to `last` hours after this moment."""
     now = datetime.now(ZoneInfo(ZONE))
     return QuietHours(f"{now + first * HOUR:%H:%M}", f"{now + last * HOUR:%H:%M}", ZONE)
 
@@ -68,7 +68,7 @@ async def sent_now(tenant: worlds.Tenant) -> set[str]:
 
 
 async def quiet_hours_end(after: timedelta = 4 * HOUR) -> None:
-    """So much later it is not quiet any more."""
+    """Makes the messages older by `after`, and moves quiet hours to later."""
     await worlds.execute(
         "UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::interval,"
         " created_at = created_at - $1::interval, updated_at = updated_at - $1::interval",

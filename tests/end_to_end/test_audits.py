@@ -1,4 +1,4 @@
-"""The running program under stock clients, audits, and any document.
+"""Stock clients, audits and generated documents against the running program.
 
 Documents are made from the exported schema. FUZZ_EXAMPLES: how many for each actor.
 """
@@ -34,10 +34,10 @@ pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(1_800)]
 AUDITS = 61
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
 SLOWEST_SECONDS = 40.0
-"""`reconcile` may take 30; anything else that takes so long hangs."""
+"""`reconcile` may take 30 s. A call that takes longer than this hangs."""
 
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "RATE_LIMITED", "TOO_COMPLEX"}
-"""Of refusals: any other is a defect of ours."""
+"""Codes of refusals. Any other code is a defect."""
 
 WHO = ("nobody", "client", "supervisor", "admin")
 

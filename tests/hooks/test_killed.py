@@ -1,4 +1,4 @@
-"""kill -9 of a worker in the middle of its deliveries: the receiver is the witness."""
+"""kill -9 of a worker in the middle of its deliveries. The receiver's log shows what arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book: what is posted moves what is held, version by version, and nothing else does."""
+"""The book: only a posted transfer changes a holding, and each one adds 1 to the version."""
 
 from __future__ import annotations
 

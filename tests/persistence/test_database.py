@@ -230,7 +230,7 @@ async def test_callers_cancelled_while_waiting_for_a_connection_lose_none(
     holders = [asyncio.create_task(hold(release)) for _ in range(POOL_SIZE)]
     waiters = [asyncio.create_task(hold(release)) for _ in range(POOL_SIZE)]
     await asyncio.sleep(0.05)
-    release.set()  # holders let go in the very step in which the waiters go away
+    release.set()  # in the same step in which the waiters are cancelled
     for waiter in waiters:
         waiter.cancel()
     await asyncio.gather(*holders)
@@ -251,7 +251,7 @@ async def test_a_wait_for_a_connection_has_a_limit(
 
     holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
     await within.wait()
-    with monkeypatch.context() as short:  # not for the holders: they open connections first
+    with monkeypatch.context() as short:  # after the holders have opened theirs
         short.setattr(connections.silence, "answer_seconds", 0.05)
         with pytest.raises(Disconnected):
             async with transaction():
@@ -266,7 +266,7 @@ async def test_a_wait_for_a_connection_has_a_limit(
     await assert_whole()
 
 
-# What a connection carries on
+# What stays on a connection
 
 
 async def test_no_session_state_stays_on_a_connection(database_url: str) -> None:

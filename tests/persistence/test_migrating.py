@@ -1,4 +1,4 @@
-"""`ibiki migrate` on a database at work: no time limit, short waits for locks, safe to repeat."""
+"""`ibiki migrate` on a database in use: no time limit, short waits for locks, safe to repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements whose plans were made while the tables were small read little when they are large.
+"""Plans that were made for small tables read few rows when the tables are large.
 
 A session keeps the plan of a statement, and of each statement in a trigger. While a table is small,
 PostgreSQL prefers to read all of it. Then a new installation would become slower with each message,

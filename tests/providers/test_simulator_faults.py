@@ -130,14 +130,14 @@ async def test_a_fault_without_times_stays_until_a_reset(it: Simulated) -> None:
     refers(await it.provider.send(one()))
 
 
-async def test_a_fault_that_takes_takes_only_what_could_be_taken(it: Simulated) -> None:
+async def test_a_fault_that_accepts_a_message_needs_credits_for_it(it: Simulated) -> None:
     await it.control("balance", balance=0)
     await it.control("fault", kind="reset_after")
     assert isinstance(await it.provider.send(one()), NotSent)
     assert await it.balance() == 0
 
 
-async def test_a_fault_falls_on_the_balance_too(it: Simulated) -> None:
+async def test_a_fault_also_applies_to_the_balance(it: Simulated) -> None:
     await it.control("fault", kind="html", path="/api/v2/account")
     with pytest.raises(ProviderUnavailable):
         await it.provider.balance()

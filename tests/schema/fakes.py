@@ -1,4 +1,4 @@
-"""an installation with nothing in it but what a test of the frame asks for."""
+"""An installation that has only the parts that a test of the schema's frame needs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FakeDirectory:
 
 
 def installation_with(**members: Any) -> Installation:
-    """an installation with these members alone."""
+    """An installation with these members alone."""
     return cast(
         "Installation",
         SimpleNamespace(**{"brand": "Kanda SMS", "observer": RequestObserver(), **members}),

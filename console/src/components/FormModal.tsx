@@ -3,7 +3,7 @@ import type { FormEvent, ReactNode } from "react";
 import type { Failure } from "../api/useAction";
 import { FailureNote } from "./FailureNote";
 
-/** What an action answers. Nothing, if it was not even tried. */
+/** The result of an action; undefined if it was not tried. */
 type Outcome = Promise<{ success: unknown } | undefined>;
 
 interface FormModalProps {
@@ -21,7 +21,7 @@ interface FormModalProps {
   onSave: () => Outcome;
   /** The word on the button. */
   verb?: string;
-  /** Deletes what is edited. */
+  /** Deletes the object that is edited. */
   remove?: { isBusy: boolean; run: () => Outcome } | null;
   /** What is below the form. */
   below?: ReactNode;

@@ -41,7 +41,7 @@ REFUSED = {
     "SendAsMms": (20001, "SendAsMms is not supported: only texts can be sent."),
     "ShortenUrls": (20001, "ShortenUrls is not supported. The text is sent as it is."),
 }
-"""Fields that would be broken promises if they were ignored."""
+"""Fields that are refused: without them, another message would be sent than was asked for."""
 
 KNOWN = frozenset(
     IGNORED

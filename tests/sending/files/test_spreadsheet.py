@@ -193,7 +193,7 @@ def test_another_archive_is_refused() -> None:
         read(file.getvalue())
 
 
-def test_an_old_excel_file_is_refused_with_the_way_out() -> None:
+def test_an_old_excel_file_is_refused_and_the_error_says_what_to_do() -> None:
     with pytest.raises(InvalidFile, match=r"old Excel file \(\.xls\).* Save it as \.xlsx"):
         is_spreadsheet(io.BytesIO(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600))
 

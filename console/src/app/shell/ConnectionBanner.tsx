@@ -5,7 +5,7 @@ import { connectionState, onConnectionChange } from "../../api/connection";
 
 const PATIENCE_MILLISECONDS = 1_500;
 
-/** Says that live updates do not arrive. A short break is not worth a word. */
+/** Says that live updates do not arrive. A short interruption is not shown. */
 export function ConnectionBanner() {
   const isLost = useSyncExternalStore(onConnectionChange, connectionState) === "lost";
   const [isShown, setShown] = useState(false);
