@@ -351,8 +351,8 @@ class Uncaptured:
 class Backlog:
     """What is not finished yet, over all processes and all tenants.
 
-    `oldest_seconds`: since the oldest queued message was accepted, or since the time that it was
-    scheduled for; 0 if none is queued. `pending_opt_outs`: unrouted STOPs that the operator must
+    `oldest_seconds`: since the first queued message became due: was accepted, reached its time, or
+    may be tried again; 0 if none is due. `pending_opt_outs`: unrouted STOPs that the operator must
     assign. `scheduled`: messages whose time has not come; `queued` does not count them. `hooks`:
     deliveries of client webhooks that wait; `failing_hooks`: endpoints that have failed for a day.
     `misplaced`: rows of a month that no partition was made for.

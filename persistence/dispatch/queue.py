@@ -78,7 +78,7 @@ WHERE (until > $3 AND since < $4) OR EXISTS (
         ORDER BY priority, client_id, due_at, message.id LIMIT 1) AS first)
 """  # noqa: S608 - a number of our own
 
-# A loose index scan: one look into message_queue for each tenant, however many messages it has. The
+# A loose index scan: one look into message_queued for each tenant, however many it has. The
 # first branch begins after the tenant that was served last, the second at the first tenant.
 TENANTS_WAITING = """
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id

@@ -9,8 +9,8 @@ LARGE = {PRIORITY[kind] for kind in (SendKind.BULK, SendKind.MULTI, SendKind.CSV
 _ALONE = sorted(set(PRIORITY.values()) - LARGE)
 ALONE = f"ARRAY[{', '.join(str(each + later) for later in (0, LATER) for each in _ALONE)}]::int2[]"
 
-# Of each open send of a pool: what is queued, written or not. `{0}`: the pool's account.
-OPEN_SENDS = """
+# Of each open send: what is queued, written or not. OPEN_SENDS: of a pool; `{0}`: its account.
+ALL_OPEN_SENDS = """
 open_send JOIN send ON send.id = open_send.send_id CROSS JOIN LATERAL (
     SELECT CASE WHEN tallied
         THEN accepted + coalesce((
@@ -18,12 +18,13 @@ open_send JOIN send ON send.id = open_send.send_id CROSS JOIN LATERAL (
         ELSE (SELECT count(*) FROM message WHERE message.send_id = send.id AND status = 'QUEUED')
             + coalesce((SELECT unwritten FROM send_job WHERE send_job.send_id = send.id), 0)
         END AS queued
-) AS each WHERE open_send.provider_account_id = {0}
+) AS each
 """
+OPEN_SENDS = f"{ALL_OPEN_SENDS} WHERE open_send.provider_account_id = {{0}}"
 # What a pool has paid for messages that wait.
 #
 # Messages of large sends, written or not: from the counters of the open sends. So a million of them
-# are not read. Others: from the index of the queue, at the account that they wait for. A routed one
+# are not read. Others: from an index of them alone, at the account that they wait for. A routed one
 # waits for one account and was charged in the pool of another: it counts there until it is taken,
 # also while it is SUBMITTING, and not where it waits.
 UNITS_WAITING = f"""
@@ -86,7 +87,7 @@ IS_DISPATCHING = f"""
 """  # noqa: S608 - a time of our own
 # What all nodes of a pool hold; what is in flight, written or not (SUBMITTING after its lease is
 # UNKNOWN and not included); and the last attempt that may make the reading wrong. The first message
-# that is due: one look into message_queue for each tenant and priority. Messages are only counted
+# that is due: one look into message_queued for each tenant and priority. Messages are only counted
 # if an alarm says how many there are; what is overdue is all without what is due later.
 PLATFORM_FIGURES = f"""
 CROSS JOIN LATERAL (
@@ -119,7 +120,7 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN is_paused THEN job.messages + written.messages - (
                SELECT count(*) FROM message
                WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-                 AND priority >= {LATER} AND send_at > statement_timestamp())
+                 AND priority >= {LATER} AND due_at > statement_timestamp())
            ELSE 0 END AS messages,
            CASE WHEN is_dispatching THEN 0 ELSE job.overdue + written.messages - (
                SELECT count(*) FROM unnest(first.priorities, first.clients) AS each (priority, id)

@@ -99,8 +99,10 @@ INDEXES = {
     "message_by_send": "(send_id, id)",
     "message_by_status": "(client_id, status, id)",
     "message_changed": CHANGED_BRIN,
-    "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
-    " INCLUDE (price, created_at, send_at) WHERE (status = 'QUEUED'::text)",
+    "message_queued": "(provider_account_id, priority, client_id, due_at, id)"
+    " WHERE (status = 'QUEUED'::text)",
+    "message_queued_alone": "(provider_account_id, price) WHERE ((status = 'QUEUED'::text)"
+    " AND (priority = ANY (ARRAY[(0)::smallint, (1)::smallint, (10)::smallint, (11)::smallint])))",
     "message_routed": "(route_id, status, priority) INCLUDE (provider_account_id, price)"
     " WHERE ((route_id IS NOT NULL)"
     " AND (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text])))",
