@@ -17,7 +17,7 @@ from strawberry.types.lazy_type import LazyType
 
 from domain.pages import Page
 from resolvers.pages import Cursors, by_id, window_of
-from schema.fields import Resolver, resolved_field
+from schema.fields import Resolver, described, resolved_field
 
 BY_ID = by_id()
 
@@ -52,13 +52,13 @@ class PageEnds:
 
 @strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether items come after this page.")
-    has_previous_page: bool = strawberry.field(description="Whether items come before this page.")
-    start_cursor: str | None = strawberry.field(
-        description="The cursor of the first item, for `before`. Null if the page is empty."
+    has_next_page: bool = described("Whether items come after this page.")
+    has_previous_page: bool = described("Whether items come before this page.")
+    start_cursor: str | None = described(
+        "The cursor of the first item, for `before`. Null if the page is empty."
     )
-    end_cursor: str | None = strawberry.field(
-        description="The cursor of the last item, for `after`. Null if the page is empty."
+    end_cursor: str | None = described(
+        "The cursor of the last item, for `after`. Null if the page is empty."
     )
 
 
@@ -136,10 +136,8 @@ def connection(node: type, cursors: Cursors = BY_ID) -> Any:
 def _edge(name: str, node: type) -> Any:
     members = {
         "__annotations__": {"node": node, "cursor": str},
-        "node": strawberry.field(description="The item itself."),
-        "cursor": strawberry.field(
-            description="The position of the item, for `after` and `before`."
-        ),
+        "node": described("The item itself."),
+        "cursor": described("The position of the item, for `after` and `before`."),
     }
     return strawberry.type(
         type(f"{name}Edge", (), members), description=f"One {name} of a list, with its cursor."

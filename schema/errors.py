@@ -16,6 +16,7 @@ from strawberry.types.base import get_object_definition
 from domain import errors
 from domain.identity.directory import ClientStatus
 from resolvers.ids import Kind
+from schema.fields import described
 from schema.sending.recipients import RejectedRecipient
 from schema.values import Units, id_of
 
@@ -48,16 +49,13 @@ class UserErrorCode(Enum):
     "possibly for OutcomeUnknown."
 )
 class UserError:
-    message: str = strawberry.field(
-        description="What is wrong and what to do, as a sentence for a person."
+    message: str = described("What is wrong and what to do, as a sentence for a person.")
+    code: UserErrorCode = described(
+        "The kind of the error, for programs: it says the same as the type."
     )
-    code: UserErrorCode = strawberry.field(
-        description="The kind of the error, for programs: it says the same as the type."
-    )
-    path: list[str] | None = strawberry.field(
-        description="The value in the arguments that caused the error, such as "
-        '["input", "messages", "3", "text"]. Positions in lists count from 0. Null if it is not '
-        "one value."
+    path: list[str] | None = described(
+        'The value in the arguments that caused the error, such as ["input", "messages", "3", '
+        '"text"]. Positions in lists count from 0. Null if it is not one value.'
     )
 
 
@@ -68,33 +66,33 @@ UNIT = 'The unit of the pool: "credit", or a currency such as "UGX".'
 
 @strawberry.type(description="The client or group holds too few units.")
 class InsufficientBalance(UserError):
-    required: Units = strawberry.field(description=REQUIRED)
-    available: Units = strawberry.field(description=AVAILABLE)
-    unit: str = strawberry.field(description=UNIT)
+    required: Units = described(REQUIRED)
+    available: Units = described(AVAILABLE)
+    unit: str = described(UNIT)
 
 
 @strawberry.type(description="The pool has too few units that are not allocated.")
 class InsufficientPool(UserError):
-    required: Units = strawberry.field(description=REQUIRED)
-    available: Units = strawberry.field(description=AVAILABLE)
-    unit: str = strawberry.field(description=UNIT)
+    required: Units = described(REQUIRED)
+    available: Units = described(AVAILABLE)
+    unit: str = described(UNIT)
 
 
 @strawberry.type(description="Nothing can be sent to any of the recipients. Nothing was charged.")
 class NoValidRecipients(UserError):
-    rejected: list[RejectedRecipient] = strawberry.field(
-        description="The first 1,000 recipients, with the reason for each."
+    rejected: list[RejectedRecipient] = described(
+        "The first 1,000 recipients, with the reason for each."
     )
 
 
 @strawberry.type(description="The client is not ACTIVE and cannot send.")
 class AccountInactive(UserError):
-    status: ClientStatus = strawberry.field(description="The present status of the client.")
+    status: ClientStatus = described("The present status of the client.")
 
 
 @strawberry.type(description="The list of recipients is over its limit. Split it.")
 class TooManyRecipients(UserError):
-    limit: int = strawberry.field(description="The most recipients of one request.")
+    limit: int = described("The most recipients of one request.")
 
 
 @strawberry.type(
@@ -107,16 +105,15 @@ class InvalidText(UserError):
 
 @strawberry.type(description="The file does not exist or has expired, or cannot be used like this.")
 class InvalidFile(UserError):
-    line: int | None = strawberry.field(
-        description="The line of the file that is wrong, from 1. Null if it is not one line."
+    line: int | None = described(
+        "The line of the file that is wrong, from 1. Null if it is not one line."
     )
 
 
 @strawberry.type(description="A field of the input has a value that is not allowed.")
 class InvalidInput(UserError):
-    field: str | None = strawberry.field(
-        description="The name of the field, without its place: see `path`. Null if it is not one "
-        "field."
+    field: str | None = described(
+        "The name of the field, without its place: see `path`. Null if it is not one field."
     )
 
 
@@ -137,9 +134,7 @@ class OptedOut(UserError):
 
 @strawberry.type(description="There were too many requests, or too many failed sign-ins.")
 class RateLimited(UserError):
-    retry_after_seconds: int = strawberry.field(
-        description="Seconds to wait before the next attempt."
-    )
+    retry_after_seconds: int = described("Seconds to wait before the next attempt.")
 
 
 @strawberry.type(description="The email or password is wrong, or the session is over.")

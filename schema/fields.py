@@ -1,4 +1,4 @@
-"""Fields with a resolver: `resolved_field` declares one, and `mutation_field` a mutation."""
+"""How fields are declared: `described`, if the value itself has them, else `resolved_field`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.fields.resolver import ReservedName, StrawberryResolver
 from strawberry.types.union import StrawberryUnion
 
-from schema.errors import UserError
+
+def described(description: str) -> Any:
+    """A field of a type, or a required field of an input."""
+    return strawberry.field(description=description)
+
+
+def optional(description: str) -> Any:
+    """A field of an input that may be absent: that means the same as null."""
+    return strawberry.field(default=None, description=description)
+
+
+def change(description: str) -> Any:
+    """A field of an input that changes something: absent keeps the value, and null clears it."""
+    return strawberry.field(default=strawberry.UNSET, description=description)
 
 
 def resolved_field(
@@ -29,12 +42,12 @@ def mutation_field(
     resolver: Callable[..., Any],
     success: type,
     *,
-    refusals: tuple[type[UserError], ...],
+    refusals: tuple[type, ...],
     description: str,
 ) -> Any:
-    """A mutation that answers `success` or one of the refusals, and names its result after itself.
+    """A mutation that answers `success` or one of the refusals, which are in `schema.errors`.
 
-    The result of `create_group` is the union CreateGroupResult.
+    Its result is named after it: that of `create_group` is the union CreateGroupResult.
     """
     name = "".join(word.capitalize() for word in resolver.__name__.split("_"))
     members = tuple(StrawberryAnnotation(each) for each in (success, *refusals))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from resolvers import nodes
-from schema.fields import resolved_field
+from schema.fields import described, resolved_field
 
 
 @strawberry.interface(
@@ -13,7 +13,7 @@ from schema.fields import resolved_field
     "depends on the account that it is shown for."
 )
 class Node:
-    id: strawberry.ID = strawberry.field(description="The ID: opaque, and unique among all types.")
+    id: strawberry.ID = described("The ID: opaque, and unique among all types.")
 
 
 @strawberry.type

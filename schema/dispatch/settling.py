@@ -10,18 +10,16 @@ import strawberry
 from domain.dispatch import messages
 from resolvers.dispatch import settling
 from schema import errors
-from schema.fields import resolved_field
+from schema.fields import described, resolved_field
 from schema.values import Units, stands_for
 
 
 @strawberry.type(description="UNKNOWN messages of the accounts that have the same unit.")
 @stands_for(messages.UnknownTotal)
 class UnknownTotal:
-    unit: str = strawberry.field(description='The unit of these accounts, such as "credit".')
-    messages: int = strawberry.field(description="How many messages.")
-    units: Units = strawberry.field(
-        description="What was charged for them. It is given back if they were not taken."
-    )
+    unit: str = described('The unit of these accounts, such as "credit".')
+    messages: int = described("How many messages.")
+    units: Units = described("What was charged for them. It is given back if they were not taken.")
 
 
 @strawberry.type(
@@ -29,15 +27,15 @@ class UnknownTotal:
 )
 @stands_for(messages.SettledUnknowns)
 class SettledUnknowns:
-    dry_run: bool = strawberry.field(description="True if nothing was changed.")
-    messages: int = strawberry.field(description="How many messages, all units together.")
-    totals: list[UnknownTotal] = strawberry.field(description="The same messages by unit.")
-    remaining: int = strawberry.field(
-        description="UNKNOWN messages that match and are not settled. One call ends after 20"
+    dry_run: bool = described("True if nothing was changed.")
+    messages: int = described("How many messages, all units together.")
+    totals: list[UnknownTotal] = described("The same messages by unit.")
+    remaining: int = described(
+        "UNKNOWN messages that match and are not settled. One call ends after 20"
         " seconds: if this is not 0, repeat the call."
     )
-    attempted_before: datetime = strawberry.field(
-        description="The filter's attemptedBefore; the present time if a dry run had none. Use it"
+    attempted_before: datetime = described(
+        "The filter's attemptedBefore; the present time if a dry run had none. Use it"
         " in the call that settles."
     )
 

@@ -6,54 +6,50 @@ import strawberry
 
 import schema.enums  # noqa: F401  # declared before the inputs that take one
 from domain.hooks.deliveries import EventType
+from schema.fields import described, optional
 
 
 @strawberry.input(description="A URL to post events to.")
 class CreateWebhookEndpointInput:
-    url: str = strawberry.field(
-        description="An https URL with a public address, at most 2,000 characters. In the sandbox, "
+    url: str = described(
+        "An https URL with a public address, at most 2,000 characters. In the sandbox, "
         "http on this machine is allowed too."
     )
-    events: list[EventType] = strawberry.field(description="What to post.")
-    description: str | None = strawberry.field(
-        default=None, description="For people: at most 200 characters."
-    )
-    client_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Only for admins, and required for them: the client."
+    events: list[EventType] = described("What to post.")
+    description: str | None = optional("For people: at most 200 characters.")
+    client_id: strawberry.ID | None = optional(
+        "Only for admins, and required for them: the client."
     )
 
 
 @strawberry.input(description="What to change about an endpoint. Absent and null keep a value.")
 class UpdateWebhookEndpointInput:
-    id: strawberry.ID = strawberry.field(description="The endpoint.")
-    url: str | None = strawberry.field(default=None, description="The new URL.")
-    events: list[EventType] | None = strawberry.field(default=None, description="What to post.")
-    description: str | None = strawberry.field(
-        default=None, description="For people. An empty text clears it."
-    )
-    paused: bool | None = strawberry.field(
-        default=None,
-        description="True: nothing is posted, and events are not kept for it. False: resumes it.",
+    id: strawberry.ID = described("The endpoint.")
+    url: str | None = optional("The new URL.")
+    events: list[EventType] | None = optional("What to post.")
+    description: str | None = optional("For people. An empty text clears it.")
+    paused: bool | None = optional(
+        "True: nothing is posted, and events are not kept for it. False: resumes it."
     )
 
 
 @strawberry.input(description="Which endpoint to delete.")
 class DeleteWebhookEndpointInput:
-    id: strawberry.ID = strawberry.field(description="The endpoint.")
+    id: strawberry.ID = described("The endpoint.")
 
 
 @strawberry.input(description="Which endpoint gets a new secret.")
 class RotateWebhookSecretInput:
-    id: strawberry.ID = strawberry.field(description="The endpoint.")
+    id: strawberry.ID = described("The endpoint.")
 
 
 @strawberry.input(description="Which endpoint to test.")
 class TestWebhookEndpointInput:
     __test__ = False
 
-    id: strawberry.ID = strawberry.field(description="The endpoint.")
+    id: strawberry.ID = described("The endpoint.")
 
 
 @strawberry.input(description="Which delivery to repeat.")
 class RedeliverInput:
-    delivery_id: strawberry.ID = strawberry.field(description="The delivery.")
+    delivery_id: strawberry.ID = described("The delivery.")

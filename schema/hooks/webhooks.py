@@ -14,7 +14,7 @@ from resolvers.ids import Kind
 from resolvers.sending.sends import clients_of
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.values import id_of, stands_for
@@ -32,33 +32,29 @@ class WebhookDelivery(Node):
         description="The ID in the body and in the header `webhook-id`: the same for all attempts "
         "and redeliveries of the event.",
     )
-    type: EventType = strawberry.field(description="What happened.")
+    type: EventType = described("What happened.")
     object_id = resolved_field(
         lookups.object_id_of,
         strawberry.ID | None,
         description="The ID of the message, send or client that it is about. Null for an opt-out.",
     )
-    status: DeliveryStatus = strawberry.field(description="Whether it has arrived.")
-    attempts: int = strawberry.field(description="How often it was posted.")
-    occurred_at: datetime = strawberry.field(description="When the event happened.")
-    created_at: datetime = strawberry.field(
-        description="When the delivery was made: later than the event if it is a redelivery."
+    status: DeliveryStatus = described("Whether it has arrived.")
+    attempts: int = described("How often it was posted.")
+    occurred_at: datetime = described("When the event happened.")
+    created_at: datetime = described(
+        "When the delivery was made: later than the event if it is a redelivery."
     )
-    attempted_at: datetime | None = strawberry.field(description="When it was last posted.")
-    next_attempt_at: datetime | None = strawberry.field(
-        description="When it is posted next, if the endpoint is not failing. Null if it is done."
+    attempted_at: datetime | None = described("When it was last posted.")
+    next_attempt_at: datetime | None = described(
+        "When it is posted next, if the endpoint is not failing. Null if it is done."
     )
-    duration_ms: int | None = strawberry.field(
-        description="How long the last attempt took, in milliseconds."
+    duration_ms: int | None = described("How long the last attempt took, in milliseconds.")
+    answer_status: int | None = described(
+        "The HTTP status of the last answer. Null if there was none."
     )
-    answer_status: int | None = strawberry.field(
-        description="The HTTP status of the last answer. Null if there was none."
-    )
-    answer: str | None = strawberry.field(
-        description="The first 1,024 characters of the last answer."
-    )
-    error: str | None = strawberry.field(
-        description="Why the last attempt failed, as a sentence. Null if it succeeded."
+    answer: str | None = described("The first 1,024 characters of the last answer.")
+    error: str | None = described(
+        "Why the last attempt failed, as a sentence. Null if it succeeded."
     )
 
 
@@ -66,22 +62,20 @@ class WebhookDelivery(Node):
 @stands_for(domain_hooks.Endpoint)
 class WebhookEndpoint(Node):
     id: strawberry.ID = id_of(Kind.HOOK_ENDPOINT, description="The endpoint's ID.")
-    url: str = strawberry.field(description="The URL that events are posted to.")
-    description: str | None = strawberry.field(description="For people.")
-    events: list[EventType] = strawberry.field(description="What is posted.")
-    status: EndpointStatus = strawberry.field(description="How it answers.")
-    failing_since: datetime | None = strawberry.field(
-        description="The first of the failed attempts since the last success."
+    url: str = described("The URL that events are posted to.")
+    description: str | None = described("For people.")
+    events: list[EventType] = described("What is posted.")
+    status: EndpointStatus = described("How it answers.")
+    failing_since: datetime | None = described(
+        "The first of the failed attempts since the last success."
     )
-    succeeded_at: datetime | None = strawberry.field(
-        description="When an event last arrived, to the minute."
+    succeeded_at: datetime | None = described("When an event last arrived, to the minute.")
+    paused_at: datetime | None = described("When it was paused.")
+    pause_reason: str | None = described("Why it was paused, as a sentence.")
+    old_secret_until: datetime | None = described(
+        "Until then, the secret before signs too. Null if there is none."
     )
-    paused_at: datetime | None = strawberry.field(description="When it was paused.")
-    pause_reason: str | None = strawberry.field(description="Why it was paused, as a sentence.")
-    old_secret_until: datetime | None = strawberry.field(
-        description="Until then, the secret before signs too. Null if there is none."
-    )
-    created_at: datetime = strawberry.field(description="When it was created.")
+    created_at: datetime = described("When it was created.")
     client = resolved_field(
         clients_of, Client | None, description="The client whose events it gets."
     )
@@ -93,11 +87,9 @@ class WebhookEndpoint(Node):
 @strawberry.type(description="An endpoint with its new secret.")
 @stands_for(domain_hooks.NewSecret)
 class WebhookEndpointSecret:
-    endpoint: WebhookEndpoint = strawberry.field(
-        description="The endpoint that the secret belongs to."
-    )
-    secret: str = strawberry.field(
-        description="The key that signs what is posted (Standard Webhooks). It is shown only this "
+    endpoint: WebhookEndpoint = described("The endpoint that the secret belongs to.")
+    secret: str = described(
+        "The key that signs what is posted (Standard Webhooks). It is shown only this "
         "once: store it safely."
     )
 

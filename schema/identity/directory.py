@@ -15,7 +15,7 @@ from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.nodes import Node
 from schema.values import Money, PhoneNumber, Units, id_of, stands_for
 
@@ -26,9 +26,9 @@ RATE = "The value of one unit in USD, for reports. It is never used to compute c
 @stands_for(domain_directory.Group)
 class Group(Node):
     id: strawberry.ID = id_of(Kind.GROUP)
-    name: str = strawberry.field(description="The name of the group.")
-    rate_per_unit_usd: Money | None = strawberry.field(
-        description=f"{RATE} It applies to the clients of the group that have no rate."
+    name: str = described("The name of the group.")
+    rate_per_unit_usd: Money | None = described(
+        f"{RATE} It applies to the clients of the group that have no rate."
     )
 
 
@@ -38,10 +38,10 @@ class Group(Node):
 )
 @stands_for(quiet_hours.QuietHours)
 class QuietHours:
-    start: str = strawberry.field(description="When they begin, such as 21:00.")
-    end: str = strawberry.field(description="When they are over, such as 08:00.")
-    time_zone: str = strawberry.field(
-        description="The time zone of the client, such as America/New_York. It counts for numbers "
+    start: str = described("When they begin, such as 21:00.")
+    end: str = described("When they are over, such as 08:00.")
+    time_zone: str = described(
+        "The time zone of the client, such as America/New_York. It counts for numbers "
         "that do not tell where their phone is."
     )
 
@@ -50,29 +50,29 @@ class QuietHours:
 @stands_for(domain_directory.Client)
 class Client(Node):
     id: strawberry.ID = id_of(Kind.CLIENT)
-    name: str = strawberry.field(description="The name of the client.")
-    business: str | None = strawberry.field(
-        description="The business name that is stored with contacts of this client."
+    name: str = described("The name of the client.")
+    business: str | None = described(
+        "The business name that is stored with contacts of this client."
     )
-    status: ClientStatus = strawberry.field(description="Only an ACTIVE client may send.")
+    status: ClientStatus = described("Only an ACTIVE client may send.")
     group = resolved_field(
         fields.groups_of_clients,
         Group | None,
         description="The group of the client. Null without one.",
     )
-    assigned_numbers: list[PhoneNumber] = strawberry.field(
-        description="Numbers of the platform. The client receives the messages to them."
+    assigned_numbers: list[PhoneNumber] = described(
+        "Numbers of the platform. The client receives the messages to them."
     )
-    rate_per_unit_usd: Money | None = strawberry.field(description=RATE)
-    low_balance_threshold: Units | None = strawberry.field(
-        description="Below so many units, its balance is low. Null without a threshold."
+    rate_per_unit_usd: Money | None = described(RATE)
+    low_balance_threshold: Units | None = described(
+        "Below so many units, its balance is low. Null without a threshold."
     )
-    twilio_account_sid: str = strawberry.field(
-        description="The account SID of the client in the Twilio-compatible API."
+    twilio_account_sid: str = described(
+        "The account SID of the client in the Twilio-compatible API."
     )
-    created_at: datetime = strawberry.field(description="When the client was added.")
-    quiet_hours: QuietHours | None = strawberry.field(
-        description="When its messages are held. Null without quiet hours."
+    created_at: datetime = described("When the client was added.")
+    quiet_hours: QuietHours | None = described(
+        "When its messages are held. Null without quiet hours."
     )
 
 
@@ -82,25 +82,23 @@ class Client(Node):
 )
 @stands_for(auth_tokens.AuthToken)
 class TwilioAuthToken:
-    client: Client = strawberry.field(description="The client whose callbacks it verifies.")
-    token: str = strawberry.field(description="The new token.")
-    signs_from: datetime = strawberry.field(
-        description="From then on it signs. Until then, the previous token does."
-    )
+    client: Client = described("The client whose callbacks it verifies.")
+    token: str = described("The new token.")
+    signs_from: datetime = described("From then on it signs. Until then, the previous token does.")
 
 
 @strawberry.type(description="The brand under which this installation sells.")
 @stands_for(fields.Brand)
 class Brand:
-    name: str = strawberry.field(description="The name to show to users.")
+    name: str = described("The name to show to users.")
 
 
 @strawberry.type(description="The user who makes the request.")
 @stands_for(domain_directory.User)
 class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
-    email: str = strawberry.field(description="The email address that the user signs in with.")
-    role: Role = strawberry.field(description="What the user may see and do.")
+    email: str = described("The email address that the user signs in with.")
+    role: Role = described("What the user may see and do.")
     client = resolved_field(
         fields.clients_of,
         Client | None,
@@ -119,8 +117,8 @@ class Viewer:
 @stands_for(domain_directory.User)
 class User(Node):
     id: strawberry.ID = id_of(Kind.USER)
-    email: str = strawberry.field(description="The email address that the user signs in with.")
-    role: Role = strawberry.field(description="What the user may see and do.")
+    email: str = described("The email address that the user signs in with.")
+    role: Role = described("What the user may see and do.")
     client = resolved_field(
         fields.clients_of, Client | None, description="The account that the user sends from."
     )
@@ -129,8 +127,8 @@ class User(Node):
         Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
     )
-    disabled: bool = strawberry.field(description="A disabled user cannot sign in.")
-    created_at: datetime = strawberry.field(description="When the user was added.")
+    disabled: bool = described("A disabled user cannot sign in.")
+    created_at: datetime = described("When the user was added.")
 
 
 @strawberry.type

@@ -13,7 +13,7 @@ from domain.identity import sessions as identity
 from resolvers.identity import sessions
 from resolvers.ids import Kind
 from schema import errors
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Viewer
 from schema.nodes import Node
 from schema.values import id_of, stands_for
@@ -22,13 +22,11 @@ from schema.values import id_of, stands_for
 @strawberry.type(description="A session with its tokens.")
 @stands_for(identity.SignedIn)
 class Session:
-    access_token: str = strawberry.field(
-        description="Send it as `Authorization: Bearer …` until `expiresAt`."
+    access_token: str = described("Send it as `Authorization: Bearer …` until `expiresAt`.")
+    refresh_token: str = described(
+        "Exchange it for the next tokens with `refreshSession`. It can be used once."
     )
-    refresh_token: str = strawberry.field(
-        description="Exchange it for the next tokens with `refreshSession`. It can be used once."
-    )
-    expires_at: datetime = strawberry.field(description="When the access token expires.")
+    expires_at: datetime = described("When the access token expires.")
     viewer = resolved_field(sessions.viewer_of, Viewer, description="The user of the session.")
 
 
@@ -36,12 +34,12 @@ class Session:
 @stands_for(ports.OpenSession)
 class OpenSession(Node):
     id: strawberry.ID = id_of(Kind.SESSION, description="The session's ID.")
-    created_at: datetime = strawberry.field(description="When the user signed in.")
-    refreshed_at: datetime = strawberry.field(
-        description="When the tokens were last renewed: about when the session was last used."
+    created_at: datetime = described("When the user signed in.")
+    refreshed_at: datetime = described(
+        "When the tokens were last renewed: about when the session was last used."
     )
-    expires_at: datetime = strawberry.field(
-        description="When the session ends by itself, if its tokens are not renewed before."
+    expires_at: datetime = described(
+        "When the session ends by itself, if its tokens are not renewed before."
     )
     current = resolved_field(
         sessions.is_current, bool, description="Whether this request was made with this session."
@@ -52,24 +50,22 @@ class OpenSession(Node):
 @stands_for(ports.ApiKey)
 class ApiKey(Node):
     id: strawberry.ID = id_of(Kind.API_KEY)
-    name: str = strawberry.field(description="The name that the user gave it.")
-    prefix: str = strawberry.field(description="The beginning of the secret, to recognise it.")
-    twilio_sid: str = strawberry.field(
-        description="The SID of the key in the Twilio-compatible API. The secret is its password."
+    name: str = described("The name that the user gave it.")
+    prefix: str = described("The beginning of the secret, to recognise it.")
+    twilio_sid: str = described(
+        "The SID of the key in the Twilio-compatible API. The secret is its password."
     )
-    created_at: datetime = strawberry.field(description="When the key was created.")
-    last_used_at: datetime | None = strawberry.field(
-        description="When the key was last used, to the minute. Null if it never was."
+    created_at: datetime = described("When the key was created.")
+    last_used_at: datetime | None = described(
+        "When the key was last used, to the minute. Null if it never was."
     )
 
 
 @strawberry.type(description="A new API key with its secret.")
 @stands_for(api_keys.CreatedApiKey)
 class CreatedApiKey:
-    api_key: ApiKey = strawberry.field(description="The key.")
-    secret: str = strawberry.field(
-        description="The credential itself. It is shown only this once: store it safely."
-    )
+    api_key: ApiKey = described("The key.")
+    secret: str = described("The credential itself. It is shown only this once: store it safely.")
 
 
 SignInResult = Annotated[

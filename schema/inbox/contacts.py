@@ -14,7 +14,7 @@ from resolvers.inbox import contacts
 from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field
+from schema.fields import described, mutation_field
 from schema.nodes import Node
 from schema.sending.recipients import RejectedRecipient
 from schema.values import PhoneNumber, id_of, stands_for
@@ -24,49 +24,39 @@ from schema.values import PhoneNumber, id_of, stands_for
 @stands_for(domain_inbox.Contact)
 class Contact(Node):
     id: strawberry.ID = id_of(Kind.CONTACT)
-    number: PhoneNumber = strawberry.field(
-        description="The number. A short code or a name is shown as the network wrote it."
+    number: PhoneNumber = described(
+        "The number. A short code or a name is shown as the network wrote it."
     )
-    answerable: bool = strawberry.field(
-        description="False if the sender is a short code or a name: it cannot be sent to."
+    answerable: bool = described(
+        "False if the sender is a short code or a name: it cannot be sent to."
     )
-    name: str | None = strawberry.field(
-        description="Entered by a user, or given with an inbound message."
-    )
-    business: str | None = strawberry.field(
-        description="Entered by a user, or the client's business name."
-    )
-    opted_out: bool = strawberry.field(
-        description="Whether the number opted out: nothing is sent to it."
-    )
-    created_at: datetime = strawberry.field(description="When the contact was created.")
+    name: str | None = described("Entered by a user, or given with an inbound message.")
+    business: str | None = described("Entered by a user, or the client's business name.")
+    opted_out: bool = described("Whether the number opted out: nothing is sent to it.")
+    created_at: datetime = described("When the contact was created.")
 
 
 @strawberry.type(description="The columns of a file that were used to import contacts.")
 @stands_for(domain_columns.UsedColumns)
 class ContactFileColumns:
-    numbers: list[str] = strawberry.field(
-        description="The columns with phone numbers. Each number is a contact."
+    numbers: list[str] = described("The columns with phone numbers. Each number is a contact.")
+    names: list[str] = described("The columns of the name.")
+    business: str | None = described("The column of the business.")
+    left_out: list[str] = described(
+        "Columns of phone numbers that were not read, such as fax numbers."
     )
-    names: list[str] = strawberry.field(description="The columns of the name.")
-    business: str | None = strawberry.field(description="The column of the business.")
-    left_out: list[str] = strawberry.field(
-        description="Columns of phone numbers that were not read, such as fax numbers."
-    )
-    sheet: str | None = strawberry.field(
-        description="The sheet that was read, if the file was a spreadsheet."
-    )
+    sheet: str | None = described("The sheet that was read, if the file was a spreadsheet.")
 
 
 @strawberry.type(description="The result of an import.")
 @stands_for(domain_importing.ContactsImported)
 class ContactsImported:
-    created: int = strawberry.field(description="New contacts.")
-    updated: int = strawberry.field(description="Contacts that were changed.")
-    rejected: list[RejectedRecipient] = strawberry.field(
-        description="Numbers that were not imported, with line and reason; the first 1,000."
+    created: int = described("New contacts.")
+    updated: int = described("Contacts that were changed.")
+    rejected: list[RejectedRecipient] = described(
+        "Numbers that were not imported, with line and reason; the first 1,000."
     )
-    columns: ContactFileColumns = strawberry.field(description="The columns that were used.")
+    columns: ContactFileColumns = described("The columns that were used.")
 
 
 @strawberry.type

@@ -11,7 +11,7 @@ from resolvers.inbox import conversations as lookups
 from resolvers.pages import by_id
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.inbox.contacts import Contact
 from schema.nodes import Node
 from schema.sending.sends import Message
@@ -22,31 +22,29 @@ from schema.values import PhoneNumber, id_of, stands_for
 @stands_for(domain_inbox.Conversation)
 class Conversation(Node):
     id: strawberry.ID = id_of(Kind.CONVERSATION)
-    number: PhoneNumber = strawberry.field(
-        description="The other side. A short code or a name is shown as the network wrote it."
+    number: PhoneNumber = described(
+        "The other side. A short code or a name is shown as the network wrote it."
     )
-    answerable: bool = strawberry.field(
-        description="False if the other side is a short code or a name: it cannot be answered."
+    answerable: bool = described(
+        "False if the other side is a short code or a name: it cannot be answered."
     )
-    contact: Contact | None = strawberry.field(
-        description="The contact of the number; null if it was deleted."
-    )
-    unread: int = strawberry.field(description="Inbound messages since the last markRead.")
-    last_message: Message = strawberry.field(description="The newest message of either direction.")
+    contact: Contact | None = described("The contact of the number; null if it was deleted.")
+    unread: int = described("Inbound messages since the last markRead.")
+    last_message: Message = described("The newest message of either direction.")
     messages = connection_field(
         lookups.messages_of, Message, description="Messages of both directions, newest first."
     )
-    pinned: bool = strawberry.field(
-        description="Whether a reply uses the line that the last inbound message came in on."
+    pinned: bool = described(
+        "Whether a reply uses the line that the last inbound message came in on."
     )
 
 
 @strawberry.type(description="An accepted reply.")
 @stands_for(domain_reply.Reply)
 class Reply:
-    sent: Message = strawberry.field(description="The reply's message.")
-    warning: str | None = strawberry.field(
-        description="Null, or why this reply uses another line than the conversation's."
+    sent: Message = described("The reply's message.")
+    warning: str | None = described(
+        "Null, or why this reply uses another line than the conversation's."
     )
 
 

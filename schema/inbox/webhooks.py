@@ -14,7 +14,7 @@ from resolvers.ids import Kind
 from resolvers.inbox import webhooks as lookups
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.sends import Message
@@ -25,18 +25,17 @@ from schema.values import JSON, PhoneNumber, id_of, stands_for
 @stands_for(webhooks.WebhookEvent)
 class WebhookEvent(Node):
     id: strawberry.ID = id_of(Kind.WEBHOOK_EVENT)
-    received_at: datetime = strawberry.field(description="When the call arrived.")
-    provider: str = strawberry.field(description="The provider that called.")
-    outcome: WebhookOutcome = strawberry.field(description="What became of the event.")
-    reason: str = strawberry.field(description="Which rule decided, in words.")
-    sender: str | None = strawberry.field(
-        description="The sender of an inbound message as it was read: E.164, a short code or a "
+    received_at: datetime = described("When the call arrived.")
+    provider: str = described("The provider that called.")
+    outcome: WebhookOutcome = described("What became of the event.")
+    reason: str = described("Which rule decided, in words.")
+    sender: str | None = described(
+        "The sender of an inbound message as it was read: E.164, a short code or a "
         "name. Null before the event is received."
     )
-    opt_out_pending: bool = strawberry.field(
-        description="A STOP that could concern several clients. Its number is blocked for all of "
-        "them until assignInbound decides.",
-        name="optOutPending",
+    opt_out_pending: bool = described(
+        "A STOP that could concern several clients. Its number is blocked for all of them until "
+        "assignInbound decides."
     )
     client = resolved_field(
         lookups.clients_of, Client | None, description="The client that it was routed to."
@@ -44,35 +43,27 @@ class WebhookEvent(Node):
     inbound = resolved_field(
         lookups.inbound_of, Message | None, description="The message that it became."
     )
-    modem: str | None = strawberry.field(description="The modem that it names.")
-    port: str | None = strawberry.field(description="The port that it names.")
-    payload: JSON = strawberry.field(
-        description='The body as JSON, or {"text": …} if it is not JSON.'
-    )
-    times: int = strawberry.field(
-        description="How often: refused calls are counted per minute, without content."
-    )
+    modem: str | None = described("The modem that it names.")
+    port: str | None = described("The port that it names.")
+    payload: JSON = described('The body as JSON, or {"text": …} if it is not JSON.')
+    times: int = described("How often: refused calls are counted per minute, without content.")
 
 
 @strawberry.type(description="Whether webhook events arrive, and their latest results.")
 @stands_for(webhooks.WebhookStatus)
 class WebhookStatus:
-    last_event: WebhookEvent | None = strawberry.field(
-        description="The newest event that was not refused."
-    )
+    last_event: WebhookEvent | None = described("The newest event that was not refused.")
     last_routed_client = resolved_field(
         lookups.last_routed_client,
         Client | None,
         description="The client of the newest routed event.",
     )
-    events_last_hour: int = strawberry.field(
-        description="Events of the last hour that were not refused."
+    events_last_hour: int = described("Events of the last hour that were not refused.")
+    unrouted: int = described("Events that the operator can assign.")
+    pending_opt_outs: int = described(
+        "Unrouted STOPs that block a number for several clients until you assign them."
     )
-    unrouted: int = strawberry.field(description="Events that the operator can assign.")
-    pending_opt_outs: int = strawberry.field(
-        description="Unrouted STOPs that block a number for several clients until you assign them."
-    )
-    refused_last_hour: int = strawberry.field(description="Calls refused in the last hour.")
+    refused_last_hour: int = described("Calls refused in the last hour.")
 
 
 @strawberry.type(description="A line (modem and port) that belongs to a client.")
@@ -82,35 +73,31 @@ class ModemRoute(Node):
     client = resolved_field(
         lookups.clients_of, Client, description="The client that gets the messages of the line."
     )
-    modem: str = strawberry.field(description="The modem, as webhook events write it.")
-    port: str = strawberry.field(description="The port, as webhook events write it.")
-    assigned_numbers: list[PhoneNumber] = strawberry.field(
-        description="Numbers that are assigned to the client with this route."
+    modem: str = described("The modem, as webhook events write it.")
+    port: str = described("The port, as webhook events write it.")
+    assigned_numbers: list[PhoneNumber] = described(
+        "Numbers that are assigned to the client with this route."
     )
-    learned: bool = strawberry.field(
-        description="True: learned from an inbound message. False: set by hand."
-    )
-    last_seen_at: datetime | None = strawberry.field(
-        description="When the client last received a message on it."
-    )
+    learned: bool = described("True: learned from an inbound message. False: set by hand.")
+    last_seen_at: datetime | None = described("When the client last received a message on it.")
 
 
 @strawberry.type(description="One check of a reply.")
 @stands_for(readiness.ReadinessCheck)
 class ReadinessCheck:
-    name: str = strawberry.field(description="What is checked, such as balance or opt-out.")
-    passed: bool = strawberry.field(description="Whether it passed.")
-    detail: str = strawberry.field(description="What was found, in words.")
+    name: str = described("What is checked, such as balance or opt-out.")
+    passed: bool = described("Whether it passed.")
+    detail: str = described("What was found, in words.")
 
 
 @strawberry.type(description="Whether a client could reply to its last inbound message.")
 @stands_for(readiness.ReplyReadiness)
 class ReplyReadiness:
-    ready: bool = strawberry.field(description="Whether every check passed.")
-    checks: list[ReadinessCheck] = strawberry.field(description="All checks, in order.")
-    inbound: Message | None = strawberry.field(description="The client's last inbound message.")
-    modem: str | None = strawberry.field(description="The modem that a reply would use.")
-    port: str | None = strawberry.field(description="The port that a reply would use.")
+    ready: bool = described("Whether every check passed.")
+    checks: list[ReadinessCheck] = described("All checks, in order.")
+    inbound: Message | None = described("The client's last inbound message.")
+    modem: str | None = described("The modem that a reply would use.")
+    port: str | None = described("The port that a reply would use.")
 
 
 ReplyReadinessResult = Annotated[

@@ -12,7 +12,7 @@ from resolvers.ids import Kind
 from resolvers.ledger import audits
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.nodes import Node
 from schema.values import id_of, stands_for
 
@@ -21,23 +21,21 @@ from schema.values import id_of, stands_for
 @stands_for(domain.Audit)
 class LedgerAudit(Node):
     id: strawberry.ID = id_of(Kind.AUDIT)
-    state: AuditState = strawberry.field(description="Only a FINISHED audit proves something.")
-    started_at: datetime = strawberry.field(description="When it started.")
-    finished_at: datetime | None = strawberry.field(
-        description="When it finished; null if it has not."
-    )
-    proven_until: datetime | None = strawberry.field(
-        description="The end of the closed month whose checkpoint it started from; null if it "
+    state: AuditState = described("Only a FINISHED audit proves something.")
+    started_at: datetime = described("When it started.")
+    finished_at: datetime | None = described("When it finished; null if it has not.")
+    proven_until: datetime | None = described(
+        "The end of the closed month whose checkpoint it started from; null if it "
         "started from the beginning."
     )
-    percent: int = strawberry.field(description="About how much is checked; 100 at the end.")
-    holds: bool = strawberry.field(description="Whether no violation was found (so far).")
-    accounts_checked: int = strawberry.field(description="Number of accounts.")
-    transfers_checked: int = strawberry.field(description="Number of transfers.")
-    messages_checked: int = strawberry.field(description="Number of messages.")
-    violations: list[str] = strawberry.field(description="What is wrong, in words; the first 100.")
-    checked_at: datetime = strawberry.field(
-        description="When the audit was done; before that, when it last made progress."
+    percent: int = described("About how much is checked; 100 at the end.")
+    holds: bool = described("Whether no violation was found (so far).")
+    accounts_checked: int = described("Number of accounts.")
+    transfers_checked: int = described("Number of transfers.")
+    messages_checked: int = described("Number of messages.")
+    violations: list[str] = described("What is wrong, in words; the first 100.")
+    checked_at: datetime = described(
+        "When the audit was done; before that, when it last made progress."
     )
 
 

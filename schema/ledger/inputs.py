@@ -7,20 +7,18 @@ from datetime import datetime
 import strawberry
 
 from domain.ledger.book import TransferKind
+from schema.fields import change, described, optional
 from schema.values import Units
 
 
 @strawberry.input(description="Which provider account to sync.")
 class SyncInput:
-    provider_account_id: strawberry.ID | None = strawberry.field(
-        default=None,
-        description="Default: the default account, or the client's own. Only an admin can name "
-        "another.",
+    provider_account_id: strawberry.ID | None = optional(
+        "Default: the default account, or the client's own. Only an admin can name another."
     )
-    reading: Units | None = strawberry.field(
-        default=None,
-        description="The balance in units, entered by hand. Only for an admin, and only for an "
-        "account whose provider reports no balance; for such an account it is required.",
+    reading: Units | None = optional(
+        "The balance in units, entered by hand. Only for an admin, and only for an "
+        "account whose provider reports no balance; for such an account it is required."
     )
 
 
@@ -29,62 +27,39 @@ class SyncInput:
     "returned."
 )
 class SetProviderCredentialsInput:
-    client_id: strawberry.ID = strawberry.field(description="The client that owns the account.")
-    provider: str = strawberry.field(
-        description="The name of the provider, as in providerAccounts."
-    )
-    username: str = strawberry.field(
-        description="The user name at the provider. Leave username and password empty to charge "
+    client_id: strawberry.ID = described("The client that owns the account.")
+    provider: str = described("The name of the provider, as in providerAccounts.")
+    username: str = described(
+        "The user name at the provider. Leave username and password empty to charge "
         "the client's sends to the account of the platform."
     )
-    password: str = strawberry.field(description="The password, or the key, at the provider.")
-    price_per_message: Units | None = strawberry.field(
-        default=None,
-        description="Units charged for one message. Default: the present price, at first that of "
-        "the installation (COST_PER_SMS).",
+    password: str = described("The password, or the key, at the provider.")
+    price_per_message: Units | None = optional(
+        "Units charged for one message. Default: the present price, at first that of "
+        "the installation (COST_PER_SMS)."
     )
 
 
 @strawberry.input(description="How to reconcile.")
 class ReconcileInput:
-    dry_run: bool | None = strawberry.field(
-        default=None, description="True: only look, correct nothing."
-    )
-    since: datetime | None = strawberry.field(
-        default=None, description="Only sends that were created at this time or later."
-    )
+    dry_run: bool | None = optional("True: only look, correct nothing.")
+    since: datetime | None = optional("Only sends that were created at this time or later.")
 
 
 @strawberry.input(description="Which transfers to list. All conditions must hold.")
 class TransferFilter:
-    kind: TransferKind | None = strawberry.field(
-        default=None, description="Only transfers of this kind."
-    )
-    created_after: datetime | None = strawberry.field(
-        default=None, description="Only transfers created at this time or later."
-    )
-    created_before: datetime | None = strawberry.field(
-        default=None, description="Only transfers created before this time."
-    )
+    kind: TransferKind | None = optional("Only transfers of this kind.")
+    created_after: datetime | None = optional("Only transfers created at this time or later.")
+    created_before: datetime | None = optional("Only transfers created before this time.")
 
 
 @strawberry.input(description="What to allocate. Give exactly one of clientId and groupId.")
 class AllocateInput:
-    units: Units = strawberry.field(
-        description="Units to move. Positive gives them, negative takes them back."
-    )
-    client_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The client that gets the units."
-    )
-    group_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The group that gets the units."
-    )
-    note: str | None = strawberry.field(
-        default=None, description="A line of at most 500 characters for the statement."
-    )
-    idempotency_key: str | None = strawberry.field(
-        default=None, description="Makes it safe to repeat the request."
-    )
+    units: Units = described("Units to move. Positive gives them, negative takes them back.")
+    client_id: strawberry.ID | None = optional("The client that gets the units.")
+    group_id: strawberry.ID | None = optional("The group that gets the units.")
+    note: str | None = optional("A line of at most 500 characters for the statement.")
+    idempotency_key: str | None = optional("Makes it safe to repeat the request.")
 
 
 _CONFIGURATION = (
@@ -96,58 +71,52 @@ _RATE = "The most messages a second. Null: the limit of the installation."
 
 @strawberry.input(description="A value of an account at a provider.")
 class ProviderValueInput:
-    name: str = strawberry.field(description="Its name, as in providerKinds.")
-    value: str | None = strawberry.field(
-        default=None, description="At most 2,000 characters. Null clears it."
-    )
+    name: str = described("Its name, as in providerKinds.")
+    value: str | None = optional("At most 2,000 characters. Null clears it.")
 
 
 @strawberry.input(description="A new account of the platform at a provider.")
 class CreateProviderAccountInput:
-    provider: str = strawberry.field(description="The name of the provider: see providerKinds.")
-    configuration: list[ProviderValueInput] = strawberry.field(description=_CONFIGURATION)
-    name: str | None = strawberry.field(default=None, description="A name for admins.")
-    unit: str | None = strawberry.field(
-        default=None,
-        description="The unit of its pool: 1 to 12 letters. Default: the usual one of the "
-        "provider. It cannot be changed later.",
+    provider: str = described("The name of the provider: see providerKinds.")
+    configuration: list[ProviderValueInput] = described(_CONFIGURATION)
+    name: str | None = optional("A name for admins.")
+    unit: str | None = optional(
+        "The unit of its pool: 1 to 12 letters. Default: the usual one of the "
+        "provider. It cannot be changed later."
     )
-    price_per_message: Units | None = strawberry.field(
-        default=None,
-        description="Units charged to its clients for one message. Default: the usual price of "
-        "the provider. It cannot be changed later.",
+    price_per_message: Units | None = optional(
+        "Units charged to its clients for one message. Default: the usual price of "
+        "the provider. It cannot be changed later."
     )
-    messages_per_second: int | None = strawberry.field(default=None, description=_RATE)
-    is_default: bool | None = strawberry.field(
-        default=None, description="Make it the default account: new clients and groups use it."
+    messages_per_second: int | None = optional(_RATE)
+    is_default: bool | None = optional(
+        "Make it the default account: new clients and groups use it."
     )
 
 
 @strawberry.input(description="Changes of an account of the platform. Null clears a field.")
 class UpdateProviderAccountInput:
-    id: strawberry.ID = strawberry.field(description="The account to change.")
-    name: str | None = strawberry.field(default=strawberry.UNSET, description="A name for admins.")
-    configuration: list[ProviderValueInput] | None = strawberry.field(
-        default=strawberry.UNSET,
-        description=f"{_CONFIGURATION} An absent value stays as it is. An account that the "
-        "settings describe uses these values instead from then on.",
+    id: strawberry.ID = described("The account to change.")
+    name: str | None = change("A name for admins.")
+    configuration: list[ProviderValueInput] | None = change(
+        f"{_CONFIGURATION} An absent value stays as it is. An account that the "
+        "settings describe uses these values instead from then on."
     )
-    messages_per_second: int | None = strawberry.field(default=strawberry.UNSET, description=_RATE)
-    is_default: bool | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="True: make it the default account. Clients stay where they are.",
+    messages_per_second: int | None = change(_RATE)
+    is_default: bool | None = change(
+        "True: make it the default account. Clients stay where they are."
     )
 
 
 @strawberry.input(description="A client, and the provider account whose pool it moves to.")
 class MoveClientInput:
-    client_id: strawberry.ID = strawberry.field(description="The client.")
-    provider_account_id: strawberry.ID = strawberry.field(
-        description="An account of the platform, or the client's own."
+    client_id: strawberry.ID = described("The client.")
+    provider_account_id: strawberry.ID = described(
+        "An account of the platform, or the client's own."
     )
 
 
 @strawberry.input(description="Which account to pause or to resume.")
 class PauseProviderAccountInput:
-    id: strawberry.ID = strawberry.field(description="The account.")
-    paused: bool = strawberry.field(description="True pauses it, false resumes it.")
+    id: strawberry.ID = described("The account.")
+    paused: bool = described("True pauses it, false resumes it.")

@@ -16,7 +16,7 @@ from resolvers.ledger import ledger, provider_accounts
 from resolvers.pages import by_id, by_number
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client, Group
 from schema.nodes import Node
 from schema.values import Money, Units, id_of, stands_for
@@ -26,41 +26,37 @@ from schema.values import Money, Units, id_of, stands_for
 @stands_for(balances.AccountBalance)
 class AccountBalance:
     account_id: strawberry.ID = id_of(Kind.ACCOUNT)
-    unit: str = strawberry.field(
-        description='The unit of the pool: "credit", or a currency such as "UGX".'
+    unit: str = described('The unit of the pool: "credit", or a currency such as "UGX".')
+    balance: Units = described("Units that the client holds.")
+    value_usd: Money | None = described("The balance at the rate, in USD.")
+    rate_per_unit_usd: Money | None = described(
+        "The client's rate, or its group's if the client has none."
     )
-    balance: Units = strawberry.field(description="Units that the client holds.")
-    value_usd: Money | None = strawberry.field(description="The balance at the rate, in USD.")
-    rate_per_unit_usd: Money | None = strawberry.field(
-        description="The client's rate, or its group's if the client has none."
+    price_per_message: Units = described("Units charged for one message.")
+    low_balance_threshold: Units | None = described(
+        "Below so many units, the balance is low. Null without a threshold."
     )
-    price_per_message: Units = strawberry.field(description="Units charged for one message.")
-    low_balance_threshold: Units | None = strawberry.field(
-        description="Below so many units, the balance is low. Null without a threshold."
-    )
-    is_low: bool = strawberry.field(description="Whether the client holds less than that.")
+    is_low: bool = described("Whether the client holds less than that.")
 
 
 @strawberry.type(description="What a group holds.")
 @stands_for(balances.GroupBalance)
 class GroupBalance:
     group_id: strawberry.ID = id_of(Kind.GROUP)
-    name: str = strawberry.field(description="The name of the group.")
-    unit: str = strawberry.field(description="The unit of the pool.")
-    balance: Units = strawberry.field(
-        description="Units held by the group and its clients together."
-    )
-    unallocated: Units = strawberry.field(description="Units held by the group itself.")
+    name: str = described("The name of the group.")
+    unit: str = described("The unit of the pool.")
+    balance: Units = described("Units held by the group and its clients together.")
+    unallocated: Units = described("Units held by the group itself.")
 
 
 @strawberry.type(description="Something about a pool that a person should look at.")
 @stands_for(alarms.Alarm)
 class Alarm:
-    kind: AlarmKind = strawberry.field(description="What is wrong.")
-    message: str = strawberry.field(description="What is wrong and what to do, in a sentence.")
-    since: datetime = strawberry.field(description="Since when.")
-    count: Units = strawberry.field(
-        description="How many: units for OVER_ALLOCATED, clients for LOW_BALANCE, wrong charges "
+    kind: AlarmKind = described("What is wrong.")
+    message: str = described("What is wrong and what to do, in a sentence.")
+    since: datetime = described("Since when.")
+    count: Units = described(
+        "How many: units for OVER_ALLOCATED, clients for LOW_BALANCE, wrong charges "
         "(or 1) for NEEDS_SYNC, messages for the others."
     )
 
@@ -68,47 +64,43 @@ class Alarm:
 @strawberry.type(description="A pool and the last balance that its provider reported.")
 @stands_for(balances.PlatformBalance)
 class PlatformBalance:
-    unit: str = strawberry.field(description="The unit of the pool.")
-    pool: Units = strawberry.field(
-        description="The pool: what may still be sent. "
+    unit: str = described("The unit of the pool.")
+    pool: Units = described(
+        "The pool: what may still be sent. "
         "Equals providerBalance (converted) less inFlight right after a sync."
     )
-    allocated: Units = strawberry.field(description="Sum of what clients hold.")
-    remaining: Units = strawberry.field(
-        description="pool - allocated. Below zero if more was allocated than the provider holds."
+    allocated: Units = described("Sum of what clients hold.")
+    remaining: Units = described(
+        "pool - allocated. Below zero if more was allocated than the provider holds."
     )
-    in_flight: Units = strawberry.field(
-        description="Charged, but not accepted by the provider yet (QUEUED and SUBMITTING)."
+    in_flight: Units = described(
+        "Charged, but not accepted by the provider yet (QUEUED and SUBMITTING)."
     )
-    provider_balance: str | None = strawberry.field(
-        description="As the provider reported it at lastSyncedAt, in its own unit."
+    provider_balance: str | None = described(
+        "As the provider reported it at lastSyncedAt, in its own unit."
     )
-    last_synced_at: datetime | None = strawberry.field(
-        description="When the provider reported its balance."
-    )
-    state: SyncState = strawberry.field(description="Whether the pool agrees with its provider.")
-    alarms: list[Alarm] = strawberry.field(
-        description="What a person should look at now; empty if all is well."
-    )
+    last_synced_at: datetime | None = described("When the provider reported its balance.")
+    state: SyncState = described("Whether the pool agrees with its provider.")
+    alarms: list[Alarm] = described("What a person should look at now; empty if all is well.")
 
 
 @strawberry.type(description="All figures from one moment.")
 @stands_for(balances.Balances)
 class Balances:
-    account: AccountBalance | None = strawberry.field(
-        description="The client's own account. Null for an admin without one."
+    account: AccountBalance | None = described(
+        "The client's own account. Null for an admin without one."
     )
-    group: GroupBalance | None = strawberry.field(
-        description="The pool of the client's group: what it holds itself and what its members "
+    group: GroupBalance | None = described(
+        "The pool of the client's group: what it holds itself and what its members "
         "hold. Null without a group."
     )
-    platform: PlatformBalance | None = strawberry.field(
-        description="The default provider account's pool (others: providerAccounts), or that of "
+    platform: PlatformBalance | None = described(
+        "The default provider account's pool (others: providerAccounts), or that of "
         "the client named. Null for users who are not admins, except for a client with a provider "
         "account of its own: it sees that account."
     )
-    version: Units = strawberry.field(
-        description="Grows with every change of a holding and never decreases. "
+    version: Units = described(
+        "Grows with every change of a holding and never decreases. "
         "Ignore an answer with a smaller version than the last one."
     )
 
@@ -119,73 +111,63 @@ class Allocation:
     client = resolved_field(
         ledger.clients_of, Client, description="The client that holds the units."
     )
-    balance: Units = strawberry.field(description="Units that the client holds.")
-    unit: str = strawberry.field(description="The unit of the pool.")
-    rate_per_unit_usd: Money | None = strawberry.field(
-        description="The client's rate, or its group's if the client has none."
+    balance: Units = described("Units that the client holds.")
+    unit: str = described("The unit of the pool.")
+    rate_per_unit_usd: Money | None = described(
+        "The client's rate, or its group's if the client has none."
     )
-    value_usd: Money | None = strawberry.field(description="The balance at the rate, in USD.")
+    value_usd: Money | None = described("The balance at the rate, in USD.")
     group = resolved_field(ledger.groups_of, Group | None, description="Its group.")
-    last_sent_at: datetime | None = strawberry.field(
-        description="When the client last sent something."
-    )
+    last_sent_at: datetime | None = described("When the client last sent something.")
 
 
 @strawberry.type(description="A movement of units, as seen from one account.")
 @stands_for(statement.StatementLine)
 class Transfer:
     id: strawberry.ID = id_of(Kind.TRANSFER)
-    kind: TransferKind = strawberry.field(description="Why the units moved.")
-    amount: Units = strawberry.field(description="Signed, as seen from the viewed account.")
-    unit: str = strawberry.field(description="The unit of the pool.")
-    rate_per_unit_usd: Money | None = strawberry.field(
-        description="The rate at that time, if the transfer is valued."
-    )
-    balance_after: Units = strawberry.field(
-        description="Balance of the viewed account after this transfer."
-    )
-    value_usd: Money | None = strawberry.field(description="The value at that rate, in USD.")
-    description: str = strawberry.field(description="The transfer in words.")
+    kind: TransferKind = described("Why the units moved.")
+    amount: Units = described("Signed, as seen from the viewed account.")
+    unit: str = described("The unit of the pool.")
+    rate_per_unit_usd: Money | None = described("The rate at that time, if the transfer is valued.")
+    balance_after: Units = described("Balance of the viewed account after this transfer.")
+    value_usd: Money | None = described("The value at that rate, in USD.")
+    description: str = described("The transfer in words.")
     send_id: strawberry.ID | None = id_of(Kind.SEND)
-    created_at: datetime = strawberry.field(description="When the units moved.")
+    created_at: datetime = described("When the units moved.")
 
 
 @strawberry.type(description="A value of an account at a provider that is not secret.")
 @stands_for(provider_accounts.ProviderValue)
 class ProviderValue:
-    name: str = strawberry.field(description="Its name, as in providerKinds.")
-    value: str = strawberry.field(description="What was given.")
+    name: str = described("Its name, as in providerKinds.")
+    value: str = described("What was given.")
 
 
 @strawberry.type(description="An account at a provider.")
 @stands_for(balances.ProviderAccountFigures)
 class ProviderAccount(Node):
     id: strawberry.ID = id_of(Kind.PROVIDER_ACCOUNT)
-    provider: str = strawberry.field(description="The name of the provider.")
+    provider: str = described("The name of the provider.")
     owner = resolved_field(
         ledger.owners_of,
         Client | None,
         description="The client that owns the account; null for the platform's own.",
     )
-    unit: str = strawberry.field(description="The unit of its pool.")
-    price_per_message: Units = strawberry.field(description="Units charged for one message.")
-    provider_balance: str | None = strawberry.field(
-        description="The balance as the provider reported it, in its own unit."
+    unit: str = described("The unit of its pool.")
+    price_per_message: Units = described("Units charged for one message.")
+    provider_balance: str | None = described(
+        "The balance as the provider reported it, in its own unit."
     )
-    last_checked_at: datetime | None = strawberry.field(
-        description="When the provider reported it."
+    last_checked_at: datetime | None = described("When the provider reported it.")
+    platform: PlatformBalance = described("The figures of its pool.")
+    name: str | None = described("Its name for admins. Null without one.")
+    is_default: bool = described(
+        "Whether it is the default account: new clients and groups use it."
     )
-    platform: PlatformBalance = strawberry.field(description="The figures of its pool.")
-    name: str | None = strawberry.field(description="Its name for admins. Null without one.")
-    is_default: bool = strawberry.field(
-        description="Whether it is the default account: new clients and groups use it."
-    )
-    paused: bool = strawberry.field(
-        description="Whether a person has paused it. Its messages wait."
-    )
-    paused_at: datetime | None = strawberry.field(description="Since when it is paused.")
-    messages_per_second: int | None = strawberry.field(
-        description="The most messages a second. Null: the limit of the installation."
+    paused: bool = described("Whether a person has paused it. Its messages wait.")
+    paused_at: datetime | None = described("Since when it is paused.")
+    messages_per_second: int | None = described(
+        "The most messages a second. Null: the limit of the installation."
     )
     configuration = resolved_field(
         provider_accounts.configuration_of,
@@ -205,23 +187,19 @@ class ProviderAccount(Node):
 @strawberry.type(description="An allocation and the figures after it.")
 @stands_for(allocate.Allocated)
 class Allocated:
-    allocation: Allocation | None = strawberry.field(description="Null for a group.")
-    transfer: Transfer = strawberry.field(
-        description="The transfer as the client or group sees it."
-    )
-    balances: Balances = strawberry.field(description="The balances after it.")
+    allocation: Allocation | None = described("Null for a group.")
+    transfer: Transfer = described("The transfer as the client or group sees it.")
+    balances: Balances = described("The balances after it.")
 
 
 @strawberry.type(description="The result of a sync, in units.")
 @stands_for(DomainSynced)
 class Synced:
-    balances: Balances = strawberry.field(description="The balances after it.")
-    previous_pool: Units = strawberry.field(description="The pool before.")
-    change: Units = strawberry.field(description="By how much the pool changed.")
-    in_flight: Units = strawberry.field(
-        description="Charged messages that the reading does not include yet."
-    )
-    checked_at: datetime = strawberry.field(description="When the balance was read.")
+    balances: Balances = described("The balances after it.")
+    previous_pool: Units = described("The pool before.")
+    change: Units = described("By how much the pool changed.")
+    in_flight: Units = described("Charged messages that the reading does not include yet.")
+    checked_at: datetime = described("When the balance was read.")
 
 
 @strawberry.type

@@ -7,7 +7,7 @@ import strawberry
 from domain import provider as domain_provider
 from resolvers.ledger import provider_accounts as accounts
 from schema import errors
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.ledger.ledger import ProviderAccount
 from schema.values import stands_for
@@ -16,18 +16,18 @@ from schema.values import stands_for
 @strawberry.type(description="A value of an account at a provider.")
 @stands_for(domain_provider.ProviderField)
 class ProviderField:
-    name: str = strawberry.field(description="Its name in a configuration.")
-    description: str = strawberry.field(description="What it is, in a sentence.")
-    required: bool = strawberry.field(description="Whether an account needs it.")
-    secret: bool = strawberry.field(description="Whether it is never returned.")
-    default: str | None = strawberry.field(description="What is used without it.")
+    name: str = described("Its name in a configuration.")
+    description: str = described("What it is, in a sentence.")
+    required: bool = described("Whether an account needs it.")
+    secret: bool = described("Whether it is never returned.")
+    default: str | None = described("What is used without it.")
 
 
 @strawberry.type(description="A provider that the program supports.")
 @stands_for(accounts.ProviderKind)
 class ProviderKind:
-    name: str = strawberry.field(description="The name of the provider.")
-    fields: list[ProviderField] = strawberry.field(description="The values of an account there.")
+    name: str = described("The name of the provider.")
+    fields: list[ProviderField] = described("The values of an account there.")
 
 
 @strawberry.type

@@ -11,7 +11,7 @@ from resolvers.ids import Kind
 from resolvers.ledger import reconcile
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.values import Units, id_of, stands_for
@@ -26,44 +26,38 @@ class ReconciliationDifference:
     send_id: strawberry.ID | None = id_of(
         Kind.SEND, description="Null for a line that was imported from another system's log."
     )
-    expected: Units = strawberry.field(
-        description="The price of the messages that the provider accepted or that are not decided."
+    expected: Units = described(
+        "The price of the messages that the provider accepted or that are not decided."
     )
-    found: Units = strawberry.field(
-        description="What the client had paid: charge, refunds and earlier corrections."
-    )
-    corrected: bool = strawberry.field(description="False in a dry run.")
-    explanation: str = strawberry.field(description="The difference and its correction in words.")
+    found: Units = described("What the client had paid: charge, refunds and earlier corrections.")
+    corrected: bool = described("False in a dry run.")
+    explanation: str = described("The difference and its correction in words.")
 
 
 @strawberry.type(description="One comparison of all charges with their messages.")
 @stands_for(reconciliation.Reconciliation)
 class Reconciliation(Node):
     id: strawberry.ID = id_of(Kind.RECONCILIATION)
-    started_at: datetime = strawberry.field(description="When it started.")
-    finished_at: datetime | None = strawberry.field(
-        description="When it finished; null while it runs."
-    )
-    interrupted: bool = strawberry.field(
-        description="Whether its process ended before everything was compared. What it has "
+    started_at: datetime = described("When it started.")
+    finished_at: datetime | None = described("When it finished; null while it runs.")
+    interrupted: bool = described(
+        "Whether its process ended before everything was compared. What it has "
         "corrected stays corrected."
     )
-    dry_run: bool = strawberry.field(description="Whether it only looks and corrects nothing.")
-    sends_checked: int = strawberry.field(
-        description="Sends and imported lines that were compared so far."
+    dry_run: bool = described("Whether it only looks and corrects nothing.")
+    sends_checked: int = described("Sends and imported lines that were compared so far.")
+    messages_checked: int = described("Their messages.")
+    charged_missing: Units = described(
+        "Units that were missing and are charged now. In a dry run: would be charged."
     )
-    messages_checked: int = strawberry.field(description="Their messages.")
-    charged_missing: Units = strawberry.field(
-        description="Units that were missing and are charged now. In a dry run: would be charged."
+    refunded_excess: Units = described(
+        "Units that were too many and are refunded now. In a dry run: would be."
     )
-    refunded_excess: Units = strawberry.field(
-        description="Units that were too many and are refunded now. In a dry run: would be."
+    unknown_resolved: int = described(
+        "Messages that were UNKNOWN at the start and were settled during the run."
     )
-    unknown_resolved: int = strawberry.field(
-        description="Messages that were UNKNOWN at the start and were settled during the run."
-    )
-    unknown_left: int = strawberry.field(
-        description="Messages that are UNKNOWN: nobody knows whether the provider accepted them."
+    unknown_left: int = described(
+        "Messages that are UNKNOWN: nobody knows whether the provider accepted them."
     )
     differences = resolved_field(
         reconcile.differences_of,

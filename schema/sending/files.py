@@ -13,7 +13,7 @@ from domain.sending.text import Encoding
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
-from schema.fields import resolved_field
+from schema.fields import described, resolved_field
 from schema.sending.recipients import RejectedRecipient
 from schema.values import PhoneNumber, Units, stands_for
 
@@ -21,26 +21,20 @@ from schema.values import PhoneNumber, Units, stands_for
 @strawberry.type(description="The columns of a file that were used to send to its rows.")
 @stands_for(domain_messages.FileColumns)
 class FileColumns:
-    number: str = strawberry.field(description="The column with the phone numbers.")
-    text: str | None = strawberry.field(
-        description="The column with the texts, if each row has its own."
-    )
-    placeholders: list[str] = strawberry.field(
-        description="The columns whose values are in the text."
-    )
-    sheet: str | None = strawberry.field(
-        description="The sheet that was read, if the file was a spreadsheet."
-    )
+    number: str = described("The column with the phone numbers.")
+    text: str | None = described("The column with the texts, if each row has its own.")
+    placeholders: list[str] = described("The columns whose values are in the text.")
+    sheet: str | None = described("The sheet that was read, if the file was a spreadsheet.")
 
 
 @strawberry.type(description="The text for one row of a file, with its values filled in.")
 @stands_for(file_job.TextSample)
 class TextSample:
-    line: int = strawberry.field(
-        description="The line on which the row begins, from 1; the row's number in a spreadsheet."
+    line: int = described(
+        "The line on which the row begins, from 1; the row's number in a spreadsheet."
     )
-    number: PhoneNumber = strawberry.field(description="The number that the text would go to.")
-    text: str = strawberry.field(description="The text as it would be sent.")
+    number: PhoneNumber = described("The number that the text would go to.")
+    text: str = described("The text as it would be sent.")
     encoding = resolved_field(
         lookups.encoding_of, Encoding, description="The encoding that the text needs."
     )
@@ -52,22 +46,20 @@ class TextSample:
 @strawberry.type(description="What csvSend would do and cost. Nothing is sent or charged.")
 @stands_for(domain_csv.CsvQuote)
 class CsvQuote:
-    accepted: int = strawberry.field(description="Messages that would be sent.")
-    rejected: list[RejectedRecipient] = strawberry.field(
-        description="Rows that would not be sent to, with the line and the reason; the first 1,000."
+    accepted: int = described("Messages that would be sent.")
+    rejected: list[RejectedRecipient] = described(
+        "Rows that would not be sent to, with the line and the reason; the first 1,000."
     )
-    rejected_count: int = strawberry.field(description="How many rows would not be sent to.")
-    columns: FileColumns = strawberry.field(description="The columns that would be used.")
-    samples: list[TextSample] = strawberry.field(
-        description="The texts for the first five rows that would be sent to."
+    rejected_count: int = described("How many rows would not be sent to.")
+    columns: FileColumns = described("The columns that would be used.")
+    samples: list[TextSample] = described(
+        "The texts for the first five rows that would be sent to."
     )
-    cost: Units = strawberry.field(description="Units that would be charged.")
-    balance: Units = strawberry.field(description="Units that the account holds now.")
-    affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
-    held: int = strawberry.field(description="How many messages would be held during quiet hours.")
-    held_until: datetime | None = strawberry.field(
-        description="When the last of these is due. Null if none is held."
-    )
+    cost: Units = described("Units that would be charged.")
+    balance: Units = described("Units that the account holds now.")
+    affordable: bool = described("Whether the balance covers the cost.")
+    held: int = described("How many messages would be held during quiet hours.")
+    held_until: datetime | None = described("When the last of these is due. Null if none is held.")
     problem = resolved_field(
         errors.problem_of,
         errors.UserError | None,

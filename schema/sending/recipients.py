@@ -6,17 +6,16 @@ import strawberry
 
 from domain import errors
 from domain.errors import RejectionReason
+from schema.fields import described
 from schema.values import stands_for
 
 
 @strawberry.type(description="A recipient that nothing is sent to and nothing is charged for.")
 @stands_for(errors.RejectedRecipient)
 class RejectedRecipient:
-    input: str = strawberry.field(description="What was given, cut to 64 characters.")
-    position: int = strawberry.field(
-        description="In a list, from 0. In a file: the line on which its row begins, from 1."
+    input: str = described("What was given, cut to 64 characters.")
+    position: int = described(
+        "In a list, from 0. In a file: the line on which its row begins, from 1."
     )
-    reason: RejectionReason = strawberry.field(description="Why nothing is sent to it.")
-    message: str = strawberry.field(
-        description="What is wrong and how to fix it, as a sentence for a person."
-    )
+    reason: RejectionReason = described("Why nothing is sent to it.")
+    message: str = described("What is wrong and how to fix it, as a sentence for a person.")

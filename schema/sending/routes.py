@@ -8,7 +8,7 @@ from domain.sending import recipients
 from resolvers.ids import Kind
 from resolvers.sending import routes
 from schema import errors
-from schema.fields import mutation_field, resolved_field
+from schema.fields import described, mutation_field, resolved_field
 from schema.values import Units, id_of, stands_for
 
 
@@ -22,21 +22,21 @@ class ProviderRoute:
     pool_id: strawberry.ID = id_of(
         Kind.PROVIDER_ACCOUNT, description="The provider account whose clients it is for."
     )
-    prefix: str = strawberry.field(
-        description="The first digits of the numbers, such as 256: a country code, or more."
+    prefix: str = described(
+        "The first digits of the numbers, such as 256: a country code, or more."
     )
     provider_account_id: strawberry.ID = id_of(
         Kind.PROVIDER_ACCOUNT, description="The account that sends."
     )
-    cost: Units = strawberry.field(
-        description="Units that its pool pays for one message. The client pays its own price."
+    cost: Units = described(
+        "Units that its pool pays for one message. The client pays its own price."
     )
     fallback_account_id: strawberry.ID | None = id_of(
         Kind.PROVIDER_ACCOUNT,
         description="The account for messages that the first one has certainly not sent.",
     )
-    fallback_cost: Units | None = strawberry.field(
-        description="Units that the pool of the fallback pays for one message."
+    fallback_cost: Units | None = described(
+        "Units that the pool of the fallback pays for one message."
     )
 
 

@@ -18,7 +18,7 @@ from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
 from schema.connections import connection_field, defined_later
-from schema.fields import resolved_field
+from schema.fields import described, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.files import FileColumns
@@ -30,18 +30,18 @@ from schema.values import Money, PhoneNumber, Units, id_of, stands_for
 @stands_for(domain_messages.Message, domain_inbox.InboundMessage)
 class Message(Node):
     id: strawberry.ID = id_of(Kind.MESSAGE, description="The message's ID.")
-    direction: Direction = strawberry.field(description="To a contact, or from one.")
-    number: PhoneNumber = strawberry.field(
-        description="The contact's number. A short code or a name is shown as the network wrote it."
+    direction: Direction = described("To a contact, or from one.")
+    number: PhoneNumber = described(
+        "The contact's number. A short code or a name is shown as the network wrote it."
     )
-    answerable: bool = strawberry.field(
-        description="False if the sender is a short code or a name: it cannot be answered."
+    answerable: bool = described(
+        "False if the sender is a short code or a name: it cannot be answered."
     )
-    mentions_opt_out: bool = strawberry.field(
-        description="An inbound text that contains an opt-out word but did not opt the number out: "
+    mentions_opt_out: bool = described(
+        "An inbound text that contains an opt-out word but did not opt the number out: "
         "somebody should read it."
     )
-    text: str = strawberry.field(description="The text as it was sent or received.")
+    text: str = described("The text as it was sent or received.")
     encoding = resolved_field(
         lookups.encoding_of, Encoding, description="How the text is encoded for the radio network."
     )
@@ -50,13 +50,9 @@ class Message(Node):
         int,
         description="How many segments the text has. The price does not depend on it.",
     )
-    status: MessageStatus | None = strawberry.field(
-        description="The present status. Null for an inbound message."
-    )
-    failure: str | None = strawberry.field(
-        description="Why it was rejected or not delivered, as a sentence."
-    )
-    is_reply: bool = strawberry.field(description="Whether it was sent with `reply`.")
+    status: MessageStatus | None = described("The present status. Null for an inbound message.")
+    failure: str | None = described("Why it was rejected or not delivered, as a sentence.")
+    is_reply: bool = described("Whether it was sent with `reply`.")
     conversation = resolved_field(
         inbox.conversations_of,
         defined_later("Conversation", "schema.inbox.conversations"),
@@ -70,11 +66,10 @@ class Message(Node):
         defined_later("Send", "schema.sending.sends"),
         description="The send that made it, with its counts. Null for an inbound message.",
     )
-    created_at: datetime = strawberry.field(description="When it was accepted or received.")
-    updated_at: datetime = strawberry.field(description="When its status last changed.")
-    send_at: datetime | None = strawberry.field(
-        description="It is not sent before this time: see Send.sendAt and Send.held. Null for at "
-        "once."
+    created_at: datetime = described("When it was accepted or received.")
+    updated_at: datetime = described("When its status last changed.")
+    send_at: datetime | None = described(
+        "It is not sent before this time: see Send.sendAt and Send.held. Null for at once."
     )
     client = resolved_field(
         lookups.clients_of, Client | None, description="The client that sent or received it."
@@ -90,83 +85,73 @@ class Message(Node):
 @strawberry.type(description="Numbers of messages by status.")
 @stands_for(lookups.Counts)
 class MessageCounts:
-    queued: int = strawberry.field(description="Accepted and charged, not yet submitted.")
-    submitting: int = strawberry.field(description="Being submitted to the provider.")
-    sent: int = strawberry.field(description="Accepted by the provider.")
-    delivered: int = strawberry.field(description="Delivered to the phone.")
-    undelivered: int = strawberry.field(description="Accepted by the provider, not delivered.")
-    rejected: int = strawberry.field(description="Not accepted by the provider, and refunded.")
-    unknown: int = strawberry.field(description="With an unknown outcome. They stay charged.")
-    cancelled: int = strawberry.field(description="Cancelled before submission, and refunded.")
+    queued: int = described("Accepted and charged, not yet submitted.")
+    submitting: int = described("Being submitted to the provider.")
+    sent: int = described("Accepted by the provider.")
+    delivered: int = described("Delivered to the phone.")
+    undelivered: int = described("Accepted by the provider, not delivered.")
+    rejected: int = described("Not accepted by the provider, and refunded.")
+    unknown: int = described("With an unknown outcome. They stay charged.")
+    cancelled: int = described("Cancelled before submission, and refunded.")
 
 
 @strawberry.type(description="One request to send, with its messages.")
 @stands_for(domain_messages.Send)
 class Send(Node):
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
-    kind: SendKind = strawberry.field(description="What was requested.")
-    created_at: datetime = strawberry.field(description="When it was accepted.")
-    send_at: datetime | None = strawberry.field(
-        description="The time that was asked for. Null for at once."
-    )
-    held: int = strawberry.field(description="How many messages were held during quiet hours.")
-    held_until: datetime | None = strawberry.field(
-        description="When the last of these is due. Null if none is held."
-    )
-    charged: Units = strawberry.field(description="Units charged so far, less the refunds.")
-    value_usd: Money | None = strawberry.field(
-        description="For reporting: the accepted messages at the rate of that time. It is not used "
+    kind: SendKind = described("What was requested.")
+    created_at: datetime = described("When it was accepted.")
+    send_at: datetime | None = described("The time that was asked for. Null for at once.")
+    held: int = described("How many messages were held during quiet hours.")
+    held_until: datetime | None = described("When the last of these is due. Null if none is held.")
+    charged: Units = described("Units charged so far, less the refunds.")
+    value_usd: Money | None = described(
+        "For reporting: the accepted messages at the rate of that time. It is not used "
         "for credits. Null without a rate."
     )
     client = resolved_field(
         lookups.clients_of, Client | None, description="The client that is charged."
     )
-    accepted: int = strawberry.field(description="How many messages were accepted and charged.")
-    rejected: list[RejectedRecipient] = strawberry.field(
-        description="The first 1,000 recipients that were not accepted, with the reason. They are "
+    accepted: int = described("How many messages were accepted and charged.")
+    rejected: list[RejectedRecipient] = described(
+        "The first 1,000 recipients that were not accepted, with the reason. They are "
         "never charged."
     )
-    rejected_count: int = strawberry.field(description="How many recipients were not accepted.")
+    rejected_count: int = described("How many recipients were not accepted.")
     counts = resolved_field(
         lookups.counts_of,
         MessageCounts,
         description="The accepted messages by their present status.",
     )
-    finished: bool = strawberry.field(
-        description="Whether every message is in an end state or submitted to the provider."
+    finished: bool = described(
+        "Whether every message is in an end state or submitted to the provider."
     )
     messages = connection_field(
         lookups.messages_of, Message, description="The accepted messages, newest first."
     )
-    columns: FileColumns | None = strawberry.field(
-        description="The columns that csvSend used. Null when the send is read again later."
+    columns: FileColumns | None = described(
+        "The columns that csvSend used. Null when the send is read again later."
     )
 
 
 @strawberry.type(description="What a send would do and cost.")
 @stands_for(quotes.Quote)
 class Quote:
-    accepted: int = strawberry.field(description="How many messages would be accepted.")
-    rejected: list[RejectedRecipient] = strawberry.field(
-        description="The first 1,000 recipients that would not be accepted, with the reason."
+    accepted: int = described("How many messages would be accepted.")
+    rejected: list[RejectedRecipient] = described(
+        "The first 1,000 recipients that would not be accepted, with the reason."
     )
-    rejected_count: int = strawberry.field(description="How many recipients would not be accepted.")
-    encoding: Encoding = strawberry.field(
-        description="How the text is encoded for the radio network."
+    rejected_count: int = described("How many recipients would not be accepted.")
+    encoding: Encoding = described("How the text is encoded for the radio network.")
+    segments: int = described("How many segments the text has. The price does not depend on it.")
+    costly_characters: list[str] = described(
+        "The characters that force UCS-2, so that a segment holds fewer characters."
     )
-    segments: int = strawberry.field(
-        description="How many segments the text has. The price does not depend on it."
-    )
-    costly_characters: list[str] = strawberry.field(
-        description="The characters that force UCS-2, so that a segment holds fewer characters."
-    )
-    cost: Units = strawberry.field(description="What the accepted messages would cost.")
-    balance: Units = strawberry.field(description="What the account holds now.")
-    affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
-    held: int = strawberry.field(description="How many messages would be held during quiet hours.")
-    held_until: datetime | None = strawberry.field(
-        description="When the last of these is due. Null if none is held."
-    )
+    cost: Units = described("What the accepted messages would cost.")
+    balance: Units = described("What the account holds now.")
+    affordable: bool = described("Whether the balance covers the cost.")
+    held: int = described("How many messages would be held during quiet hours.")
+    held_until: datetime | None = described("When the last of these is due. Null if none is held.")
     problem = resolved_field(
         errors.problem_of,
         errors.UserError | None,
@@ -178,15 +163,11 @@ class Quote:
 @strawberry.type(description="Messages that were accepted in one period, by present status.")
 @stands_for(lists.MessageStat)
 class MessageStat:
-    starts_at: datetime = strawberry.field(
-        description="The beginning of the period: a full hour or day in UTC."
-    )
+    starts_at: datetime = described("The beginning of the period: a full hour or day in UTC.")
     counts = resolved_field(
         lookups.counts_of, MessageCounts, description="The messages by their present status."
     )
-    charged: Units = strawberry.field(
-        description="Units that were charged for them, less the refunds."
-    )
+    charged: Units = described("Units that were charged for them, less the refunds.")
 
 
 SendResult = Annotated[

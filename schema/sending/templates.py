@@ -12,7 +12,7 @@ from resolvers.pages import by_text_and_id
 from resolvers.sending import sending
 from schema import errors
 from schema.connections import connection_field
-from schema.fields import mutation_field
+from schema.fields import described, mutation_field
 from schema.values import id_of, stands_for
 
 
@@ -20,13 +20,13 @@ from schema.values import id_of, stands_for
 @stands_for(domain_templates.Template)
 class Template:
     id: strawberry.ID = id_of(Kind.TEMPLATE)
-    name: str = strawberry.field(description="Its name, which is used in any case.")
-    text: str = strawberry.field(description="The text. {{name}} is replaced by a value.")
-    placeholders: list[str] = strawberry.field(
-        description="The names of the values that it needs, each once, in order."
+    name: str = described("Its name, which is used in any case.")
+    text: str = described("The text. {{name}} is replaced by a value.")
+    placeholders: list[str] = described(
+        "The names of the values that it needs, each once, in order."
     )
-    created_at: datetime = strawberry.field(description="When it was saved first.")
-    updated_at: datetime = strawberry.field(description="When it was saved last.")
+    created_at: datetime = described("When it was saved first.")
+    updated_at: datetime = described("When it was saved last.")
 
 
 @strawberry.type
