@@ -73,7 +73,8 @@ async def clients(
     info: Info,
     window: Window[TextKey],
     search: Annotated[
-        str | None, argument(description="Only clients with this text in their name, in any case.")
+        str | None,
+        argument(description="Only clients with this text in their name, ignoring case."),
     ] = None,
     group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
     filter: Annotated[ClientFilter | None, argument(description="Which clients to list.")] = None,
@@ -98,7 +99,7 @@ async def user_page(
     window: Window[TextKey],
     client_id: Annotated[ID | None, argument(description="Only users of this client.")] = None,
     search: Annotated[
-        str | None, argument(description="Only users with this text in their email, in any case.")
+        str | None, argument(description="Only users with this text in their email, ignoring case.")
     ] = None,
     filter: Annotated[UserFilter | None, argument(description="Which users to list.")] = None,
     order_by: Annotated[

@@ -29,7 +29,7 @@ async def inbox(
     search: Annotated[
         str | None,
         argument(
-            description="Only those with this text in number, name or business, in any case. The"
+            description="Only those with this text in number, name or business, ignoring case. The"
             " search looks through the 20,000 conversations that were active last."
         ),
     ] = None,

@@ -78,7 +78,8 @@ async def allocations(
     window: Window[UUID],
     group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
     search: Annotated[
-        str | None, argument(description="Only clients with this text in their name, in any case.")
+        str | None,
+        argument(description="Only clients with this text in their name, ignoring case."),
     ] = None,
 ) -> Page[Allocation]:
     """What the clients of the default pool hold, or those of a supervisor's group."""

@@ -94,7 +94,7 @@ async def messages(
     search: Annotated[
         str | None,
         argument(
-            description="Only messages with this in their number or text, in any case. Of each"
+            description="Only messages with this in their number or text, ignoring case. Of each"
             " direction, the search looks through the 50,000 newest messages: give"
             " `filter.createdBefore` to search older ones."
         ),

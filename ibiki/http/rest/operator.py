@@ -91,7 +91,7 @@ class Event(Shown):
     port: str | None = Field(description="The port that it names.")
     payload: Any = Field(description='The body as JSON, or {"text": …} if it is not JSON.')
     times: int = Field(
-        description="How often: refused calls are counted per minute, without content."
+        description="How many calls: refused ones of a minute are one event, without content."
     )
 
 
