@@ -16,7 +16,7 @@ from itertools import count
 
 from benchmarks.databases import Database, cpu_seconds, new_database, with_children
 from benchmarks.measurement import Measurement
-from domain.ids import new_id
+from domain.ids import new_send_id
 from domain.ledger.book import Book, Purpose, TransferKind
 from domain.sending.accept import AcceptedNow, AcceptResult, Postponed, accept_alone
 from domain.sending.acceptor import Acceptor
@@ -124,7 +124,7 @@ async def _load(
 def send_of(tenant: worlds.Tenant) -> NewSend:
     """A new send of one message."""
     return NewSend(
-        id=new_id(),
+        id=new_send_id(),
         payer=tenant.payer,
         actor_id=tenant.client_id,
         kind=SendKind.SINGLE,

@@ -15,7 +15,7 @@ from io import BytesIO
 
 from benchmarks.databases import new_database
 from benchmarks.measurement import Measurement
-from domain.ids import new_id
+from domain.ids import new_send_id
 from domain.numbers import Normaliser
 from domain.sending.accept import AcceptedNow, accept_alone
 from domain.sending.messages import NewSend, SendKind
@@ -85,7 +85,7 @@ async def _timed(work: Callable[[], Awaitable[None]]) -> float:
 
 def _send_of(tenant: worlds.Tenant, numbers: list[str]) -> NewSend:
     return NewSend(
-        id=new_id(),
+        id=new_send_id(),
         payer=tenant.payer,
         actor_id=tenant.client_id,
         kind=SendKind.BULK,

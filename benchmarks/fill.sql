@@ -4,6 +4,9 @@
 -- step plan: numbers of everything
 CREATE FUNCTION filling.id(ms int8, n int8) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (lpad(to_hex(ms), 12, '0') || '70008' || lpad(to_hex(n), 15, '0'))::uuid $$;
+-- The last 24 bits belong to the messages of the send: see domain.ids.new_send_id.
+CREATE FUNCTION filling.send_id(ms int8, n int8) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT filling.id(ms, n << 24) $$;
 CREATE FUNCTION filling.at(ms int8) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT to_timestamp(ms / 1000.0) $$;
 CREATE FUNCTION filling.number(n int8) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -45,8 +48,9 @@ ANALYZE filling.send;
 
 -- step messages
 INSERT INTO message (id, send_id, client_id, provider_account_id, number, text, status, priority,
-                     price, due_at, attempt_id, attempts, failure, reference, created_at, updated_at)
-SELECT filling.id(ms, n), filling.id(ms, send.no), client.id, pool_id,
+                     price, due_at, attempt_id, attempts, failure, reference, created_at, updated_at,
+                     by_send)
+SELECT filling.id(ms, (send.no << 24) + n - first + 1), filling.send_id(ms, send.no), client.id, pool_id,
        filling.number(n % contacts),
        CASE WHEN kind = 'MULTI' THEN
            format('Dear customer %s, your parcel %s is ready at our shop in %s. Thank you.',
@@ -57,7 +61,7 @@ SELECT filling.id(ms, n), filling.id(ms, send.no), client.id, pool_id,
        (status NOT IN ('QUEUED', 'CANCELLED'))::int,
        CASE WHEN status IN ('REJECTED', 'UNDELIVERED') THEN 'The network refused the number.' END,
        CASE WHEN status IN ('SENT', 'DELIVERED', 'UNDELIVERED') THEN 'r' || n END,
-       filling.at(ms), filling.at(ms + CASE WHEN send.queued THEN 0 ELSE 3000 END)
+       filling.at(ms), filling.at(ms + CASE WHEN send.queued THEN 0 ELSE 3000 END), NULL
 FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
 CROSS JOIN LATERAL generate_series(first, first + accepted - 1) AS n
 CROSS JOIN LATERAL (SELECT CASE
@@ -68,7 +72,7 @@ CROSS JOIN LATERAL (SELECT CASE
 -- step sends
 INSERT INTO send (id, client_id, account_id, provider_account_id, kind, text, price, accepted,
                   rejected_count, captured, modem, port, created_at)
-SELECT filling.id(ms, send.no), client.id, account_id, pool_id, kind,
+SELECT filling.send_id(ms, send.no), client.id, account_id, pool_id, kind,
        CASE WHEN kind <> 'MULTI' THEN
            format('Hello from %s: your order %s leaves today. Questions? Write to us.',
                   (ARRAY['the bakery', 'the school', 'the clinic', 'the garage'])[1 + send.no % 4],
@@ -103,10 +107,10 @@ SELECT row_number() OVER (ORDER BY ms, part, key) AS no, posting.* FROM (
            CASE month WHEN 0 THEN messages + queued_bulks * large + 1000 ELSE 1000 END, NULL
     FROM filling.client, filling.year, generate_series(0, 11) AS month
     UNION ALL
-    SELECT ms, 3, send.no, 'SEND', account_id, NULL, accepted, filling.id(ms, send.no)
+    SELECT ms, 3, send.no, 'SEND', account_id, NULL, accepted, filling.send_id(ms, send.no)
     FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
     UNION ALL
-    SELECT ms + 3000, 4, send.no, 'REFUND', NULL, account_id, refunded, filling.id(ms, send.no)
+    SELECT ms + 3000, 4, send.no, 'REFUND', NULL, account_id, refunded, filling.send_id(ms, send.no)
     FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
     CROSS JOIN LATERAL (
         SELECT filling.given_back(first + accepted) - filling.given_back(first) AS refunded) AS each
@@ -215,7 +219,7 @@ SELECT send_id, count(*) FILTER (WHERE status = 'QUEUED') - count(*),
 FROM message WHERE priority = 2 GROUP BY send_id;
 
 INSERT INTO open_send (send_id, provider_account_id)
-SELECT filling.id(ms, send.no), pool_id
+SELECT filling.send_id(ms, send.no), pool_id
 FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no WHERE queued;
 
 -- step conversations: after sent_to has its index

@@ -13,7 +13,7 @@ from itertools import count
 from benchmarks.databases import Database, new_database, program
 from benchmarks.measurement import Measurement
 from benchmarks.provider import answering
-from domain.ids import new_id
+from domain.ids import new_send_id
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend, SendKind
 from persistence import store
@@ -110,7 +110,7 @@ _numbers = count(2_000_000)
 
 def _send_of(tenant: worlds.Tenant, kind: SendKind, messages: int) -> NewSend:
     return NewSend(
-        id=new_id(),
+        id=new_send_id(),
         payer=tenant.payer,
         actor_id=tenant.client_id,
         kind=kind,

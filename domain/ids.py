@@ -13,6 +13,23 @@ from uuid_utils.compat import uuid7
 new_id: Callable[[], UUID] = uuid7
 """A unique ID that sorts after the IDs made before it in this process."""
 
+_BITS_OF_MESSAGES = 24
+"""A send has at most a million messages."""
+
+
+def new_send_id() -> UUID:
+    """A unique ID for a send, like `new_id`. The IDs that follow it are those of its messages.
+
+    So the last bits are zero. The random bits before them differ in each ID of this process,
+    because `uuid7` counts there.
+    """
+    return UUID(int=uuid7().int >> _BITS_OF_MESSAGES << _BITS_OF_MESSAGES)
+
+
+def last_message_id(send_id: UUID) -> UUID:
+    """The last of the IDs that belong to the messages of a send: see `new_send_id`."""
+    return UUID(int=send_id.int | (1 << _BITS_OF_MESSAGES) - 1)
+
 
 def first_id_at(moment: datetime, later_seconds: float = 0) -> UUID:
     """The smallest UUIDv7 of a moment (RFC 9562 §5.7): 48 bits of milliseconds come first.

@@ -13,6 +13,7 @@ from itertools import chain, islice, repeat
 from uuid import UUID
 
 NULL = struct.pack("!i", -1)
+TRUE = struct.pack("!i?", 1, True)
 UUID_SIZE = struct.pack("!i", 16)
 
 _LENGTHS = [struct.pack("!i", length) for length in range(256)]

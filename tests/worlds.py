@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.identity.access import Actor, Payer, Role
-from domain.ids import new_id
+from domain.ids import new_id, new_send_id
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.book import NodeKind, Purpose, TransferKind
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
@@ -221,7 +221,7 @@ def new_send(
     to = list(numbers) if numbers is not None else generated_numbers(len(texts or ()) or count)
     usual = SendKind.SINGLE if len(to) == 1 else SendKind.MULTI if texts else SendKind.BULK
     return NewSend(
-        id=new_id(),
+        id=new_send_id(),
         payer=tenant.payer,
         actor_id=tenant.client_id,
         kind=kind or usual,

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound, OptedOut, OutcomeUnknown, Refusal, TryAgain
 from domain.identity.access import Actor, OfClient, payer_of
-from domain.ids import new_id
+from domain.ids import new_send_id
 from domain.inbox.capture import capture_send
 from domain.inbox.messages import Conversation, ModemRoute
 from domain.ledger.idempotency import IdempotencyKey, stored_before
@@ -156,7 +156,7 @@ async def _check(
     check_rate(installation, payer)
     chosen = await find_reply_line(installation, payer.provider_account_id, conversation)
     return NewSend(
-        id=new_id(),
+        id=new_send_id(),
         payer=payer,
         actor_id=actor.user_id,
         kind=SendKind.REPLY,

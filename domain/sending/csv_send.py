@@ -25,7 +25,6 @@ from domain.errors import (
     TooManyRecipients,
 )
 from domain.identity.access import Actor, OfClient, Payer
-from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
 from domain.sending.csv_order import CsvOrder, Reading, reading_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file, read_file
@@ -217,7 +216,7 @@ async def _send_large(
         check_rate(installation, payer)
     _refuse(checked)
     new_send = NewSend(
-        id=new_id(),
+        id=checked.send_id,
         payer=payer,
         actor_id=actor.user_id,
         kind=SendKind.CSV,

@@ -20,7 +20,7 @@ from uuid import UUID
 from domain.errors import InvalidInput, RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
-from domain.ids import new_id
+from domain.ids import new_send_id
 from domain.long_work import Steps, in_child, in_steps
 from domain.numbers import Normaliser
 from domain.sending.csv_order import CsvOrder, RowPart, read_parts, reading_of
@@ -103,8 +103,12 @@ def plan_of(stored: Mapping[str, Any]) -> JobPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What was found in a file. `refusal`: of its time, None if it can be sent then."""
+    """What was found in a file. `refusal`: of its time, None if it can be sent then.
 
+    `send_id`: the ID of its send, if it is sent.
+    """
+
+    send_id: UUID
     rows: RowsToWrite
     rejected: Sequence[RejectedRecipient]
     rejected_count: int
@@ -235,9 +239,10 @@ class _Check:
         self._hold(numbers)
 
     def finished(self) -> CheckedFile:
+        send_id = new_send_id()
         plan = JobPlan(
             order=self._order,
-            first_message_id=new_id(),
+            first_message_id=UUID(int=send_id.int + 1),
             accepted_at=self._task.now,
             send_at=self._send_at,
             quiet=self._task.quiet,
@@ -253,6 +258,7 @@ class _Check:
             last_held_until=self._last_held_until,
         )
         return CheckedFile(
+            send_id,
             rows,
             self._sorting.rejected,
             self._sorting.rejected_count,

@@ -14,7 +14,7 @@ from uuid import UUID
 from domain.errors import RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
-from domain.ids import new_id
+from domain.ids import last_message_id
 from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.sending.recipients import ProviderRoute
 
@@ -150,6 +150,9 @@ class RowsToWrite:
     last_held_until: datetime | None
 
 
+_AFTER_ITS_OWN: Final = UUID(int=0)
+
+
 @dataclass(slots=True)
 class NewSend:
     """A checked send that is not charged yet. Nothing changes it: see `Send`.
@@ -158,8 +161,9 @@ class NewSend:
     share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`: the line that it leaves
     through, for a reply or if the client names it; None lets the provider choose. `warning`: for a
     reply, what its sender should know about its line.
-    `first_message_id`: the messages have consecutive IDs from here on. So an answer can name them
-    without a read, and 100,000 need not be made one by one. `send_at`: when the messages are due;
+    `first_message_id`: the messages have consecutive IDs from here on; by default, the IDs that
+    follow `id` (`new_send_id`). So an answer can name them without a read, 100,000 need not be made
+    one by one, and they are found by the ID of the send. `send_at`: when the messages are due;
     None for now. `held_until`: one for each number, if it is held until later during quiet hours;
     empty if none is. `callback`: where the statuses of the messages are posted to, besides the
     client's endpoints. `valid_seconds`: how long after it is due a message may be submitted.
@@ -187,9 +191,11 @@ class NewSend:
     routes: Sequence[ProviderRoute | None] = ()
     rows: RowsToWrite | None = None
     quiet_hours: QuietHours | None = None
-    first_message_id: UUID = field(default_factory=new_id)
+    first_message_id: UUID = _AFTER_ITS_OWN
 
     def __post_init__(self) -> None:
+        if self.first_message_id is _AFTER_ITS_OWN:
+            self.first_message_id = UUID(int=self.id.int + 1)
         if self.texts is not None and len(self.texts) != len(self.numbers):
             raise ValueError("each number needs a text")
 
@@ -198,6 +204,12 @@ class NewSend:
         """One ID for each number, in order."""
         first = self.first_message_id.int
         return [UUID(int=first + each) for each in range(len(self.numbers))]
+
+    @property
+    def has_range(self) -> bool:
+        """Whether its messages have the IDs that follow its own: a job can have others."""
+        last = self.first_message_id.int + len(self.numbers) - 1
+        return self.id < self.first_message_id and last <= last_message_id(self.id).int
 
     @property
     def has_options(self) -> bool:

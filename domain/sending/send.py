@@ -26,7 +26,7 @@ from domain.errors import (
     TryAgain,
 )
 from domain.identity.access import Actor, OfClient, Payer, payer_of
-from domain.ids import new_id
+from domain.ids import new_send_id
 from domain.ledger.balances import value_usd
 from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
 from domain.ledger.sync import sync
@@ -349,7 +349,7 @@ async def check_request(
         choose = installation.routes.table.choose
         routes = await _in_thread(len(numbers), choose, payer.provider_account_id, numbers)
     return NewSend(
-        id=new_id(),
+        id=new_send_id(),
         payer=payer,
         actor_id=actor.user_id,
         kind=request.kind,

@@ -33,7 +33,8 @@ from persistence.database import (
     note,
     plan_for,
 )
-from persistence.sending.messages import OF_SEND_WITH_STATUS, first_of_sends
+from persistence.sending.messages import first_of_sends, has_status
+from persistence.sending.of_send import by_index, last_of, next_in_range
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -178,10 +179,7 @@ FORGET_VALIDITY = f"""
 UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
     SELECT id FROM send
     WHERE expires_at <= statement_timestamp()
-      AND NOT EXISTS (
-          SELECT FROM message
-          WHERE status IN ('QUEUED', 'SUBMITTING')
-            AND {OF_SEND_WITH_STATUS.format("send.id")} OFFSET 0)
+      AND NOT {has_status("send.id", MessageStatus.QUEUED, MessageStatus.SUBMITTING)}
     ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
 """  # noqa: S608 - conditions of our own
 LOCK_PAST_VALIDITY = f"""
@@ -209,17 +207,25 @@ SELECT provider_account_id, account_id, price, rate_usd FROM send
 WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)
 """
 
-CANCEL_QUEUED = """
-WITH queued AS (
+# IS NOT DISTINCT FROM: not by the index of the queue, which would be sorted whole.
+CANCEL_QUEUED = f"""
+WITH ranged AS (
     SELECT id FROM message
-    WHERE send_id = $1 AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2) AND id >= $4
+    WHERE {next_in_range("$1")} AND status IS NOT DISTINCT FROM 'QUEUED'
+      AND id >= $4 AND id <= coalesce($2::uuid, {last_of("$1")})
     ORDER BY id LIMIT $3 FOR UPDATE
+), indexed AS (
+    SELECT id FROM message
+    WHERE {by_index("$1", since="$4")} AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2)
+    ORDER BY id LIMIT $3 FOR UPDATE
+), queued AS (
+    SELECT id FROM ranged UNION ALL SELECT id FROM indexed ORDER BY id LIMIT $3
 ), cancelled AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, updated_at = clock_timestamp()
     WHERE id = ANY (ARRAY(SELECT id FROM queued)) AND id >= $4 RETURNING 1
 )
 SELECT count(*), (SELECT id FROM queued ORDER BY id DESC LIMIT 1) FROM cancelled
-"""
+"""  # noqa: S608 - conditions of our own
 
 
 async def lock_provider_account(

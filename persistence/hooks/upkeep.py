@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from domain.ids import first_id_at
+from domain.sending.messages import MessageStatus
 from domain.sending.schedule import MOST_AHEAD
 from persistence.database import connection, transaction
 from persistence.hooks.deliveries import WAITING
-from persistence.sending.messages import OF_SEND_WITH_STATUS
+from persistence.sending.messages import has_status
 
 __all__ = ["fail_overdue_deliveries", "purge_deliveries", "queue_finished_sends"]
 
@@ -85,10 +86,8 @@ WITH changed AS (
     WHERE changed_xid >= $1 AND changed_xid < $2 AND cancelled_at >= since
 ), finished AS (
     INSERT INTO hook_finished_send (send_id)
-    SELECT send_id FROM changed WHERE NOT EXISTS (
-        SELECT FROM message
-        WHERE status IN ('QUEUED', 'SUBMITTING')
-          AND {OF_SEND_WITH_STATUS.format("changed.send_id")} OFFSET 0)
+    SELECT send_id FROM changed
+    WHERE NOT {has_status("changed.send_id", MessageStatus.QUEUED, MessageStatus.SUBMITTING)}
       AND NOT EXISTS (
         SELECT FROM send_job WHERE send_job.send_id = changed.send_id AND unwritten > 0)
     ORDER BY send_id ON CONFLICT DO NOTHING RETURNING send_id

@@ -16,6 +16,7 @@ from domain.live import hints
 from domain.sending.messages import Line
 from persistence.database import columns, connection, note
 from persistence.sending.messages import first_of_sends
+from persistence.sending.of_send import by_index, next_in_range
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -34,17 +35,20 @@ WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
 ORDER BY send.id LIMIT $1 FOR UPDATE OF send SKIP LOCKED
 """
 
-# LATERAL reads one send at a time, so that the index on (send_id, id) is used whatever the
-# statistics say.
-NUMBERS = """
+# LATERAL reads one send at a time, so that an index is used whatever the statistics say.
+NUMBERS = f"""
 SELECT message.id, wanted.send_id, message.number, send.modem, send.port
 FROM unnest($1::uuid[]) AS wanted (send_id)
 JOIN send ON send.id = wanted.send_id AND send.id = ANY($1)
 CROSS JOIN LATERAL (
-    SELECT id, number FROM message
-    WHERE message.send_id = wanted.send_id AND id > $2 ORDER BY id LIMIT $3
+    (SELECT id, number FROM message
+     WHERE {next_in_range("wanted.send_id")} AND id > $2 ORDER BY id LIMIT $3)
+    UNION ALL
+    (SELECT id, number FROM message
+     WHERE {by_index("wanted.send_id", since="$2")} AND id > $2 ORDER BY id LIMIT $3)
+    ORDER BY id LIMIT $3
 ) AS message
-"""
+"""  # noqa: S608 - names of our own
 
 # ORDER BY: two transactions that capture the same numbers lock them in the same order, so that they
 # cannot deadlock.

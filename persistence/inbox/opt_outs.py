@@ -18,6 +18,7 @@ from domain.live import hints
 from domain.sending.schedule import LONGEST_WAIT
 from persistence.database import columns, connection, ends_of, note
 from persistence.sending.messages import first_of_sends
+from persistence.sending.of_send import by_index, in_range
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -97,19 +98,21 @@ INSERT INTO client_feed (client_id) SELECT unnest($1::uuid[]) ORDER BY 1
 ON CONFLICT (client_id) DO UPDATE SET last_feed = client_feed.last_feed WHERE false
 """
 
-# A part of a large send. LATERAL reads it by the index on (send_id, id), whatever the statistics
-# say.
-OPTED_OUT_AMONG = """
+# A part of a large send. LATERAL reads it by its IDs, whatever the statistics say.
+OPTED_OUT_AMONG = f"""
 SELECT DISTINCT client_id, number
 FROM unnest($1::uuid[]) AS wanted (id)
 CROSS JOIN LATERAL (
-    SELECT client_id, number, status FROM message
-    WHERE send_id = wanted.id AND message.id > $2 AND message.id <= $3 OFFSET 0
+    (SELECT client_id, number, status FROM message
+     WHERE {in_range("wanted.id")} AND message.id > $2 AND message.id <= $3 OFFSET 0)
+    UNION ALL
+    (SELECT client_id, number, status FROM message
+     WHERE {by_index("wanted.id", since="$2")} AND message.id > $2 AND message.id <= $3 OFFSET 0)
 ) AS part
 WHERE status = 'QUEUED' AND (
     SELECT true FROM opt_out
     WHERE opt_out.client_id = part.client_id AND opt_out.number = part.number)
-"""
+"""  # noqa: S608 - names of our own
 
 OPTED_OUT_OF = """
 SELECT id FROM message

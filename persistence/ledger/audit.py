@@ -32,6 +32,7 @@ from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page
+from persistence.sending.of_send import messages_between
 from persistence.sending.tallies import (
     DROPPED,
     HAS_TALLY,
@@ -174,7 +175,8 @@ ORDER BY position
 LAST_SEND_ID = """
 SELECT coalesce(greatest(
     (SELECT id FROM send ORDER BY id DESC LIMIT 1),
-    (SELECT send_id FROM message ORDER BY send_id DESC LIMIT 1),
+    (SELECT id FROM message ORDER BY id DESC LIMIT 1),
+    (SELECT send_id FROM message WHERE by_send ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM send_job ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'SEND' ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'REFUND' ORDER BY send_id DESC LIMIT 1),
@@ -209,8 +211,8 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
                            AND message.provider_account_id
                                IN (route.provider_account_id, route.fallback_account_id)) END
                 THEN 'message ' || message.id END, -({WEIGHT_OF_MESSAGE})
-    FROM message LEFT JOIN send ON send.id = message.send_id AND send.id > $1 AND send.id <= $2
-    WHERE message.send_id > $1 AND message.send_id <= $2
+    FROM {messages_between("*")}
+    LEFT JOIN send ON send.id = message.send_id AND send.id > $1 AND send.id <= $2
     UNION ALL
     -- Messages that are not written yet, or were cancelled before. They are counted like others.
     SELECT send_id, NULL, NULL, unwritten + cancelled, cancelled, 0, 0, 0, 0, 0,
@@ -316,8 +318,7 @@ async def audit_accounts(
 
 
 async def last_send_id() -> UUID:
-    found: UUID = await steady_read(lambda held: held.fetchval(LAST_SEND_ID))
-    return UUID(int=found.int)
+    return UUID(int=(await steady_read(lambda held: held.fetchval(LAST_SEND_ID))).int)
 
 
 async def audit_sends(after: UUID, until: UUID) -> SendPage | None:

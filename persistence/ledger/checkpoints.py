@@ -14,6 +14,7 @@ from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, Sen
 from persistence.database import columns, connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
+from persistence.sending.of_send import messages_between
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -65,7 +66,7 @@ LEFT JOIN ends ON ends.account_id = wanted.account_id
     AND (cut.version IS NULL OR ends.version < cut.version)
 GROUP BY wanted.account_id, ends.kind
 """
-SUM_SENDS = """
+SUM_SENDS = f"""
 SELECT (SELECT count(*) FROM send WHERE id > $1 AND id <= $2) AS sends,
        (SELECT coalesce(sum(accepted), 0)::int8 FROM send WHERE id > $1 AND id <= $2) AS messages,
        (SELECT coalesce(sum(amount), 0)::int8 FROM transfer
@@ -75,10 +76,10 @@ SELECT (SELECT count(*) FROM send WHERE id > $1 AND id <= $2) AS sends,
        (SELECT coalesce(sum(CASE WHEN source_id = account_id THEN amount ELSE -amount END), 0)::int8
         FROM transfer JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
         WHERE transfer.kind = 'RECONCILE' AND send_id > $1 AND send_id <= $2) AS corrected,
-       (SELECT coalesce(jsonb_object_agg(status, messages), '{}') FROM (
-            SELECT status, count(*) AS messages FROM message
-            WHERE send_id > $1 AND send_id <= $2 GROUP BY status) AS counted) AS statuses
-"""
+       (SELECT coalesce(jsonb_object_agg(status, messages), '{{}}') FROM (
+            SELECT status, count(*) AS messages FROM {messages_between("status")}
+            GROUP BY status) AS counted) AS statuses
+"""  # noqa: S608 - names of our own
 WRITE_CHECKPOINT = """
 INSERT INTO ledger_checkpoint (id, ends_at, sends, messages, charged, refunded, corrected, statuses,
                                accounts_hash, previous_hash, audit_id, hash)

@@ -15,7 +15,8 @@ open_send JOIN send ON send.id = open_send.send_id CROSS JOIN LATERAL (
     SELECT CASE WHEN tallied
         THEN accepted + coalesce((
             SELECT sum(queued) FROM send_tally WHERE send_tally.send_id = send.id), 0)
-        ELSE (SELECT count(*) FROM message WHERE message.send_id = send.id AND status = 'QUEUED')
+        ELSE (SELECT count(*) FROM message
+              WHERE by_send AND message.send_id = send.id AND status = 'QUEUED')
             + coalesce((SELECT unwritten FROM send_job WHERE send_job.send_id = send.id), 0)
         END AS queued
 ) AS each

@@ -28,6 +28,7 @@ from domain.pages import Page, Window
 from persistence.database import connection, note, transaction
 from persistence.ledger import models
 from persistence.pages import list_page
+from persistence.sending.of_send import last_of, messages_between, messages_of
 from persistence.sending.tallies import dropped
 
 if TYPE_CHECKING:
@@ -68,14 +69,16 @@ SET finished_at = coalesce(finished_at, clock_timestamp()), heartbeat_at = clock
 WHERE id = $1 RETURNING {COLUMNS}
 """  # noqa: S608 - columns of our own
 
-# The last send of the next page: at most so many sends, and about so many messages. Counts entries
+# The end of the next page, an ID: at most so many sends, and about so many messages. Counts entries
 # of indexes. NULL if there are no more sends.
-END_OF_PAGE = """
+END_OF_PAGE = f"""
 SELECT least(
     (SELECT id FROM send WHERE id > $1 ORDER BY id DESC LIMIT 1),
     (SELECT id FROM send WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1),
-    (SELECT send_id FROM message WHERE send_id > $1 ORDER BY send_id, id OFFSET $3 - 1 LIMIT 1))
-"""
+    (SELECT id FROM message WHERE id > {last_of("$1")} ORDER BY id OFFSET $3 - 1 LIMIT 1),
+    (SELECT send_id FROM message
+     WHERE by_send AND send_id > $1 ORDER BY send_id, id OFFSET $3 - 1 LIMIT 1))
+"""  # noqa: S608 - names of our own
 # Without nested loops: PostgreSQL cannot estimate how many rows a page has, and a page with
 # nested loops took many seconds. So it merges the ranges, each in the order of its index.
 AVOID_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
@@ -92,7 +95,7 @@ FROM send
 LEFT JOIN (
     SELECT send_id, count(*) AS messages,
            count(*) FILTER (WHERE status IN ('REJECTED', 'CANCELLED')) AS given_back
-    FROM message WHERE send_id > $1 AND send_id <= $2 GROUP BY send_id
+    FROM {messages_between("send_id, status")} GROUP BY send_id
 ) AS counted ON counted.send_id = send.id
 LEFT JOIN send_job AS job
     ON job.send_id = send.id AND job.send_id > $1 AND job.send_id <= $2
@@ -145,10 +148,9 @@ CROSS JOIN LATERAL (
                WHERE is_given_back AND message.attempt_id IS NOT NULL
                  -- The epochs of another account say nothing about this pool.
                  AND message.route_id IS NULL) AS given_back_older
-    FROM message LEFT JOIN attempt ON attempt.id = message.attempt_id
+    FROM {messages_of("send.id", "*")} LEFT JOIN attempt ON attempt.id = message.attempt_id
     CROSS JOIN LATERAL (
         SELECT status IN ('REJECTED', 'CANCELLED') AND NOT in_reading AS is_given_back) AS each
-    WHERE message.send_id = send.id
 ) AS counted
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount) FILTER (WHERE kind = 'SEND'), 0)::int8 AS charged,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from domain.retention.retention import Part
 from domain.sending.messages import TAKEN
+from persistence.sending.of_send import messages_of
 from persistence.sending.tallies import dropped
 
 
@@ -113,8 +114,8 @@ PARTS = {
         " WHERE send.id = chosen.id)",
         has="(item.text <> '' OR item.rejected IS NOT NULL)",
         # A job needs the text of its send until all messages are written.
-        is_settled="NOT EXISTS (SELECT FROM message WHERE send_id = item.id"
-        f" AND status IN {NOT_FINAL})"
+        is_settled=f"NOT EXISTS (SELECT FROM {messages_of('item.id', 'status')}"
+        f" WHERE status IN {NOT_FINAL})"
         " AND NOT EXISTS (SELECT FROM send_job WHERE send_id = item.id AND unwritten > 0)",
         changed_at="created_at",
     ),

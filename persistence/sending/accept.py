@@ -16,6 +16,7 @@ from domain.sending.messages import NewSend, RowsToWrite
 from domain.sending.ports import LockedPayers
 from persistence.copying import (
     NULL,
+    TRUE,
     UUID_SIZE,
     Piece,
     encoded_rows,
@@ -36,7 +37,7 @@ from persistence.sending.batches import (
     priority_of,
     send_row,
 )
-from persistence.sending.messages import first_of_sends
+from persistence.sending.of_send import messages_of
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -64,12 +65,11 @@ NOW = "SELECT clock_timestamp()"
 # Until the commit. Then the job keeps it: see `persistence.sending.uploads`.
 KEEP_UPLOAD = "SELECT true FROM upload WHERE id = $1 FOR KEY SHARE"
 
-LIMIT_VALIDITY = """
+LIMIT_VALIDITY = f"""
 UPDATE send SET expires_at = make_interval(secs => $2) + coalesce(
-    (SELECT max(send_at) FROM message WHERE message.send_id = send.id AND message.id >= $3),
-    statement_timestamp())
+    (SELECT max(send_at) FROM {messages_of("send.id", "send_at")}), statement_timestamp())
 WHERE id = $1
-"""
+"""  # noqa: S608 - names of our own
 
 FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
 
@@ -148,13 +148,13 @@ def encoded_messages(send: NewSend, now: datetime, created_at: datetime) -> Asyn
         (times[each or send.send_at] for each in send.held_until)
         if send.held_until
         else times[send.send_at],
-        timestamptz(created_at) + timestamptz(now),
+        timestamptz(created_at) + timestamptz(now) + (NULL if send.has_range else TRUE),
     ]
     return encoded_rows(len(MESSAGE_COLUMNS), pieces)
 
 
 async def limit_validity(tx: Connection, send_id: UUID, seconds: int) -> None:
-    await tx.execute(LIMIT_VALIDITY, send_id, float(seconds), first_of_sends([send_id]))
+    await tx.execute(LIMIT_VALIDITY, send_id, float(seconds))
 
 
 def _encoded_routes(send: NewSend) -> Piece:

@@ -63,6 +63,7 @@ MESSAGE_COLUMNS = (
     "due_at",
     "created_at",
     "updated_at",
+    "by_send",
 )
 
 WRITTEN = ", ".join(SEND_COLUMNS[:-1])
@@ -140,7 +141,7 @@ WITH given AS MATERIALIZED (
 ), queued AS (
     INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
     SELECT new.*, greatest(new.send_at, statement_timestamp()),
-           statement_timestamp(), statement_timestamp()
+           statement_timestamp(), statement_timestamp(), NULL
     FROM unnest(
         $29::uuid[], $30::uuid[], $31::uuid[], $32::uuid[], $33::uuid[], $34::text[], $35::text[],
         $36::int2[], $37::int8[], $38::timestamptz[])

@@ -83,22 +83,17 @@ class Listed:
 
     def select(self, wanted: Filter, columns: str = "*") -> str:
         """The SELECT of one page of what is `wanted`, which gets further values."""
-        status, number, send_id = self.filter.status, self.filter.number, self.filter.send_id
-        if number is None and send_id is None:
+        status, number = self.filter.status, self.filter.number
+        if number is None:
             if isinstance(self.scope, OfClient):
                 if status is None:
                     return self._of_any_status(wanted, columns)
                 return self._of_status(wanted, status, columns, self.window.size)
             if self.scope == Everything() and status is not None and self.searched_to is None:
                 return self._of_all_clients(wanted, status, columns)
-        leading = None
-        if send_id is not None and number is None:
-            leading = "send_id" if status is None else "status"
-        else:
-            _add_status(wanted, status)
-        if self.ends != (FIRST_ID, LAST_ID):
-            wanted.add("id BETWEEN {} AND {}", *self.ends)
-        page = page_clause(wanted, self.window, key="id", within=leading)
+        _add_status(wanted, status)
+        self.add_ends(wanted)
+        page = page_clause(wanted, self.window, key="id")
         table = "message" if number is None else TO_NUMBER
         return f"SELECT {columns} FROM {table} {page}"  # noqa: S608 - names of our own
 
@@ -116,6 +111,11 @@ class Listed:
         page.add(f"(status, id) >= ('{status}', {{}})", lowest)
         clause = page_clause(page, replace(self.window, size=size), key="id", within="status")
         return f"SELECT {columns} FROM message {clause}"  # noqa: S608 - names of our own
+
+    def add_ends(self, wanted: Filter) -> None:
+        """The condition for the IDs that the page may have, if it does not go without saying."""
+        if self.ends != (FIRST_ID, LAST_ID):
+            wanted.add("id BETWEEN {} AND {}", *self.ends)
 
     @property
     def ends(self) -> tuple[UUID, UUID]:

@@ -20,6 +20,7 @@ from persistence.database import connection
 from persistence.pages import Filter, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
+from persistence.sending.of_send import NO_ID, follows, last_of, next_in_range
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -39,60 +40,35 @@ CROSS JOIN LATERAL (
     SELECT text, kind, modem, port FROM send WHERE send.id = page.send_id OFFSET 0) AS send
 ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
-# BETWEEN instead of an equation, so that the planner does not drop send_id from ORDER BY. For a
-# large send it would walk all messages in the order of their IDs until it finds those of the send.
 MESSAGES_OF_SENDS = f"""
 SELECT {SHOWN_MESSAGE_COLUMNS}
 FROM unnest({{sends}}::uuid[]) AS wanted (id)
-CROSS JOIN LATERAL (SELECT * FROM message {{page}}) AS page
 CROSS JOIN LATERAL (
-    SELECT text, kind, modem, port FROM send WHERE send.id = page.send_id OFFSET 0) AS send
+    SELECT client_id, text, kind, modem, port FROM send WHERE send.id = wanted.id OFFSET 0
+) AS send CROSS JOIN LATERAL ({{pages}}) AS page
 ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
-# The messages of a send with a given status, by the index on (client_id, status, id). They lie
-# between the first and the last ID of the send, with few others of the same client. IS NOT DISTINCT
-# FROM keeps PostgreSQL from reading all messages of the send by the index on (send_id, id). The
-# ends are found by comparing pairs: for an equation PostgreSQL may walk the primary key instead.
-# `since`: no message of the send has a smaller ID.
+# The messages of a send with one status, by the index on (client_id, status, id). Pairs instead of
+# equations: see Listed._of_status.
+WITH_STATUS = """
+client_id = {client} AND (status, id) >= ('{status}', {first})
+AND (status, id) <= ('{status}', {last})
+"""
+# Those of earlier releases lie between the first and the last ID of the send, with few others of
+# the same client. The ends are found by comparing pairs: for an equation PostgreSQL may walk the
+# primary key instead. `since`: no message of the send has a smaller ID.
 FIRST_OF_SEND = """
 SELECT same.id FROM message AS same
-WHERE (same.send_id, same.id) >= ({0}, '00000000-0000-0000-0000-000000000000')
+WHERE same.by_send AND (same.send_id, same.id) >= ({0}, '00000000-0000-0000-0000-000000000000')
   AND same.id >= {since}
 ORDER BY same.send_id, same.id LIMIT 1"""
 LAST_OF_SEND = """
 SELECT same.id FROM message AS same
-WHERE (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+WHERE same.by_send AND (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
   AND same.send_id >= {0} AND same.id >= {since}
 ORDER BY same.send_id DESC, same.id DESC LIMIT 1"""
-_OF_SEND_WITH_STATUS = f"""
-client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {{0}})
-AND id >= ({FIRST_OF_SEND}) AND id <= ({LAST_OF_SEND})
-AND send_id IS NOT DISTINCT FROM {{0}}
-"""  # noqa: S608 - names of our own
-OF_SEND_WITH_STATUS = _OF_SEND_WITH_STATUS.replace(
-    "{since}", "'00000000-0000-0000-0000-000000000000'"
-)
-# The same for a page of them. The status and the IDs are limited together: see Listed._of_status.
-PAGE_OF_SEND_WITH_STATUS = f"""
-client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {{0}})
-AND (status, id) >= ('{{1}}', ({FIRST_OF_SEND}))
-AND (status, id) <= ('{{1}}', ({LAST_OF_SEND}))
-AND send_id IS NOT DISTINCT FROM {{0}}
-"""  # noqa: S608 - names of our own
-# The messages of sends with one status. The ends of each are columns: subqueries in the page would
-# not lead into the index. coalesce: of an equation, PostgreSQL expects fewer rows than the limit.
-STATUS_OF_SENDS = f"""
-SELECT {SHOWN_MESSAGE_COLUMNS}
-FROM unnest({{sends}}::uuid[]) AS wanted (id) JOIN send ON send.id = wanted.id
-CROSS JOIN LATERAL ({FIRST_OF_SEND.format("wanted.id", since="{since}")}) AS first
-CROSS JOIN LATERAL ({LAST_OF_SEND.format("wanted.id", since="{since}")}) AS last
-CROSS JOIN LATERAL (SELECT * FROM message {{page}}) AS page
-ORDER BY page.id {{order}}
-"""  # noqa: S608 - columns of our own
-STATUS_OF_WANTED = """
-client_id = send.client_id AND (status, id) >= ('{0}', first.id)
-AND (status, id) <= ('{0}', last.id) AND coalesce(send_id = wanted.id, false)
-"""
+# coalesce: of an equation, PostgreSQL expects fewer rows than the limit.
+IS_BY_SEND = "coalesce(by_send AND send_id = {}, false)"
 # A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all sends.
 TEXT_MATCHES = """
 coalesce(text, (SELECT send.text FROM send WHERE send.id = message.send_id)) ILIKE {}
@@ -120,18 +96,22 @@ async def read_messages(
 ) -> Page[Message]:
     wanted = _shown_within(scope)
     add_message_filter(wanted, filter)
-    if filter.send_id is not None:
-        send_id, first = filter.send_id, first_of_sends([filter.send_id])
-        wanted.conditions.append(_of_send(filter, wanted.value(send_id), wanted.value(first)))
+    of_send = [] if filter.send_id is None else [filter.send_id]
+    if of_send and filter.number is not None:
+        wanted.add("send_id = {} AND id >= {}", *of_send, first_of_sends(of_send))
     if search is not None:
         add_search(wanted, search, TEXT_MATCHES)
 
     async def read(held: Connection) -> Page[Message]:
         again = Filter(list(wanted.conditions), list(wanted.values))  # the read may be repeated
         listed = Listed(scope, filter, window)
-        if search is not None and filter.number is None and filter.send_id is None:
-            listed = await listed.limited(held)
-        statement = MESSAGES.format(page=listed.select(again), order=order_of(window))
+        if of_send and filter.number is None:
+            listed.add_ends(again)
+            statement = _of_sends(again, of_send, window, filter.status)
+        else:
+            if search is not None and filter.number is None:
+                listed = await listed.limited(held)
+            statement = MESSAGES.format(page=listed.select(again), order=order_of(window))
         return page_of(await held.fetch(statement, *again.values), window, message_of)
 
     return await read_selected(scope, read, filters=filter != ALL_MESSAGES, search=search)
@@ -145,17 +125,7 @@ async def read_messages_of_sends(
     status: MessageStatus | None = None,
 ) -> dict[UUID, Page[Message]]:
     wanted = _shown_within(scope)
-    sends = wanted.value(list(send_ids))
-    first = wanted.value(first_of_sends(send_ids))
-    wanted.conditions.append(f"id >= {first}")
-    if status is None:
-        statement, leading = MESSAGES_OF_SENDS, "send_id"
-        wanted.conditions.append("send_id BETWEEN wanted.id AND wanted.id")
-    else:
-        statement, leading = STATUS_OF_SENDS, "status"
-        wanted.conditions.append(STATUS_OF_WANTED.format(status.value))
-    page = page_clause(wanted, window, key="id", within=leading)
-    statement = statement.format(sends=sends, page=page, order=order_of(window), since=first)
+    statement = _of_sends(wanted, send_ids, window, status)
     async with connection() as pooled:
         rows = await pooled.fetch(statement, *wanted.values)
     found: dict[UUID, list[Record]] = {send_id: [] for send_id in send_ids}
@@ -164,13 +134,59 @@ async def read_messages_of_sends(
     return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
 
 
-def _of_send(filter: MessageFilter, send_id: str, first: str) -> str:
-    """The condition for messages of a send. `send_id`, and `first`, the smallest ID: SQL."""
-    if filter.status is not None and filter.number is None:
-        page = PAGE_OF_SEND_WITH_STATUS.format(send_id, filter.status.value, since=first)
-        return f"{page} AND id >= {first}"
-    # As in MESSAGES_OF_SENDS.
-    return f"send_id BETWEEN {send_id} AND {send_id} AND id >= {first}"
+def _of_sends(
+    wanted: Filter, send_ids: Sequence[UUID], window: Window[UUID], status: MessageStatus | None
+) -> str:
+    """The statement for a page of each send: of its range, and of the index by send."""
+    sends, since = wanted.value(list(send_ids)), wanted.value(first_of_sends(send_ids))
+
+    def page(*conditions: str, within: str | None) -> str:
+        of_page = Filter([*wanted.conditions, *conditions], wanted.values)
+        clause = page_clause(of_page, window, key="id", within=within)
+        return f"SELECT * FROM message {clause}"  # noqa: S608 - conditions of our own
+
+    if status is None:
+        ranged = page(next_in_range("wanted.id"), within=None)
+        # BETWEEN instead of an equation, so that the planner does not drop send_id from ORDER BY.
+        # For a large send it would walk all messages in the order of their IDs.
+        between = f"send_id BETWEEN wanted.id AND wanted.id AND id >= {since}"
+        indexed = page("by_send", between, within="send_id")
+    else:
+        ends = WITH_STATUS.format(
+            client="send.client_id", status=status, first="wanted.id", last=last_of("wanted.id")
+        )
+        ranged = page(ends, follows("wanted.id"), within="status")
+        ends = WITH_STATUS.format(
+            client="send.client_id", status=status, first="first.id", last="last.id"
+        )
+        indexed = page(ends, IS_BY_SEND.format("wanted.id"), within="status")
+        # Subqueries as ends would not lead into the index.
+        indexed = f"""
+        SELECT indexed.* FROM ({FIRST_OF_SEND.format("wanted.id", since=since)}) AS first
+        CROSS JOIN ({LAST_OF_SEND.format("wanted.id", since=since)}) AS last
+        CROSS JOIN LATERAL ({indexed}) AS indexed"""  # noqa: S608 - names of our own
+    pages = f"({ranged}) UNION ALL ({indexed})"
+    return MESSAGES_OF_SENDS.format(sends=sends, pages=pages, order=order_of(window))
+
+
+def has_status(send: str, *statuses: MessageStatus) -> str:
+    """SQL: whether a message of a send has one of these statuses. `send`: its ID, in SQL.
+
+    OFFSET 0: look-ups in an index, not a join with all messages.
+    """
+    client = f"(SELECT whole.client_id FROM send AS whole WHERE whole.id = {send})"  # noqa: S608
+    first, last = (f"({each.format(send, since=NO_ID)})" for each in (FIRST_OF_SEND, LAST_OF_SEND))
+    found = []
+    for status in statuses:
+        for ends, of_send in (
+            ((send, last_of(send)), follows(send)),
+            ((first, last), IS_BY_SEND.format(send)),
+        ):
+            condition = WITH_STATUS.format(
+                client=client, status=status, first=ends[0], last=ends[1]
+            )
+            found.append(f"EXISTS (SELECT FROM message WHERE {condition} AND {of_send} OFFSET 0)")
+    return f"({' OR '.join(found)})"
 
 
 def add_message_filter(wanted: Filter, filter: MessageFilter) -> None:

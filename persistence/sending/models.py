@@ -66,7 +66,8 @@ class Message(Model):
     its time has come, `priority` is higher by `domain.sending.messages.LATER`. `deleted_at`: when
     the client removed it from its lists. `provider_account_id`: the account that submits it; with a
     `route_id`, it can be another one than the send's. `route_charged`: what that account's pool has
-    paid for it: see `domain.dispatch.settlement`.
+    paid for it: see `domain.dispatch.settlement`. `by_send`: null if its ID follows that of its
+    send, see `persistence.sending.of_send`; true if an index by send has it.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -95,6 +96,7 @@ class Message(Model):
     deleted_at = fields.DatetimeField(null=True)
     route_id = fields.UUIDField(null=True)
     route_charged = fields.BigIntField(null=True)
+    by_send = fields.BooleanField(null=True, db_default=True)
 
     class Meta:
         table = "message"

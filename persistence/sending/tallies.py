@@ -20,6 +20,7 @@ from uuid import UUID
 from domain.sending.messages import MessageStatus
 from persistence.database import connection
 from persistence.sending.messages import first_of_sends
+from persistence.sending.of_send import messages_of
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -60,7 +61,7 @@ def counts_of(send_ids: str, first_message_id: str) -> str:
     WHERE send.id = ANY({send_ids}::uuid[]) AND {HAS_TALLY}
     UNION ALL
     SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
-        SELECT {counted} FROM message WHERE send_id = send.id AND message.id >= {first_message_id}
+        SELECT {counted} FROM {messages_of("send.id", "status", since=first_message_id)}
     ) AS counts
     WHERE send.id = ANY({send_ids}::uuid[]) AND NOT ({HAS_TALLY})
     """  # noqa: S608 - names of our own

@@ -158,8 +158,7 @@ async def templates(
     info: Info,
     window: Window[TextKey],
     search: Annotated[
-        str | None,
-        argument(description="Only templates with this text in their name, ignoring case."),
+        str | None, argument(description="Only templates with this in their name, in any case.")
     ] = None,
 ) -> Page[Template]:
     """The client's templates."""

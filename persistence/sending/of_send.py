@@ -1,0 +1,71 @@
+"""The messages of sends, as pieces of SQL.
+
+The IDs of the messages follow the ID of their send (`domain.ids.new_send_id`): they are a range of
+the primary key, and no index has to be written for them. Messages of earlier releases have other
+IDs: they have `by_send`, and are found by the index `message_of_earlier_send`. A send can have
+both: the program of the previous release may write a part of a job. So each read looks at both
+places; of the wrong one, it reads no row.
+
+In the range, `send_id` is compared so that PostgreSQL does not expect too few rows.
+"""
+
+from __future__ import annotations
+
+NO_ID = "'00000000-0000-0000-0000-000000000000'"
+
+
+def last_of(send: str) -> str:
+    """SQL: the last ID that a message of a send can have. `send`: its ID, in SQL."""
+    return f"(left({send}::uuid::text, 30) || 'ffffff')::uuid"
+
+
+def in_range(send: str) -> str:
+    """The condition for messages with IDs that follow that of their send."""
+    return f"message.id <= {last_of(send)} AND {follows(send)}"
+
+
+def next_in_range(send: str) -> str:
+    """The same for the first rows in the order of IDs.
+
+    For a pair, PostgreSQL expects more rows than for a range. So it reads as many as it needs from
+    the primary key, and does not sort the whole range.
+    """
+    return (
+        f"(message.id, message.send_id) <= ({last_of(send)}, {last_of(send)}) AND {follows(send)}"
+    )
+
+
+def follows(send: str) -> str:
+    """The same without the end of the range, which would lead PostgreSQL to the primary key."""
+    return (
+        f"message.id > {send}"
+        f" AND coalesce(message.send_id = {send} AND message.by_send IS NULL, false)"
+    )
+
+
+def by_index(send: str, *, since: str) -> str:
+    """The condition for messages of earlier releases. `since`: see `first_of_sends`."""
+    return f"message.by_send AND message.send_id = {send} AND message.id >= {since}"
+
+
+def messages_of(send: str, columns: str, *, since: str = NO_ID) -> str:
+    """SQL for FROM: the messages of a send.
+
+    OFFSET 0: a further condition, such as for a status, does not lead PostgreSQL to another index.
+    """
+    return f"""(
+    SELECT * FROM (SELECT {columns} FROM message WHERE {in_range(send)} OFFSET 0) AS ranged
+    UNION ALL
+    SELECT * FROM (
+        SELECT {columns} FROM message WHERE {by_index(send, since=since)} OFFSET 0) AS indexed
+    ) AS message"""  # noqa: S608 - names of our own
+
+
+def messages_between(columns: str) -> str:
+    """SQL for FROM: the messages of the sends with IDs after $1, up to $2."""
+    return f"""(
+    SELECT {columns} FROM message
+    WHERE by_send IS NULL AND id > {last_of("$1")} AND id <= {last_of("$2")}
+    UNION ALL
+    SELECT {columns} FROM message WHERE by_send AND send_id > $1 AND send_id <= $2
+    ) AS message"""  # noqa: S608 - names of our own
