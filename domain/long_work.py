@@ -55,10 +55,10 @@ class WorkFailed(Exception):
 
 
 class SpacedWork:
-    """Works of some milliseconds in the event loop, such as reading the JSON of a large body.
+    """Work of some milliseconds in the event loop, such as reading the JSON of a large body.
 
-    One is done at a time, and after each one the loop is free for as long as it took. If ten large
-    bodies arrive together, a small request need not wait for all of them.
+    One piece is done at a time, and after each the loop is free for as long as it took. If ten
+    large bodies arrive together, a small request need not wait for all of them.
     """
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 class Loop:
     """Runs a step at an interval, or at once again if the step returns True (there may be more).
 
-    `least_rest`: how long a pause is at least, in times of the step before it, so that steps that
+    `least_rest`: the shortest pause, as a multiple of the time of the step before it. So steps that
     have become slow do not take all of the database's time. At most LONGEST_REST_SECONDS.
     A step that fails is logged and repeated after a pause.
     """
@@ -305,7 +305,7 @@ class Batcher(Generic[Request, Answer]):
     def _take(self) -> list[_Asked[Request, Answer]]:
         """A share of the requests, in order, without those that wait for a batch under way.
 
-        Others of the same turn come along: they could not go into another batch.
+        Includes waiting requests of the same turns: they could not go into another batch.
         """
         batch: list[_Asked[Request, Answer]] = []
         passed: list[_Asked[Request, Answer]] = []

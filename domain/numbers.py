@@ -109,7 +109,7 @@ class Normaliser:
         readings = self.normalise_many((raw,))
         if not has_plus:
             abroad = _unchanged(e164(written, self._area_codes), written)
-            # Only region +1 is used to numbers without a prefix for national calls.
+            # Only in region +1 are national numbers written without a prefix.
             readings.insert(1 if self._home.code == "1" else 0, abroad)
         valid = [number for number in readings if number]
         return list(dict.fromkeys(valid or self._possible_numbers(written, has_plus=has_plus)))
@@ -128,7 +128,7 @@ class Normaliser:
     def _all_are_e164(self, chunk: Sequence[str]) -> bool:
         """Whether all of a long chunk are valid E.164 of this region. One match is quick for all.
 
-        Counting comes first: a chunk of mixed spellings is not matched in vain.
+        The plus codes are counted first, so that a chunk of mixed spellings is not matched at all.
         """
         if len(chunk) < _LONG_CHUNK or not chunk[0].startswith(self._plus_code):
             return False

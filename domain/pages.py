@@ -1,4 +1,4 @@
-"""Lists are read in pages, by the key that orders them, never by offset; and searches in them."""
+"""Pages of lists, which are read by the key that orders them and never by offset; searches."""
 
 from __future__ import annotations
 

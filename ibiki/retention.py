@@ -110,7 +110,7 @@ async def run_retention(
     report_file: Callable[[Path], None] = lambda path: None,
     rest: float = REST,
 ) -> AsyncIterator[Found]:
-    """Closes months that are due, exports what goes, and drops it. Yields what is gone.
+    """Closes months that are due, then exports and drops old rows. Yields what was dropped.
 
     Raises LedgerDoesNotHold. If another audit is in progress, months are closed the next time.
     """
@@ -146,7 +146,7 @@ async def export_months(
     report_file: Callable[[Path], None] = lambda path: None,
     rest: float = REST,
 ) -> Exported:
-    """Writes the rows of whole months that would go. Files that are there are never changed."""
+    """Writes the rows of whole months that would be dropped. Never changes a file that exists."""
     exported = await begin_export(store)
     hashes = {each.month: each.hash.hex() for each in await store.read_checkpoints()}
     files: MonthFiles | None = None

@@ -22,7 +22,7 @@ from domain.transactions import changing
 MOST_ENDPOINTS = 10
 LONGEST_DESCRIPTION = 200
 OVERLAP_HOURS = 24
-"""How long the secret before is still used, beside the new one."""
+"""How long the previous secret signs beside the new one."""
 
 PAUSED_BY_HAND = "A user paused it."
 CHOSEN = tuple(each for each in EventType if each is not EventType.WEBHOOK_TEST)
@@ -89,7 +89,7 @@ class Hooks:
         return endpoint
 
     async def rotate(self, actor: Actor, endpoint_id: UUID) -> NewSecret:
-        """Gives an endpoint a new secret. The one before signs too for a day. Raises NotFound."""
+        """Gives an endpoint a new secret. The previous one signs for a day. Raises NotFound."""
         scope, secret = message_scope(actor), _new_secret()
         async with changing(self.store) as tx:
             await self.store.find_endpoint(scope, endpoint_id, tx=tx)

@@ -61,7 +61,7 @@ class HookQueue(Protocol):
 
 
 class HookUpkeep(Protocol):
-    """What is done about deliveries once in a while."""
+    """The upkeep of deliveries."""
 
     async def queue_finished_sends(self) -> bool:
         """Writes the deliveries of sends that were finished since the last call."""
@@ -165,7 +165,7 @@ class EndpointStore(Transactional, Protocol):
     async def replace_secret(
         self, tx: Transaction, endpoint_id: UUID, secret: bytes, *, overlap_hours: float
     ) -> None:
-        """Sets a new secret. The one before signs too for these hours."""
+        """Sets a new secret. The previous one signs for these hours, too."""
         ...
 
     async def drop_endpoint(self, tx: Transaction, endpoint_id: UUID) -> None:
@@ -208,7 +208,7 @@ class SecretStore(Transactional, Protocol):
     async def lock_secrets(
         self, tx: Transaction, endpoint_id: UUID
     ) -> tuple[bytes | None, bytes | None]:
-        """The encrypted secret and the one before, FOR UPDATE."""
+        """The encrypted secret and the previous one, FOR UPDATE."""
         ...
 
     async def write_secrets(

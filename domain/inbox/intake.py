@@ -63,7 +63,7 @@ class Intake:
         """Stores what has arrived, then refuses more."""
         await self._batcher.stop()
         await self._counting.stop()
-        with suppress(*AWAY):  # the last counts are not worth a wait for the database
+        with suppress(*AWAY):  # the last counts can be lost
             await self._write_refusals()
 
     def listen(self, listener: Callable[[], None]) -> None:

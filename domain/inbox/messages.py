@@ -297,7 +297,7 @@ class CancelledSend:
 
 
 def _kind_of(provider: str) -> str:
-    """Without settings, the accounts at the first provider are simulated, and called the same."""
+    """The name in the URL of its webhooks: the simulated provider uses that of another one."""
     return SIMULATED_AS if provider == SIMULATED else provider
 
 

@@ -47,8 +47,8 @@ class PoolSigns:
     if the account is paused. `overdue`: messages that have been due for five minutes, counted if no
     call was started in these minutes; `is_dispatching`: whether any was, or none had to be.
     `unknown`: messages that have been UNKNOWN for an hour. `low_clients`: clients below their
-    threshold. `failing_hooks`: webhook endpoints of
-    clients that have failed for a day. `stopped_at`: a person has paused the account.
+    threshold. `failing_hooks`: webhook endpoints of clients that have failed for a day.
+    `stopped_at`: a person has paused the account.
     """
 
     added_at: datetime

@@ -179,7 +179,7 @@ class AuditStore(Protocol):
         ...
 
     def steady_reads(self) -> AbstractAsyncContextManager[None]:
-        """In the block, pages have all that was committed before it. A replica may have them."""
+        """Pages read in the block, perhaps on a replica, see all that was committed before it."""
         ...
 
     async def next_accounts(

@@ -1,4 +1,4 @@
-"""Balances: the figures of an account, its group and its pool, who sees them, and their worth.
+"""Balances: figures of an account, its group and its pool, who sees them, and their USD value.
 
 USD is a label and never part of unit arithmetic. All arithmetic is exact and rounds half up.
 """
@@ -266,7 +266,7 @@ def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
 
 
 def units_of_reading(reading: Decimal, valuation: Valuation) -> int:
-    """The whole units that a reading is worth.
+    """A reading in whole units.
 
     AS_IS: the reading without its fraction, because no message can be paid with it.
     EGOSMS_OWN: x 10/7, rounded half up to the nearest 10 (70000 -> 100000).

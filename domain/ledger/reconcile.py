@@ -88,7 +88,7 @@ async def _correct(store: ReconcileStore, run: Reconciliation, send_id: UUID) ->
     async with store.transaction() as tx:
         upstream = await store.share_provider_account(tx, send_id)
         # Every transfer of a send locks its account. Under this lock no message of the send can be
-        # settled or cancelled, so its messages and its transfers belong together.
+        # settled or cancelled, and no transfer of it can be written.
         send = await store.lock_checked_send(tx, send_id, epoch=upstream.epoch)
         if send.units != 0:
             await _write(store, run, upstream, send, tx)

@@ -1,6 +1,6 @@
 """Sync: sets a pool to the balance that the provider reports. Moves no client's units.
 
-Two things make this harder than it looks.
+Two things have to be taken into account.
 
 *In flight.* Messages that are charged here but that the provider has not accepted yet are not in
 its reading: pool := reading - in flight. No message may be submitted between the reading and the

@@ -37,7 +37,7 @@ class Part(StrEnum):
 
 
 TEXTS = (Part.SENDS, Part.MESSAGE_TEXTS, Part.INBOUND_TEXTS, Part.EVENT_BODIES)
-# A conversation goes with its last message.
+# A conversation is dropped with its last message.
 ROWS = (Part.MESSAGES, Part.INBOUND, Part.CONVERSATIONS, Part.EVENTS, Part.SENDS)
 EXPORTED = (Part.MESSAGES, Part.INBOUND, Part.EVENTS, Part.ATTEMPTS)
 OF_A_PERSON = (
@@ -85,7 +85,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What goes, or would go, of one month and one client. `client_id`: None is no client's."""
+    """What is dropped of a month and a client, or would be. `client_id`: None is no client's."""
 
     part: Part
     month: str

@@ -39,7 +39,7 @@ class Clients:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What is older than this moment goes, of these clients."""
+    """Rows of these clients that are older than this moment are dropped."""
 
     clients: Clients
     before: datetime
@@ -55,7 +55,7 @@ class Rules:
     of_clients: Mapping[UUID, Retention] = field(default_factory=dict)
 
     def text_limits(self, now: datetime) -> list[Limit]:
-        """Before when texts go."""
+        """Texts from before these moments are dropped."""
         days = {
             client: self.default.text_days if each.text_days is None else each.text_days
             for client, each in self.of_clients.items()
@@ -66,14 +66,14 @@ class Rules:
         ]
 
     def month_limits(self, now: datetime) -> list[Limit]:
-        """Before when whole months go: the first moment of a month."""
+        """Months before these moments are dropped. Each is the first moment of a month."""
         return [
             Limit(clients, months_before(now, count), f"months {count} {clients.key}")
             for count, clients in _groups(self.default.months, self._months())
         ]
 
     def all_months_before(self, now: datetime) -> datetime | None:
-        """Before when months go for every client. None: some client keeps them for ever."""
+        """The moment before which all clients drop months. None: a client keeps them for ever."""
         counts = [self.default.months, *self._months().values()]
         return None if not all(counts) else months_before(now, max(each or 0 for each in counts))
 

@@ -311,7 +311,7 @@ class _Single:
         return repeated
 
     async def _refuse_early(self, tx: Transaction) -> None:
-        """Saves the writing of rows that would be rolled back."""
+        """Refuses before rows are written that would be rolled back."""
         held = await self.store.held(self.send.payer.account_id, tx=tx)
         if held < self.send.cost:
             raise _RolledBack(Refused(_insufficient(self.send, held)))

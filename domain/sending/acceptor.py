@@ -99,7 +99,7 @@ class Acceptor:
     async def _accept(self, send: NewSend, *, give_up_at: float) -> AcceptResult:
         postponed: Postponed | None = None
         if send.payer.account_id in self._locked_accounts:
-            postponed = Postponed(account_locked=True)  # do not hold up a batch once more
+            postponed = Postponed(account_locked=True)  # do not delay another batch
         while True:
             if postponed is not None and postponed.account_locked:
                 if self._postponed >= MOST_POSTPONED:
@@ -122,7 +122,7 @@ class Acceptor:
             async with self._large:
                 return await self._accept_alone(send, None)
         if send.has_options:
-            # It takes several statements more: they must not hold up a batch.
+            # It takes several statements more: they must not delay a batch.
             async with self._with_options:
                 return await self._accept_alone(send, None)
         return await self._batcher.ask(send)

@@ -37,7 +37,7 @@ def retention(
         raise CommandError("Parquet needs pyarrow: install ibiki[parquet], or use --format csv.")
     if apply and export is None and not without_export:
         raise CommandError(
-            "Give --export DIR to write messages to files before they go, or --without-export."
+            "Give --export DIR to write messages to files before the drop, or --without-export."
         )
     if export is not None:
         check_writable(export, "--export")
@@ -135,7 +135,7 @@ async def _print(
         for (month, part, client), (count, size) in sorted(rows.items(), key=lambda row: row[0][:2])
     ]
     total = sum(count for count, _ in rows.values())
-    verb = "are gone" if done else "would go. Nothing was changed: add --apply"
+    verb = "were dropped" if done else "would be dropped. Nothing was changed: add --apply"
     print_result(
         as_json,
         {

@@ -94,7 +94,7 @@ def retention(
     apply: Apply = False,
     export: Annotated[
         Path | None,
-        typer.Option(help="Write messages to files in this directory before they go."),
+        typer.Option(help="Write messages to files in this directory before they are dropped."),
     ] = None,
     format: Annotated[ExportFormat, typer.Option(help="Of these files.")] = ExportFormat.CSV,
     without_export: Annotated[
@@ -103,7 +103,7 @@ def retention(
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
-    """Drop texts and whole months that are older than the rules say. First only says what.
+    """Drop texts and whole months that are older than the rules say. Without --apply, say which.
 
     Safe to interrupt and to run again. Messages can be sent meanwhile.
     """
@@ -147,7 +147,7 @@ def erase_person(
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
-    """Drop messages, contacts and events of a phone number. First only says what.
+    """Drop messages, contacts and events of a phone number. Without --apply, only say which.
 
     Charges and opt-outs stay. Messages that are not finished stay, too: run it again later.
     """

@@ -4,8 +4,8 @@
 responses. `OriginCheck` refuses requests from web pages of other origins. `NoSecretsInUrls` refuses
 credentials in a URL. `BoundedBodies` limits the size of a body and the time that it may take.
 
-The last three wait for nothing, so they are no coroutines: they return that of the application
-inside. So do the functions that send a response through them.
+The last three await nothing. So they are plain functions that return the coroutine of the
+application inside. The same holds for the functions that send a response through them.
 """
 
 from __future__ import annotations

@@ -21,4 +21,4 @@ class RetentionSettings(Group):
     daily: bool = False
     """Whether the program drops what is too old, once a day."""
     export: Path | None = None
-    """The directory in which the daily run writes messages before they go."""
+    """The directory in which the daily run writes messages before it drops them."""

@@ -34,7 +34,7 @@ async def ibiki(old: Old, directory: Path, *arguments: str) -> str:
 
 async def test_the_commands_say_what_goes_and_drop_it(old: Old, tmp_path: Path) -> None:
     planned = await ibiki(old, tmp_path, "retention")
-    assert "would go. Nothing was changed: add --apply." in planned.splitlines()[-1]
+    assert "would be dropped. Nothing was changed: add --apply." in planned.splitlines()[-1]
     assert await rows("message") == 12
     client = ids.encode(Kind.CLIENT, old.app.sibling.client_id)
     kept = await ibiki(old, tmp_path, "set-retention", client, "--months", "0")

@@ -21,7 +21,7 @@ _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text of a client with a name. Names differ in more than their case."""
+    """A text of a client with a name. Two names never differ only in case."""
 
     id: UUID
     client_id: UUID
