@@ -58,7 +58,7 @@ async def list_page(
 
 
 def order_columns(order: str, text: str) -> tuple[list[str], Callable[[tuple[Any, UUID]], Any]]:
-    """The columns of the orders NEWEST and OLDEST, and of any other one: by a text, in any case.
+    """The columns of the orders NEWEST and OLDEST, and of any other one: by a text, ignoring case.
 
     Also a function that makes the values of these columns of a key (text, ID). `text`: an
     annotation with the text in lower case. PostgreSQL lowers the key too: its rules for letters

@@ -66,6 +66,11 @@ def decode(kind: Kind, text: str) -> UUID:
     return key
 
 
+def decode_given(kind: Kind, text: str | None) -> UUID | None:
+    """The same for an ID that may be absent: None for None."""
+    return None if text is None else decode(kind, text)
+
+
 def find(kind: Kind, text: str) -> UUID | None:
     """The UUID of an ID of this kind; None for anything else."""
     prefix, _, body = text.partition("_")

@@ -116,7 +116,7 @@ _LEDGER = {
         "OPENING": "The first reading of a pool, or an imported opening balance.",
         "ALLOCATION": "Units moved between the pool or a group and a client or a group.",
         "SEND": "The charge of a send.",
-        "REFUND": "The charge of messages that the provider did not accept, or were cancelled.",
+        "REFUND": "The refund of messages that were cancelled or that the provider did not accept.",
         "SYNC": "The pool was set to the balance that the provider reported.",
         "RECONCILE": "A correction by a reconciliation.",
         "ROUTE_CREDIT": "What a pool gets back because another account sent its clients' messages.",

@@ -163,7 +163,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     Units: strawberry.scalar(
         name="Units",
         description="Whole units of a pool: credits, or currency units such as UGX. "
-        "JSON number, never a fraction, at most 2^53 - 1 either way.",
+        "A JSON number without a fraction, from -(2^53 - 1) to 2^53 - 1.",
         serialize=write_units,
         parse_value=read_units,
         parse_literal=_units_literal,

@@ -43,7 +43,7 @@ class Endpoint:
 
     @property
     def old_secret_until(self) -> datetime | None:
-        """Until when the secret before signs too. None if it does not."""
+        """Until when the previous secret signs as well. None if it does not."""
         until = self.previous_until
         return until if until is not None and until > self.seen_at else None
 

@@ -50,7 +50,7 @@ class Actor:
     """The user of one request, with everything that decisions about the request need.
 
     `credential_id`: the session or API key of the request. `client_id`: the client that the user
-    sends from (a supervisor may have one: direct mode). `client_status`: as stored, in any case.
+    sends from (a supervisor may have one: direct mode). `client_status`: as stored.
     """
 
     user_id: UUID
@@ -134,7 +134,7 @@ def balance_scope(actor: Actor) -> Scope:
 
 
 def is_active(status: str | None) -> bool:
-    """Whether a stored status allows sends: in any case, and with stray blanks."""
+    """Whether a stored status allows sends. Case and blanks around it do not matter."""
     return (status or "").strip().upper() == "ACTIVE"
 
 

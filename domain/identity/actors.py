@@ -89,7 +89,7 @@ class Actors:
         try:
             await self._read_changes()
         except Exception as failure:  # noqa: BLE001 - the change itself is committed
-            # The change is valid in any case. The next poll reads it.
+            # The change is stored whatever happens here. The next poll reads it.
             log_failure(log, TASK, failure, 1)
 
     def start(self) -> None:

@@ -134,7 +134,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class ClientFilter:
-    """Which clients to list. None does not restrict. `search`: a part of the name, in any case."""
+    """Which clients to list. None does not restrict. `search`: in the name, ignoring case."""
 
     search: str | None = None
     group_id: UUID | None = None
@@ -143,7 +143,7 @@ class ClientFilter:
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which users to list. None does not restrict. `search`: a part of the email, in any case."""
+    """Which users to list. None does not restrict. `search`: a part of the email, ignoring case."""
 
     search: str | None = None
     client_id: UUID | None = None

@@ -128,7 +128,7 @@ class SessionStore(Transactional, Protocol):
     """Sessions with their refresh tokens. Secrets are stored as hashes."""
 
     async def find_login(self, email: str) -> Login | None:
-        """The user with that email, in any case, unless the user is disabled."""
+        """The user with that email, ignoring case, unless the user is disabled."""
         ...
 
     async def begin_session(self, tx: Transaction, login: Login, session_id: UUID) -> bool:

@@ -21,7 +21,7 @@ class FindsPayers(Protocol):
     async def find_payers(
         self, scope: Everything, emails: Sequence[str]
     ) -> Mapping[str, tuple[Payer, bool]]:
-        """The accounts of the clients of users with these emails in any case, by email as given.
+        """The accounts of the clients of users with these emails, ignoring case, by email as given.
 
         With each: whether the client owns the provider account.
         """
@@ -70,7 +70,7 @@ class ClientStore(IdentityStore, Protocol):
     async def find_users_by_email(
         self, scope: Everything, emails: Sequence[str], *, tx: Transaction | None = None
     ) -> Mapping[str, User]:
-        """The users with these emails in any case, by email as given."""
+        """The users with these emails, ignoring case, by email as given."""
         ...
 
 

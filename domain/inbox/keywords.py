@@ -63,7 +63,7 @@ class Keyword(StrEnum):
 
 
 class Keywords:
-    """Recognises keywords in any case and punctuation, with or without accents."""
+    """Recognises keywords. Case, punctuation and accents do not matter."""
 
     def __init__(self, own_stop_words: Iterable[str] = ()) -> None:
         """`own_stop_words`: the operator's, in addition to the default ones."""

@@ -71,7 +71,7 @@ class SendArchive(Protocol):
     ) -> Page[Message]:
         """The outbound messages of a scope, newest first.
 
-        `search`: a part of the number or of the text, taken literally, in any case.
+        `search`: a part of the number or of the text, taken literally, ignoring case.
         """
         ...
 
@@ -119,15 +119,15 @@ class Templates(Transactional, Protocol):
     async def read_templates(
         self, scope: Scope, window: Window[TextKey], *, search: str | None = None
     ) -> Page[Template]:
-        """The templates of a scope, by name. `search`: a part of the name, in any case."""
+        """The templates of a scope, by name. `search`: a part of the name, ignoring case."""
         ...
 
     async def find_templates(self, scope: OfClient, names: Sequence[str]) -> dict[str, Template]:
-        """Those of the names that the client has a template of, in any case."""
+        """Those of the names that the client has a template of, ignoring case."""
         ...
 
     async def save_template(self, tx: Transaction, template: Template) -> tuple[Template, int]:
-        """Adds a template, or changes the text of the client's one with this name, in any case.
+        """Adds a template, or changes the text of the client's one with this name, ignoring case.
 
         Returns it as it is then, and how many templates the client has. Locks the client until the
         transaction ends.

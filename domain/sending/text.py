@@ -155,7 +155,7 @@ TEMPLATE_FIELD = "template"
 
 @dataclass(frozen=True, slots=True)
 class FromTemplate:
-    """A text that is made of the template with this name. `values`: by placeholder, in any case."""
+    """A text made of the template with this name. `values`: by placeholder, ignoring case."""
 
     name: str
     values: Mapping[str, str]
@@ -226,7 +226,7 @@ async def fill_in(
 async def find_by_name(
     store: Templates, scope: OfClient, names: Iterable[str]
 ) -> dict[str, Template]:
-    """The template of each name, in any case. Raises NotFound if one does not exist."""
+    """The template of each name, ignoring case. Raises NotFound if one does not exist."""
     written = {name: normalize("NFC", name).strip() for name in names}
     # Others cannot be saved, and the database would not take some of them.
     if not all(map(str.isprintable, written.values())):

@@ -16,7 +16,7 @@ MOST_FOUND = 1_000
 
 
 async def client_named(text: str) -> Client:
-    """The client with this ID, with a user of this email, or with this name in any case.
+    """The client with this ID, with a user of this email, or with this name, ignoring case.
 
     Raises CommandError if there is none, or if several have this name.
     """

@@ -11,14 +11,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from domain.errors import InvalidFile, RateLimited, Refusal, TryAgain
+from domain.errors import InvalidFile, TryAgain
 from domain.identity.access import own_scope, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import keep_upload
-from ibiki.http.requests import RequestRefused, bearer_of, headers_of, try_again
+from ibiki.http.csv_files import http_refusals
+from ibiki.http.requests import RequestRefused, bearer_of, headers_of
 from resolvers import ids
 from resolvers.ids import Kind
 
@@ -40,7 +41,6 @@ MEDIA_TYPES = frozenset(
         "application/octet-stream",
     }
 )
-STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 
 
 class Uploads:
@@ -58,18 +58,17 @@ class Uploads:
         """Stores the file and describes its columns. Raises RequestRefused."""
         headers = headers_of(request.scope)
         actor = await bearer_of(self._authenticator, headers)
-        try:
+        with http_refusals():
             actor = require(actor)
             scope = own_scope(actor)
             charset = charset_of(headers)
-            with self._installation.file_limits.arriving_file(scope.client_id) as file:
-                await _write(request, file)
-                upload = await keep_upload(self._installation, actor, file, charset=charset)
-        except Refusal as refusal:
-            raise _refused(refusal) from None
-        except OSError as error:  # for example if the disk is full
-            log.error("a file could not be written", extra={"reason": error.strerror})
-            raise try_again(TryAgain()) from error
+            try:
+                with self._installation.file_limits.arriving_file(scope.client_id) as file:
+                    await _write(request, file)
+                    upload = await keep_upload(self._installation, actor, file, charset=charset)
+            except OSError as error:  # for example if the disk is full
+                log.error("a file could not be written", extra={"reason": error.strerror})
+                raise TryAgain from error
         return JSONResponse(_answer(upload), status_code=201)
 
 
@@ -129,13 +128,3 @@ async def _write(request: Request, file: BinaryIO) -> None:
     except ClientDisconnect:
         raise RequestRefused(400, "The body is incomplete.") from None
     await asyncio.to_thread(file.write, b"".join(waiting))
-
-
-def _refused(refusal: Refusal) -> RequestRefused:
-    """The HTTP response for a refusal of the domain."""
-    if isinstance(refusal, TryAgain):
-        return try_again(refusal)
-    if isinstance(refusal, RateLimited):
-        retry = [(b"retry-after", b"%d" % refusal.retry_after_seconds)]
-        return RequestRefused(429, str(refusal), code=refusal.code, headers=retry)
-    return RequestRefused(STATUS.get(refusal.code, 400), str(refusal), code=refusal.code)

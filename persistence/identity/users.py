@@ -37,13 +37,13 @@ async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | No
 
 
 async def find_user_by_email(email: str) -> User | None:
-    """The user with that email, in any case, disabled or not."""
+    """The user with that email, ignoring case, disabled or not."""
     row = await users_with_email(email).first()
     return None if row is None else _user(row)
 
 
 def users_with_email(email: str) -> QuerySet[models.User]:
-    """The user with that email, in any case.
+    """The user with that email, ignoring case.
 
     PostgreSQL lowers both sides, because the unique index uses its rules for letters.
     """

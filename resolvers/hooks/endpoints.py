@@ -71,7 +71,7 @@ async def webhook_endpoint_updated(
 @requires(account=True)
 async def create_webhook_endpoint(info: Info, input: CreateWebhookEndpointInput) -> NewSecret:
     """Adds an endpoint."""
-    client_id = None if input.client_id is None else ids.decode(Kind.CLIENT, input.client_id)
+    client_id = ids.decode_given(Kind.CLIENT, input.client_id)
     return await info.context.installation.hooks.create(
         actor_of(info),
         client_id=client_id,

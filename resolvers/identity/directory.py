@@ -73,7 +73,8 @@ async def clients(
     info: Info,
     window: Window[TextKey],
     search: Annotated[
-        str | None, argument(description="Only clients with this text in their name, in any case.")
+        str | None,
+        argument(description="Only clients with this text in their name, ignoring case."),
     ] = None,
     group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
     filter: Annotated[ClientFilter | None, argument(description="Which clients to list.")] = None,
@@ -84,7 +85,7 @@ async def clients(
     """Clients."""
     wanted = domain_directory.ClientFilter(
         search=search_of(search),
-        group_id=_decoded(Kind.GROUP, group_id),
+        group_id=ids.decode_given(Kind.GROUP, group_id),
         status=filter.status if filter else None,
     )
     return await info.context.installation.store.list_clients(
@@ -98,7 +99,7 @@ async def user_page(
     window: Window[TextKey],
     client_id: Annotated[ID | None, argument(description="Only users of this client.")] = None,
     search: Annotated[
-        str | None, argument(description="Only users with this text in their email, in any case.")
+        str | None, argument(description="Only users with this text in their email, ignoring case.")
     ] = None,
     filter: Annotated[UserFilter | None, argument(description="Which users to list.")] = None,
     order_by: Annotated[
@@ -108,8 +109,8 @@ async def user_page(
     """Users."""
     wanted = domain_directory.UserFilter(
         search=search_of(search),
-        client_id=_decoded(Kind.CLIENT, client_id),
-        group_id=_decoded(Kind.GROUP, filter.group_id if filter else None),
+        client_id=ids.decode_given(Kind.CLIENT, client_id),
+        group_id=ids.decode_given(Kind.GROUP, filter.group_id if filter else None),
         role=filter.role if filter else None,
         disabled=filter.disabled if filter else None,
     )
@@ -144,7 +145,7 @@ async def create_client(info: Info, input: CreateClientInput) -> Client:
     new = domain_clients.NewClient(
         name=input.name,
         business=input.business,
-        group_id=_decoded(Kind.GROUP, input.group_id),
+        group_id=ids.decode_given(Kind.GROUP, input.group_id),
         rate_per_unit_usd=input.rate_per_unit_usd,
         assigned_numbers=input.assigned_numbers,
         low_balance_threshold=input.low_balance_threshold,
@@ -209,8 +210,8 @@ async def create_user(info: Info, input: CreateUserInput) -> User:
         email=input.email,
         password=input.password,
         role=input.role,
-        client_id=_decoded(Kind.CLIENT, input.client_id),
-        group_id=_decoded(Kind.GROUP, input.group_id),
+        client_id=ids.decode_given(Kind.CLIENT, input.client_id),
+        group_id=ids.decode_given(Kind.GROUP, input.group_id),
     )
     return await domain_users.create_user(installation.store, installation.passwords, new)
 
@@ -234,7 +235,7 @@ async def update_user(info: Info, input: UpdateUserInput) -> User:
 
 def _own_client(actor: Actor, given: ID | None) -> UUID:
     """The client that an admin names, or that of the actor. Raises InvalidInput, NotFound."""
-    client_id = _decoded(Kind.CLIENT, given) or actor.client_id
+    client_id = ids.decode_given(Kind.CLIENT, given) or actor.client_id
     if client_id is None:
         raise InvalidInput("clientId is required: name the client.", field="clientId")
     if actor.role is not Role.ADMIN and client_id != actor.client_id:
@@ -242,13 +243,9 @@ def _own_client(actor: Actor, given: ID | None) -> UUID:
     return client_id
 
 
-def _decoded(kind: Kind, id: ID | None) -> UUID | None:
-    return None if id is None else ids.decode(kind, id)
-
-
 def _changed(kind: Kind, given: object, name: str) -> UUID | Keep | None:
     id = updated_fields(given, name)[name]
-    return KEEP if id is KEEP else _decoded(kind, id)
+    return KEEP if id is KEEP else ids.decode_given(kind, id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ async def inbox(
     search: Annotated[
         str | None,
         argument(
-            description="Only those with this text in number, name or business, in any case. The"
+            description="Only those with this text in number, name or business, ignoring case. The"
             " search looks through the 20,000 conversations that were active last."
         ),
     ] = None,
@@ -69,12 +69,11 @@ async def reply(info: Info, input: ReplyInput) -> replying.Reply:
     """Sends one message back, through the line of the last inbound message."""
     actor = actor_of(info)
     replying.check_sender(actor)
-    named, answered = input.conversation_id, input.inbound_message_id
     return await replying.reply(
         info.context.installation,
         actor,
-        conversation_id=None if named is None else ids.decode(Kind.CONVERSATION, named),
-        inbound_id=None if answered is None else ids.decode(Kind.MESSAGE, answered),
+        conversation_id=ids.decode_given(Kind.CONVERSATION, input.conversation_id),
+        inbound_id=ids.decode_given(Kind.MESSAGE, input.inbound_message_id),
         text=input.text,
         key=input.idempotency_key,
     )

@@ -78,7 +78,8 @@ async def allocations(
     window: Window[UUID],
     group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
     search: Annotated[
-        str | None, argument(description="Only clients with this text in their name, in any case.")
+        str | None,
+        argument(description="Only clients with this text in their name, ignoring case."),
     ] = None,
 ) -> Page[Allocation]:
     """What the clients of the default pool hold, or those of a supervisor's group."""
@@ -86,7 +87,7 @@ async def allocations(
     return await info.context.installation.store.read_allocations(
         scope,
         window,
-        group_id=None if group_id is None else ids.decode(Kind.GROUP, group_id),
+        group_id=ids.decode_given(Kind.GROUP, group_id),
         search=search_of(search),
     )
 
@@ -101,8 +102,8 @@ async def provider_accounts(info: Info) -> list[ProviderAccountFigures]:
 async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
     """Moves units to a client or a group, or back."""
     actor, store = actor_of(info), info.context.installation.store
-    client_id = _decoded(Kind.CLIENT, input.client_id)
-    group_id = _decoded(Kind.GROUP, input.group_id)
+    client_id = ids.decode_given(Kind.CLIENT, input.client_id)
+    group_id = ids.decode_given(Kind.GROUP, input.group_id)
     asked = allocating.Allocation(
         client_id, group_id, input.units, note=input.note, key=input.idempotency_key
     )
@@ -178,8 +179,4 @@ def _filter(kind: TransferKind | None, filter: TransferFilter | None) -> Stateme
 
 def _view(info: Info, client_id: ID | None) -> BalanceView:
     actor = actor_of(info)
-    return view_of(actor, _decoded(Kind.CLIENT, client_id))
-
-
-def _decoded(kind: Kind, id: ID | None) -> UUID | None:
-    return None if id is None else ids.decode(kind, id)
+    return view_of(actor, ids.decode_given(Kind.CLIENT, client_id))

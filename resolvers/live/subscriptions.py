@@ -45,7 +45,7 @@ async def balance_updated(
 ) -> StateWatch[Balances]:
     """The balances that the actor can see, or those of the named client."""
     actor = actor_of(info)
-    view = view_of(actor, None if client_id is None else ids.decode(Kind.CLIENT, client_id))
+    view = view_of(actor, ids.decode_given(Kind.CLIENT, client_id))
     return StateWatch(
         read=partial(info.context.installation.store.read_balances, view),
         topics_of=topics_of_balances,

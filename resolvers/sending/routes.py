@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
-from strawberry import ID
-
 from domain.identity.access import Everything, Role
 from domain.sending.recipients import ProviderRoute
 from domain.sending.routes import NewRoute, delete_route, set_route
@@ -29,9 +25,9 @@ async def set_provider_route(info: Info, input: SetProviderRouteInput) -> Provid
         prefix=input.prefix,
         provider_account_id=ids.decode(Kind.PROVIDER_ACCOUNT, input.provider_account_id),
         cost=input.cost,
-        fallback_account_id=_account_id(input.fallback_account_id),
+        fallback_account_id=ids.decode_given(Kind.PROVIDER_ACCOUNT, input.fallback_account_id),
         fallback_cost=input.fallback_cost,
-        pool_id=_account_id(input.pool_id),
+        pool_id=ids.decode_given(Kind.PROVIDER_ACCOUNT, input.pool_id),
     )
     route = await set_route(installation.store, asked)
     await installation.routes.catch_up()
@@ -45,7 +41,3 @@ async def delete_provider_route(info: Info, input: DeleteProviderRouteInput) -> 
     route = await delete_route(installation.store, ids.decode(Kind.PROVIDER_ROUTE, input.id))
     await installation.routes.catch_up()
     return route
-
-
-def _account_id(id: ID | None) -> UUID | None:
-    return None if id is None else ids.decode(Kind.PROVIDER_ACCOUNT, id)

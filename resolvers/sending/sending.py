@@ -158,7 +158,8 @@ async def templates(
     info: Info,
     window: Window[TextKey],
     search: Annotated[
-        str | None, argument(description="Only templates with this in their name, in any case.")
+        str | None,
+        argument(description="Only templates with this text in their name, ignoring case."),
     ] = None,
 ) -> Page[Template]:
     """The client's templates."""

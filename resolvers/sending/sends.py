@@ -94,7 +94,7 @@ async def messages(
     search: Annotated[
         str | None,
         argument(
-            description="Only messages with this in their number or text, in any case. Of each"
+            description="Only messages with this in their number or text, ignoring case. Of each"
             " direction, the search looks through the 50,000 newest messages: give"
             " `filter.createdBefore` to search older ones."
         ),
@@ -128,7 +128,7 @@ async def message_stats(
     """Counts of the actor's outbound messages over time, or of the given client's."""
     actor, store = actor_of(info), info.context.installation.store
     scope = message_scope(actor)
-    named_id = None if client_id is None else ids.decode(Kind.CLIENT, client_id)
+    named_id = ids.decode_given(Kind.CLIENT, client_id)
     if named_id not in (None, actor.client_id):
         [client] = await load_clients(info, [named_id])
         if actor.role is not Role.ADMIN or client is None:

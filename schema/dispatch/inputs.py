@@ -28,7 +28,7 @@ class SettleUnknownInput:
 
 
 @strawberry.input(
-    description="Which UNKNOWN messages are meant. What is left out restricts nothing."
+    description="Which UNKNOWN messages are meant. An absent field does not restrict."
 )
 class UnknownFilterInput:
     send_id: strawberry.ID | None = optional("Messages of this send.")

@@ -28,7 +28,7 @@ class UnknownTotal:
 @stands_for(messages.SettledUnknowns)
 class SettledUnknowns:
     dry_run: bool = described("True if nothing was changed.")
-    messages: int = described("How many messages, all units together.")
+    messages: int = described("How many messages, in all units.")
     totals: list[UnknownTotal] = described("The same messages by unit.")
     remaining: int = described(
         "UNKNOWN messages that match and are not settled. One call ends after 20"

@@ -18,7 +18,7 @@ class CreateWebhookEndpointInput:
     events: list[EventType] = described("What to post.")
     description: str | None = optional("For people: at most 200 characters.")
     client_id: strawberry.ID | None = optional(
-        "Only for admins, and required for them: the client."
+        "The client. Required for an admin, and only for admins."
     )
 
 

@@ -73,7 +73,7 @@ class WebhookEndpoint(Node):
     paused_at: datetime | None = described("When it was paused.")
     pause_reason: str | None = described("Why it was paused, as a sentence.")
     old_secret_until: datetime | None = described(
-        "Until then, the secret before signs too. Null if there is none."
+        "Until this time, the previous secret signs as well. Null if it does not."
     )
     created_at: datetime = described("When it was created.")
     client = resolved_field(
@@ -135,7 +135,7 @@ class HookMutation:
         lookups.rotate_webhook_secret,
         WebhookEndpointSecret,
         refusals=(errors.NotFound,),
-        description="Gives an endpoint a new secret. For 24 hours, the secret before signs too.",
+        description="Gives an endpoint a new secret. For 24 hours, the previous one signs as well.",
     )
     test_webhook_endpoint = mutation_field(
         lookups.test_webhook_endpoint,

@@ -65,7 +65,7 @@ class Client(Node):
     )
     rate_per_unit_usd: Money | None = described(RATE)
     low_balance_threshold: Units | None = described(
-        "Below so many units, its balance is low. Null without a threshold."
+        "Its balance is low if it is less than this. Null without a threshold."
     )
     twilio_account_sid: str = described(
         "The account SID of the client in the Twilio-compatible API."

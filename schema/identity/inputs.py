@@ -12,7 +12,7 @@ from schema.values import Money, Units
 
 @strawberry.input(description="The credentials of a user.")
 class SignInInput:
-    email: str = described("The email address, in any case.")
+    email: str = described("The email address. Upper and lower case are the same.")
     password: str = described("The password of the user.")
 
 
@@ -38,7 +38,7 @@ class RevokeApiKeyInput:
 
 _RATE = "The value of one unit in USD, with at most 6 decimal places."
 _NUMBERS = "Numbers of the platform that belong to the client. They replace the present ones."
-_THRESHOLD = "Below so many units, the balance is low: see AccountBalance.isLow."
+_THRESHOLD = "The balance is low if it is less than this: see AccountBalance.isLow."
 _LENGTHS = "8 to 1024 characters."
 _CLIENT = "The account to send from. Required for the role CLIENT."
 _GROUP = "The group to manage. Required for the role SUPERVISOR."

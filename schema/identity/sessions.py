@@ -49,7 +49,7 @@ class OpenSession(Node):
 @strawberry.type(description="The credential of a program. It acts for its user.")
 @stands_for(ports.ApiKey)
 class ApiKey(Node):
-    id: strawberry.ID = id_of(Kind.API_KEY)
+    id: strawberry.ID = id_of(Kind.API_KEY, description="The ID of the key.")
     name: str = described("The name that the user gave it.")
     prefix: str = described("The beginning of the secret, to recognise it.")
     twilio_sid: str = described(

@@ -46,7 +46,9 @@ class WebhookEvent(Node):
     modem: str | None = described("The modem that it names.")
     port: str | None = described("The port that it names.")
     payload: JSON = described('The body as JSON, or {"text": …} if it is not JSON.')
-    times: int = described("How often: refused calls are counted per minute, without content.")
+    times: int = described(
+        "How many calls: refused ones of a minute are one event, without content."
+    )
 
 
 @strawberry.type(description="Whether webhook events arrive, and their latest results.")

@@ -17,7 +17,9 @@ from schema.nodes import Node
 from schema.values import id_of, stands_for
 
 
-@strawberry.type(description="An audit: it proves the ledger from its entries.")
+@strawberry.type(
+    description="An audit: it compares balances with transfers, and charges with messages."
+)
 @stands_for(domain.Audit)
 class LedgerAudit(Node):
     id: strawberry.ID = id_of(Kind.AUDIT)
@@ -46,7 +48,7 @@ class AuditQuery:
         LedgerAudit,
         description="The last finished audit of the ledger: every balance recomputed from the "
         "transfers, every message compared with its charge. startLedgerAudit runs a new one. If "
-        "there was none ever, this runs it: after 30 s it answers RATE_LIMITED, and the audit "
+        "there was never one, this starts it: after 30 s it answers RATE_LIMITED, and the audit "
         "goes on.",
     )
     ledger_audits = connection_field(
@@ -63,7 +65,7 @@ class AuditMutation:
         LedgerAudit,
         refusals=(errors.AlreadyRunning,),
         description="Starts an audit in the background: it recomputes every balance and changes "
-        "nothing. It starts from the checkpoint of the last closed month; with full, from the "
-        "beginning, and it computes every checkpoint again. One at a time. Follow it with "
-        "ledgerAuditProgress.",
+        "nothing. It starts from the checkpoint of the last closed month; with full, it starts "
+        "from the beginning and computes every checkpoint again. Only one audit runs at a time. "
+        "Follow it with ledgerAuditProgress.",
     )

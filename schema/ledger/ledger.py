@@ -34,9 +34,9 @@ class AccountBalance:
     )
     price_per_message: Units = described("Units charged for one message.")
     low_balance_threshold: Units | None = described(
-        "Below so many units, the balance is low. Null without a threshold."
+        "The balance is low if it is less than this. Null without a threshold."
     )
-    is_low: bool = described("Whether the client holds less than that.")
+    is_low: bool = described("Whether the client holds less than lowBalanceThreshold.")
 
 
 @strawberry.type(description="What a group holds.")
@@ -126,11 +126,11 @@ class Allocation:
 class Transfer:
     id: strawberry.ID = id_of(Kind.TRANSFER)
     kind: TransferKind = described("Why the units moved.")
-    amount: Units = described("Signed, as seen from the viewed account.")
+    amount: Units = described("Negative if units left the viewed account.")
     unit: str = described("The unit of the pool.")
     rate_per_unit_usd: Money | None = described("The rate at that time, if the transfer is valued.")
     balance_after: Units = described("Balance of the viewed account after this transfer.")
-    value_usd: Money | None = described("The value at that rate, in USD.")
+    value_usd: Money | None = described("The value at ratePerUnitUsd, in USD.")
     description: str = described("The transfer in words.")
     send_id: strawberry.ID | None = id_of(Kind.SEND)
     created_at: datetime = described("When the units moved.")
@@ -178,9 +178,9 @@ class ProviderAccount(Node):
     webhook_path = resolved_field(
         provider_accounts.webhook_path_of,
         str,
-        description="The path that the provider calls for this account, behind PUBLIC_URL. If the "
-        "provider can neither sign nor send a header, a slash and a WEBHOOK_SECRET follow. It is "
-        "needed if there are several accounts at the provider.",
+        description="The path that the provider calls for this account, after PUBLIC_URL. If the "
+        "provider can neither sign nor send a header, add a slash and a WEBHOOK_SECRET. Needed if "
+        "there are several accounts at the provider.",
     )
 
 

@@ -19,7 +19,7 @@ class LedgerSubscription:
         resolver=subscriptions.balance_updated,
         graphql_type=Balances,
         description="The present balances at once, then again after every change. "
-        "Slow readers get the newest, not the backlog.",
+        "A slow reader gets the newest balances and may miss earlier ones.",
     )
     reconcile_progress = strawberry.subscription(
         resolver=subscriptions.reconcile_progress,
@@ -45,7 +45,8 @@ class SendSubscription:
     send_progress = strawberry.subscription(
         resolver=subscriptions.send_progress,
         graphql_type=Send,
-        description="Counts of one send until it is finished; the present counts at once.",
+        description="The counts of one send: the present ones at once, then after each change, "
+        "until it is finished.",
     )
 
 
@@ -54,15 +55,16 @@ class InboxSubscription:
     inbound_message = strawberry.subscription(
         resolver=subscriptions.inbound_message,
         graphql_type=Message,
-        description="Every inbound message of the viewer's client, in order, none missing. With "
-        "`since` (the last message id seen), first those after it: nothing is lost over a "
-        "reconnect. Who has no client: FORBIDDEN.",
+        description="Every inbound message of the viewer's client, in order, without gaps. With "
+        "`since`, the messages after that one come first, so that none is lost if you reconnect. "
+        "FORBIDDEN for users without a client.",
     )
     conversation_updated = strawberry.subscription(
         resolver=subscriptions.conversation_updated,
         graphql_type=Conversation,
-        description="A conversation of the viewer's that changed: new message, read, opted out. "
-        "First those of the last five seconds; then each one's newest state after every change.",
+        description="Changes of the viewer's conversations: a new message, read, opted out. The "
+        "first ones are those of the last five seconds. After that, each change brings the newest "
+        "state of its conversation.",
     )
 
 
@@ -71,6 +73,6 @@ class SwitchboardSubscription:
     webhook_received = strawberry.subscription(
         resolver=subscriptions.webhook_received,
         graphql_type=WebhookEvent,
-        description="Every webhook event with how it was routed: sent when it is stored, and again "
-        "after every change of its outcome. First those of the last five seconds.",
+        description="Every webhook event with its outcome: when it is stored, and again after "
+        "every change of the outcome. The first ones are those of the last five seconds.",
     )

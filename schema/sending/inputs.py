@@ -33,13 +33,13 @@ TEMPLATE = "A saved text, instead of a text."
 
 @strawberry.input(description="A value for a placeholder of a template.")
 class TemplateValue:
-    name: str = described("The name of the placeholder, in any case.")
+    name: str = described("The name of the placeholder, ignoring case.")
     value: str = described("What replaces it. It cannot be empty.")
 
 
 @strawberry.input(description="A saved text, and the values for its placeholders.")
 class TemplateInput:
-    name: str = described("The name of the template, in any case.")
+    name: str = described("The name of the template, ignoring case.")
     values: list[TemplateValue] = strawberry.field(
         default_factory=list, description="A value for each placeholder. Others are ignored."
     )
@@ -48,7 +48,7 @@ class TemplateInput:
 @strawberry.input(description="A text to save by name.")
 class SaveTemplateInput:
     name: str = described(
-        "1 to 100 characters. The template that has this name, in any case, is changed."
+        "1 to 100 characters. A template of this name, ignoring case, is changed."
     )
     text: str = described("The text, with {{placeholders}} for values, such as {{name}}.")
 
@@ -115,7 +115,7 @@ class CsvSendInput:
     upload_id: strawberry.ID = described("The ID from POST /uploads.")
     text: str | None = optional("The text for all rows. {{column}} is replaced by the row's value.")
     template: str | None = optional(
-        "The name of a template, instead of text. {{column}} is replaced likewise."
+        "The name of a template, instead of text. {{column}} is replaced as in text."
     )
     column: str | None = optional(
         "The column with the phone numbers. If it is absent, the header decides: a "
@@ -136,7 +136,7 @@ class QuoteCsvInput:
     upload_id: strawberry.ID = described("The ID from POST /uploads.")
     text: str | None = optional("The text for all rows.")
     template: str | None = optional(
-        "The name of a template, instead of text. {{column}} is replaced likewise."
+        "The name of a template, instead of text. {{column}} is replaced as in text."
     )
     column: str | None = optional("The column with the phone numbers.")
     text_column: str | None = optional("The column with the texts, instead of text.")

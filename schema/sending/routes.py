@@ -55,9 +55,9 @@ class RouteMutation:
         routes.set_provider_route,
         ProviderRoute,
         refusals=(errors.InvalidInput, errors.NotFound),
-        description="Sets the route of a prefix, instead of the present one. It is for messages "
-        "that are accepted from now on. A reply leaves where the message that it answers came in, "
-        "if any route leads there.",
+        description="Sets the route of a prefix, and replaces the present one. It applies to "
+        "messages that are accepted from now on. A reply leaves where the message that it answers "
+        "came in, if any route leads there.",
     )
     delete_provider_route = mutation_field(
         routes.delete_provider_route,

@@ -69,7 +69,8 @@ class Message(Node):
     created_at: datetime = described("When it was accepted or received.")
     updated_at: datetime = described("When its status last changed.")
     send_at: datetime | None = described(
-        "It is not sent before this time: see Send.sendAt and Send.held. Null for at once."
+        "The earliest time at which it is sent: see Send.sendAt and Send.held. Null if it is sent"
+        " at once."
     )
     client = resolved_field(
         lookups.clients_of, Client | None, description="The client that sent or received it."
@@ -101,7 +102,7 @@ class Send(Node):
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
     kind: SendKind = described("What was requested.")
     created_at: datetime = described("When it was accepted.")
-    send_at: datetime | None = described("The time that was asked for. Null for at once.")
+    send_at: datetime | None = described("The time that was asked for. Null if it is sent at once.")
     held: int = described("How many messages were held during quiet hours.")
     held_until: datetime | None = described("When the last of these is due. Null if none is held.")
     charged: Units = described("Units charged so far, less the refunds.")

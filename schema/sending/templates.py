@@ -20,7 +20,7 @@ from schema.values import id_of, stands_for
 @stands_for(domain_templates.Template)
 class Template:
     id: strawberry.ID = id_of(Kind.TEMPLATE)
-    name: str = described("Its name, which is used in any case.")
+    name: str = described("Its name. Upper and lower case are the same.")
     text: str = described("The text. {{name}} is replaced by a value.")
     placeholders: list[str] = described(
         "The names of the values that it needs, each once, in order."

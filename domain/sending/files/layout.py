@@ -118,7 +118,7 @@ def layout_of(
 
 
 def column_of(columns: Sequence[str], name: str) -> int | None:
-    """The position of the column of that name, in any case; None if there is none."""
+    """The position of the column of that name, ignoring case; None if there is none."""
     wanted = key_of(name)
     return next((at for at, each in enumerate(columns) if key_of(each) == wanted), None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -59,6 +59,11 @@ def is_absent(figure: object) -> bool:
     return figure is None
 
 
+def figure(description: str) -> Any:
+    """A field that an answer leaves out if it has no value."""
+    return Field(default=None, exclude_if=is_absent, description=description)
+
+
 class Failure(Shown):
     """An error. Only the figures that belong to its code are present."""
 
@@ -67,47 +72,19 @@ class Failure(Shown):
     success: Literal[False] = False
     error: str = Field(description="What is wrong and what to do, as a sentence for a person.")
     code: Code = Field(description="The kind of the error, for programs.")
-    field: str | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="The value that is wrong, such as recipients[3].",
+    field: str | None = figure("The value that is wrong, such as recipients[3].")
+    rejected: list[Rejected] | None = figure(
+        "INVALID_RECIPIENT: the first 1,000 recipients, with the reason for each."
     )
-    rejected: list[Rejected] | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="INVALID_RECIPIENT: the first 1,000 recipients, with the reason for each.",
+    required: int | None = figure("INSUFFICIENT_CREDITS: units that it takes.")
+    available: int | None = figure("INSUFFICIENT_CREDITS: units that are available.")
+    unit: str | None = figure("INSUFFICIENT_CREDITS: the unit of both.")
+    status: str | None = figure("ACCOUNT_INACTIVE: the status of the client.")
+    limit: int | None = figure("The limit that the request is over.")
+    retry_after_seconds: int | None = figure(
+        "Seconds to wait before the next attempt, as in Retry-After."
     )
-    required: int | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="INSUFFICIENT_CREDITS: units that it takes.",
+    send_id: str | None = figure(
+        "OUTCOME_UNKNOWN: if it was accepted, GraphQL's send(id:) finds it."
     )
-    available: int | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="INSUFFICIENT_CREDITS: units that are available.",
-    )
-    unit: str | None = Field(
-        default=None, exclude_if=is_absent, description="INSUFFICIENT_CREDITS: the unit of both."
-    )
-    status: str | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="ACCOUNT_INACTIVE: the status of the client.",
-    )
-    limit: int | None = Field(
-        default=None, exclude_if=is_absent, description="The limit that the request is over."
-    )
-    retry_after_seconds: int | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="Seconds to wait before the next attempt, as in Retry-After.",
-    )
-    send_id: str | None = Field(
-        default=None,
-        exclude_if=is_absent,
-        description="OUTCOME_UNKNOWN: if it was accepted, GraphQL's send(id:) finds it.",
-    )
-    correlation_id: str | None = Field(
-        default=None, exclude_if=is_absent, description="INTERNAL: names it in the server's log."
-    )
+    correlation_id: str | None = figure("INTERNAL: names it in the server's log.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from typing import get_type_hints
 
 from pydantic import BaseModel
 
@@ -21,7 +22,7 @@ OPERATORS = Access((Role.ADMIN,))
 SEND_REFUSALS = (402, 404, 409, 429, 504)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One method of one path.
 
@@ -33,7 +34,7 @@ class Endpoint:
     path: str
     run: Callable[[Call], Awaitable[BaseModel]]
     access: Access
-    answer: type[BaseModel]
+    _: KW_ONLY
     body: type[BaseModel] | None = None
     query: type[BaseModel] = models.NoQuery
     refusals: tuple[int, ...] = ()
@@ -46,6 +47,12 @@ class Endpoint:
         return self.given_name or self.run.__name__
 
     @property
+    def answer(self) -> type[BaseModel]:
+        """The model of its answers: what the operation returns."""
+        model: type[BaseModel] = get_type_hints(self.run)["return"]
+        return model
+
+    @property
     def summary(self) -> str:
         """What it does, in a sentence."""
         return (self.run.__doc__ or "").strip()
@@ -53,129 +60,101 @@ class Endpoint:
 
 ENDPOINTS = (
     Endpoint(
-        method="POST",
-        path=f"{PREFIX}/sms/sendsingle",
-        run=operations.send_single,
-        access=SENDERS,
-        answer=models.SingleAnswer,
+        "POST",
+        f"{PREFIX}/sms/sendsingle",
+        operations.send_single,
+        SENDERS,
         body=models.SendSingle,
         refusals=SEND_REFUSALS,
     ),
     Endpoint(
-        method="POST",
-        path=f"{PREFIX}/sms/sendbulk",
-        run=operations.send_bulk,
-        access=SENDERS,
-        answer=models.BulkAnswer,
+        "POST",
+        f"{PREFIX}/sms/sendbulk",
+        operations.send_bulk,
+        SENDERS,
         body=models.SendBulk,
         refusals=SEND_REFUSALS,
     ),
     Endpoint(
-        method="POST",
-        path=f"{PREFIX}/sms/sendbulkmulti",
-        run=operations.send_bulk_multi,
-        access=SENDERS,
-        answer=models.MultiAnswer,
+        "POST",
+        f"{PREFIX}/sms/sendbulkmulti",
+        operations.send_bulk_multi,
+        SENDERS,
         body=models.SendBulkMulti,
         query=models.SendBulkMultiQuery,
         refusals=SEND_REFUSALS,
     ),
     Endpoint(
-        method="POST",
-        path=f"{PREFIX}/sms/quote",
-        run=operations.quote,
-        access=SENDERS,
-        answer=models.QuoteAnswer,
+        "POST",
+        f"{PREFIX}/sms/quote",
+        operations.quote,
+        SENDERS,
         body=models.SendBulk,
         refusals=(429,),
     ),
     Endpoint(
-        method="GET",
-        path=f"{PREFIX}/sms/status/{{messageId}}",
-        run=operations.message_status,
-        access=READERS,
-        answer=models.StatusAnswer,
+        "GET",
+        f"{PREFIX}/sms/status/{{messageId}}",
+        operations.message_status,
+        READERS,
         refusals=(404,),
     ),
+    Endpoint("GET", f"{PREFIX}/account/balance", operations.balance, EVERYONE, refusals=(404,)),
     Endpoint(
-        method="GET",
-        path=f"{PREFIX}/account/balance",
-        run=operations.balance,
-        access=EVERYONE,
-        answer=models.BalanceAnswer,
-        refusals=(404,),
-    ),
-    Endpoint(
-        method="GET",
-        path=f"{PREFIX}/inbox",
-        run=operations.inbox,
-        access=SENDERS,
-        answer=models.InboxAnswer,
+        "GET",
+        f"{PREFIX}/inbox",
+        operations.inbox,
+        SENDERS,
         query=models.InboxQuery,
         refusals=(404,),
     ),
     Endpoint(
-        method="POST",
-        path="/api/sms/send",
-        run=operations.send_single,
-        access=SENDERS,
-        answer=models.SingleAnswer,
+        "POST",
+        "/api/sms/send",
+        operations.send_single,
+        SENDERS,
         body=models.SendSingle,
         refusals=SEND_REFUSALS,
         tag="console",
         given_name="send",
     ),
     Endpoint(
-        method="POST",
-        path="/api/sms/reply",
-        run=operator.reply,
-        access=SENDERS,
-        answer=operator.ReplyAnswer,
+        "POST",
+        "/api/sms/reply",
+        operator.reply,
+        SENDERS,
         body=operator.SendReply,
         refusals=(*SEND_REFUSALS, 404),
         tag="console",
     ),
     Endpoint(
-        method="GET",
-        path="/api/admin/webhook/events",
-        run=operator.webhook_events,
-        access=OPERATORS,
-        answer=operator.EventsAnswer,
+        "GET",
+        "/api/admin/webhook/events",
+        operator.webhook_events,
+        OPERATORS,
         query=operator.EventsQuery,
         tag="console",
     ),
     Endpoint(
-        method="GET",
-        path="/api/admin/webhook/last",
-        run=operator.last_webhook_event,
-        access=OPERATORS,
-        answer=operator.LastEventAnswer,
-        tag="console",
+        "GET", "/api/admin/webhook/last", operator.last_webhook_event, OPERATORS, tag="console"
     ),
     Endpoint(
-        method="GET",
-        path="/api/v1/communications/credits",
-        run=schools.check_credits,
-        access=CLIENTS,
-        answer=schools.CreditsAnswer,
-        tag="schools",
+        "GET", "/api/v1/communications/credits", schools.check_credits, CLIENTS, tag="schools"
     ),
     Endpoint(
-        method="POST",
-        path="/api/v1/communications/single-sms",
-        run=schools.single_sms,
-        access=SENDERS,
-        answer=schools.SchoolSingleAnswer,
+        "POST",
+        "/api/v1/communications/single-sms",
+        schools.single_sms,
+        SENDERS,
         body=models.SendSingle,
         refusals=SEND_REFUSALS,
         tag="schools",
     ),
     Endpoint(
-        method="POST",
-        path="/api/v1/communications/bulk-sms",
-        run=schools.bulk_sms,
-        access=SENDERS,
-        answer=schools.SchoolBulkAnswer,
+        "POST",
+        "/api/v1/communications/bulk-sms",
+        schools.bulk_sms,
+        SENDERS,
         body=schools.SchoolBulk,
         refusals=SEND_REFUSALS,
         tag="schools",

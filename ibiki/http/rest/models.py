@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from domain.sending.text import Text
-from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, is_absent
+from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, figure
 from ibiki.http.rest.sending_values import (
     IGNORE_QUIET,
     SEND_AT,
@@ -162,8 +162,8 @@ class SendAnswer(Answer):
 
     model_config = ConfigDict(json_schema_extra=_without_held)
 
-    held: int | None = Field(default=None, exclude_if=is_absent, description=HELD)
-    held_until: datetime | None = Field(default=None, exclude_if=is_absent, description=HELD_UNTIL)
+    held: int | None = figure(HELD)
+    held_until: datetime | None = figure(HELD_UNTIL)
 
 
 class SingleAnswer(SendAnswer):

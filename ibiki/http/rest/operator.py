@@ -91,7 +91,7 @@ class Event(Shown):
     port: str | None = Field(description="The port that it names.")
     payload: Any = Field(description='The body as JSON, or {"text": …} if it is not JSON.')
     times: int = Field(
-        description="How often: refused calls are counted per minute, without content."
+        description="How many calls: refused ones of a minute are one event, without content."
     )
 
 
@@ -118,12 +118,11 @@ async def reply(call: Call) -> ReplyAnswer:
     """Answers an inbound message, through the line that it came in on."""
     given: SendReply = call.body
     replying.check_sender(call.actor)
-    named, answered = given.conversation_id, given.inbound_message_id
     made = await replying.reply(
         call.installation,
         call.actor,
-        conversation_id=None if named is None else ids.decode(Kind.CONVERSATION, named),
-        inbound_id=None if answered is None else ids.decode(Kind.MESSAGE, answered),
+        conversation_id=ids.decode_given(Kind.CONVERSATION, given.conversation_id),
+        inbound_id=ids.decode_given(Kind.MESSAGE, given.inbound_message_id),
         text=given.message,
         key=call.key,
     )

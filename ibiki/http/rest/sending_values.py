@@ -44,10 +44,10 @@ class TemplateUse(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(description="The name of the template, in any case.")
+    name: str = Field(description="The name of the template, ignoring case.")
     values: dict[str, str] = Field(
         default_factory=dict,
-        description="A value for each placeholder, by its name in any case. Others are ignored.",
+        description="A value for each placeholder, by name, ignoring case. Others are ignored.",
     )
 
 
