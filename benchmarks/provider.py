@@ -43,7 +43,9 @@ class Provider:
         self.calls[path] += 1
         self.taken += len(request.messages)
         self.seen_at.setdefault(request.messages[0].text, self.last_at)
-        return formats.send_response(call, [formats.new_id() for _ in request.messages], request)
+        return formats.send_response(
+            call, [formats.new_id() for _ in request.messages], request.messages
+        )
 
     async def has_taken(self, count: int, *, within_seconds: float) -> None:
         """Returns when it has accepted so many messages in all."""

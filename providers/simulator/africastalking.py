@@ -73,7 +73,7 @@ class SimulatedAfricasTalking(SimulatedVendor):
             return 201, _listed("InsufficientBalance", [])
         return REFUSALS.get(kind)
 
-    def refuses_alone(self, message: RequestedMessage) -> bool:
+    def refuses_alone(self, asked: Asked, message: RequestedMessage) -> bool:
         magic = MAGIC_NUMBERS.get(message.recipient)
         is_number = NUMBER.fullmatch(message.recipient) is not None
         return not is_number or (magic is not None and magic.kind in ALONE)

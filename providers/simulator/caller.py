@@ -15,8 +15,7 @@ from urllib.parse import urljoin
 import aiohttp
 
 from domain.loops import backoff_seconds
-from providers.simulator.account import PendingCallback
-from providers.simulator.calls import MakeCall
+from providers.simulator.calls import MakeCall, PendingCallback
 
 TRIES: Final = 8
 FIRST_PAUSE_SECONDS: Final = 0.25

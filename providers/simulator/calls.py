@@ -1,4 +1,4 @@
-"""The webhook calls of the simulated providers, in the format of each."""
+"""What the simulated providers answer, and the webhook calls that follow, in the format of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import orjson
+
+from providers.simulator.behaviours import Behaviour, Callback
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,25 @@ class WebhookCall:
 
 MakeCall = Callable[[str, str | None], WebhookCall]
 """Makes a call for the URL of a webhook and the secret that it expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCallback:
+    """A webhook call to be made for an accepted message."""
+
+    callback: Callback
+    make: MakeCall
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedResponse:
+    """The response to a call. `status` is None if the call gets no response."""
+
+    behaviour: Behaviour
+    status: int | None
+    body: bytes = b""
+    callbacks: tuple[PendingCallback, ...] = ()
 
 
 def json_call(body: Mapping[str, object]) -> MakeCall:

@@ -21,15 +21,15 @@ from typing import Final, TypeGuard
 import orjson
 from aiohttp import web
 
-from providers.simulator.account import Account
 from providers.simulator.behaviours import BEHAVIOURS
 from providers.simulator.caller import WebhookCaller
 from providers.simulator.calls import json_call
+from providers.simulator.extreme import SimulatedExtreme
 from providers.simulator.faults import Fault
 from providers.simulator.formats import MODEM, PORT, inbound_body
 from providers.simulator.vendors import SimulatedVendor
 
-ACCOUNT: Final = web.AppKey("account", Account)
+ACCOUNT: Final = web.AppKey("account", SimulatedExtreme)
 CALLER: Final = web.AppKey("caller", WebhookCaller)
 VENDORS: Final = web.AppKey("vendors", list[SimulatedVendor])
 MOST: Final = 10**12

@@ -12,7 +12,6 @@ from typing import Final
 
 import orjson
 
-from providers.simulator.account import PendingCallback, PlannedResponse
 from providers.simulator.behaviours import (
     BEHAVIOURS,
     MAGIC_NUMBERS,
@@ -21,7 +20,7 @@ from providers.simulator.behaviours import (
     MagicNumber,
     behaviour_of,
 )
-from providers.simulator.calls import json_call
+from providers.simulator.calls import PendingCallback, PlannedResponse, json_call
 from providers.simulator.faults import Faults
 from providers.simulator.formats import LONGEST_TEXT, Endpoint, RequestedMessage, new_id
 from providers.simulator.request_log import LoggedMessage, RequestLog

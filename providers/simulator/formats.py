@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -68,7 +69,7 @@ def new_id() -> str:
 
 
 def send_response(
-    endpoint: Endpoint, ids: list[str | None], request: SendRequest
+    endpoint: Endpoint, ids: list[str | None], messages: Sequence[RequestedMessage]
 ) -> dict[str, object]:
     """The response to a send call. `ids`: one per message, None for a refused one."""
     accepted = [one for one in ids if one is not None]
@@ -83,9 +84,7 @@ def send_response(
         }
     return {
         "success": True,
-        "results": [
-            _item(message, one) for message, one in zip(request.messages, ids, strict=True)
-        ],
+        "results": [_item(message, one) for message, one in zip(messages, ids, strict=True)],
         "totalSent": len(accepted),
         "totalFailed": len(ids) - len(accepted),
     }

@@ -19,16 +19,18 @@ from typing import Final
 
 from aiohttp import web
 
-from providers.simulator.account import Account, PlannedResponse
 from providers.simulator.africastalking import SimulatedAfricasTalking
 from providers.simulator.android import SimulatedAndroid
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.caller import Webhook, WebhookCaller
+from providers.simulator.calls import PlannedResponse
 from providers.simulator.control import ACCOUNT, CALLER, VENDORS, control_routes
 from providers.simulator.egosms import EgoAccounts, is_egosms
+from providers.simulator.extreme import SimulatedExtreme
+from providers.simulator.faults import Faults
 from providers.simulator.request_log import RequestLog
 from providers.simulator.twilio import SimulatedTwilio
-from providers.simulator.vendors import ReceivedCall, SimulatedVendor
+from providers.simulator.vendors import ReceivedCall
 
 DEFAULT_API_KEY: Final = "simulated"
 DEFAULT_BALANCE: Final = 100_000
@@ -102,22 +104,20 @@ def create_app(
 ) -> web.Application:
     """The application. Its log is opened in `state_dir` now, and closed with the application."""
     app = web.Application(client_max_size=LARGEST_REQUEST_BYTES)
-    app[ACCOUNT] = Account(RequestLog(state_dir, opening_balance=balance), api_key=api_key)
-    app[EGO_ACCOUNTS] = EgoAccounts(app[ACCOUNT].log, app[ACCOUNT].faults)
-    app[VENDORS] = _vendors(app[ACCOUNT])
+    log, faults = RequestLog(state_dir, opening_balance=balance), Faults()
+    app[ACCOUNT] = SimulatedExtreme(log, faults, api_key=api_key)
+    app[EGO_ACCOUNTS] = EgoAccounts(log, faults)
+    app[VENDORS] = [
+        SimulatedTwilio(log, faults),
+        SimulatedAndroid(log, faults),
+        SimulatedAfricasTalking(log, faults),
+    ]
     app[CALLER] = WebhookCaller(webhook or Webhook())
     app.add_routes(control_routes())
     app.router.add_route("*", "/{anything:.*}", _receive)
     app.on_cleanup.append(_close_caller)
     app.on_cleanup.append(_close_log)
     return app
-
-
-def _vendors(account: Account) -> list[SimulatedVendor]:
-    return [
-        each(account.log, account.faults)
-        for each in (SimulatedTwilio, SimulatedAndroid, SimulatedAfricasTalking)
-    ]
 
 
 def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:
@@ -139,17 +139,16 @@ async def _receive(request: web.Request) -> web.StreamResponse:
         account.open_calls -= 1
 
 
-async def _respond(request: web.Request, account: Account) -> web.StreamResponse:
+async def _respond(request: web.Request, account: SimulatedExtreme) -> web.StreamResponse:
     body = await request.read()
-    endpoint = (request.method, request.path)
-    vendor = next((each for each in request.app[VENDORS] if each.owns(request.path)), None)
-    if vendor is not None:
-        call = ReceivedCall(request.method, request.path, request.query, request.headers, body)
-        planned = vendor.receive(call)
-    elif is_egosms(request.path):
-        planned = request.app[EGO_ACCOUNTS].receive(endpoint, request.query, body)
+    if is_egosms(request.path):
+        planned = request.app[EGO_ACCOUNTS].receive(
+            (request.method, request.path), request.query, body
+        )
     else:
-        planned = account.receive(endpoint, request.headers.get("Authorization", ""), body)
+        call = ReceivedCall(request.method, request.path, request.query, request.headers, body)
+        owners = (each for each in request.app[VENDORS] if each.owns(request.path))
+        planned = next(owners, account).receive(call)
     behaviour = planned.behaviour
     await request.app[CALLER].start(planned.callbacks)
     if behaviour.seconds and not behaviour.asks_to_wait:
@@ -172,7 +171,7 @@ def _headers(behaviour: Behaviour, planned: PlannedResponse) -> dict[str, str]:
     return headers
 
 
-async def _wait(account: Account, seconds: float) -> None:
+async def _wait(account: SimulatedExtreme, seconds: float) -> None:
     """Waits that long, or until the faults are cleared."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

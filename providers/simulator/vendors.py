@@ -13,7 +13,6 @@ from typing import Final
 
 import orjson
 
-from providers.simulator.account import PendingCallback, PlannedResponse
 from providers.simulator.behaviours import (
     BEHAVIOURS,
     FAILED,
@@ -23,9 +22,9 @@ from providers.simulator.behaviours import (
     CountedCalls,
     behaviour_of,
 )
-from providers.simulator.calls import WebhookCall
+from providers.simulator.calls import PendingCallback, PlannedResponse, WebhookCall
 from providers.simulator.faults import Faults
-from providers.simulator.formats import RequestedMessage
+from providers.simulator.formats import Endpoint, RequestedMessage
 from providers.simulator.request_log import REMEMBERED_IDS, LoggedMessage, RequestLog
 
 Response = tuple[int, dict[str, object] | bytes]
@@ -50,6 +49,7 @@ class Asked:
     """What a call asks for. `problem`: the kind of its refusal if it is not right.
 
     `reference`: the message whose status it asks for. `own_ids`: the IDs that the caller chose.
+    `logged`: what else the log keeps of the call.
     """
 
     messages: tuple[RequestedMessage, ...] = ()
@@ -58,6 +58,10 @@ class Asked:
     report_url: str | None = None
     sender: str = ""
     own_ids: tuple[str, ...] = ()
+    endpoint: Endpoint = ("", "")
+    modem: str | None = None
+    port: str | None = None
+    logged: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class SimulatedVendor(ABC):
 
     def __init__(self, log: RequestLog, faults: Faults) -> None:
         self.log = log
-        self._faults = faults
+        self.faults = faults
         self._counted = CountedCalls()
         self._failed: OrderedDict[str, None] = OrderedDict()
 
@@ -110,7 +114,12 @@ class SimulatedVendor(ABC):
     ) -> WebhookCall:
         """The call for a message from a phone."""
 
-    def refuses_alone(self, message: RequestedMessage) -> bool:
+    def reply(self, sent: Sent, url: str, secret: str | None) -> WebhookCall:
+        """The call for a reply to a message, with the same text."""
+        phone, text = sent.message.recipient, sent.message.text
+        return self.inbound(phone, text, sent.asked.sender, url, secret)
+
+    def refuses_alone(self, asked: Asked, message: RequestedMessage) -> bool:
         """Whether a message of a call is refused while the others are accepted."""
         return False
 
@@ -124,16 +133,16 @@ class SimulatedVendor(ABC):
         """The response to a call. The call is in the log before anything is sent back."""
         asked = self.read(call)
         behaviour = behaviour_of(
-            self._faults.next_for(call.path),
+            self.faults.next_for(call.path),
             asked.problem,
             lambda: self._magic(asked),
-            lambda: len(asked.messages) <= self.log.balance,
+            lambda: self._count_accepted(asked) <= self.log.balance,
         )
         ids = self._ids(asked, behaviour)
         status, body = self._planned(asked, behaviour, ids)
         logged = {"method": call.method, "path": call.path, "provider": self.provider}
         self.log.add_request(
-            {**logged, "behaviour": behaviour.kind, "status": status},
+            {**logged, "behaviour": behaviour.kind, "status": status, **asked.logged},
             [
                 LoggedMessage(
                     recipient=each.recipient, text=each.text, took=own is not None, id=own
@@ -146,18 +155,30 @@ class SimulatedVendor(ABC):
         return PlannedResponse(behaviour, status, as_bytes, callbacks)
 
     def _magic(self, asked: Asked) -> Behaviour:
-        """The behaviour of the whole call: that of the first magic number among its recipients."""
+        """The behaviour of the whole call: that of the first magic number among its recipients.
+
+        A number that only causes callbacks concerns its own message. It names the behaviour of the
+        call if no other number does.
+        """
+        name = "accept"
         for message in asked.messages:
             magic = MAGIC_NUMBERS.get(message.recipient)
-            if magic and not self.refuses_alone(message) and self._counted.refuses(magic):
+            if magic is None or self.refuses_alone(asked, message):
+                continue
+            if BEHAVIOURS[magic.kind].callbacks:
+                name = magic.kind
+            elif self._counted.refuses(magic):
                 return BEHAVIOURS[magic.kind]
-        return BEHAVIOURS["accept"]
+        return BEHAVIOURS[name]
+
+    def _count_accepted(self, asked: Asked) -> int:
+        return sum(not self.refuses_alone(asked, message) for message in asked.messages)
 
     def _ids(self, asked: Asked, behaviour: Behaviour) -> list[str | None]:
         own = iter(asked.own_ids)
         return [
             (next(own, None) or self.new_id())
-            if behaviour.accepts and not self.refuses_alone(message)
+            if behaviour.accepts and not self.refuses_alone(asked, message)
             else None
             for message in asked.messages
         ]
@@ -189,7 +210,6 @@ class SimulatedVendor(ABC):
         def make(url: str, secret: str | None) -> WebhookCall:
             if callback.report_status is not None:
                 return self.report(sent, callback.report_status, url, secret)
-            phone, text = sent.message.recipient, sent.message.text
-            return self.inbound(phone, text, sent.asked.sender, url, secret)
+            return self.reply(sent, url, secret)
 
         return PendingCallback(callback, make, self.provider)
