@@ -34,8 +34,8 @@ def main() -> None:
             _say(answers, RESULT, _result(work(file, *given), asked, answers))
     except Refusal as refusal:
         _say(answers, REFUSAL, refusal)
-    except EOFError:
-        return
+    except (EOFError, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())  # Python flushes at its end
     except Exception:  # noqa: BLE001 - the parent raises it
         _say(answers, FAILURE, traceback.format_exc())
 

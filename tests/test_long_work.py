@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from domain.long_work import (
     SpacedWork,
     Steps,
     WorkFailed,
+    framed,
     in_child,
     in_steps,
     in_thread,
@@ -178,3 +180,20 @@ def returns_much(_: BinaryIO) -> Steps[bytes]:
 def returns_its_id(_: BinaryIO) -> Steps[None]:
     """Asks a question that contains the ID of its process."""
     yield os.getpid()
+
+
+def test_a_child_whose_parent_was_killed_ends_without_a_word() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "domain.child", "0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    child.stdin.write(framed([returns_much, [], 0]))
+    child.stdin.close()
+    assert (child.stderr.read(), child.wait()) == (b"", 0)
+    child.stderr.close()

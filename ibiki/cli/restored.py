@@ -49,9 +49,18 @@ def restore(directory: Path, data: Path, *, to: str | None, as_json: bool) -> No
     until = moment_of(to, field="to") if to else None
     base = backups.restore(directory, data, until=until)
     cluster = locate(data, durable=True)
-    with busy("Applying the changes since the copy"), embedded.start(data):
-        while cluster.execute("SELECT pg_is_in_recovery();") != "f":
-            time.sleep(POLL_SECONDS)
+    try:
+        with busy("Applying the changes since the copy"), embedded.start(data):
+            while cluster.execute("SELECT pg_is_in_recovery();") != "f":
+                time.sleep(POLL_SECONDS)
+    except embedded.EmbeddedDatabaseUnavailable as unavailable:
+        last = backups.discard(data)
+        if last is None:
+            raise
+        raise CommandError(
+            f"The changes in {directory} end before {to}: the last one is of {last} UTC. Nothing"
+            " was restored. Give that time or an earlier one, or leave --to out."
+        ) from unavailable
     doubted = with_installation(data, _doubt)
     print_result(
         as_json,

@@ -12,6 +12,7 @@ Point-in-Time Recovery".
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -27,6 +28,21 @@ KEYS = ("secret-key", "encryption-keys")
 _BASE = "base-"
 # ISO 8601 without separators. Two copies in one second have different names.
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+_NAME = re.compile(rf"{_BASE}\d{{8}}T\d{{6}}(\.\d{{6}})?Z")
+
+ARCHIVE_COMMAND = """
+SELECT setting FROM pg_file_settings WHERE name = 'archive_command' ORDER BY seqno DESC LIMIT 1;
+"""
+NO_ARCHIVE = """
+ALTER SYSTEM RESET archive_mode;
+ALTER SYSTEM RESET archive_command;
+ALTER SYSTEM RESET archive_timeout;
+SELECT pg_reload_conf();
+"""
+
+# What the server says if the changes end before the time that is asked for.
+ENDED_EARLY = "recovery ended before configured recovery target was reached"
+LAST_CHANGE = re.compile(r"last completed transaction was at log time (\S+ [\d:]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +56,38 @@ class Backup:
 def backup(data: Path, directory: Path) -> Backup:
     """Copies the running embedded database, and lets it keep its changes from now on.
 
-    The setting for that needs one restart of the server. Raises CommandError.
+    The setting for that needs one restart of the server. If this fails, the settings stay as they
+    were: the server keeps changes until they are archived, and would fill its disk. Raises
+    CommandError.
     """
     cluster = locate(data, durable=True)
     directory = _prepared(cluster, directory)
     archive = directory / "wal"
     _private(archive, cluster)
+    before = cluster.execute(ARCHIVE_COMMAND)
+    _archive_with(cluster, _archive_command(archive))
+    try:
+        done = _copied(cluster, directory)
+    except BaseException:
+        _archive_with(cluster, before)
+        raise
+    return Backup(done, archives=cluster.execute("SHOW archive_mode;") == "on")
+
+
+def _archive_with(cluster: Cluster, command: str) -> None:
+    """An empty command: the server archives no more."""
+    if not command:
+        cluster.execute(NO_ARCHIVE)
+        return
     cluster.execute(
         "ALTER SYSTEM SET archive_mode = 'on';\n"
-        f"ALTER SYSTEM SET archive_command = {_quoted(_archive_command(archive))};\n"
+        f"ALTER SYSTEM SET archive_command = {_quoted(command)};\n"
         f"ALTER SYSTEM SET archive_timeout = '{ARCHIVE_SECONDS}s';\n"
         "SELECT pg_reload_conf();\n"
     )
+
+
+def _copied(cluster: Cluster, directory: Path) -> Path:
     draft = directory / "base.part"
     shutil.rmtree(draft, ignore_errors=True)
     _private(draft, cluster)
@@ -68,14 +104,14 @@ def backup(data: Path, directory: Path) -> Backup:
         raise CommandError(f"The backup failed: {ran.stderr.strip()}")
     done = directory / f"{_BASE}{datetime.now(UTC).strftime(_TIME_FORMAT)}"
     draft.rename(done)
-    return Backup(done, archives=cluster.execute("SHOW archive_mode;") == "on")
+    return done
 
 
 def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
     """Copies a backup to a new data directory, ready to be started. Returns the copy it took.
 
-    The server then restores all changes until that time, or all that there are. Raises
-    CommandError.
+    The server then restores all changes until that time, or all that there are. If it does not
+    start, `discard` what was copied. Raises CommandError.
     """
     base = _newest(directory, until)
     cluster = locate(data, durable=True)
@@ -83,7 +119,11 @@ def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
         raise CommandError(f"{data} has a database already. Choose a new directory with --data.")
     draft = cluster.directory / "postgres.new"
     shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(base, draft)
+    try:
+        shutil.copytree(base, draft)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise CommandError(f"{base} cannot be copied to {data}: {_reason(error)}") from error
     _configure(draft, (directory / "wal").resolve(), until)
     for path in (draft, *draft.rglob("*")):
         if os.geteuid() == 0:
@@ -96,7 +136,36 @@ def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
     return base
 
 
+def discard(data: Path) -> str | None:
+    """Drops what `restore` has copied, so that it can be repeated.
+
+    Returns the time of the last change that could be restored if the server stopped because that
+    is earlier than what was asked for.
+    """
+    cluster = locate(data, durable=True)
+    try:
+        log = (cluster.path / "server.log").read_text(errors="replace")
+    except OSError:
+        log = ""
+    shutil.rmtree(cluster.path)
+    (data / RESTORED).unlink(missing_ok=True)
+    if ENDED_EARLY not in log:
+        return None
+    return (LAST_CHANGE.findall(log) or ["that of the copy"])[-1]
+
+
+def _reason(error: OSError) -> str:
+    """Of copying a tree, the first of its errors."""
+    errors = error.args[0] if isinstance(error, shutil.Error) else None
+    return str(errors[0][-1]) if errors else f"{error.strerror or error}."
+
+
 def _prepared(cluster: Cluster, directory: Path) -> Path:
+    if directory.absolute().resolve().is_relative_to(cluster.directory.resolve()):
+        raise CommandError(
+            f"{directory} is in {cluster.directory}, which is copied. Choose a directory on another"
+            " disk."
+        )
     try:
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         directory = directory.resolve(strict=True)
@@ -129,7 +198,8 @@ def _archive_command(archive: Path) -> str:
 
 
 def _newest(directory: Path, until: datetime | None) -> Path:
-    copies = sorted(directory.glob(f"{_BASE}*T*Z"), key=_complete_at, reverse=True)
+    named = [each for each in directory.glob(f"{_BASE}*") if _NAME.fullmatch(each.name)]
+    copies = sorted(named, key=_complete_at, reverse=True)
     if not copies:
         raise CommandError(f"{directory} has no backup.")
     for each in copies:

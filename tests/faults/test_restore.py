@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -123,6 +125,55 @@ async def test_what_was_restored_half_way_is_not_sent(main: Standby, tmp_path: P
     settings = (restored / "postgres" / "postgresql.auto.conf").read_text()
     assert "archive_" not in settings, "its log must not mix with that of the first server"
     shutil.rmtree(restored)
+
+
+async def test_a_backup_that_fails_leaves_the_server_as_it_was(
+    main: Standby, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, kept = tmp_path / "data", tmp_path / "kept"
+    settings = data / "postgres" / "postgresql.auto.conf"
+    for inside in (data, data / "backups", data / "postgres" / "kept"):
+        with pytest.raises(CommandError, match="on another disk"):
+            backups.backup(data, inside)
+        assert not (inside / "of").exists()
+    run_program = Cluster.run
+
+    def full(cluster: Cluster, program: str, *arguments: str, **options: Any) -> Any:
+        if program == "pg_basebackup":
+            return CompletedProcess([], 1, "", "No space left on device")
+        return run_program(cluster, program, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cluster, "run", full)
+        with pytest.raises(CommandError, match="No space"):
+            backups.backup(data, kept)
+    assert "archive_" not in settings.read_text(), "what is not archived stays on its disk for ever"
+    backups.backup(data, kept)
+    before = settings.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(Cluster, "run", full)
+        with pytest.raises(CommandError, match="No space"):
+            backups.backup(data, tmp_path / "another")
+    assert settings.read_text() == before
+
+
+async def test_a_time_after_the_last_change_is_named_and_can_be_corrected(
+    main: Standby, tmp_path: Path
+) -> None:
+    kept, restored = tmp_path / "kept", tmp_path / "restored"
+    backups.backup(tmp_path / "data", kept)
+    (kept / "base-of-somebodyTelseZ").mkdir()
+
+    async def restore(*to: str) -> tuple[int, str]:
+        ended = await asyncio.to_thread(
+            run, "restore", str(kept), *to, "--data", str(restored), "--json"
+        )
+        return ended.returncode, ended.stderr
+
+    code, said = await restore("--to", "2040-01-01T00:00:00Z")
+    assert (code, "Traceback" in said) == (1, False)
+    assert "end before 2040-01-01T00:00:00Z: the last one is of " in said
+    assert await restore() == (0, "")
 
 
 async def test_the_newest_copy_before_the_wanted_time_is_taken(tmp_path: Path) -> None:
