@@ -1,7 +1,8 @@
 """Watches the database's clock. If it is set back, no message waits until it has caught up.
 
 Queue times, leases and pauses carry the database's time. After its clock was set back by an hour,
-everything that was dated before would wait for an hour.
+everything that was dated before would wait for an hour. So would a session that waits for a lock,
+with the locks that it has.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ WRITING_SECONDS = 60.0
 READING_SECONDS = 120.0
 """Longer than a reading of a balance pauses marking, and than a lease of an endpoint."""
 
+LATE_SECONDS = 5.0
+"""The database ends what takes too long by itself, a moment late."""
+
 MOST_CORRECTED = 10_000
 
 _log = logging.getLogger(__name__)
@@ -39,8 +43,13 @@ class ClockWatch:
     async def look(self) -> bool:
         """Corrects future times at the first look, and after the clock was set back.
 
-        True if there may be more to correct.
+        Ends what has waited for locks since before then. True if there may be more to correct.
         """
+        ended = await self.store.end_stuck_sessions(
+            slack_seconds=SLACK_SECONDS, late_seconds=LATE_SECONDS
+        )
+        if ended:
+            _log.warning("%d sessions of the database waited too long for locks: ended", ended)
         before = now_seconds()
         reading = await self.store.read_clock()
         after = now_seconds()

@@ -340,6 +340,14 @@ class DatabaseClock(Protocol):
         """
         ...
 
+    async def end_stuck_sessions(self, *, slack_seconds: float, late_seconds: float) -> int:
+        """Ends what waits for a lock, or holds locks without a statement, longer than it may.
+
+        The database has not ended it by itself because its clock was set back. `late_seconds`: how
+        much longer it must have taken than the database's limits. Returns how many were ended.
+        """
+        ...
+
 
 class WorkStore(Queue, Settling, Captures, Upkeep, DatabaseClock, Protocol):
     """All that the background workers need."""

@@ -151,7 +151,8 @@ def discard(data: Path) -> str | None:
     (data / RESTORED).unlink(missing_ok=True)
     if ENDED_EARLY not in log:
         return None
-    return (LAST_CHANGE.findall(log) or ["that of the copy"])[-1]
+    times: list[str] = LAST_CHANGE.findall(log)
+    return times[-1] if times else "that of the copy"
 
 
 def _reason(error: OSError) -> str:

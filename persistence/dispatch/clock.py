@@ -5,7 +5,8 @@ Raw SQL: the times are compared and shifted by PostgreSQL's own clock, without a
 
 from __future__ import annotations
 
-from persistence.database import connection
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
+from persistence.opening import IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
 
 LONGEST_RETRY = "interval '11 minutes'"
 """An endpoint that fails is tried again after ten minutes at the latest."""
@@ -113,6 +114,34 @@ SET lease_until = CASE WHEN lease_until <= clock_timestamp() + make_interval(sec
 WHERE lease_until > clock_timestamp() + make_interval(secs => $1)
    OR retry_at > clock_timestamp() + {LONGEST_RETRY}
 """  # noqa: S608 - an interval of our own
+
+
+# PostgreSQL measures its own limits by this clock. A session that waited for a lock when the clock
+# was set back notices a deadlock, its `statement_timeout`, and that its client has gone only when
+# the clock has caught up: also if the clock is set right again. So it is ended here. It began in
+# the future, or has taken longer than any statement may. What is cancelled is tried again.
+END_STUCK = f"""
+SELECT count(CASE WHEN state = 'active' THEN pg_cancel_backend(pid)
+             ELSE pg_terminate_backend(pid) END)
+FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+  AND application_name IN ('ibiki serve', 'ibiki dispatch', 'ibiki up')
+  AND CASE WHEN state = 'active' AND wait_event_type = 'Lock'
+      THEN query_start NOT BETWEEN
+          clock_timestamp() - make_interval(secs => {STATEMENT_TIMEOUT_SECONDS} + $2)
+          AND clock_timestamp() + make_interval(secs => $1)
+      WHEN state LIKE 'idle in transaction%'
+      THEN state_change NOT BETWEEN
+          clock_timestamp() - make_interval(secs => {IDLE_IN_TRANSACTION_TIMEOUT_SECONDS} + $2)
+          AND clock_timestamp() + make_interval(secs => $1)
+      END
+"""  # noqa: S608 - numbers of our own
+
+
+async def end_stuck_sessions(*, slack_seconds: float, late_seconds: float) -> int:
+    async with connection() as pooled:
+        ended: int = await pooled.fetchval(END_STUCK, slack_seconds, late_seconds)
+    return ended
 
 
 async def read_clock() -> float:

@@ -106,6 +106,9 @@ class Moved:
             slack_seconds=slack_seconds, reading_seconds=reading_seconds, most=most
         )
 
+    async def end_stuck_sessions(self, *, slack_seconds: float, late_seconds: float) -> int:
+        return 0
+
 
 @dataclass
 class Steady:
@@ -122,6 +125,9 @@ class Steady:
     ) -> bool:
         self.corrected.append(self.moves[0])
         return False
+
+    async def end_stuck_sessions(self, *, slack_seconds: float, late_seconds: float) -> int:
+        return 0
 
 
 @pytest.mark.parametrize(
