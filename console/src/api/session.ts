@@ -1,5 +1,5 @@
 // The session of this browser: the access token in memory, the refresh token in a cookie that
-// scripts cannot read. All tabs share one session: one refreshes, the others hear of it.
+// scripts cannot read. All tabs share one session: one tab refreshes it and tells the others.
 import { forgetDrafts } from "./drafts";
 
 interface Token {
@@ -13,7 +13,7 @@ export type SessionState = "unknown" | "signed-in" | "signed-out";
 type Notice = { kind: "token"; token: Token } | { kind: "signed-in" } | { kind: "signed-out" };
 
 const RENEW_BEFORE_MILLISECONDS = 30_000;
-/** Of a token's life. With 30 s alone, a token of half a minute would be renewed for each request. */
+/** A part of the token's life. Else a token that is valid for 30 s would be renewed for each request. */
 const RENEW_BEFORE_AT_MOST = 1 / 3;
 
 const channel = new BroadcastChannel("ibiki-session");
@@ -92,8 +92,8 @@ async function renewOnce(): Promise<void> {
 }
 
 function withLock(task: () => Promise<void>): Promise<void> {
-  // Browsers have no locks on plain http addresses. There the server's grace for a token that
-  // was used twice within seconds is enough.
+  // Browsers have no locks on plain http addresses. There, it is enough that the
+  // server accepts a token twice within 30 seconds.
   return "locks" in navigator ? navigator.locks.request("ibiki-session", task) : task();
 }
 

@@ -18,11 +18,11 @@ export function useData<Data, Variables extends AnyVariables>(
     pause: options.isPaused ?? false,
     context: context.current,
   } as Parameters<typeof useQuery<Data, Variables>>[0]);
-  // What changed may be too new for the answer under way, and urql would give us that one again.
+  // An answer that is under way may be older than the change, and urql would return it again.
   const isFetching = useRef(fetching);
   const isOutdated = useRef(false);
   isFetching.current = fetching || stale;
-  // Who calls `reload` later means the variables of that time.
+  // `reload` reads with the variables at the time of its call.
   const latest = useRef(execute);
   latest.current = execute;
   const reload = useCallback(() => {

@@ -18,7 +18,7 @@ export interface Pages<Node> {
   loadMore: () => void;
   /** Reads the newest page again and keeps what is below it. */
   refresh: () => void;
-  /** Replaces the items that are in the list, and says whether all were. Of one, the last counts. */
+  /** Replaces the items that are in the list. Says whether all were in it. Of equal ones, the last counts. */
   replace: (changed: Node[]) => boolean;
 }
 
@@ -34,7 +34,7 @@ interface State<Node> {
 const PAGE_SIZE = 50;
 const REFRESH_MILLISECONDS = 500;
 
-/** A list that is read page by page as far as somebody scrolls. */
+/** A list that is read page by page, as far as the user scrolls. */
 export function usePages<Data, Variables extends AnyVariables, Node>(
   query: DocumentInput<Data, Variables>,
   variables: Omit<Variables, "first" | "after">,
@@ -55,7 +55,7 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
     async (kind: "first" | "refresh" | "more") => {
       if (present.current.key !== key) return;
       if (present.current.isReading) {
-        // What changed may be too new for the answer under way, and urql would give us that one again.
+        // An answer that is under way may be older than the change, and urql would return it again.
         if (kind !== "more") present.current.isOutdated = true;
         return;
       }

@@ -53,7 +53,7 @@ export function BalancesProvider({ children }: { children: ReactNode }) {
   useLive(BALANCES, {}, (events) => {
     const next = events.at(-1)?.balanceUpdated;
     if (!next) return;
-    // Versions never fall: what is older than what is shown comes late.
+    // Versions never decrease: balances with a smaller version than the shown ones have come late.
     setBalances((present) => (present && next.version < present.version ? present : next));
   });
   return <BalancesContext value={balances}>{children}</BalancesContext>;

@@ -46,7 +46,7 @@ interface DataTableProps<Node> {
   empty: ReactNode;
 }
 
-/** A table of any length: only the rows in view exist, and further pages are read on the way. */
+/** A table of any length: only the rows in view exist, and pages are read as the user scrolls. */
 export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps<Node>) {
   const rows = pages.items;
   const top = useRef<HTMLDivElement>(null);

@@ -22,7 +22,7 @@ const columns: Column<Audit>[] = [
   },
 ];
 
-/** Proves the ledger from its entries: a job that goes on if the page is closed. */
+/** Runs audits of the ledger. A run continues if the page is closed. */
 export function AuditPage() {
   const pages = usePages(AUDITS, {}, (data) => data.ledgerAudits);
   const start = useAction(START);

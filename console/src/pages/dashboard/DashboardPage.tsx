@@ -8,7 +8,7 @@ import { Waiting } from "../../components/Waiting";
 import { count, units, usd } from "../../text/numbers";
 import { RecentSends } from "./RecentSends";
 
-// Loaded after what the page is opened for.
+// Loaded last: the figures come first.
 const MessageChart = lazy(() =>
   import("../../components/charts/MessageChart").then((file) => ({ default: file.MessageChart })),
 );

@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { Bell } from "lucide-react";
 import { useState } from "react";
 
-/** Asks the browser for leave to show notifications. Gone once it has been answered. */
+/** Asks for permission to show notifications. It is hidden after the user has answered. */
 export function NotifyButton() {
   const [permission, setPermission] = useState(() =>
     "Notification" in window ? Notification.permission : "denied",

@@ -12,7 +12,7 @@ import { units } from "../../text/numbers";
 import { Alarms } from "./Alarms";
 import { SyncButton } from "./SyncButton";
 
-// Loaded after what the page is opened for.
+// Loaded last: the figures come first.
 const MessageChart = lazy(() =>
   import("../../components/charts/MessageChart").then((file) => ({ default: file.MessageChart })),
 );

@@ -134,7 +134,7 @@ function Fields({ fields, values, isNew, onChange }: FieldsProps) {
   });
 }
 
-/** What the form says: nothing for a value that was not touched, and null for one that was emptied. */
+/** The values to store: none for one that was not touched, null for one that was emptied. */
 function given(fields: ProviderKind["fields"], values: Values) {
   return fields
     .filter(({ name, secret }) => name in values && (values[name] !== "" || !secret))

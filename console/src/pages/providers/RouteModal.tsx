@@ -10,7 +10,7 @@ interface RouteModalProps {
   onChange: () => void;
 }
 
-/** Sets the route of a prefix, instead of the present one. */
+/** Sets the route of a prefix, and replaces the present one. */
 export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
   const own = accounts.filter(({ owner }) => owner === null);
   const choices = own.map(({ id, name, provider }) => ({ value: id, label: name ?? provider }));

@@ -1,7 +1,7 @@
 import { lazy } from "react";
 import { can, useViewer } from "../../app/viewer";
 
-// Nobody needs more than one of these.
+// Each user needs only one of these.
 const Dashboard = lazy(() => readDashboard().then((file) => ({ default: file.DashboardPage })));
 const Group = lazy(() =>
   import("../group/GroupPage").then(({ GroupPage }) => ({ default: GroupPage })),
@@ -10,7 +10,7 @@ const Overview = lazy(() =>
   import("../overview/OverviewPage").then(({ OverviewPage }) => ({ default: OverviewPage })),
 );
 
-/** Reads the file of the dashboard, which most users open first: before it is known who it is. */
+/** Loads the file of the dashboard before the viewer is known: most users open it first. */
 export function readDashboard() {
   return import("../dashboard/DashboardPage");
 }
