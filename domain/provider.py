@@ -126,15 +126,12 @@ class Provider(Protocol):
 
     async def send(self, message: Outgoing) -> Outcome:
         """Submits one message. Never raises because of what the provider does."""
-        ...
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """Submits messages without modem and port. One outcome per message, in order."""
-        ...
 
     async def close(self) -> None:
         """Closes all connections."""
-        ...
 
 
 @runtime_checkable
@@ -143,7 +140,6 @@ class SupportsBalance(Protocol):
 
     async def balance(self) -> Reading:
         """The present balance. Raises ProviderUnavailable."""
-        ...
 
 
 @runtime_checkable
@@ -155,7 +151,6 @@ class SupportsStatus(Protocol):
 
         Raises ProviderUnavailable if the query fails for now.
         """
-        ...
 
 
 class Providers(Protocol):
@@ -163,4 +158,3 @@ class Providers(Protocol):
 
     async def of(self, provider_account_id: UUID) -> Provider:
         """The provider of an account. Raises ProviderUnavailable if it is not configured."""
-        ...

@@ -35,7 +35,6 @@ class Transactional(Protocol):
 
         `keeps_plans`: for transactions on the path of every message.
         """
-        ...
 
 
 @asynccontextmanager

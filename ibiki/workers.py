@@ -53,7 +53,6 @@ class WorkersStore(
 
     async def make_partitions(self) -> bool:
         """Makes what is stored by month ready for the next one. True if there may be more."""
-        ...
 
 
 class Workers:

@@ -74,11 +74,9 @@ class Transport(Protocol):
         body: bytes | None = None,
     ) -> Exchange:
         """Makes one request. Never raises because of what the provider does."""
-        ...
 
     async def close(self) -> None:
         """Closes all connections."""
-        ...
 
 
 class Adapter:

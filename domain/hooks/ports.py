@@ -32,11 +32,9 @@ class HookQueue(Protocol):
         An endpoint is held by one worker at a time, so that one place knows what is in flight and
         in which order. Endpoints that wait after failures, or are paused, are not claimed.
         """
-        ...
 
     async def release_endpoints(self, holder: UUID) -> None:
         """Lets other workers claim the endpoints of this one at once."""
-        ...
 
     async def pick_deliveries(
         self,
@@ -50,14 +48,12 @@ class HookQueue(Protocol):
 
         Only the first pending one of each subject: the next one waits until it is recorded.
         """
-        ...
 
     async def record_deliveries(self, results: Sequence[Recorded], rules: HookRules) -> None:
         """Stores attempts, and what they say about their endpoints. Safe to repeat.
 
         A failure also makes the later deliveries of the same subject wait.
         """
-        ...
 
 
 class HookUpkeep(Protocol):
@@ -65,15 +61,12 @@ class HookUpkeep(Protocol):
 
     async def queue_finished_sends(self) -> bool:
         """Writes the deliveries of sends that were finished since the last call."""
-        ...
 
     async def fail_overdue_deliveries(self, *, age_seconds: float, most: int) -> int:
         """Gives up deliveries that have been due for so long: their endpoint does not answer."""
-        ...
 
     async def purge_deliveries(self, *, age_seconds: float, most: int) -> int:
         """Deletes old deliveries, callbacks, and endpoints that were deleted and have none."""
-        ...
 
 
 class HookSubjects(Protocol):
@@ -97,7 +90,6 @@ class HookSender(Protocol):
 
     async def post(self, url: str, request: HookRequest) -> HookAnswer:
         """Posts once. Never raises because of what the receiver does."""
-        ...
 
 
 class HookCipher(Protocol):
@@ -105,15 +97,12 @@ class HookCipher(Protocol):
 
     def encrypt_secret(self, endpoint_id: UUID, secret: str) -> bytes:
         """The encrypted secret. It can be decrypted for this endpoint only."""
-        ...
 
     def rotate(self, encrypted: bytes) -> bytes:
         """The same, encrypted with the newest key. Raises CredentialsUnreadable."""
-        ...
 
     def decrypt_secret(self, endpoint_id: UUID, encrypted: bytes) -> str:
         """The secret of this endpoint. Raises CredentialsUnreadable."""
-        ...
 
 
 class HookFormat(Protocol):
@@ -123,7 +112,6 @@ class HookFormat(Protocol):
         self, delivery: DueDelivery, subject: Any, secrets: Sequence[str]
     ) -> HookRequest:
         """The signed request. `subject`: see `domain.hooks.subjects`."""
-        ...
 
 
 class EndpointStore(Transactional, Protocol):
@@ -133,13 +121,11 @@ class EndpointStore(Transactional, Protocol):
         self, scope: Scope, *, client_id: UUID | None = None
     ) -> Sequence[Endpoint]:
         """The endpoints of a client, the oldest first; of all clients for an admin, up to 100."""
-        ...
 
     async def find_endpoint(
         self, scope: Scope, endpoint_id: UUID, *, tx: Transaction | None = None
     ) -> Endpoint:
         """An endpoint; in a transaction, FOR UPDATE. Raises NotFound."""
-        ...
 
     async def add_endpoint(
         self,
@@ -154,37 +140,30 @@ class EndpointStore(Transactional, Protocol):
         most: int,
     ) -> bool:
         """Adds an endpoint; False if the client has `most`. Raises NotFound for the client."""
-        ...
 
     async def write_endpoint(
         self, tx: Transaction, endpoint_id: UUID, change: EndpointChange, *, pause_reason: str
     ) -> None:
         """Changes an endpoint. To resume it also forgets its failures."""
-        ...
 
     async def replace_secret(
         self, tx: Transaction, endpoint_id: UUID, secret: bytes, *, overlap_hours: float
     ) -> None:
         """Sets a new secret. The previous one signs for these hours, too."""
-        ...
 
     async def drop_endpoint(self, tx: Transaction, endpoint_id: UUID) -> None:
         """Deletes an endpoint. Its deliveries end."""
-        ...
 
     async def queue_test(self, tx: Transaction, endpoint: Endpoint) -> UUID:
         """Writes a delivery of a test event. Returns its ID."""
-        ...
 
     async def queue_again(self, tx: Transaction, delivery: Delivery) -> UUID:
         """Writes a delivery of the same event. Returns its ID."""
-        ...
 
     async def find_delivery(
         self, scope: Scope, delivery_id: UUID, *, tx: Transaction | None = None
     ) -> Delivery:
         """A delivery. Raises NotFound."""
-        ...
 
     async def read_deliveries(
         self,
@@ -195,7 +174,6 @@ class EndpointStore(Transactional, Protocol):
         status: DeliveryStatus | None = None,
     ) -> Page[Delivery]:
         """The deliveries of an endpoint, the newest first."""
-        ...
 
 
 class SecretStore(Transactional, Protocol):
@@ -203,16 +181,13 @@ class SecretStore(Transactional, Protocol):
 
     async def endpoints_with_secrets(self) -> list[UUID]:
         """All endpoints that have one."""
-        ...
 
     async def lock_secrets(
         self, tx: Transaction, endpoint_id: UUID
     ) -> tuple[bytes | None, bytes | None]:
         """The encrypted secret and the previous one, FOR UPDATE."""
-        ...
 
     async def write_secrets(
         self, tx: Transaction, endpoint_id: UUID, secret: bytes | None, previous: bytes | None
     ) -> None:
         """Stores both, encrypted in another way."""
-        ...

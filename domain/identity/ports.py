@@ -34,7 +34,6 @@ class Authenticator(Protocol):
 
         None if it is unknown, expired or revoked, or if its user is disabled.
         """
-        ...
 
 
 class Passwords(Protocol):
@@ -42,11 +41,9 @@ class Passwords(Protocol):
 
     async def hash(self, password: str) -> str:
         """A salted hash with its parameters."""
-        ...
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Whether the stored hash is of this password. None is False, after the same time."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +60,9 @@ class Tokens(Protocol):
 
     def issue(self, *, user_id: UUID, session_id: UUID) -> tuple[str, datetime]:
         """A token and the time when it expires."""
-        ...
 
     def read(self, token: str) -> Claims | None:
         """The claims of a valid token of ours; None for anything else."""
-        ...
 
 
 class Throttle(Protocol):
@@ -75,15 +70,12 @@ class Throttle(Protocol):
 
     async def check(self, *, account: str, address: str) -> None:
         """Raises RateLimited if the account or the address has failed too often."""
-        ...
 
     async def failed(self, *, account: str, address: str) -> None:
         """Counts one failure for both."""
-        ...
 
     async def succeeded(self, *, account: str, address: str) -> None:
         """Forgets the failures of the account. Those of the address with other accounts stay."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,52 +121,42 @@ class SessionStore(Transactional, Protocol):
 
     async def find_login(self, email: str) -> Login | None:
         """The user with that email, ignoring case, unless the user is disabled."""
-        ...
 
     async def begin_session(self, tx: Transaction, login: Login, session_id: UUID) -> bool:
         """Adds a session. False if the user was disabled or the password changed meanwhile.
 
         The user is locked until the commit, so that such a change ends this session too.
         """
-        ...
 
     async def end_session(self, tx: Transaction, session_id: UUID) -> None:
         """Ends the session if it is still open. Safe to repeat."""
-        ...
 
     async def list_sessions(self, user_id: UUID, *, most: int) -> Sequence[OpenSession]:
         """The open sessions of a user, newest first."""
-        ...
 
     async def find_open_session(
         self, tx: Transaction, user_id: UUID, session_id: UUID
     ) -> OpenSession | None:
         """The session if it is open and of this user. Locked until the commit."""
-        ...
 
     async def end_sessions_of(
         self, tx: Transaction, user_id: UUID, *, except_id: UUID | None = None
     ) -> int:
         """Ends all other sessions of a user. Returns how many were open."""
-        ...
 
     async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
         """Makes every process forget the actors with this session, key, user, client or group."""
-        ...
 
     async def lock_refresh_token(self, tx: Transaction, token_hash: bytes) -> RefreshToken | None:
         """The token, locked until the commit: a second use waits and then finds it used."""
-        ...
 
     async def mark_refresh_token_used(self, tx: Transaction, token_id: UUID, salt: bytes) -> None:
         """Stores that the token was used now, and the salt of its successor."""
-        ...
 
     async def add_refresh_token(
         self, tx: Transaction, session_id: UUID, token_hash: bytes, *, lifetime_days: int
     ) -> None:
         """Adds a token to a session."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +180,6 @@ class ApiKeyStore(Transactional, Protocol):
 
     async def list_api_keys(self, user_id: UUID) -> Sequence[ApiKey]:
         """The user's keys that are not revoked, newest first."""
-        ...
 
     async def add_api_key(
         self,
@@ -211,13 +192,11 @@ class ApiKeyStore(Transactional, Protocol):
         limit: int,
     ) -> ApiKey | None:
         """Adds a key. None if the user has `limit` keys. The user is locked until the commit."""
-        ...
 
     async def revoke_api_key(
         self, tx: Transaction, key_id: UUID, *, user_id: UUID | None
     ) -> ApiKey | None:
         """Revokes the key; None if it does not exist or is not of this user. Safe to repeat."""
-        ...
 
 
 class ActorStore(Protocol):
@@ -225,22 +204,18 @@ class ActorStore(Protocol):
 
     async def find_actor_of_session(self, session_id: UUID, user_id: UUID) -> Actor | None:
         """The actor. None if the session has ended or the user is disabled."""
-        ...
 
     async def find_actor_of_key(self, secret_hash: bytes) -> Actor | None:
         """The actor. None if the key is unknown or revoked or the user is disabled."""
-        ...
 
     async def read_access_changes(self, since: str | None) -> tuple[str, Collection[UUID]]:
         """The present snapshot, and the subjects of all changes committed after `since`.
 
         Each change is returned once, however long its commit took. Without `since`: no changes.
         """
-        ...
 
     async def note_keys_used(self, key_ids: Sequence[UUID]) -> None:
         """Stores that the keys were used in this minute."""
-        ...
 
 
 class IdentityUpkeep(Protocol):
@@ -248,11 +223,9 @@ class IdentityUpkeep(Protocol):
 
     async def purge_changes(self, *, most: int) -> int:
         """Access changes that every process has read."""
-        ...
 
     async def purge_sign_ins(self, *, most: int) -> int:
         """Refresh tokens that expired long ago, and the sessions that have none left."""
-        ...
 
 
 class Directory(Protocol):
@@ -260,23 +233,19 @@ class Directory(Protocol):
 
     async def find_user(self, user_id: UUID, *, tx: Transaction | None = None) -> User | None:
         """A user. The caller checks who asks: the user itself, or an admin."""
-        ...
 
     async def find_clients(
         self, scope: Scope, ids: Sequence[UUID], *, tx: Transaction | None = None
     ) -> dict[UUID, Client]:
         """The clients with these IDs that are in the scope, by ID."""
-        ...
 
     async def find_groups(
         self, ids: Sequence[UUID], *, tx: Transaction | None = None
     ) -> dict[UUID, Group]:
         """Groups by ID. The caller takes the IDs from something that the actor may see."""
-        ...
 
     async def list_groups(self) -> Sequence[Group]:
         """All groups, by name."""
-        ...
 
     async def list_clients(
         self,
@@ -287,7 +256,6 @@ class Directory(Protocol):
         order: ClientOrder = ClientOrder.NEWEST,
     ) -> Page[Client]:
         """Clients, with their number in all."""
-        ...
 
     async def list_users(
         self,
@@ -297,7 +265,6 @@ class Directory(Protocol):
         order: UserOrder = UserOrder.NEWEST,
     ) -> Page[User]:
         """Users, with their number in all."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,37 +290,29 @@ class IdentityStore(Directory, Transactional, Protocol):
         Such changes are rare, and rules across rows (the last admin, one owner for each number)
         become plain checks.
         """
-        ...
 
     async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
         """Makes every process forget the actors with this session, key, user, client or group."""
-        ...
 
     async def find_parent_node(self, tx: Transaction, group_id: UUID | None) -> Node:
         """The node above the clients of this group; None is the default pool. Raises NotFound."""
-        ...
 
     async def add_group(self, tx: Transaction, group: Group, parent: Node) -> None:
         """Adds the group with its node."""
-        ...
 
     async def update_group(self, tx: Transaction, group: Group) -> None:
         """Writes the fields of a group."""
-        ...
 
     async def add_client(self, tx: Transaction, client: Client, parent: Node) -> None:
         """Adds the client with its node. Raises InvalidInput if a number is another client's."""
-        ...
 
     async def update_client(self, tx: Transaction, client: Client) -> None:
         """Writes the fields of a client. Raises InvalidInput if a number is another client's."""
-        ...
 
     async def lock_nodes(
         self, tx: Transaction, *, ids: Sequence[UUID], below: Sequence[UUID]
     ) -> list[Node]:
         """The nodes `ids` and the nodes directly below `below`, FOR UPDATE in ID order."""
-        ...
 
     async def move_node(
         self,
@@ -364,34 +323,27 @@ class IdentityStore(Directory, Transactional, Protocol):
         departed_versions: Mapping[UUID, int],
     ) -> None:
         """Moves a node under another one (None: it stays) and writes the departed versions."""
-        ...
 
     async def release_supervisors(
         self, tx: Transaction, client_id: UUID, *, outside_group_id: UUID | None
     ) -> None:
         """Takes the client away from the supervisors of every other group."""
-        ...
 
     async def add_user(self, tx: Transaction, user: User, *, password_hash: str) -> None:
         """Adds a user. Raises InvalidInput if another user has the email."""
-        ...
 
     async def update_user(
         self, tx: Transaction, user: User, *, password_hash: str | None = None
     ) -> None:
         """Writes the fields of a user, except email and creation. None keeps the password."""
-        ...
 
     async def active_admins(self, tx: Transaction) -> set[UUID]:
         """The admins that are not disabled."""
-        ...
 
     async def end_sessions_of(self, tx: Transaction, user_id: UUID) -> int:
         """Ends all sessions of a user. Returns how many were open."""
-        ...
 
     async def add_default_pool(
         self, tx: Transaction, *, provider: str, unit: str, price: int
     ) -> UUID:
         """The default provider account. Adds it with its node if there is none."""
-        ...

@@ -36,19 +36,15 @@ class Importer(Protocol[Read, Resolved]):
 
     def read(self, row: Row) -> Read:
         """The parsed line. Raises a Refusal that says how to correct it."""
-        ...
 
     async def resolve(self, lines: Sequence[Read]) -> Sequence[Resolved | str]:
         """Each line with what the database knows about it, or how to correct it, in order."""
-        ...
 
     def key(self, line: Resolved) -> str | None:
         """The key that only one line of the file may have; None if lines may be repeated."""
-        ...
 
     async def write(self, lines: Sequence[Resolved]) -> int:
         """Imports the lines. Safe to repeat. Returns how many were new or changed something."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

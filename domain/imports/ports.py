@@ -25,7 +25,6 @@ class FindsPayers(Protocol):
 
         With each: whether the client owns the provider account.
         """
-        ...
 
 
 class LegacyLogStore(FindsPayers, Ledger, Protocol):
@@ -35,14 +34,12 @@ class LegacyLogStore(FindsPayers, Ledger, Protocol):
         self, scope: Everything, keys: Sequence[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], LogLine]:
         """The lines with these clients and references, by client and reference."""
-        ...
 
     async def add_imported_lines(self, tx: Transaction, lines: Sequence[NewImportedLine]) -> int:
         """Adds the lines that are not there yet, in order. Returns how many.
 
         Only one transaction at a time adds lines, because the charges of a client are added up.
         """
-        ...
 
 
 class BalanceStore(FindsPayers, Ledger, Protocol):
@@ -52,7 +49,6 @@ class BalanceStore(FindsPayers, Ledger, Protocol):
         self, scope: Everything, keys: Sequence[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], OpeningBalance]:
         """The balances with these clients and references, by client and reference."""
-        ...
 
     async def add_opening_balances(
         self, tx: Transaction, balances: Sequence[NewOpeningBalance]
@@ -61,7 +57,6 @@ class BalanceStore(FindsPayers, Ledger, Protocol):
 
         Call it before accounts are locked: it waits for another import of the same balances.
         """
-        ...
 
 
 class ClientStore(IdentityStore, Protocol):
@@ -71,7 +66,6 @@ class ClientStore(IdentityStore, Protocol):
         self, scope: Everything, emails: Sequence[str], *, tx: Transaction | None = None
     ) -> Mapping[str, User]:
         """The users with these emails, ignoring case, by email as given."""
-        ...
 
 
 class ContactImportStore(FindsPayers, ContactWrites, Protocol):
@@ -79,7 +73,6 @@ class ContactImportStore(FindsPayers, ContactWrites, Protocol):
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
         """Those of the numbers that have opted out of the client's messages."""
-        ...
 
 
 class ImportStore(LegacyLogStore, BalanceStore, ClientStore, ContactImportStore, Protocol):

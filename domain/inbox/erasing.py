@@ -25,21 +25,18 @@ class Erasing(Transactional, Protocol):
 
         Raises NotFound.
         """
-        ...
 
     async def empty_text(self, tx: Transaction, message: AnyMessage) -> None:
         """Empties the text of a locked message everywhere. Locks its send after it.
 
         The text of a send is emptied with the last of its messages.
         """
-        ...
 
     async def hide_message(self, tx: Transaction, message: AnyMessage) -> None:
         """Removes a locked message from the client's lists.
 
         Its conversation shows the last message that is left, and ends if there is none.
         """
-        ...
 
 
 class NotFinished(InvalidInput):

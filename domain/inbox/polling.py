@@ -57,7 +57,6 @@ class PollStore(Reports, Protocol):
 
     async def has_later(self, provider_account_id: UUID) -> bool:
         """Whether messages that had a time of their own are SENT or UNKNOWN."""
-        ...
 
     async def claim_poll(
         self,
@@ -76,13 +75,11 @@ class PollStore(Reports, Protocol):
         those that had a time of their own, from which their age counts; else all others, whose age
         counts from when they were accepted.
         """
-        ...
 
     async def finish_poll(
         self, provider_account_id: UUID, round_: int, until: PollPosition, *, later: bool
     ) -> None:
         """Saves how far the round has come, and releases the claim."""
-        ...
 
     async def lock_polled(
         self, tx: Transaction, message_ids: Sequence[UUID]

@@ -60,11 +60,9 @@ class EventStore(Protocol):
         Durable when it returns. Raises Disconnected if the database is away; then either all
         events are stored or none, and repeating is safe.
         """
-        ...
 
     async def count_refusals(self, refusals: Mapping[tuple[str, str], int]) -> None:
         """Adds refusals by provider and reason to the counts of this minute."""
-        ...
 
 
 class OptOuts(ProviderAccountLocks, Protocol):
@@ -72,35 +70,29 @@ class OptOuts(ProviderAccountLocks, Protocol):
 
     async def share_feeds(self, tx: Transaction, client_ids: Collection[UUID]) -> None:
         """Locks the clients' feeds FOR SHARE in ID order: nobody can opt out of them meanwhile."""
-        ...
 
     async def opted_out_among(
         self, tx: Transaction, send_ids: Sequence[UUID], *, after: UUID, until: UUID | None
     ) -> list[ConversationKey]:
         """Opted-out numbers of QUEUED messages with IDs above `after`, up to `until` or the end."""
-        ...
 
     async def write_opt_outs(self, tx: Transaction, opt_outs: Sequence[OptOut]) -> None:
         """Writes opt-outs. An existing one keeps its source unless the new one has precedence."""
-        ...
 
     async def drop_opt_outs(
         self, tx: Transaction, keys: Sequence[ConversationKey], *, by_text: bool = False
     ) -> None:
         """Lifts opt-outs. `by_text`: only those that came by text."""
-        ...
 
     async def asked_lately(
         self, tx: Transaction, keys: Sequence[ConversationKey], *, seconds: float
     ) -> set[ConversationKey]:
         """Those of the conversations in which the client asked a question in the last seconds."""
-        ...
 
     async def upstreams_queued_to(
         self, tx: Transaction, keys: Sequence[ConversationKey]
     ) -> list[UUID]:
         """Provider accounts of messages that are not submitted yet; takes no lock."""
-        ...
 
     async def cancel_messages_to(
         self,
@@ -111,7 +103,6 @@ class OptOuts(ProviderAccountLocks, Protocol):
         failure: str,
     ) -> list[CancelledSend]:
         """Cancels the QUEUED messages to these numbers, locked in ID order: one item per send."""
-        ...
 
 
 class Reports(Settlements, Protocol):
@@ -119,21 +110,17 @@ class Reports(Settlements, Protocol):
 
     async def provider_accounts_of(self, tx: Transaction, references: Sequence[str]) -> list[UUID]:
         """The provider accounts of these messages, in ID order. Locks nothing."""
-        ...
 
     async def lock_reported(
         self, tx: Transaction, reports: Sequence[tuple[str, ReportCall]]
     ) -> list[ReportedMessage]:
         """Locks the messages that the reports (provider, report) may be about, in ID order."""
-        ...
 
     async def write_reported(self, tx: Transaction, changed: Sequence[ReportedChange]) -> None:
         """Writes the new status of locked messages."""
-        ...
 
     async def lock_refused(self, tx: Transaction, ids: Sequence[UUID]) -> list[LockedMessage]:
         """Those of these messages that are UNDELIVERED, locked in ID order."""
-        ...
 
 
 class ReceivingStore(OptOuts, Reports, Captures, Protocol):
@@ -143,17 +130,14 @@ class ReceivingStore(OptOuts, Reports, Captures, Protocol):
         self, tx: Transaction, most: int, *, only: Sequence[UUID] | None = None
     ) -> list[DueEvent]:
         """Due events, or those of `only`, FOR UPDATE in ID order. Skips locked ones."""
-        ...
 
     async def write_results(self, tx: Transaction, results: Sequence[EventResult]) -> None: ...
 
     async def first_accounts(self, tx: Transaction) -> Mapping[str, Sequence[UUID]]:
         """The first two accounts at each provider, also those of clients; the oldest first."""
-        ...
 
     async def put_off_event(self, event_id: UUID, reason: str, *, due_in_seconds: float) -> None:
         """Postpones an event that could not be received. Shows the reason meanwhile."""
-        ...
 
     async def read_candidates(
         self,
@@ -164,29 +148,24 @@ class ReceivingStore(OptOuts, Reports, Captures, Protocol):
         lines: Collection[Line],
     ) -> CandidateIndex:
         """The clients that messages with these numbers (E.164) and lines may belong to."""
-        ...
 
     async def find_correspondents(
         self, tx: Transaction, numbers: Collection[str]
     ) -> set[ConversationKey]:
         """Clients that ever sent to one of the numbers or have a conversation with it."""
-        ...
 
     async def captured_until(self, tx: Transaction) -> datetime | None:
         """Every send accepted before this time has been captured. None: all sends have been."""
-        ...
 
     async def take_feed_numbers(
         self, tx: Transaction, counts: Mapping[UUID, int]
     ) -> dict[UUID, int]:
         """The first reserved number per client. Locks the feeds, also for a count of 0."""
-        ...
 
     async def write_inbound(
         self, tx: Transaction, messages: Sequence[tuple[NewInbound, int]]
     ) -> None:
         """Writes messages with their feed numbers, and their contacts, conversations and lines."""
-        ...
 
 
 class InboxReads(Protocol):
@@ -201,23 +180,19 @@ class InboxReads(Protocol):
         search: str | None = None,
     ) -> Page[Conversation]:
         """Conversations by last message, newest first. `search`: part of the number or a name."""
-        ...
 
     async def find_conversation(self, scope: Scope, conversation_id: UUID) -> Conversation:
         """A conversation. Raises NotFound."""
-        ...
 
     async def find_conversations_with(
         self, scope: Scope, keys: Sequence[ConversationKey]
     ) -> Mapping[ConversationKey, Conversation]:
         """Those of the conversations that exist."""
-        ...
 
     async def read_messages_of_conversations(
         self, scope: Scope, keys: Sequence[ConversationKey], window: Window[UUID]
     ) -> Mapping[ConversationKey, Page[AnyMessage]]:
         """The same window of each conversation's messages, both directions in one order."""
-        ...
 
     async def find_messages(
         self, scope: Scope, ids: Collection[UUID], *, tx: Transaction | None = None
@@ -225,7 +200,6 @@ class InboxReads(Protocol):
 
     async def find_inbound(self, scope: Scope, inbound_id: UUID) -> InboundMessage:
         """An inbound message, also a deleted one: a reader may resume there. Raises NotFound."""
-        ...
 
     async def read_any_messages(
         self,
@@ -236,21 +210,17 @@ class InboxReads(Protocol):
         search: str | None = None,
     ) -> Page[AnyMessage]:
         """Messages of both directions, newest first. `search`: part of the number or the text."""
-        ...
 
     async def read_feed(
         self, scope: OfClient, *, after: int, most: int
     ) -> Sequence[InboundMessage]:
         """Messages of a client's feed after that number, in order, without gaps."""
-        ...
 
     async def last_in_feed(self, scope: OfClient) -> int:
         """The last number of a client's feed, 0 if nothing was received."""
-        ...
 
     async def mark_read(self, scope: Scope, conversation_id: UUID) -> Conversation:
         """Sets the unread count to 0. Raises NotFound."""
-        ...
 
     async def read_contacts(
         self,
@@ -262,7 +232,6 @@ class InboxReads(Protocol):
         order: ContactOrder = ContactOrder.NEWEST,
     ) -> Page[Contact]:
         """Contacts. `search`: part of the number or a name. `opted_out`: only such, or others."""
-        ...
 
     async def find_contact(self, scope: Scope, contact_id: UUID) -> Contact: ...
 
@@ -270,17 +239,14 @@ class InboxReads(Protocol):
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
         """Those of the numbers that opted out of the client's messages."""
-        ...
 
     async def route_of(self, client_id: UUID) -> ModemRoute | None:
         """The client's line: assigned by hand, else learned, by this client only; the last seen."""
-        ...
 
     async def find_reply_origin(
         self, scope: OfClient, inbound_id: UUID, provider_account_id: UUID
     ) -> ReplyOrigin | None:
         """The source of a message, for a client of this account. None if it is not stored."""
-        ...
 
     async def find_reply_terms(self, client_id: UUID) -> ReplyTerms: ...
 
@@ -296,21 +262,17 @@ class RoutingAdmin(IdentityStore, Protocol):
         self, scope: Everything, window: Window[EventKey], *, outcome: WebhookOutcome | None = None
     ) -> Page[WebhookEvent]:
         """Events, newest first. If only UNROUTED ones are requested, pending opt-outs first."""
-        ...
 
     async def find_webhook_event(
         self, scope: Everything, event_id: UUID, *, tx: Transaction | None = None
     ) -> WebhookEvent:
         """Raises NotFound."""
-        ...
 
     async def read_webhook_status(self, scope: Everything) -> WebhookStatus:
         """Whether events still arrive, and their latest results."""
-        ...
 
     async def read_modem_routes(self, scope: Everything) -> Sequence[ModemRoute]:
         """Routes set by hand, then learned ones, last seen first: at most 1,000."""
-        ...
 
     async def write_modem_route(
         self, tx: Transaction, client_id: UUID, line: Line, numbers: Sequence[str] | None
@@ -320,15 +282,12 @@ class RoutingAdmin(IdentityStore, Protocol):
         Raises InvalidInput if the line or a number belongs to another client. Needs the people
         lock.
         """
-        ...
 
     async def drop_modem_route(self, tx: Transaction, route_id: UUID) -> ModemRoute:
         """Deletes a route with its numbers, and returns it. Raises NotFound."""
-        ...
 
     async def lock_event(self, tx: Transaction, event_id: UUID) -> LockedEvent:
         """An event FOR UPDATE. Raises NotFound."""
-        ...
 
 
 class AssigningStore(RoutingAdmin, ReceivingStore, Protocol):
@@ -342,7 +301,6 @@ class AssigningStore(RoutingAdmin, ReceivingStore, Protocol):
         The numbers opt out for all blocked clients if `opt_out`. Otherwise the block is lifted,
         unless another pending opt-out of the same sender remains. Needs the people lock.
         """
-        ...
 
 
 class ContactWrites(ReceivingStore, Protocol):
@@ -361,18 +319,14 @@ class ContactWrites(ReceivingStore, Protocol):
 
         `cards`: one per number, in order of number. A value that a card lacks is kept, or cleared.
         """
-        ...
 
     async def touch_conversations(
         self, tx: Transaction, client_id: UUID, numbers: Sequence[str]
     ) -> None:
         """Marks the client's conversations with these numbers as changed, for subscribers."""
-        ...
 
     async def find_contact_of(self, tx: Transaction, scope: OfClient, number: str) -> Contact:
         """The contact with that number, which exists."""
-        ...
 
     async def drop_contact(self, tx: Transaction, scope: Scope, contact_id: UUID) -> Contact:
         """Deletes a contact and returns it. Its opt-out stays. Raises NotFound."""
-        ...

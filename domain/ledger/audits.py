@@ -176,11 +176,9 @@ class AuditStore(Protocol):
 
         Raises AlreadyRunning if there is one that is alive.
         """
-        ...
 
     def steady_reads(self) -> AbstractAsyncContextManager[None]:
         """Pages read in the block, perhaps on a replica, see all that was committed before it."""
-        ...
 
     async def next_accounts(
         self, after: UUID, *, most: int, checkpoint_id: UUID | None
@@ -189,7 +187,6 @@ class AuditStore(Protocol):
 
         Includes IDs that only transfers have.
         """
-        ...
 
     async def audit_accounts(
         self, chains: Sequence[ProvenChain], *, most: int, closed_before: UUID
@@ -198,52 +195,40 @@ class AuditStore(Protocol):
 
         `closed_before`: sends with lower IDs are those of closed months.
         """
-        ...
 
     async def last_send_id(self) -> UUID:
         """The highest ID of a send, also of one that only messages or transfers name."""
-        ...
 
     async def audit_sends(self, after: UUID, until: UUID) -> SendPage | None:
         """The next page of sends with IDs up to `until`; None if there are no more."""
-        ...
 
     async def audit_send(self, send_id: UUID) -> SendPage:
         """One send."""
-        ...
 
     async def read_checkpoints(self) -> Sequence[Checkpoint]:
         """All checkpoints, oldest first."""
-        ...
 
     async def read_closed_accounts(
         self, checkpoint_id: UUID, after: UUID, *, most: int
     ) -> Sequence[AccountAtClose]:
         """The next accounts of a checkpoint, by ID."""
-        ...
 
     async def read_month(
         self, accounts: Sequence[AccountAtClose], *, ends_at: datetime, most: int
     ) -> Sequence[MonthPage]:
         """The next transfers of each account that were created before that time, at most `most`."""
-        ...
 
     async def sum_sends(self, after: UUID, until: UUID) -> tuple[UUID, SendsOfMonth] | None:
         """The last ID and the sums of the next sends up to `until`; None if there are no more."""
-        ...
 
     async def count_audited(self, run: Audit) -> Audit:
         """Stores the counts and violations, if the run is still running. Shows that it is alive."""
-        ...
 
     async def finish_audit(self, audit_id: UUID) -> Audit:
         """Ends a run with a result, unless it was stopped."""
-        ...
 
     async def stop_audit(self, audit_id: UUID) -> None:
         """Ends a run that has no result."""
-        ...
 
     async def last_audit(self, scope: Everything) -> Audit | None:
         """The last finished audit; None if there was none."""
-        ...

@@ -26,17 +26,14 @@ class CheckpointStore(AuditStore, Protocol):
 
     async def first_moment(self) -> datetime | None:
         """When the oldest account or send was made. None in an empty installation."""
-        ...
 
     async def write_checkpoint(
         self, checkpoint: Checkpoint, accounts: Sequence[AccountAtClose]
     ) -> None:
         """Stores a checkpoint with its accounts, unless this month is closed already."""
-        ...
 
     async def start_daily(self, name: str, *, not_since: datetime) -> bool:
         """Whether this process may do the daily work: True once, for one process."""
-        ...
 
 
 class LedgerDoesNotHold(Exception):

@@ -58,15 +58,12 @@ class Cipher(Protocol):
 
     def encrypt(self, provider_account_id: UUID, secrets: Mapping[str, str]) -> bytes:
         """The encrypted secrets. They can be decrypted for this provider account only."""
-        ...
 
     def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> dict[str, str]:
         """The secrets of this provider account, by name. Raises CredentialsUnreadable."""
-        ...
 
     def rotate(self, encrypted: bytes) -> bytes:
         """The same, encrypted with the newest key. Raises CredentialsUnreadable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +134,11 @@ class AccountStore(IdentityStore, Ledger, Protocol):
 
     async def add_provider_account(self, tx: Transaction, new: NewProviderAccount) -> AccountRef:
         """Adds a provider account with its pool node, which holds nothing."""
-        ...
 
     async def read_provider_account(
         self, tx: Transaction, provider_account_id: UUID
     ) -> ProviderAccountFigures:
         """A provider account with the figures of its pool."""
-        ...
 
 
 class CredentialStore(AccountStore, Protocol):
@@ -151,11 +146,9 @@ class CredentialStore(AccountStore, Protocol):
 
     async def lock_own_account(self, tx: Transaction, client_id: UUID) -> AccountRef | None:
         """The provider account that the client owns, FOR UPDATE."""
-        ...
 
     async def find_platform_account(self, tx: Transaction, provider: str) -> AccountRef | None:
         """The account of the platform at this provider."""
-        ...
 
     async def write_credentials(
         self,
@@ -170,11 +163,9 @@ class CredentialStore(AccountStore, Protocol):
 
         A price of None is not changed.
         """
-        ...
 
     async def count_open_messages(self, tx: Transaction, client_id: UUID) -> int:
         """How many messages of the client are QUEUED, SUBMITTING or UNKNOWN."""
-        ...
 
     async def put_client_under(
         self, tx: Transaction, client_id: UUID, parent_id: UUID, *, as_owner: bool
@@ -184,7 +175,6 @@ class CredentialStore(AccountStore, Protocol):
         Else to a new node below this node of a pool or a group. The versions of its figures do not
         decrease.
         """
-        ...
 
 
 class RotationStore(Ledger, Protocol):
@@ -192,17 +182,14 @@ class RotationStore(Ledger, Protocol):
 
     async def encrypted_credentials(self) -> list[UUID]:
         """The provider accounts that have credentials."""
-        ...
 
     async def lock_credentials(self, tx: Transaction, provider_account_id: UUID) -> bytes | None:
         """The encrypted credentials of an account, FOR UPDATE."""
-        ...
 
     async def replace_credentials(
         self, tx: Transaction, provider_account_id: UUID, encrypted: bytes
     ) -> None:
         """Stores the same credentials, encrypted with another key."""
-        ...
 
 
 async def set_credentials(

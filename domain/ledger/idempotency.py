@@ -60,19 +60,16 @@ class IdempotencyKeys(Transactional, Protocol):
 
     async def take_key(self, tx: Transaction, key: IdempotencyKey) -> None:
         """Locks the key. Waits for another transaction that has it."""
-        ...
 
     async def find_answers(
         self, tx: Transaction | None, keys: Sequence[IdempotencyKey]
     ) -> dict[UUID, tuple[bytes, Answer]]:
         """Stored answers by key ID, each with the hash of its input."""
-        ...
 
     async def keep_answers(
         self, tx: Transaction, answers: Sequence[tuple[IdempotencyKey, Answer]]
     ) -> None:
         """Stores the answers. Raises KeysTaken if another transaction has just stored one."""
-        ...
 
 
 def key_of(scope_id: UUID, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:

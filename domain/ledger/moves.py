@@ -23,7 +23,6 @@ class MoveStore(CredentialStore, Protocol):
         self, tx: Transaction, provider_account_id: UUID
     ) -> tuple[AccountRef, UUID | None]:
         """A provider account, and the client that owns it. Raises NotFound."""
-        ...
 
 
 async def move_client(store: MoveStore, client_id: UUID, provider_account_id: UUID) -> Client:

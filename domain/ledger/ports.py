@@ -39,11 +39,9 @@ class Ledger(Transactional, Protocol):
 
     async def lock_accounts(self, tx: Transaction, ids: Sequence[UUID]) -> Book:
         """The accounts, FOR UPDATE in ID order, until the transaction ends."""
-        ...
 
     async def write_book(self, tx: Transaction, book: Book) -> None:
         """Writes the changed holdings and all posted transfers in one statement."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,6 @@ class BalanceReader(Protocol):
 
     async def read_balances(self, view: BalanceView, *, tx: Transaction | None = None) -> Balances:
         """The figures of a view, all of one snapshot. Raises NotFound."""
-        ...
 
 
 class AllocateStore(OnceStore, BalanceReader, Protocol):
@@ -136,23 +133,19 @@ class AllocateStore(OnceStore, BalanceReader, Protocol):
         tx: Transaction | None = None,
     ) -> AllocationTarget:
         """The accounts of a client or group. Raises NotFound if it is not within the scope."""
-        ...
 
     async def find_transfer(self, transfer_id: UUID) -> Transfer:
         """One transfer, as it was written."""
-        ...
 
     async def find_allocation(
         self, scope: Scope, client_id: UUID, *, tx: Transaction | None = None
     ) -> Allocation:
         """What one client holds. Raises NotFound."""
-        ...
 
     async def find_line(
         self, account_id: UUID, transfer_id: UUID, *, tx: Transaction | None = None
     ) -> StatementLine:
         """One transfer as seen from one of its accounts. Raises NotFound."""
-        ...
 
 
 class SyncStore(OnceStore, BalanceReader, Protocol):
@@ -160,43 +153,34 @@ class SyncStore(OnceStore, BalanceReader, Protocol):
 
     async def find_provider_account(self, provider_account_id: UUID | None) -> ProviderAccount:
         """The given account, or the default one. Raises NotFound."""
-        ...
 
     async def begin_reading(
         self, provider_account_id: UUID, *, reader_id: UUID, seconds: float
     ) -> bool:
         """Pauses marking for at most so long. False if another sync has paused it."""
-        ...
 
     async def open_calls(self, provider_account_id: UUID) -> int:
         """The number of attempts that have not ended and whose lease has not expired."""
-        ...
 
     async def lock_reading(
         self, tx: Transaction, provider_account_id: UUID, *, reader_id: UUID
     ) -> ProviderAccount | None:
         """The account's row, FOR UPDATE; None if the pause has expired or is another sync's."""
-        ...
 
     async def pool_figures(self, tx: Transaction, provider_account_id: UUID) -> PoolFigures:
         """The holdings and what is in flight, read in one statement."""
-        ...
 
     async def end_reading(self, tx: Transaction, sync: NewSync) -> None:
         """Stores the reading, sets the epoch to `sync.epoch`, ends the pause."""
-        ...
 
     async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
         """Makes every process forget the actors of these clients."""
-        ...
 
     async def fail_reading(self, provider_account_id: UUID, *, reader_id: UUID) -> None:
         """Stores that the balance could not be read now."""
-        ...
 
     async def lift_pause(self, provider_account_id: UUID, *, reader_id: UUID) -> None:
         """Ends the pause of this sync, if it has not ended yet."""
-        ...
 
 
 class ReconcileImportedStore(Ledger, Protocol):
@@ -204,11 +188,9 @@ class ReconcileImportedStore(Ledger, Protocol):
 
     async def check_imported(self, after: UUID, *, since: datetime | None) -> ImportedPage | None:
         """The next page of lines; None if there are no more."""
-        ...
 
     async def share_reading(self, tx: Transaction, provider_account_id: UUID) -> ProviderReading:
         """A provider account, FOR SHARE until the transaction ends."""
-        ...
 
     async def lock_wrong_lines(
         self,
@@ -223,17 +205,14 @@ class ReconcileImportedStore(Ledger, Protocol):
 
         Lock the provider account before them, and accounts after them.
         """
-        ...
 
     async def allow_arrears(self, tx: Transaction, account_id: UUID, units: int) -> None:
         """Lets the account hold as little as minus these units."""
-        ...
 
     async def write_imported_differences(
         self, tx: Transaction, run_id: UUID, differences: Sequence[Difference]
     ) -> None:
         """Stores the differences, marks the corrected lines, and adds the units to the run."""
-        ...
 
 
 class ReconcileStore(ReconcileImportedStore, Protocol):
@@ -243,35 +222,27 @@ class ReconcileStore(ReconcileImportedStore, Protocol):
         self, id: UUID, actor_id: UUID | None, *, dry_run: bool, since: datetime | None
     ) -> Reconciliation:
         """A new run. Raises AlreadyRunning if there is one that is alive."""
-        ...
 
     async def check_sends(self, after: UUID, *, since: datetime | None) -> CheckedPage | None:
         """The next page of sends, checked in one snapshot; None if there are no more."""
-        ...
 
     async def count_checked(self, run_id: UUID, *, sends: int, messages: int) -> Reconciliation:
         """Stores how far a run is. Shows that it is alive."""
-        ...
 
     async def finish_reconciliation(self, run_id: UUID) -> Reconciliation:
         """Ends a run, with the counts of UNKNOWN messages."""
-        ...
 
     async def share_provider_account(self, tx: Transaction, send_id: UUID) -> ProviderReading:
         """The provider account of a send, FOR SHARE until the transaction ends."""
-        ...
 
     async def lock_checked_send(self, tx: Transaction, send_id: UUID, *, epoch: int) -> CheckedSend:
         """A send with its messages and transfers. Its account and the pool node are FOR UPDATE."""
-        ...
 
     async def write_difference(self, tx: Transaction, difference: Difference) -> None:
         """Stores a difference, and adds its units to the run if units are moved (or would be)."""
-        ...
 
     async def start_daily(self, name: str, *, not_since: datetime) -> bool:
         """True for one process only, once after `not_since`: it does the daily work."""
-        ...
 
 
 class LowBalances(Protocol):
@@ -279,7 +250,6 @@ class LowBalances(Protocol):
 
     async def notice_low_balances(self) -> bool:
         """Begins and ends events. Returns whether there may be more. Safe in many processes."""
-        ...
 
 
 class LedgerArchive(Protocol):
@@ -289,11 +259,9 @@ class LedgerArchive(Protocol):
         self, scope: Scope, window: Window[UUID], *, group_id: UUID | None, search: str | None
     ) -> Page[Allocation]:
         """What clients hold, counted. Raises NotFound for a group that is not within the scope."""
-        ...
 
     async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:
         """All provider accounts with the figures of their pools, the default one first."""
-        ...
 
     async def read_statement(
         self,
@@ -305,28 +273,22 @@ class LedgerArchive(Protocol):
         may_lag: bool = False,
     ) -> Page[StatementLine]:
         """The statement of a view's account; a line's key is its version. Raises NotFound."""
-        ...
 
     async def find_reconciliation(self, scope: Everything, run_id: UUID) -> Reconciliation:
         """One run. Raises NotFound."""
-        ...
 
     async def read_reconciliations(
         self, scope: Everything, window: Window[UUID]
     ) -> Page[Reconciliation]:
         """Runs, newest first, counted."""
-        ...
 
     async def read_differences(
         self, scope: Everything, run_ids: Sequence[UUID], *, most: int
     ) -> Mapping[UUID, Sequence[Difference]]:
         """The first differences of each run, in the order in which they were found."""
-        ...
 
     async def find_audit(self, scope: Everything, audit_id: UUID) -> Audit:
         """One audit. Raises NotFound."""
-        ...
 
     async def read_audits(self, scope: Everything, window: Window[UUID]) -> Page[Audit]:
         """Audits, newest first."""
-        ...

@@ -44,11 +44,9 @@ class Catalogue(Protocol):
 
     def fields(self) -> Mapping[str, Sequence[ProviderField]]:
         """The values of an account at each provider."""
-        ...
 
     async def check(self, provider: str, values: Mapping[str, str]) -> None:
         """Raises ValueError with a sentence if no account can be opened with these values."""
-        ...
 
 
 class PlatformAccounts(AccountStore, Protocol):
@@ -56,7 +54,6 @@ class PlatformAccounts(AccountStore, Protocol):
 
     async def lock_sign_in(self, tx: Transaction, provider_account_id: UUID) -> SignIn:
         """What the account is opened with, FOR UPDATE. Raises NotFound."""
-        ...
 
     async def write_configuration(
         self,
@@ -66,7 +63,6 @@ class PlatformAccounts(AccountStore, Protocol):
         encrypted: bytes | None,
     ) -> None:
         """Stores the values and when they were set. Ends a refusal, and a reading that runs."""
-        ...
 
     async def write_terms(
         self,
@@ -77,11 +73,9 @@ class PlatformAccounts(AccountStore, Protocol):
         rate_per_second: int | None,
     ) -> None:
         """Stores the name and the rate limit."""
-        ...
 
     async def make_default(self, tx: Transaction, provider_account_id: UUID) -> None:
         """Makes it the default account instead of the present one."""
-        ...
 
     async def write_stopped(
         self, tx: Transaction, provider_account_id: UUID, *, stopped: bool
@@ -90,7 +84,6 @@ class PlatformAccounts(AccountStore, Protocol):
 
         Waits for open marks. After the commit no message of a paused account is marked.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,6 @@ class HasId(Protocol):
     @property
     def id(self) -> UUID:
         """Its ID."""
-        ...
 
 
 Run = TypeVar("Run", bound=HasId)

@@ -51,24 +51,19 @@ class LiveStore(Protocol):
 
     async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
         """A text for each topic that differs after each change."""
-        ...
 
     async def find_changes(
         self, scopes: Collection[Scope], kind: bytes, ids: Collection[UUID]
     ) -> Sequence[Change]:
         """The rows with these IDs that are within one of the scopes, in the order of changes."""
-        ...
 
     async def read_changes(
         self, scopes: Collection[Scope], kind: bytes, after: Position
     ) -> ChangePage:
         """Changes after a position. A message that is only accepted has not changed yet."""
-        ...
 
     async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
         """The last changes of so many seconds, at most 1,000, in the order of changes."""
-        ...
 
     async def position(self) -> Position:
         """A position before every change that is committed from now on."""
-        ...

@@ -130,7 +130,6 @@ class Topics(Protocol):
 
     def watch_topics(self, stream: Stream, before: frozenset[Topic], now: frozenset[Topic]) -> None:
         """Wakes the stream for the topics in `now`, and no longer for the others of `before`."""
-        ...
 
 
 class StateStream(Stream):
@@ -197,15 +196,12 @@ class Tracker(Protocol):
 
     def add(self, stream: ChangeStream) -> None:
         """Delivers changes to the stream from now on."""
-        ...
 
     def remove(self, stream: ChangeStream) -> None:
         """Delivers nothing more to the stream."""
-        ...
 
     async def find_position(self) -> None:
         """Notes where reading starts. Call it before the first state is read: nothing is missed."""
-        ...
 
 
 class ChangeStream(Stream):

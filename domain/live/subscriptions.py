@@ -145,15 +145,12 @@ class Subscriber(Protocol):
     @property
     def has_capacity(self) -> bool:
         """Whether it takes more of a feed: the number of waiting items is bounded."""
-        ...
 
     def offer(self, item: Item) -> None:
         """Adds an item, to be written as soon as the connection takes it."""
-        ...
 
     def end(self, errors: bytes | None = None) -> None:
         """Ends the subscription: complete, or failed with these errors (JSON)."""
-        ...
 
 
 class Renderer(Protocol):
@@ -161,11 +158,9 @@ class Renderer(Protocol):
 
     async def render(self, value: Any) -> bytes:
         """The response as JSON. Raises TryAgain if the database cannot be read now."""
-        ...
 
     def render_failure(self, failure: Exception) -> bytes:
         """The errors as JSON: the message of a refusal, or a masked error."""
-        ...
 
 
 FEED_ITEMS = 100

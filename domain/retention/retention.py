@@ -117,42 +117,33 @@ class RetentionStore(Protocol):
 
     async def read_clock(self) -> float:
         """The time of the database, which `updated_at` is of, in seconds since 1970."""
-        ...
 
     async def read_checkpoints(self) -> Sequence[Checkpoint]:
         """All checkpoints, oldest first."""
-        ...
 
     async def read_rules(self, default: Retention) -> Rules:
         """The rules of all clients."""
-        ...
 
     async def drop_rows(self, part: Part, span: Span, *, most: int, dry_run: bool) -> Step:
         """Drops a step in one transaction; with `dry_run`, only says what it would drop.
 
         Locks its rows in the order of IDs, and leaves rows that others have locked.
         """
-        ...
 
     async def read_rows(self, part: Part, span: Span, *, most: int) -> RowPage:
         """The rows that a step would drop, whole."""
-        ...
 
     async def first_of(self, part: Part) -> datetime | None:
         """The time that the ID of the oldest row begins with. None if there is no row."""
-        ...
 
     async def drop_empty_months(self, before: datetime) -> Sequence[str]:
         """Gives back the space of months that ended before then and have no rows any more."""
-        ...
 
     async def read_progress(self, name: str) -> UUID:
         """Up to which ID a rule was applied to a part."""
-        ...
 
     async def write_progress(self, name: str, last_id: UUID) -> None:
         """Stores up to which ID a rule was applied to a part."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,9 @@ class SendArchive(Protocol):
         self, scope: Scope, send_id: UUID, *, tx: Transaction | None = None
     ) -> Send:
         """A send within the scope, with its counts. Raises NotFound."""
-        ...
 
     async def find_sends_by_id(self, scope: Scope, send_ids: Sequence[UUID]) -> dict[UUID, Send]:
         """Those of the sends that are within the scope, with their counts."""
-        ...
 
     async def read_sends(
         self,
@@ -53,13 +51,11 @@ class SendArchive(Protocol):
         order: SendOrder = SendOrder.NEWEST,
     ) -> Page[Send]:
         """The sends of a scope, with their counts."""
-        ...
 
     async def find_message(
         self, scope: Scope, message_id: UUID, *, tx: Transaction | None = None
     ) -> Message:
         """A message within the scope. Raises NotFound."""
-        ...
 
     async def read_messages(
         self,
@@ -73,7 +69,6 @@ class SendArchive(Protocol):
 
         `search`: a part of the number or of the text, taken literally, ignoring case.
         """
-        ...
 
     async def read_messages_of_sends(
         self,
@@ -84,21 +79,17 @@ class SendArchive(Protocol):
         status: MessageStatus | None = None,
     ) -> dict[UUID, Page[Message]]:
         """The same window on the messages of each send, newest first; empty outside the scope."""
-        ...
 
     async def read_accepted(self, scope: OfClient, send_id: UUID) -> Sequence[AcceptedMessage]:
         """All messages of a send, in the order of its accepted recipients."""
-        ...
 
     async def lines_of_numbers(self, scope: OfClient) -> Mapping[str, Line]:
         """The client's own numbers that belong to a line, each with its line."""
-        ...
 
     async def read_submitted_at(
         self, scope: OfClient, ids: Sequence[UUID]
     ) -> Mapping[UUID, datetime]:
         """When those of the messages were submitted that a provider has accepted."""
-        ...
 
     async def read_message_stats(
         self,
@@ -110,7 +101,6 @@ class SendArchive(Protocol):
         client_id: UUID | None = None,
     ) -> Sequence[StatRow]:
         """Outbound messages that were created from one time to another, by period and status."""
-        ...
 
 
 class Templates(Transactional, Protocol):
@@ -120,11 +110,9 @@ class Templates(Transactional, Protocol):
         self, scope: Scope, window: Window[TextKey], *, search: str | None = None
     ) -> Page[Template]:
         """The templates of a scope, by name. `search`: a part of the name, ignoring case."""
-        ...
 
     async def find_templates(self, scope: OfClient, names: Sequence[str]) -> dict[str, Template]:
         """Those of the names that the client has a template of, ignoring case."""
-        ...
 
     async def save_template(self, tx: Transaction, template: Template) -> tuple[Template, int]:
         """Adds a template, or changes the text of the client's one with this name, ignoring case.
@@ -132,11 +120,9 @@ class Templates(Transactional, Protocol):
         Returns it as it is then, and how many templates the client has. Locks the client until the
         transaction ends.
         """
-        ...
 
     async def delete_template(self, tx: Transaction, scope: Scope, template_id: UUID) -> Template:
         """Deletes a template within the scope. Raises NotFound."""
-        ...
 
 
 class ProviderRoutes(MoveStore, Protocol):
@@ -144,17 +130,14 @@ class ProviderRoutes(MoveStore, Protocol):
 
     async def read_provider_routes(self, scope: Everything) -> Sequence[ProviderRoute]:
         """The routes that are in use, by pool and prefix."""
-        ...
 
     async def retire_route(
         self, tx: Transaction, *, route_id: UUID | None = None, of: tuple[UUID, str] | None = None
     ) -> ProviderRoute | None:
         """Retires the route with this ID, or that of a pool and prefix. None if there is none."""
-        ...
 
     async def add_route(self, tx: Transaction, route: ProviderRoute) -> None:
         """Adds a route."""
-        ...
 
 
 class Uploads(Protocol):
@@ -162,36 +145,30 @@ class Uploads(Protocol):
 
     async def uploads_size(self, tx: Transaction, client_id: UUID) -> int:
         """The bytes of a client's uploads. Locks the client until the transaction ends."""
-        ...
 
     async def write_upload(self, tx: Transaction, upload: Upload) -> None:
         """Writes an upload without its bytes."""
-        ...
 
     async def write_upload_part(
         self, tx: Transaction, upload_id: UUID, position: int, part: bytes
     ) -> None:
         """Writes a part of its bytes. Positions count from 0."""
-        ...
 
     async def find_upload(
         self, scope: OfClient, upload_id: UUID, *, kept_seconds: float | None = KEPT_SECONDS
     ) -> Upload:
         """An upload that is not older than so many seconds; None: of any age. Raises NotFound."""
-        ...
 
     async def read_upload_part(
         self, scope: OfClient, upload_id: UUID, position: int
     ) -> bytes | None:
         """A part of its bytes; None if it has been deleted."""
-        ...
 
     async def purge_uploads(self, *, age_seconds: float, most: int) -> int:
         """Deletes at most so many uploads of that age. Returns how many it deleted.
 
         An upload is kept until the jobs that read it have ended.
         """
-        ...
 
 
 class Unwritten(Protocol):
@@ -202,11 +179,9 @@ class Unwritten(Protocol):
 
         Call it before anything else is locked.
         """
-        ...
 
     async def cancel_unwritten(self, tx: Transaction, send_id: UUID) -> None:
         """Ends the job of a send. Its messages that are not written count as CANCELLED."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +224,6 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         transaction raises LockTimeout. 0 is no limit. `skip_locked` leaves out the accounts that
         are locked elsewhere.
         """
-        ...
 
     async def accept_sends(
         self,
@@ -266,7 +240,6 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         opted out, or whose key has an answer or an earlier send of the batch. One statement, for
         small sends. Raises KeysTaken if another transaction has stored a key meanwhile.
         """
-        ...
 
     async def copy_messages(self, tx: Transaction, send: NewSend) -> datetime:
         """Writes one send and its messages by COPY, for a large one. Returns its `created_at`.
@@ -274,7 +247,6 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         Instead of its messages a job, if it has rows that are to be written. Raises NotFound if
         their upload has been deleted.
         """
-        ...
 
     async def enqueue_callback(
         self,
@@ -286,20 +258,15 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         format: str,
     ) -> None:
         """Posts each status of these messages to the URL from now on, in this format."""
-        ...
 
     async def limit_validity(self, tx: Transaction, send_id: UUID, seconds: int) -> None:
         """Lets the messages of a send be submitted for so long after they are due."""
-        ...
 
     async def queue_callback_events(self, tx: Transaction, message_ids: Sequence[UUID]) -> None:
         """Posts the present statuses of these messages too."""
-        ...
 
     async def find_sends(self, tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, datetime]:
         """Those of the IDs that are committed sends, each with its `created_at`."""
-        ...
 
     async def held(self, account_id: UUID, *, tx: Transaction | None = None) -> int:
         """What an account holds at this moment, not locked: it may change before it is charged."""
-        ...

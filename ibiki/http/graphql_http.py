@@ -68,7 +68,6 @@ class Events(Protocol):
 
     async def __call__(self, request: EventRequest, receive: Receive, send: Send) -> None:
         """Sends events until the operation is complete or either side disconnects."""
-        ...
 
 
 class GraphQLFirst:

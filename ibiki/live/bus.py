@@ -126,15 +126,12 @@ class Carrier(Protocol):
         self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
         """Receives from the channel from now on. Calls `lost` once if that ends."""
-        ...
 
     async def send(self, channel: str, text: str) -> None:
         """Sends a text to everybody on the channel, this process included."""
-        ...
 
     async def close(self) -> None:
         """Receives nothing more. It can be opened again."""
-        ...
 
 
 class LocalCarrier:

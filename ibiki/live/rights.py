@@ -32,7 +32,6 @@ class WatchedAuthenticator(Authenticator, Protocol):
 
     def on_change(self, listener: OnChange) -> Callable[[], None]:
         """Calls the listener with the IDs that changed. Returns the function that removes it."""
-        ...
 
 
 class Connected(Protocol):
@@ -40,15 +39,12 @@ class Connected(Protocol):
 
     def rights_changed(self, actor: Actor) -> None:
         """The actor has other rights from now on."""
-        ...
 
     def rights_ended(self, reason: str) -> None:
         """The connection must end at once."""
-        ...
 
     def connect_again(self, reason: str) -> None:
         """The connection must end at once, in such a way that its client connects again."""
-        ...
 
 
 class NotAdmitted(Exception):

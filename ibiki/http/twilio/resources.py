@@ -72,11 +72,9 @@ class ClientReads(Protocol):
 
     async def find_clients(self, scope: Scope, ids: Sequence[UUID]) -> Mapping[UUID, Client]:
         """The clients with these IDs that are in the scope, by ID."""
-        ...
 
     async def lines_of_numbers(self, scope: OfClient) -> Mapping[str, Line]:
         """The client's own numbers that belong to a line, each with its line."""
-        ...
 
 
 async def find_own(store: ClientReads, scope: OfClient) -> Own:
