@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from itertools import islice
 from math import ceil, inf
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
 from domain.transactions import Disconnected
@@ -68,10 +68,7 @@ class Loop:
     async def cancel(self) -> None:
         """Cancels the current step, and returns when it has ended. For steps that take long."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end_task(task)
 
     def wake(self) -> None:
         """Runs the next step at once."""
@@ -95,6 +92,14 @@ class Loop:
             if not more:
                 rest = min(self._least_rest * (now_seconds() - began), LONGEST_REST_SECONDS)
                 await wait_for(self._woken, max(self._every_seconds, rest))
+
+
+async def end_task(task: asyncio.Task[Any] | None) -> None:
+    """Cancels a task, and returns when it has ended. Does nothing for None."""
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def is_cancelled(failure: BaseException) -> bool:

@@ -11,11 +11,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
+from domain.loops import end_task
 from persistence.connections import Silence, acquired
 from persistence.servers import AWAY, reach
 
@@ -90,10 +90,7 @@ class Replica:
 
     async def stop(self) -> None:
         """Ends the checks and closes all connections."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         self._itself.close()
         self._main.close()
         self._pool.terminate()

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.identity.ports import ActorStore, Tokens
-from domain.loops import log_failure
+from domain.loops import end_task, log_failure
 
 LONGEST_CREDENTIAL = 2_048
 POLL_SECONDS = 0.2
@@ -101,9 +101,7 @@ class Actors:
         task, self._task = self._task, None
         if task is None:
             return
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)
         self._changes = _Changes(self._store)
         with suppress(TryAgain):
             await self._note_used_keys(set())

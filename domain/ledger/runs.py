@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from domain.errors import TryAgain
-from domain.loops import backoff_seconds, now_seconds
+from domain.loops import backoff_seconds, end_task, now_seconds
 from domain.transactions import Disconnected
 
 MOST_TRIES = 60
@@ -94,10 +93,7 @@ class Runs(Generic[Run]):
     async def stop(self) -> None:
         """Cancels the current run and ends the task."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end_task(task)
 
     def add(self, run: Run) -> asyncio.Future[Run]:
         """Queues a run. The future gets the finished run."""

@@ -20,7 +20,7 @@ from typing import Protocol
 from broadcaster import Broadcast, BroadcastBackend, Event
 
 from domain.live.hints import EVERYTHING, Topic
-from domain.loops import backoff_seconds
+from domain.loops import backoff_seconds, end_task
 
 CHANNEL = "ibiki_hints"
 TOPIC_BYTES = 17
@@ -184,10 +184,7 @@ class Backend(BroadcastBackend):
     async def disconnect(self) -> None:
         """Closes the carrier."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end_task(task)
         await self._carrier.close()
 
     async def subscribe(self, channel: str) -> None:

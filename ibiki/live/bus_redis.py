@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from domain.loops import end_task
+
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
@@ -58,10 +60,7 @@ class RedisCarrier:
     async def close(self) -> None:
         """Receives nothing more."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end_task(task)
         for client in (self._publisher, self._receiver):
             if client is not None:
                 with suppress(Exception):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ import orjson
 from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
+from domain.loops import end_task
 from ibiki.http.graphql_http import EventRequest, check_method
 from ibiki.http.requests import EVENT_STREAM, RequestRefused
 from ibiki.live.rights import Holder, NotAdmitted
@@ -165,9 +165,7 @@ class EventStream:
                 await self._send(send, request, self._next() or await self._wait())
             await self._send(send, request, self._final_event, more=False)
         finally:
-            gone.cancel()
-            with suppress(asyncio.CancelledError):
-                await gone
+            await end_task(gone)
 
     def _next(self) -> bytes:
         item = self._pending.take()
