@@ -166,7 +166,7 @@ async def _answers(held: Connection, silence: Silence) -> bool:
 
 
 def terminate(held: Connection) -> None:
-    """Closes the connection without a word to PostgreSQL, which rolls back what is open."""
+    """Closes the connection without telling PostgreSQL, which rolls back what is open."""
     with suppress(*AWAY):
         held.terminate()
 

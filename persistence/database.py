@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT_SECONDS = 60
 NEVER_SECONDS = 1e9
-"""asyncpg has no word for "no time limit" if its pool has one."""
+"""asyncpg has no value for "no time limit" if its pool has one."""
 
 BEGIN = "BEGIN;"
 # Kept plans are made for any values. A range of IDs may be a month or a moment: PostgreSQL takes it

@@ -68,7 +68,7 @@ LOCK_POSITION = f"{READ_POSITION} FOR UPDATE OF hook_position SKIP LOCKED"
 MOVE_POSITION = "UPDATE hook_position SET changed_xid = $1"
 FAR_BEHIND = 10_000
 """Transactions. Without changes to report, the position is written only this often: an idle
-installation writes nothing, and the first subscriber makes nobody read a year of changes."""
+installation writes nothing, and a first subscriber does not cause a year of changes to be read."""
 
 # `hook_finished_send` has each send once, so that a delivery report days later is no second end.
 # OFFSET 0: for each send a look into an index, not a join with all messages.

@@ -47,8 +47,8 @@ class ProviderAccount(Model):
 class Account(Model):
     """A node of the tree: what it holds itself, and its gapless version.
 
-    `departed_version`: what moves of clients have added to it or taken from it, so that no figure's
-    version ever falls. `arrears`: how far below zero reconcile had to take it.
+    `departed_version`: what moves of clients have added to the version or subtracted, so that no
+    figure's version ever decreases. `arrears`: how far below zero reconcile had to take it.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -59,7 +59,7 @@ WITH RECURSIVE half (low, high) AS (
 )
 SELECT min(high) FROM half
 """
-# The search by halves leads past a time that was set back by less than this.
+# The search by halves is still right if the clock was set back by less than this.
 CLOCK_GOES_BACK = timedelta(hours=1)
 
 
