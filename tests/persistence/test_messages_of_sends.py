@@ -20,7 +20,7 @@ from domain.ids import last_message_id, new_id, new_send_id
 from domain.live import hints
 from domain.pages import Window
 from domain.retention.retention import Part
-from domain.sending.accept import accept_alone, accept_batch
+from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.lists import MessageFilter, SendFilter
 from domain.sending.messages import MessageStatus
 from persistence import store
@@ -107,6 +107,14 @@ async def test_messages_give_the_same_answers_wherever_they_are_found(
     assert found.keys() == expected.keys()
     for name, answer in expected.items():
         assert found[name] == answer, name
+
+
+async def test_messages_with_other_ids_than_those_of_the_range_are_found(sent: Sent) -> None:
+    send = replace(worlds.new_send(sent.client, 3), first_message_id=new_id())
+    assert isinstance(await accept_alone(store, send), AcceptedNow)
+    pages = await read_messages_of_sends(sent.scope, [send.id], Window(9))
+    assert sorted(each.id for each in pages[send.id].items) == send.message_ids
+    assert len(await store.read_accepted(sent.scope, send.id)) == 3
 
 
 async def move(place: str) -> None:
