@@ -1,6 +1,6 @@
 """Reconcile in the database. The checks are set-based SQL: they read millions of sends in pages.
 
-1,000,000 single sends take about a second, from indexes. Lists and look-ups are querysets.
+1,000,000 single sends take about a second. Lists and look-ups are querysets.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ SELECT least(
 # Without nested loops: PostgreSQL cannot estimate how many rows a page has, and a page with
 # nested loops took many seconds. So it merges the ranges, each in the order of its index.
 AVOID_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
-# The index of messages does not contain whether a reading has refunded a message. So sends with
-# such messages are suspicious, and are checked again.
+# A page does not read whether a reading has refunded a message. So sends with such messages are
+# suspicious, and are checked again.
 CHECK = f"""
 SELECT count(*), coalesce(sum(messages), 0)::int8,
        array_agg(id) FILTER (
