@@ -9,6 +9,7 @@ be used.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -173,6 +174,8 @@ class DatabaseUnusable(Exception):
 
 def sentence_of(failure: BaseException) -> str | None:
     """The explanation of a failure of the database; None for any other failure."""
+    if isinstance(failure, DatabaseUnusable):
+        return str(failure)
     if isinstance(failure, asyncpg.InsufficientPrivilegeError):
         return (
             f"PostgreSQL does not let the user of DATABASE_URL do this: {failure.args[0]}."
@@ -201,6 +204,12 @@ async def check_usable(url: str) -> None:
         raise DatabaseUnusable(
             f"PostgreSQL at {address} rejects the user or the password of DATABASE_URL."
         ) from refused
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ssl.SSLError) as said:
+        # It has answered, or the rest of the address is wrong. The words hold no password.
+        reason = said.args[0] if isinstance(said, asyncpg.PostgresError) else str(said)
+        raise DatabaseUnusable(
+            f"PostgreSQL at {address} cannot be used as DATABASE_URL says: {reason}."
+        ) from said
     except AWAY as away:
         raise DatabaseUnusable(
             f"PostgreSQL does not answer at {address}, the address of DATABASE_URL."

@@ -16,6 +16,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     from asyncio import BaseTransport
 
+    from uvicorn._types import ASGISendEvent
+
 EXTENSION = "ibiki.wire"
 """Extension of a WebSocket's scope: its `Wire`."""
 
@@ -60,6 +62,11 @@ class Wire(WebSocketsSansIOProtocol):
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
         await super().run_asgi()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        # A handshake that is refused has its answer. uvicorn would log an error for each.
+        self.handshake_complete |= self.close_sent
 
     @property
     def is_open(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from cryptography.fernet import Fernet
 
@@ -110,6 +111,27 @@ def test_an_empty_database_is_reported(
     monkeypatch.setenv("DATABASE_URL", database_server.superuser_url)  # of an empty database
     ended = ibiki(command, "--data", str(tmp_path), *(["--port", "0"] * (command == "serve")))
     assert ended == Ended(1, "The database is empty. Run `ibiki migrate` first.")
+
+
+def test_what_a_server_says_is_not_taken_for_silence(
+    ibiki: Ibiki,
+    database_server: EmbeddedDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = database_server.url + "&target_session_attrs=misspelt"
+    monkeypatch.setenv("DATABASE_URL", wrong.replace("ibiki@", "ibiki:secret@"))
+    ended = ibiki("migrate", "--data", str(tmp_path))
+    assert (ended.code, "misspelt" in ended.said, "secret" in ended.said) == (1, True, False)
+
+    async def refuses(**options: object) -> None:
+        raise asyncpg.TooManyConnectionsError("sorry, too many clients already")
+
+    monkeypatch.setattr(asyncpg, "connect", refuses)
+    monkeypatch.setenv("DATABASE_URL", database_server.url)
+    assert ibiki("migrate", "--data", str(tmp_path)).said.endswith(
+        "cannot be used as DATABASE_URL says: sorry, too many clients already."
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -161,10 +162,13 @@ async def test_the_older_protocol_is_refused(place: Quiet, offered: Any) -> None
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "file://", "http://127.0.0.1"])
-async def test_pages_of_foreign_origins_open_no_socket(place: Quiet, origin: str) -> None:
+async def test_pages_of_foreign_origins_open_no_socket(
+    place: Quiet, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(place.server.socket_url, subprotocols=[PROTOCOL], origin=origin)  # type: ignore[arg-type]
     assert refused.value.response.status_code == 403
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 async def test_pages_of_allowed_origins_open_a_socket(place: Quiet) -> None:
