@@ -131,6 +131,17 @@ async def test_each_way_to_send_fills_in_the_values(app: App) -> None:
     assert quoted == {"accepted": 1, "segments": 1, "problem": None}
 
 
+async def test_a_quote_shows_the_segments_of_a_filled_template_that_is_too_long(app: App) -> None:
+    await save(app, "Long", "{{name}} {{name}}")
+    long = used("Long", name="x" * 1_000)
+    quoted = await app.answer("owner", QUOTE, input={"to": [TO], "template": long})
+    written = await app.answer(
+        "owner", QUOTE, input={"to": [TO], "text": "x" * 1_000 + " " + "x" * 1_000}
+    )
+    assert quoted == written
+    assert (quoted["segments"], quoted["problem"]["__typename"]) == (11, "InvalidText")
+
+
 async def test_a_file_fills_in_its_columns(app: App) -> None:
     await save(app, "Order ready")
     file = b"phone,name,no\n2025550101,Ada,7\n2025550102,Ben,\n"

@@ -11,8 +11,9 @@ from typing import TypeVar
 import asyncpg
 import pytest
 
+from domain.errors import OutcomeUnknown
 from domain.sending import accept as accept_module
-from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult
+from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Refused
 from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend
 from tests import worlds
@@ -36,6 +37,11 @@ COUNT_WAITERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
+WAITERS = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' ORDER BY xact_start
+"""
+END = "SELECT pg_terminate_backend(pid) FROM unnest($1::int4[]) AS pid"
 
 
 @dataclass
@@ -47,6 +53,12 @@ class Gate:
     async def open(self) -> None:
         """Lets the COMMITs pass."""
         await self.elsewhere.execute("SELECT pg_advisory_unlock(1)")
+
+    async def cut(self, *, not_first: bool = False) -> int:
+        """Ends the transactions that wait for a lock. Returns how many."""
+        pids = [row[0] for row in await self.elsewhere.fetch(WAITERS)]
+        ended = await self.elsewhere.fetch(END, pids[1:] if not_first else pids)
+        return len(ended)
 
     async def until_waiting(self, count: int) -> None:
         """Returns when so many transactions wait for a lock."""
@@ -153,6 +165,49 @@ async def test_a_connection_lost_in_one_of_two_batches(line: Line, moment: Momen
     assert line.cuts == 1
     assert [sent(each) for each in results] == [send.id for send in sends]
     assert [await charges(client.account_id) for client in clients] == [[1], [1]]
+    await worlds.assert_audit_holds()
+
+
+async def test_a_batch_that_loses_its_connection_is_repeated_once_and_the_other_is_answered(
+    gate: Gate,
+) -> None:
+    first, other = await _clients(2)
+    one = keyed(worlds.new_send(first), "k")
+    async with accepting() as acceptor:
+        async with slow_commit(gate, acceptor, one) as slow:
+            assert await gate.cut() == 1
+            assert sent(await _soon(acceptor.accept(worlds.new_send(other)))) is not None
+            await gate.until_waiting(1)  # it is tried again
+        assert [sent(await slow)] == [one.id]
+        again = await _soon(acceptor.accept(keyed(worlds.new_send(first), "k")))
+    assert (type(again), sent(again)) == (AcceptedBefore, one.id)
+    assert (await charges(first.account_id), await charges(other.account_id)) == ([1], [1])
+    await worlds.assert_audit_holds()
+
+
+async def test_a_batch_that_never_gets_a_connection_again_names_its_sends(gate: Gate) -> None:
+    """The callers of the other batch have their answers meanwhile."""
+    first, other = await _clients(2)
+    lost = [keyed(worlds.new_send(first), f"k{number}") for number in range(2)]
+    async with accepting(patience_seconds=0.05) as acceptor:
+        async with slow_commit(gate, acceptor, worlds.new_send(other)) as healthy:
+            asked = [
+                asyncio.create_task(acceptor.accept(replace(each, text="slow"))) for each in lost
+            ]
+            await gate.until_waiting(2)
+            while not all(each.done() for each in asked):
+                await gate.cut(not_first=True)
+                await asyncio.sleep(0.002)
+        results = [await each for each in asked]
+        assert sent(await healthy) is not None
+    errors = [each.refusal for each in results if isinstance(each, Refused)]
+    assert {type(each) for each in errors} == {OutcomeUnknown}
+    assert [getattr(each, "send_id", None) for each in errors] == [each.id for each in lost]
+    assert await charges(first.account_id) == []
+    async with accepting() as acceptor:
+        results = [await _soon(acceptor.accept(each)) for each in lost]
+    assert count_of(results, AcceptedNow) == 2
+    assert await charges(first.account_id) == [1, 1]
     await worlds.assert_audit_holds()
 
 
