@@ -26,7 +26,7 @@ WITH ahead AS (
 )
 UPDATE message
 SET due_at = greatest(
-        send_at, clock_timestamp() + greatest(due_at - updated_at, interval '0')),
+        send_at, statement_timestamp() + greatest(due_at - updated_at, interval '0')),
     updated_at = clock_timestamp()
 WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """

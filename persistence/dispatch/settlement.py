@@ -33,8 +33,9 @@ from persistence.database import (
     note,
     plan_for,
 )
-from persistence.sending.messages import first_of_sends, has_status
+from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, last_of, next_in_range
+from persistence.sending.tallies import has_status
 
 if TYPE_CHECKING:
     from persistence.database import Connection

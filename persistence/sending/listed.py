@@ -5,6 +5,7 @@ SQL by hand: a page begins at its cursor in the index, and reads only as many ro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,13 @@ from domain.pages import Window
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import MessageStatus
 from persistence.pages import Filter, order_of, page_clause
+from persistence.sending.waiting import (
+    BY_STATUS,
+    WAITING,
+    Among,
+    last_of_waiting,
+    page_of_waiting,
+)
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -66,17 +74,24 @@ class Listed:
         """The list up to the last row that a search looks at, which an index alone finds.
 
         Of a client's messages, one status after the other is in the order of the index. So they
-        are merged, and not sorted.
+        are merged, and not sorted. Those of large sends that are queued have a limit of their own:
+        the list ends at the first of both.
         """
         among, order = rows_within(self.scope), order_of(self.window)
         among.add("id BETWEEN {} AND {}", *self.ends)
         pages = [f"SELECT id FROM message {among.where}"]  # noqa: S608 - conditions of our own
+        wanted = [self.filter.status] if self.filter.status else list(MessageStatus)
         if isinstance(self.scope, OfClient):
-            wanted = [self.filter.status] if self.filter.status else MessageStatus
-            pages = [f"({pages[0]} AND status = '{each}' ORDER BY id {order})" for each in wanted]
+            pages = [
+                f"({pages[0]} AND {BY_STATUS} AND status = '{each}' ORDER BY id {order})"
+                for each in wanted
+            ]
         last = f"ORDER BY id {order} OFFSET {MOST_SEARCHED - 1} LIMIT 1"
+        lasts = [f"SELECT id FROM ({' UNION ALL '.join(pages)}) AS message {last}"]  # noqa: S608
+        if isinstance(self.scope, OfClient) and MessageStatus.QUEUED in wanted:
+            lasts.append(last_of_waiting(among, self.window, self._among(among), MOST_SEARCHED))
         found = await pooled.fetch(
-            f"SELECT id FROM ({' UNION ALL '.join(pages)}) AS message {last}",  # noqa: S608
+            f"SELECT id FROM (({') UNION ALL ('.join(lasts)})) AS last ORDER BY id {order}",  # noqa: S608
             *among.values,
         )
         return replace(self, searched_to=found[0][0]) if found else self
@@ -86,11 +101,20 @@ class Listed:
         status, number = self.filter.status, self.filter.number
         if number is None:
             if isinstance(self.scope, OfClient):
-                if status is None:
-                    return self._of_any_status(wanted, columns)
-                return self._of_status(wanted, status, columns, self.window.size)
+                return self._first_of(
+                    wanted,
+                    [
+                        page
+                        for each in ([status] if status else MessageStatus)
+                        for page in (
+                            self._of_status(wanted, each, columns, self.window.size),
+                            *self._waiting(wanted, each, columns),
+                        )
+                    ],
+                )
             if self.scope == Everything() and status is not None and self.searched_to is None:
-                return self._of_all_clients(wanted, status, columns)
+                pages = [self._of_all_clients(wanted, status, columns)]
+                return self._first_of(wanted, pages + self._waiting(wanted, status, columns))
         _add_status(wanted, status)
         self.add_ends(wanted)
         page = page_clause(wanted, self.window, key="id")
@@ -107,6 +131,7 @@ class Listed:
         """
         page = Filter(list(wanted.conditions), wanted.values)
         lowest, highest = self.ends
+        page.add(BY_STATUS)
         page.add(f"(status, id) <= ('{status}', {{}})", highest)
         page.add(f"(status, id) >= ('{status}', {{}})", lowest)
         clause = page_clause(page, replace(self.window, size=size), key="id", within="status")
@@ -129,15 +154,26 @@ class Listed:
             min((each for each in highest if each), default=LAST_ID),
         )
 
-    def _of_any_status(self, wanted: Filter, columns: str) -> str:
-        """A page of the messages of one client: the first of the pages of each status."""
-        pages = [
-            f"({self._of_status(wanted, status, columns, self.window.size)})"
-            for status in MessageStatus
-        ]
+    def _waiting(self, wanted: Filter, status: MessageStatus, columns: str) -> list[str]:
+        """The page of those messages with this status that the index does not have, if any."""
+        if status not in WAITING:
+            return []
+        page = page_of_waiting(wanted, status, self.window, self._among(wanted))
+        return [f"SELECT {columns} FROM ({page}) AS message"]  # noqa: S608 - columns of our own
+
+    def _among(self, wanted: Filter) -> Among:
+        """Where the page is, in SQL."""
+        client = wanted.value(self.scope.client_id) if isinstance(self.scope, OfClient) else None
+        lowest, highest = map(wanted.value, self.ends)
+        return Among(client, lowest, highest)
+
+    def _first_of(self, wanted: Filter, pages: Sequence[str]) -> str:
+        """A page of several lists together: the first rows of the page of each."""
+        if len(pages) == 1:
+            return pages[0]
         limit = wanted.value(self.window.size + 1)
         order = f"ORDER BY id {order_of(self.window)} LIMIT {limit}"
-        return f"SELECT * FROM ({' UNION ALL '.join(pages)}) AS message {order}"  # noqa: S608
+        return f"SELECT * FROM (({') UNION ALL ('.join(pages)})) AS message {order}"  # noqa: S608
 
     def _of_all_clients(self, wanted: Filter, status: MessageStatus, columns: str) -> str:
         """A page of the messages of all clients with one status: see OF_ALL_CLIENTS."""

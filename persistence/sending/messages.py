@@ -7,7 +7,7 @@ stay within its index.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -20,7 +20,8 @@ from persistence.database import connection
 from persistence.pages import Filter, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
-from persistence.sending.of_send import NO_ID, follows, last_of, next_in_range
+from persistence.sending.of_send import follows, last_of, next_in_range
+from persistence.sending.waiting import BY_STATUS, WAITING, Among, page_of_waiting
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -50,9 +51,9 @@ ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
 # The messages of a send with one status, by the index on (client_id, status, id). Pairs instead of
 # equations: see Listed._of_status.
-WITH_STATUS = """
-client_id = {client} AND (status, id) >= ('{status}', {first})
-AND (status, id) <= ('{status}', {last})
+WITH_STATUS = f"""
+{BY_STATUS} AND client_id = send.client_id AND (status, id) >= ('{{status}}', {{first}})
+AND (status, id) <= ('{{status}}', {{last}})
 """
 # Those of earlier releases lie between the first and the last ID of the send, with few others of
 # the same client. The ends are found by comparing pairs: for an equation PostgreSQL may walk the
@@ -69,6 +70,8 @@ WHERE same.by_send AND (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff
 ORDER BY same.send_id DESC, same.id DESC LIMIT 1"""
 # coalesce: of an equation, PostgreSQL expects fewer rows than the limit.
 IS_BY_SEND = "coalesce(by_send AND send_id = {}, false)"
+# A large send with messages that may wait. Of others, nothing is looked for in the queue.
+MAY_WAIT = "EXISTS (SELECT FROM open_send WHERE open_send.send_id = wanted.id)"
 # A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all sends.
 TEXT_MATCHES = """
 coalesce(text, (SELECT send.text FROM send WHERE send.id = message.send_id)) ILIKE {}
@@ -146,47 +149,36 @@ def _of_sends(
         return f"SELECT * FROM message {clause}"  # noqa: S608 - conditions of our own
 
     if status is None:
-        ranged = page(next_in_range("wanted.id"), within=None)
         # BETWEEN instead of an equation, so that the planner does not drop send_id from ORDER BY.
         # For a large send it would walk all messages in the order of their IDs.
         between = f"send_id BETWEEN wanted.id AND wanted.id AND id >= {since}"
-        indexed = page("by_send", between, within="send_id")
+        pages = [
+            page(next_in_range("wanted.id"), within=None),
+            page("by_send", between, within="send_id"),
+        ]
     else:
-        ends = WITH_STATUS.format(
-            client="send.client_id", status=status, first="wanted.id", last=last_of("wanted.id")
-        )
-        ranged = page(ends, follows("wanted.id"), within="status")
-        ends = WITH_STATUS.format(
-            client="send.client_id", status=status, first="first.id", last="last.id"
-        )
-        indexed = page(ends, IS_BY_SEND.format("wanted.id"), within="status")
+        is_queued = status is MessageStatus.QUEUED
+        since_at = wanted.value(_time_of(first_of_sends(send_ids))) if is_queued else None
+        pages = []
+        for first, last, of_send in (
+            ("wanted.id", last_of("wanted.id"), follows("wanted.id")),
+            ("first.id", "last.id", IS_BY_SEND.format("wanted.id")),
+        ):
+            ends = WITH_STATUS.format(status=status, first=first, last=last)
+            found = [page(ends, of_send, within="status")]
+            if status in WAITING:
+                of_wanted = Filter([*wanted.conditions, of_send], wanted.values)
+                among = Among("send.client_id", first, last, MAY_WAIT, since, since_at)
+                found.append(page_of_waiting(of_wanted, status, window, among))
+            pages.append(f"({') UNION ALL ('.join(found)})")
         # Subqueries as ends would not lead into the index.
-        indexed = f"""
+        pages[1] = f"""
         SELECT indexed.* FROM ({FIRST_OF_SEND.format("wanted.id", since=since)}) AS first
         CROSS JOIN ({LAST_OF_SEND.format("wanted.id", since=since)}) AS last
-        CROSS JOIN LATERAL ({indexed}) AS indexed"""  # noqa: S608 - names of our own
-    pages = f"({ranged}) UNION ALL ({indexed})"
-    return MESSAGES_OF_SENDS.format(sends=sends, pages=pages, order=order_of(window))
-
-
-def has_status(send: str, *statuses: MessageStatus) -> str:
-    """SQL: whether a message of a send has one of these statuses. `send`: its ID, in SQL.
-
-    OFFSET 0: look-ups in an index, not a join with all messages.
-    """
-    client = f"(SELECT whole.client_id FROM send AS whole WHERE whole.id = {send})"  # noqa: S608
-    first, last = (f"({each.format(send, since=NO_ID)})" for each in (FIRST_OF_SEND, LAST_OF_SEND))
-    found = []
-    for status in statuses:
-        for ends, of_send in (
-            ((send, last_of(send)), follows(send)),
-            ((first, last), IS_BY_SEND.format(send)),
-        ):
-            condition = WITH_STATUS.format(
-                client=client, status=status, first=ends[0], last=ends[1]
-            )
-            found.append(f"EXISTS (SELECT FROM message WHERE {condition} AND {of_send} OFFSET 0)")
-    return f"({' OR '.join(found)})"
+        CROSS JOIN LATERAL ({pages[1]}) AS indexed"""  # noqa: S608 - names of our own
+    return MESSAGES_OF_SENDS.format(
+        sends=sends, pages=f"({') UNION ALL ('.join(pages)})", order=order_of(window)
+    )
 
 
 def add_message_filter(wanted: Filter, filter: MessageFilter) -> None:
@@ -219,6 +211,10 @@ def first_of_sends(send_ids: Iterable[UUID]) -> UUID:
     """
     first = min((each.int >> 80 if each.version == 7 else 0 for each in send_ids), default=0)
     return UUID(int=max(first - CLOCKS_DIFFER_SECONDS * 1000, 0) << 80)
+
+
+def _time_of(id: UUID) -> datetime:
+    return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)
 
 
 def add_search(wanted: Filter, search: str, matches: str) -> None:

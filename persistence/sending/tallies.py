@@ -67,6 +67,23 @@ def counts_of(send_ids: str, first_message_id: str) -> str:
     """  # noqa: S608 - names of our own
 
 
+def has_status(send: str, *statuses: MessageStatus) -> str:
+    """SQL: whether a message of a send has one of these statuses. `send`: its ID, in SQL.
+
+    Of a send with counters, also one that a job has not written yet.
+    """
+    counted = " + ".join(status.lower() for status in statuses)
+    written = "accepted + " if MessageStatus.QUEUED in statuses else ""
+    names = ", ".join(f"'{status}'" for status in statuses)
+    messages = messages_of("whole.id", "status")
+    return f"""(
+    SELECT CASE WHEN {HAS_TALLY}
+        THEN {written}coalesce((
+            SELECT sum({counted}) FROM send_tally WHERE send_tally.send_id = whole.id), 0) > 0
+        ELSE EXISTS (SELECT FROM {messages} WHERE status IN ({names})) END
+    FROM send AS whole WHERE whole.id = {send})"""  # noqa: S608 - names of our own
+
+
 COUNTS = counts_of("$1", "$2")
 
 # Of the newest rows only: to look for such sends among all rows would cost more with each send.

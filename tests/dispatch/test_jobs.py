@@ -15,7 +15,6 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.jobs import FAILED, JobRules, JobStage
 from domain.errors import InvalidText, NoValidRecipients, Refusal
 from domain.identity.access import Everything, OfClient
-from domain.ids import new_id
 from domain.inbox.capture import capture_contacts
 from domain.installation import RequestLimits
 from domain.sending.csv_order import CsvOrder
@@ -182,45 +181,6 @@ async def test_another_process_goes_on_after_a_writer_was_killed(
             if not await own.step():
                 await asyncio.sleep(0.05)  # until the lease has ended
     assert await texts(send.id) == expected()
-    assert await places(send) == [(each, None) for each in range(1, ROWS + 1)]
-    await worlds.assert_audit_holds()
-
-
-async def places(send: Send) -> list[tuple[int, bool | None]]:
-    """How far the ID of each message is from that of its send, and its `by_send`."""
-    rows = await worlds.fetch(
-        "SELECT id, by_send FROM message WHERE send_id = $1 ORDER BY id", send.id
-    )
-    return [(row["id"].int - send.id.int, row["by_send"]) for row in rows]
-
-
-@pytest.mark.parametrize("accepted_by", ["this release", "the previous one"])
-async def test_a_job_that_the_previous_release_has_begun_goes_on(
-    app: App, accepted_by: str
-) -> None:
-    send, scope = await accepted(app), OfClient(app.owner.client_id)
-    if accepted_by != "this release":
-        await worlds.execute(
-            "UPDATE send_job SET plan = jsonb_set(plan, '{first_message_id}', to_jsonb($1::text))",
-            str(new_id()),
-        )
-    own = writer()
-    await own.step()
-    await own.step()
-    # It does not know the column, which has a default.
-    await worlds.execute("UPDATE message SET by_send = true")
-    while await unwritten():
-        await own.step()
-    in_range = [by_send for _, by_send in await places(send) if by_send is None]
-    assert len(in_range) == (ROWS - 2 * PART if accepted_by == "this release" else 0)
-    read = await store.read_accepted(scope, send.id)
-    assert [each.number for each in read] == worlds.generated_numbers(ROWS)
-    while await capture_contacts(store):
-        pass
-    assert await worlds.fetch("SELECT count(*) FROM contact") == [{"count": ROWS}]
-    await worlds.assert_audit_holds()
-    await cancel_send(store, app.owner.actor, send.id)
-    assert await counts(send) == {CANCELLED: ROWS}
     await worlds.assert_audit_holds()
 
 

@@ -96,8 +96,10 @@ INDEXES = {
     "low_balance_by_client": "(client_id, id)",
     "low_balance_one_open": "UNIQUE (client_id) WHERE (ended_at IS NULL)",
     "message_by_reference": "(reference) WHERE (reference IS NOT NULL)",
-    "message_by_status": "(client_id, status, id)",
     "message_changed": CHANGED_BRIN,
+    "message_listed": "(client_id, status, id)"
+    " WHERE ((status <> ALL (ARRAY['QUEUED'::text, 'SUBMITTING'::text]))"
+    " OR (priority <> ALL (ARRAY[2, 12])))",
     "message_of_earlier_send": "(send_id, id) WHERE by_send",
     "message_queued": "(provider_account_id, priority, client_id, due_at, id)"
     " WHERE (status = 'QUEUED'::text)",

@@ -20,7 +20,7 @@ from domain.ids import last_message_id, new_id, new_send_id
 from domain.live import hints
 from domain.pages import Window
 from domain.retention.retention import Part
-from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
+from domain.sending.accept import accept_alone, accept_batch
 from domain.sending.lists import MessageFilter, SendFilter
 from domain.sending.messages import MessageStatus
 from persistence import store
@@ -30,7 +30,8 @@ from persistence.ledger.checkpoints import sum_sends
 from persistence.ledger.reconcile import check_sends, lock_checked_send
 from persistence.live.changes import fingerprints
 from persistence.retention.parts import PARTS
-from persistence.sending.messages import has_status, read_messages, read_messages_of_sends
+from persistence.sending.messages import read_messages, read_messages_of_sends
+from persistence.sending.tallies import has_status
 from tests import worlds
 from tests.dispatch.parts import eventually
 from tests.persistence.test_reads_stay_small import PLANNING, is_alone, work_of
@@ -107,14 +108,6 @@ async def test_messages_give_the_same_answers_wherever_they_are_found(
     assert found.keys() == expected.keys()
     for name, answer in expected.items():
         assert found[name] == answer, name
-
-
-async def test_messages_with_other_ids_than_those_of_the_range_are_found(sent: Sent) -> None:
-    send = replace(worlds.new_send(sent.client, 3), first_message_id=new_id())
-    assert isinstance(await accept_alone(store, send), AcceptedNow)
-    pages = await read_messages_of_sends(sent.scope, [send.id], Window(9))
-    assert sorted(each.id for each in pages[send.id].items) == send.message_ids
-    assert len(await store.read_accepted(sent.scope, send.id)) == 3
 
 
 async def move(place: str) -> None:

@@ -1,0 +1,171 @@
+"""Messages of large sends that are QUEUED or SUBMITTING, which no index by status has.
+
+Both are short-lived, and an entry for each would be half of what a bulk pays for that index. So
+lists of these two statuses read two places: `message_listed` has the messages of single sends
+and replies (`BY_STATUS`), and those of large sends come from what the dispatchers read.
+
+QUEUED: the index of the queue has them by account, priority, client, and when they are due, and
+then by ID. All of a bulk are due at once. So they are few parts, each in the order of IDs, and the
+first message of each part is one look. A retry puts the messages of one call into a part.
+
+SUBMITTING: the messages of the calls that have not ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from domain.pages import Window
+from domain.sending.messages import LATER, MessageStatus
+from persistence.ledger.platform import LARGE
+from persistence.pages import Filter, order_of, page_clause
+
+WAITING = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)
+
+PRIORITIES = sorted(each + later for each in LARGE for later in (0, LATER))
+_LISTED = ", ".join(map(str, PRIORITIES))
+BY_STATUS = f"(status NOT IN ('QUEUED', 'SUBMITTING') OR priority NOT IN ({_LISTED}))"
+"""The condition of the index `message_listed`: a read without it cannot use the index."""
+
+# ORDER BY has the columns of the index, so that PostgreSQL reads its first entry. `behind`: of one
+# client no pair, because PostgreSQL would begin at the client, and read each message of the part.
+_PARTS = f"""
+WITH RECURSIVE part AS (
+    SELECT head.* FROM provider_account AS upstream
+    CROSS JOIN unnest(ARRAY[{_LISTED}]::int2[]) AS large (priority)
+    CROSS JOIN LATERAL (
+        SELECT provider_account_id, priority, client_id, due_at FROM message
+        WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+          AND priority = large.priority {{of_client}} {{since}}
+        ORDER BY client_id, due_at, id LIMIT 1) AS head
+    {{only}}
+    UNION ALL
+    SELECT head.* FROM part CROSS JOIN LATERAL (
+        SELECT provider_account_id, priority, client_id, due_at FROM message
+        WHERE provider_account_id = part.provider_account_id AND status = 'QUEUED'
+          AND priority = part.priority {{of_client}} {{since}}
+          AND {{behind}}
+        ORDER BY client_id, due_at, id LIMIT 1) AS head
+)"""  # noqa: S608 - numbers of our own
+# Pairs, and `due_at` in ORDER BY: see Listed._of_status.
+_OF_PART = """
+provider_account_id = part.provider_account_id AND status = 'QUEUED'
+AND priority = part.priority AND client_id = part.client_id
+AND (due_at, id) >= (part.due_at, {lowest}) AND (due_at, id) <= (part.due_at, {highest})"""
+# The messages that come first are in the parts whose first message comes first.
+_QUEUED = """
+{parts}, among AS (
+    SELECT part.* FROM part CROSS JOIN LATERAL ({head}) AS head
+    ORDER BY head.id {order} LIMIT {size}
+)
+SELECT page.* FROM among AS part CROSS JOIN LATERAL ({page}) AS page
+ORDER BY page.id {order} LIMIT {size}
+"""
+# OFFSET 0: nothing of the page leads PostgreSQL to another index than that of attempts.
+_SUBMITTING = f"""
+SELECT * FROM (
+    SELECT * FROM message
+    WHERE attempt_id = ANY (ARRAY(
+        SELECT id FROM attempt WHERE ended_at IS NULL ORDER BY provider_account_id, lease_until))
+      AND status = 'SUBMITTING' AND priority IN ({_LISTED}) {{since}} OFFSET 0
+) AS message {{page}}
+"""  # noqa: S608 - numbers of our own
+# All of a client, in no order. OFFSET 0: account by account, whatever the statistics say.
+_OF_CLIENT = f"""
+SELECT queued.* FROM provider_account AS upstream CROSS JOIN LATERAL (
+    SELECT {{columns}} FROM message
+    WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+      AND priority = ANY(ARRAY[{_LISTED}]::int2[]) AND {{conditions}} OFFSET 0) AS queued
+UNION ALL
+SELECT {{columns}} FROM ({_SUBMITTING.format(since="", page="")}) AS message WHERE {{conditions}}
+"""  # noqa: S608 - numbers of our own
+# One part after the other, until enough messages have been read: the last of them.
+_LAST = """
+{parts}
+SELECT id FROM (
+    SELECT page.id FROM (
+        SELECT part.* FROM part CROSS JOIN LATERAL ({head}) AS head ORDER BY head.id {order}
+    ) AS part CROSS JOIN LATERAL ({page}) AS page LIMIT {most}
+) AS looked ORDER BY id {order} OFFSET {most} - 1 LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Where a page is looked for: its client, None for all, and its first and last ID, as SQL.
+
+    `only`: a condition for the whole page. `since`, `since_at`: no message that is looked for has a
+    smaller ID, or was due before. So months and messages before are left out.
+    """
+
+    client: str | None
+    lowest: str
+    highest: str
+    only: str = ""
+    since: str | None = None
+    since_at: str | None = None
+
+
+def page_of_waiting(
+    wanted: Filter, status: MessageStatus, window: Window[UUID], among: Among
+) -> str:
+    """A page of the messages of large sends with one of the two statuses, in the order of IDs.
+
+    `wanted`: conditions, which get further values.
+    """
+    if status is MessageStatus.SUBMITTING:
+        ends = f"id BETWEEN {among.lowest} AND {among.highest}"
+        of_client = f"client_id = {among.client}" if among.client else "true"
+        conditions = [*wanted.conditions, of_client, ends, among.only or "true"]
+        page = Filter(conditions, wanted.values)
+        since = f"AND id >= {among.since}" if among.since else ""
+        return _SUBMITTING.format(page=page_clause(page, window, key="id"), since=since)
+    return _QUEUED.format(
+        parts=_parts(among),
+        head=_of_part(wanted, replace(window, size=0), among, "id"),
+        page=_of_part(wanted, window, among, "*"),
+        order=order_of(window),
+        size=wanted.value(window.size + 1),
+    )
+
+
+def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: int) -> str:
+    """The SELECT of the last queued message of large sends that a search of so many looks at."""
+    return _LAST.format(
+        parts=_parts(among),
+        head=_of_part(wanted, Window(0, from_end=window.from_end), among, "id"),
+        page=_of_part(wanted, Window(most, from_end=window.from_end), among, "id"),
+        order=order_of(window),
+        most=most,
+    )
+
+
+def messages_of_client(wanted: Filter, columns: str) -> str:
+    """SQL for FROM: the messages of one client that are `wanted`, whatever index has them.
+
+    `wanted` names the client. Each status is named for the index on (client_id, status, id).
+    """
+    statuses = ", ".join(f"'{each}'" for each in MessageStatus)
+    waiting = _OF_CLIENT.format(columns=columns, conditions=" AND ".join(wanted.conditions))
+    return f"""(
+    SELECT {columns} FROM message {wanted.where} AND {BY_STATUS} AND status IN ({statuses})
+    UNION ALL {waiting}) AS message"""  # noqa: S608 - conditions of our own
+
+
+def _parts(among: Among) -> str:
+    of_client, behind = "", "(client_id, due_at) > (part.client_id, part.due_at)"
+    if among.client is not None:
+        of_client, behind = f"AND client_id = {among.client}", "due_at > part.due_at"
+    since = f"AND due_at >= {among.since_at} AND id >= {among.since}" if among.since else ""
+    only = f"WHERE {among.only}" if among.only else ""
+    return _PARTS.format(of_client=of_client, behind=behind, since=since, only=only)
+
+
+def _of_part(wanted: Filter, window: Window[UUID], among: Among, columns: str) -> str:
+    ends = _OF_PART.format(lowest=among.lowest, highest=among.highest)
+    if among.since:
+        ends += f" AND id >= {among.since}"
+    page = Filter([*wanted.conditions, ends], wanted.values)
+    clause = page_clause(page, window, key="id", within="due_at")
+    return f"SELECT {columns} FROM message {clause}"  # noqa: S608 - names of our own
