@@ -9,12 +9,10 @@ type Outcome = Promise<{ success: unknown } | undefined>;
 interface FormModalProps {
   title: string;
   isOpen?: boolean;
-  isBusy: boolean;
+  /** What `useForm` returns, or the same about an action. */
+  form: { isBusy: boolean; failure: Failure | null; names?: string[] };
   /** False if something is missing that the browser does not check. */
   canSave?: boolean;
-  failure: Failure | null;
-  /** Failures of these fields are shown beside their inputs. */
-  fields?: string[];
   onClose: () => void;
   /** Called after a success, before the modal closes. */
   onChange?: () => void;
@@ -22,7 +20,7 @@ interface FormModalProps {
   /** The word on the button. */
   verb?: string;
   /** Deletes the object that is edited. */
-  remove?: { isBusy: boolean; run: () => Outcome } | null;
+  remove?: { isBusy: boolean; failure: Failure | null; run: () => Outcome } | null;
   /** What is below the form. */
   below?: ReactNode;
   children: ReactNode;
@@ -30,7 +28,7 @@ interface FormModalProps {
 
 /** A form in a modal, with its failure and its buttons. It closes after a success. */
 export function FormModal(props: FormModalProps) {
-  const { remove } = props;
+  const { form, remove } = props;
   async function finish(outcome: Outcome) {
     if (!(await outcome)?.success) return;
     props.onChange?.();
@@ -47,7 +45,7 @@ export function FormModal(props: FormModalProps) {
       <form onSubmit={submit}>
         <Stack>
           {props.children}
-          <FailureNote failure={props.failure} fields={props.fields} />
+          <FailureNote failure={form.failure ?? remove?.failure ?? null} fields={form.names} />
           <Group justify={remove ? "space-between" : "flex-end"}>
             {remove && (
               <Button
@@ -63,7 +61,7 @@ export function FormModal(props: FormModalProps) {
               <Button variant="default" onClick={props.onClose}>
                 Close
               </Button>
-              <Button type="submit" loading={props.isBusy} disabled={props.canSave === false}>
+              <Button type="submit" loading={form.isBusy} disabled={props.canSave === false}>
                 {props.verb ?? "Save"}
               </Button>
             </Group>

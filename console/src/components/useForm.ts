@@ -4,9 +4,12 @@ import { problemOf } from "./FailureNote";
 
 /**
  * The values of a form, named as the API names them, and the props of their inputs: the value, how
- * it changes, and the failure if it is about this value.
+ * it changes, and the failure of the action if it is about this value.
  */
-export function useForm<Values extends object>(initial: Values, failure: Failure | null) {
+export function useForm<Values extends object>(
+  initial: Values,
+  { isBusy, failure }: { isBusy: boolean; failure: Failure | null },
+) {
   const [values, setValues] = useState(initial);
   type Name = keyof Values & string;
 
@@ -16,6 +19,9 @@ export function useForm<Values extends object>(initial: Values, failure: Failure
 
   return {
     values,
+    isBusy,
+    failure,
+    /** Failures of these are shown beside their inputs. */
     names: Object.keys(values),
     /** For inputs that pass an event. */
     text: <Key extends Name>(name: Key) => ({

@@ -22,7 +22,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
   const groups = useData(GROUPS, {}, { types: ["Group"] });
   const create = useAction(CREATE_CLIENT);
   const update = useAction(UPDATE_CLIENT);
-  const { isBusy, failure } = known ? update : create;
+  const action = known ? update : create;
   const form = useForm(
     {
       name: known?.name ?? "",
@@ -33,7 +33,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
       lowBalanceThreshold: known?.lowBalanceThreshold ?? ("" as number | string),
       assignedNumbers: known?.assignedNumbers ?? [],
     },
-    failure,
+    action,
   );
 
   function save() {
@@ -53,9 +53,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
     <FormModal
       title={known ? `Edit ${known.name}` : "Add a client"}
       isOpen={client !== null}
-      isBusy={isBusy}
-      failure={failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={save}

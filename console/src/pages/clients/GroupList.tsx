@@ -81,10 +81,10 @@ function GroupModal({
   const known = group === "new" ? null : group;
   const create = useAction(CREATE_GROUP);
   const update = useAction(UPDATE_GROUP);
-  const { isBusy, failure } = known ? update : create;
+  const action = known ? update : create;
   const form = useForm(
     { name: known?.name ?? "", ratePerUnitUsd: known?.ratePerUnitUsd ?? "" },
-    failure,
+    action,
   );
 
   function save() {
@@ -99,9 +99,7 @@ function GroupModal({
     <FormModal
       title={known ? `Edit ${known.name}` : "Add a group"}
       isOpen={group !== null}
-      isBusy={isBusy}
-      failure={failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onSave={save}
     >

@@ -15,8 +15,11 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
   const known = contact === "new" ? null : contact;
   const save = useAction(SAVE);
   const remove = useAction(DELETE);
-  const wrongNumber =
-    save.failure?.kind === "InvalidPhoneNumber" ? { ...save.failure, field: "number" } : null;
+  const { isBusy } = save;
+  const failure =
+    save.failure?.kind === "InvalidPhoneNumber"
+      ? { ...save.failure, field: "number" }
+      : save.failure;
   const form = useForm(
     {
       number: known?.number ?? "",
@@ -24,7 +27,7 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
       business: known?.business ?? "",
       optedOut: known?.optedOut ?? false,
     },
-    wrongNumber,
+    { isBusy, failure },
   );
 
   function submit() {
@@ -44,12 +47,11 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
     <FormModal
       title={known ? "Edit the contact" : "Add a contact"}
       isOpen={contact !== null}
-      isBusy={save.isBusy}
-      failure={wrongNumber ? null : (save.failure ?? remove.failure)}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={submit}
-      remove={known && { isBusy: remove.isBusy, run: () => remove.run({ id: known.id }) }}
+      remove={known && { ...remove, run: () => remove.run({ id: known.id }) }}
     >
       <TextInput
         label="Number"

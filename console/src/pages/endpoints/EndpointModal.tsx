@@ -32,7 +32,7 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
   const isAdmin = can(useViewer(), "admin");
   const create = useAction(CREATE);
   const update = useAction(UPDATE);
-  const { isBusy, failure } = known ? update : create;
+  const action = known ? update : create;
   const form = useForm(
     {
       url: known?.url ?? "",
@@ -40,7 +40,7 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
       description: known?.description ?? "",
       clientId: null as string | null,
     },
-    failure,
+    action,
   );
 
   async function save() {
@@ -61,9 +61,7 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
     <FormModal
       title={known ? "Edit an endpoint" : "Add an endpoint"}
       isOpen={endpoint !== null}
-      isBusy={isBusy}
-      failure={failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={save}

@@ -16,7 +16,7 @@ export function LineModal({ line, onClose }: { line: Line | "new" | null; onClos
       clientId: known?.client.id ?? null,
       assignedNumbers: known?.assignedNumbers ?? [],
     },
-    set.failure,
+    set,
   );
 
   async function save() {
@@ -28,10 +28,8 @@ export function LineModal({ line, onClose }: { line: Line | "new" | null; onClos
     <FormModal
       title={known ? "Change the line" : "Set a line"}
       isOpen={line !== null}
-      isBusy={set.isBusy}
       canSave={form.values.clientId !== null}
-      failure={set.failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onSave={save}
     >

@@ -27,7 +27,7 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
   const { data } = useData(KINDS, {});
   const create = useAction(CREATE_ACCOUNT);
   const update = useAction(UPDATE_ACCOUNT);
-  const { isBusy, failure } = account ? update : create;
+  const action = account ? update : create;
   const form = useForm(
     {
       provider: account?.provider ?? null,
@@ -35,7 +35,7 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
       messagesPerSecond: account?.messagesPerSecond ?? ("" as number | string),
       isDefault: account?.isDefault ?? false,
     },
-    failure,
+    action,
   );
   const [values, setValues] = useState<Values>(() =>
     Object.fromEntries((account?.configuration ?? []).map((each) => [each.name, each.value])),
@@ -67,10 +67,8 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
     <FormModal
       title={account ? "Change the provider account" : "Add a provider account"}
       isOpen={isOpen}
-      isBusy={isBusy}
       canSave={provider !== null}
-      failure={failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={save}

@@ -24,7 +24,7 @@ export function CredentialsModal({ isOpen, providers, onClose, onChange }: Crede
       password: "",
       pricePerMessage: "" as number | string,
     },
-    set.failure,
+    set,
   );
 
   async function save() {
@@ -39,10 +39,8 @@ export function CredentialsModal({ isOpen, providers, onClose, onChange }: Crede
     <FormModal
       title="Set a client's credentials"
       isOpen={isOpen}
-      isBusy={set.isBusy}
       canSave={form.values.clientId !== null}
-      failure={set.failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={save}

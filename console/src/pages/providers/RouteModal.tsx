@@ -24,7 +24,7 @@ export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
       fallbackAccountId: null as string | null,
       fallbackCost: 1 as number | string,
     },
-    set.failure,
+    set,
   );
   const { providerAccountId, fallbackAccountId } = form.values;
 
@@ -45,10 +45,8 @@ export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
   return (
     <FormModal
       title="Set a route"
-      isBusy={set.isBusy}
       canSave={providerAccountId !== null}
-      failure={set.failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={save}

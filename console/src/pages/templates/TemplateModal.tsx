@@ -15,18 +15,16 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
   const known = template === "new" ? null : template;
   const save = useAction(SAVE_TEMPLATE);
   const remove = useAction(DELETE_TEMPLATE);
-  const form = useForm({ name: known?.name ?? "", text: known?.text ?? "" }, save.failure);
+  const form = useForm({ name: known?.name ?? "", text: known?.text ?? "" }, save);
   return (
     <FormModal
       title={known ? "Change the template" : "Add a template"}
       isOpen={template !== null}
-      isBusy={save.isBusy}
-      failure={save.failure ?? remove.failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={() => save.run({ input: form.values })}
-      remove={known && { isBusy: remove.isBusy, run: () => remove.run({ id: known.id }) }}
+      remove={known && { ...remove, run: () => remove.run({ id: known.id }) }}
     >
       <TextInput
         label="Name"

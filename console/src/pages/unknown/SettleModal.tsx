@@ -15,17 +15,15 @@ interface SettleModalProps {
 /** Records a person's decision about one message. */
 export function SettleModal({ message, onClose, onChange }: SettleModalProps) {
   const settle = useAction(SETTLE);
-  const form = useForm({ outcome: null as string | null, note: "" }, settle.failure);
+  const form = useForm({ outcome: null as string | null, note: "" }, settle);
   const { outcome, note } = form.values;
   const input = { messageId: message.id, taken: outcome === "taken", note: note.trim() || null };
   return (
     <FormModal
       title="Settle the message"
       verb="Settle"
-      isBusy={settle.isBusy}
       canSave={outcome !== null}
-      failure={settle.failure}
-      fields={["note"]}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={() => settle.run({ input })}

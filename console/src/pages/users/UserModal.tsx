@@ -18,7 +18,7 @@ export function UserModal({ user, onClose, onChange }: UserModalProps) {
   const groups = useData(GROUPS, {}, { types: ["Group"] });
   const create = useAction(CREATE_USER);
   const update = useAction(UPDATE_USER);
-  const { isBusy, failure } = known ? update : create;
+  const action = known ? update : create;
   const form = useForm(
     {
       email: known?.email ?? "",
@@ -28,7 +28,7 @@ export function UserModal({ user, onClose, onChange }: UserModalProps) {
       groupId: known?.role === "SUPERVISOR" ? (known.group?.id ?? null) : null,
       disabled: known?.disabled ?? false,
     },
-    failure,
+    action,
   );
   const { email, password, role, clientId, groupId, disabled } = form.values;
 
@@ -49,9 +49,7 @@ export function UserModal({ user, onClose, onChange }: UserModalProps) {
     <FormModal
       title={known ? `Edit ${known.email}` : "Add a user"}
       isOpen={user !== null}
-      isBusy={isBusy}
-      failure={failure}
-      fields={form.names}
+      form={form}
       onClose={onClose}
       onChange={onChange}
       onSave={save}
