@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
@@ -21,7 +20,6 @@ from domain.errors import (
     InvalidText,
     NoValidRecipients,
     Refusal,
-    RejectedRecipient,
     TooManyRecipients,
 )
 from domain.identity.access import Actor, OfClient, Payer
@@ -31,7 +29,7 @@ from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import find_upload, opened
 from domain.sending.messages import FileColumns, NewSend, Send, SendKind
-from domain.sending.quotes import Held, Price, check_recipients, payer_or_problem, price_of
+from domain.sending.quotes import Held, Priced, check_recipients, payer_or_problem, priced
 from domain.sending.recipients import Reservation
 from domain.sending.send import (
     SendRequest,
@@ -48,21 +46,12 @@ if TYPE_CHECKING:
     from domain.installation import Installation
 
 
-@dataclass(frozen=True, slots=True)
-class CsvQuote:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvQuote(Priced):
     """What csvSend would do and cost."""
 
-    accepted: int
-    rejected: Sequence[RejectedRecipient]
-    rejected_count: int
     columns: FileColumns
     samples: Sequence[TextSample]
-    cost: int
-    balance: int
-    affordable: bool
-    problem: Refusal | None
-    held: int = 0
-    held_until: datetime | None = None
 
 
 async def csv_send(
@@ -104,11 +93,16 @@ async def quote_csv(
     request, columns = await _read_request(installation, payer, upload, order)
     recipients = await find_recipients(installation, payer, request)
     check = partial(check_recipients, installation, payer, request, recipients)
-    price = await price_of(installation, actor, payer, len(recipients.numbers), check, problem)
     firsts = zip(recipients.positions[:MOST_SAMPLES], recipients.numbers, strict=False)
-    samples = [_sample(request, at, number) for at, number in firsts]
-    rejected = recipients.rejected, recipients.rejected_count
-    return _quote(len(recipients.numbers), *rejected, columns, samples, price)
+    unpriced = partial(
+        CsvQuote,
+        rejected=recipients.rejected,
+        rejected_count=recipients.rejected_count,
+        columns=columns,
+        samples=[_sample(request, at, number) for at, number in firsts],
+    )
+    accepted = len(recipients.numbers)
+    return await priced(unpriced, installation, actor, payer, accepted, check, problem)
 
 
 async def _quote_large(
@@ -127,33 +121,15 @@ async def _quote_large(
         _refuse(checked)
         return checked.rows.held, checked.rows.last_held_until
 
-    accepted = checked.rows.accepted
-    price = await price_of(installation, actor, payer, accepted, check, problem)
-    rejected = checked.rejected, checked.rejected_count
-    return _quote(accepted, *rejected, reading.columns, checked.samples, price)
-
-
-def _quote(
-    accepted: int,
-    rejected: Sequence[RejectedRecipient],
-    rejected_count: int,
-    columns: FileColumns,
-    samples: Sequence[TextSample],
-    price: Price,
-) -> CsvQuote:
-    return CsvQuote(
-        accepted=accepted,
-        rejected=rejected,
-        rejected_count=rejected_count,
-        columns=columns,
-        samples=samples,
-        cost=price.cost,
-        balance=price.balance,
-        affordable=price.balance >= price.cost,
-        problem=price.problem,
-        held=price.held,
-        held_until=price.held_until,
+    unpriced = partial(
+        CsvQuote,
+        rejected=checked.rejected,
+        rejected_count=checked.rejected_count,
+        columns=reading.columns,
+        samples=checked.samples,
     )
+    accepted = checked.rows.accepted
+    return await priced(unpriced, installation, actor, payer, accepted, check, problem)
 
 
 def _sample(request: SendRequest, at: int, number: str) -> TextSample:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from domain.errors import (
     InsufficientBalance,
@@ -38,9 +38,9 @@ Held: TypeAlias = tuple[int, datetime | None]
 """How many messages would be held during quiet hours, and until when the last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a send would do and cost. `problem`: why it would be refused, None if it would not.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """What any send would do and cost. `problem`: why it would be refused, None if it would not.
 
     `held`: how many messages would be held during quiet hours, the last one until `held_until`.
     """
@@ -48,26 +48,28 @@ class Quote:
     accepted: int
     rejected: Sequence[RejectedRecipient]
     rejected_count: int
+    cost: int
+    balance: int
+    problem: Refusal | None
+    held: int
+    held_until: datetime | None
+
+    @property
+    def affordable(self) -> bool:
+        """Whether the balance covers the cost."""
+        return self.balance >= self.cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote(Priced):
+    """What a send of one text would do and cost."""
+
     encoding: Encoding
     segments: int
     costly_characters: Sequence[str]
-    cost: int
-    balance: int
-    affordable: bool
-    problem: Refusal | None
-    held: int = 0
-    held_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """The cost of a send, the balance that it would be charged to, and what would be held."""
-
-    cost: int
-    balance: int
-    problem: Refusal | None
-    held: int = 0
-    held_until: datetime | None = None
+AnyQuote = TypeVar("AnyQuote", bound=Priced)
 
 
 async def quote(
@@ -88,38 +90,35 @@ async def quote(
         problem = problem or refusal.with_traceback(None)  # else it would hold this frame
     recipients = await find_recipients(installation, payer, request)
     check = partial(check_recipients, installation, payer, request, recipients)
-    price = await price_of(installation, actor, payer, len(recipients.numbers), check, problem)
     # The beginning of a text that is much too long is enough to show that.
     written = request.text or (text if isinstance(text, str) else "")
     shown = written[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
-    return Quote(
-        accepted=len(recipients.numbers),
+    unpriced = partial(
+        Quote,
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
         encoding=encoding_of(shown),
         segments=segments_of(shown),
         costly_characters=costly_characters(shown),
-        cost=price.cost,
-        balance=price.balance,
-        affordable=price.balance >= price.cost,
-        problem=price.problem,
-        held=price.held,
-        held_until=price.held_until,
     )
+    accepted = len(recipients.numbers)
+    return await priced(unpriced, installation, actor, payer, accepted, check, problem)
 
 
-async def price_of(
+async def priced(
+    unpriced: Callable[..., AnyQuote],
     installation: Installation,
     actor: Actor,
     payer: Payer,
     accepted: int,
     check: Callable[[], Awaitable[Held]],
     problem: Refusal | None,
-) -> Price:
-    """The price of so many messages, and the first problem in the order in which a send is checked.
+) -> AnyQuote:
+    """A quote for so many messages, with the first problem in the order in which a send is checked.
 
-    `check`: raises what a send would raise between its text and its balance. `problem`: what was
-    found before. If the balance was never read, it is read, as for a send.
+    `unpriced`: makes the quote of its price. `check`: raises what a send would raise between its
+    text and its balance. `problem`: what was found before. If the balance was never read, it is
+    read, as for a send.
     """
     held: Held = (0, None)
     try:
@@ -134,13 +133,20 @@ async def price_of(
     if problem is None and balance < cost:
         available = max(balance, 0)
         problem = InsufficientBalance(required=cost, available=available, unit=payer.unit)
-    return Price(cost, balance, problem, *held)
+    return unpriced(
+        accepted=accepted,
+        cost=cost,
+        balance=balance,
+        problem=problem,
+        held=held[0],
+        held_until=held[1],
+    )
 
 
 async def check_recipients(
     installation: Installation, payer: Payer, request: SendRequest, recipients: Recipients
 ) -> Held:
-    """The checks of a send for `price_of`."""
+    """The checks of a send for `priced`."""
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
     check_limits(installation, len(request.to), request.kind)
