@@ -11,9 +11,6 @@ import { ownsProviderAccount, useBalances } from "../balances";
 const CHECK = graphql(`
   mutation CheckBalance {
     result: sync(input: {}) {
-      ... on Synced {
-        checkedAt
-      }
       ...Problem
     }
   }

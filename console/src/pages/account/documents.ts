@@ -82,14 +82,6 @@ export const QUIET_HOURS = graphql(`
 export const SET_QUIET_HOURS = graphql(`
   mutation SetQuietHours($quietHours: QuietHoursInput) {
     result: setQuietHours(input: { quietHours: $quietHours }) {
-      ... on Client {
-        id
-        quietHours {
-          start
-          end
-          timeZone
-        }
-      }
       ...Problem
     }
   }

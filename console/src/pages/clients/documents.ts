@@ -39,33 +39,21 @@ export const CLIENTS = graphql(
   [CLIENT],
 );
 
-export const CREATE_CLIENT = graphql(
-  `
-    mutation CreateClient($input: CreateClientInput!) {
-      result: createClient(input: $input) {
-        ... on Client {
-          ...ClientFields
-        }
-        ...Problem
-      }
+export const CREATE_CLIENT = graphql(`
+  mutation CreateClient($input: CreateClientInput!) {
+    result: createClient(input: $input) {
+      ...Problem
     }
-  `,
-  [CLIENT, PROBLEM],
-);
+  }
+`, [PROBLEM]);
 
-export const UPDATE_CLIENT = graphql(
-  `
-    mutation UpdateClient($input: UpdateClientInput!) {
-      result: updateClient(input: $input) {
-        ... on Client {
-          ...ClientFields
-        }
-        ...Problem
-      }
+export const UPDATE_CLIENT = graphql(`
+  mutation UpdateClient($input: UpdateClientInput!) {
+    result: updateClient(input: $input) {
+      ...Problem
     }
-  `,
-  [CLIENT, PROBLEM],
-);
+  }
+`, [PROBLEM]);
 
 export const GROUPS = graphql(`
   query Groups {

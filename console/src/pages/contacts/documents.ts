@@ -34,14 +34,6 @@ export type ContactOrder = "NEWEST" | "OLDEST" | "NAME";
 export const SAVE = graphql(`
   mutation SaveContact($input: SaveContactInput!) {
     result: saveContact(input: $input) {
-      ... on Contact {
-        id
-        number
-        name
-        business
-        optedOut
-        createdAt
-      }
       ...Problem
     }
   }

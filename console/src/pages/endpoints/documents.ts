@@ -55,19 +55,13 @@ export const CREATE = graphql(
   [ENDPOINT, PROBLEM],
 );
 
-export const UPDATE = graphql(
-  `
-    mutation UpdateWebhookEndpoint($input: UpdateWebhookEndpointInput!) {
-      result: updateWebhookEndpoint(input: $input) {
-        ... on WebhookEndpoint {
-          ...ShownEndpoint
-        }
-        ...Problem
-      }
+export const UPDATE = graphql(`
+  mutation UpdateWebhookEndpoint($input: UpdateWebhookEndpointInput!) {
+    result: updateWebhookEndpoint(input: $input) {
+      ...Problem
     }
-  `,
-  [ENDPOINT, PROBLEM],
-);
+  }
+`, [PROBLEM]);
 
 export const DELETE = graphql(`
   mutation DeleteWebhookEndpoint($id: ID!) {

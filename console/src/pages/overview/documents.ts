@@ -5,12 +5,8 @@ export const SYNC = graphql(`
   mutation Sync($providerAccountId: ID) {
     result: sync(input: { providerAccountId: $providerAccountId }) {
       ... on Synced {
-        previousPool
         change
-        inFlight
-        checkedAt
         balances {
-          version
           platform {
             unit
             pool

@@ -74,10 +74,6 @@ export const UPDATE_ACCOUNT = graphql(`
 export const PAUSE_ACCOUNT = graphql(`
   mutation PauseProviderAccount($input: PauseProviderAccountInput!) {
     result: pauseProviderAccount(input: $input) {
-      ... on ProviderAccount {
-        id
-        paused
-      }
       ...Problem
     }
   }

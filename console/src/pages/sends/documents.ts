@@ -127,10 +127,6 @@ export const MESSAGE_UPDATED = graphql(`
 export const CANCEL = graphql(`
   mutation CancelSend($sendId: ID!) {
     result: cancelSend(input: { sendId: $sendId }) {
-      ... on Send {
-        id
-        charged
-      }
       ...Problem
     }
   }

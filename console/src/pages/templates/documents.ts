@@ -25,13 +25,6 @@ export type Template = ResultOf<typeof TEMPLATES>["templates"]["nodes"][number];
 export const SAVE_TEMPLATE = graphql(`
   mutation SaveTemplate($input: SaveTemplateInput!) {
     result: saveTemplate(input: $input) {
-      ... on Template {
-        id
-        name
-        text
-        placeholders
-        updatedAt
-      }
       ...Problem
     }
   }

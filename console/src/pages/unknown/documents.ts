@@ -30,10 +30,6 @@ export type UnknownMessage = ResultOf<typeof UNKNOWN>["messages"]["nodes"][numbe
 export const SETTLE = graphql(`
   mutation SettleUnknown($input: SettleUnknownInput!) {
     result: settleUnknown(input: $input) {
-      ... on Message {
-        id
-        status
-      }
       ...Problem
     }
   }

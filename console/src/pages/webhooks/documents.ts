@@ -91,16 +91,10 @@ export const WEBHOOK_RECEIVED = graphql(
   [EVENT],
 );
 
-export const ASSIGN = graphql(
-  `
-    mutation AssignInbound($input: AssignInboundInput!) {
-      result: assignInbound(input: $input) {
-        ... on WebhookEvent {
-          ...Event
-        }
-        ...Problem
-      }
+export const ASSIGN = graphql(`
+  mutation AssignInbound($input: AssignInboundInput!) {
+    result: assignInbound(input: $input) {
+      ...Problem
     }
-  `,
-  [EVENT, PROBLEM],
-);
+  }
+`, [PROBLEM]);
