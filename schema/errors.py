@@ -173,24 +173,9 @@ class OutcomeUnknown(UserError):
 
 
 MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
-    errors.InsufficientBalance: InsufficientBalance,
-    errors.InsufficientPool: InsufficientPool,
-    errors.NoValidRecipients: NoValidRecipients,
-    errors.AccountInactive: AccountInactive,
-    errors.TooManyRecipients: TooManyRecipients,
-    errors.InvalidText: InvalidText,
-    errors.InvalidFile: InvalidFile,
-    errors.InvalidInput: InvalidInput,
-    errors.InvalidPhoneNumber: InvalidPhoneNumber,
-    errors.IdempotencyConflict: IdempotencyConflict,
-    errors.OptedOut: OptedOut,
-    errors.RateLimited: RateLimited,
-    errors.InvalidCredentials: InvalidCredentials,
-    errors.ProviderUnavailable: ProviderUnavailable,
-    errors.AlreadyRunning: AlreadyRunning,
-    errors.NotFound: NotFound,
-    errors.OutcomeUnknown: OutcomeUnknown,
+    getattr(errors, member.__name__): member for member in UserError.__subclasses__()
 }
+"""The type of each refusal: it has the same name."""
 
 
 def describe_codes() -> None:
