@@ -224,7 +224,6 @@ class Dispatcher:
         provider = await self._providers.of(self._context.provider_account_id)
         waiting = await self._lookout.waiting(
             self._turns.after(),
-            most=int(free),
             with_bulk=self._bulk_left() >= self._rules.batch_of(provider.largest_batch),
         )
         if not waiting:
@@ -236,7 +235,9 @@ class Dispatcher:
             self._context.observer.reached(Stage.MARKED)
         self._start(provider, claimed)
         self._wake_in(claimed.wait_seconds)
-        return bool(claimed.calls) or claimed.more
+        # A tenant that was remembered may have nothing more, while others wait.
+        was_wrong = self._lookout.is_remembered and bool(claimed.reached)
+        return bool(claimed.calls) or claimed.more or was_wrong
 
     def _free_slots(self) -> int:
         """Calls that may start. None while the database lags behind with recording."""

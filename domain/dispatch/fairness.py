@@ -6,11 +6,11 @@ After eight urgent calls one bulk call goes first, so that bulk does not starve
 (docs/decisions/0011).
 
 A `Lookout` knows which tenants have messages due: read from the queue, or remembered for a short
-time. While a snapshot is open (a dump, a long report), PostgreSQL cannot remove the entries of
-messages that have left the queue, and every look at the queue walks over them. So a slow look is
-not repeated for each claim: until the next one, claims continue at the positions that the last
-claims have reached. What gets an earlier position later (a late commit, a message that is released
-or moved here) is found by the next look, which always begins at the beginning: docs/decisions/0204.
+time. Every look at the queue walks over the entries of messages that have left it, until PostgreSQL
+has removed them. While a snapshot is open (a dump, a long report), it cannot. So a look is not
+repeated for each claim: until the next one, claims continue at the positions that the last claims
+have reached. What gets an earlier position later (a late commit, a message that is released or
+moved here) is found by the next look, which always begins at the beginning: docs/decisions/0204.
 """
 
 from __future__ import annotations
@@ -157,25 +157,30 @@ def _calls_of(messages: Sequence[Queued], batch: int) -> list[Sequence[Queued]]:
     return list(calls)
 
 
+KEPT_SECONDS = 0.05
+KEPT_SECONDS_OF_BULK = 0.15
+"""How long a quick look is not repeated while it has tenants left, or if it has found none."""
+
 PAUSE = 3
-PAUSE_OF_BULK = 9
+PAUSE_OF_BULK = 19
 """How long a slow look is not repeated, in times of its duration. The look at bulk is repeated
 later while tenants that it has found are still served. At most LONGEST_REST_SECONDS."""
 
 MOST_REMEMBERED = 200
-"""Tenants of a priority that a look returns if the last one was slow."""
+"""Tenants of a priority that a look returns."""
 
 Reached = Mapping[tuple[int, UUID], Position | None]
 """For priority and tenant, where the next message is not before; None if nothing more is due."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Look:
     """The last look at some priorities, and what is left of what it has found."""
 
     priorities: Sequence[int]
     quick_seconds: float
     tenants: dict[tuple[int, UUID], Waiting] = field(default_factory=dict)
+    found_none: bool = False
     took_seconds: float = 0.0
     ended_at: float = -inf
 
@@ -186,9 +191,13 @@ class _Look:
     @property
     def next_at(self) -> float:
         """When the next look may be made."""
-        pause = PAUSE_OF_BULK if BULK in self.priorities and self.tenants else PAUSE
-        rest = min(pause * self.took_seconds, LONGEST_REST_SECONDS)
-        return self.ended_at + rest if self.is_slow else -inf
+        serves_bulk = BULK in self.priorities and bool(self.tenants)
+        rest = 0.0
+        if self.tenants or self.found_none:
+            rest = KEPT_SECONDS_OF_BULK if serves_bulk else KEPT_SECONDS
+        if self.is_slow:
+            rest = max(rest, (PAUSE_OF_BULK if serves_bulk else PAUSE) * self.took_seconds)
+        return self.ended_at + min(rest, LONGEST_REST_SECONDS)
 
     def in_turn(self, after: Mapping[int, UUID]) -> Iterable[Waiting]:
         """The tenants that are left, in the order of their turn."""
@@ -206,7 +215,7 @@ class Lookout:
     """Knows which tenants of one provider account wait."""
 
     def __init__(self, store: Queue, provider_account_id: UUID, *, quick_seconds: float) -> None:
-        """`quick_seconds`: a look that takes no longer is repeated for each claim.
+        """`quick_seconds`: after a look that takes longer, the next one is made later.
 
         Set `among` to the range that the queue is in.
         """
@@ -215,27 +224,33 @@ class Lookout:
         self.among = ALL_IDS
         self._urgent = _Look((REPLIES, SINGLES), quick_seconds)
         self._bulk = _Look((BULK,), quick_seconds)
+        self._delayed: list[_Look] = []
 
-    async def waiting(
-        self, after: Mapping[int, UUID], *, most: int, with_bulk: bool
-    ) -> list[Waiting]:
+    async def waiting(self, after: Mapping[int, UUID], *, with_bulk: bool) -> list[Waiting]:
         """Tenants with messages due, in the order of their turn, for each priority.
 
-        `after`: the tenants that were served last. Quick looks find at most `most` of each.
+        `after`: the tenants that were served last.
         """
         looks = [self._urgent, self._bulk] if with_bulk else [self._urgent]
         due = [each for each in looks if now_seconds() >= each.next_at]
-        if any(each.is_slow for each in due):
-            for each in due:
-                await self._look([each], after, most)
-        elif due:
-            await self._look(due, after, most)
+        if due:  # together, so that the first one does not have to wake for the second one
+            due += [
+                each for each in looks if each.found_none and not each.is_slow and each not in due
+            ]
+        self._delayed = [each for each in looks if each not in due]
+        for each in due:
+            await self._look(each, after)
         return [tenant for each in looks for tenant in each.in_turn(after)]
 
     @property
+    def is_remembered(self) -> bool:
+        """Whether the last answer was a remembered one, at least in part."""
+        return bool(self._delayed)
+
+    @property
     def wait_seconds(self) -> float:
-        """How long until a look is due that is delayed now. 0 if none is."""
-        delayed = [each.next_at for each in (self._urgent, self._bulk) if each.is_slow]
+        """How long until a look is due that the last answer was given without. 0 if none is."""
+        delayed = [each.next_at for each in self._delayed]
         return max(0.0, min(delayed, default=0.0) - now_seconds())
 
     def reached(self, reached: Reached) -> None:
@@ -248,26 +263,15 @@ class Lookout:
                     else:
                         look.tenants[key] = Waiting(*key, position)
 
-    async def _look(self, looks: Sequence[_Look], after: Mapping[int, UUID], most: int) -> None:
+    async def _look(self, look: _Look, after: Mapping[int, UUID]) -> None:
         began = now_seconds()
-        if any(each.is_slow for each in looks):
-            most = max(most, MOST_REMEMBERED)
-        wanted = {
-            priority: after.get(priority, NO_TENANT)
-            for each in looks
-            for priority in each.priorities
-        }
         found = await self._store.tenants_waiting(
-            self._provider_account_id, after=wanted, most=most, among=self.among
+            self._provider_account_id,
+            after={priority: after.get(priority, NO_TENANT) for priority in look.priorities},
+            most=MOST_REMEMBERED,
+            among=self.among,
         )
-        for look in looks:
-            look.tenants = {
-                (each.priority, each.client_id): each
-                for each in found
-                if each.priority in look.priorities
-            }
-            look.took_seconds = now_seconds() - began
-            # Whose part of it was slow is not known: next time, each is looked at alone. And a look
-            # for a few tenants is not remembered, or only these would be served for a while.
-            is_kept = len(looks) == 1 and most >= MOST_REMEMBERED
-            look.ended_at = now_seconds() if is_kept else -inf
+        look.tenants = {(each.priority, each.client_id): each for each in found}
+        look.found_none = not found
+        look.ended_at = now_seconds()
+        look.took_seconds = look.ended_at - began

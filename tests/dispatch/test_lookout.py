@@ -1,4 +1,4 @@
-"""Claims continue where the last one ended if looks at the queue are slow, and skip nothing."""
+"""Claims continue where the last one ended, until the next look at the queue, and skip nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ import asyncpg
 import pytest
 
 from domain.dispatch import fairness
-from domain.dispatch.fairness import BULK, REPLIES, SINGLES, Lookout
+from domain.dispatch.fairness import (
+    BULK,
+    KEPT_SECONDS,
+    KEPT_SECONDS_OF_BULK,
+    PAUSE_OF_BULK,
+    REPLIES,
+    SINGLES,
+    Lookout,
+)
 from domain.dispatch.messages import ALL_IDS, BEGINNING, IdRange, Position, Quota, Waiting
 from domain.ids import new_id
 from domain.loops import LONGEST_REST_SECONDS
@@ -28,6 +36,7 @@ from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
 
 ANNE, BOB, CLEO = (UUID(int=each) for each in (1, 2, 3))
+URGENT = {REPLIES, SINGLES}
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
@@ -48,11 +57,7 @@ class SlowQueue:
         self.now += sum(self.seconds.get(priority, 0.0) for priority in after)
         found = [each for each in self.found if each.priority in after]
         found.sort(key=lambda each: each.client_id <= after[each.priority])
-        return [
-            each
-            for priority in after
-            for each in [each for each in found if each.priority == priority][:most]
-        ]
+        return [each for priority in after for each in found if each.priority == priority]
 
 
 def looking_at(queue: SlowQueue) -> Lookout:
@@ -60,15 +65,58 @@ def looking_at(queue: SlowQueue) -> Lookout:
 
 
 async def waiting(of: Lookout, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
-    return await of.waiting(after or {}, most=4, with_bulk=True)
+    return await of.waiting(after or {}, with_bulk=True)
 
 
-async def test_a_quick_look_is_repeated_for_each_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_claims_continue_for_a_moment_after_a_quick_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     queue = SlowQueue(monkeypatch, bulk=0.01)
     of = looking_at(queue)
-    for _ in range(3):
-        await waiting(of)
-    assert queue.looks == [{REPLIES, SINGLES, BULK}] * 3
+    await waiting(of)
+    here = Position(NOON, new_id())
+    of.reached({(BULK, ANNE): here, (SINGLES, CLEO): here})
+    assert {each.position for each in await waiting(of)} == {here, BEGINNING}
+    assert queue.looks == [URGENT, {BULK}]
+    queue.now += 1.01 * KEPT_SECONDS
+    await waiting(of)
+    queue.now += KEPT_SECONDS_OF_BULK - KEPT_SECONDS
+    await waiting(of)
+    assert queue.looks[2:] == [URGENT, URGENT, {BULK}]
+
+
+async def test_when_all_that_a_quick_look_has_found_are_served_the_next_is_made_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = SlowQueue(monkeypatch)
+    of = looking_at(queue)
+    await waiting(of)
+    of.reached({(SINGLES, CLEO): None})
+    await waiting(of)
+    assert queue.looks == [URGENT, {BULK}, URGENT]
+    of.reached({(BULK, ANNE): None, (BULK, BOB): None})
+    await waiting(of)
+    assert queue.looks[3:] == [{BULK}]
+
+
+async def test_a_look_that_has_found_nothing_is_repeated_a_moment_later_and_then_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = SlowQueue(monkeypatch)
+    queue.found = []
+    of = looking_at(queue)
+    await of.waiting({}, with_bulk=False)
+    queue.now += KEPT_SECONDS / 2
+    assert await waiting(of) == []  # of bulk, nothing was known: both are looked at
+    assert queue.looks == [URGENT, {BULK}, URGENT]
+    assert of.wait_seconds == 0
+    queue.now += KEPT_SECONDS / 2
+    assert await waiting(of) == []
+    assert 0 < of.wait_seconds < KEPT_SECONDS
+    queue.now += KEPT_SECONDS
+    await waiting(of)
+    assert of.wait_seconds == 0
+    assert len(queue.looks) == 5
 
 
 async def test_a_slow_look_is_not_repeated_while_its_tenants_are_served(
@@ -76,8 +124,7 @@ async def test_a_slow_look_is_not_repeated_while_its_tenants_are_served(
 ) -> None:
     queue = SlowQueue(monkeypatch, bulk=0.3)
     of = looking_at(queue)
-    await waiting(of)  # both at once
-    await waiting(of)  # one after the other
+    await waiting(of)
     queue.looks.clear()
     here = Position(NOON, new_id())
     of.reached({(BULK, ANNE): here})
@@ -87,32 +134,18 @@ async def test_a_slow_look_is_not_repeated_while_its_tenants_are_served(
     of.reached({(BULK, ANNE): None})
     left = [each for each in await waiting(of, after={BULK: BOB}) if each.priority == BULK]
     assert left == [Waiting(BULK, BOB)]
-    queue.now += 9 * 0.3
+    queue.now += PAUSE_OF_BULK * 0.3
     assert Waiting(BULK, ANNE) in await waiting(of)
 
 
 async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = SlowQueue(monkeypatch, bulk=0.3)
     of = looking_at(queue)
-    await waiting(of)  # both at once
-    await waiting(of)  # one after the other
+    await waiting(of)
     turn = [
         each.client_id for each in await waiting(of, after={BULK: ANNE}) if each.priority == BULK
     ]
     assert turn == [BOB, ANNE]
-
-
-async def test_the_first_slow_look_does_not_serve_only_the_tenants_that_it_was_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    queue = SlowQueue(monkeypatch, urgent=0.1)
-    of = looking_at(queue)
-    for _ in range(2):
-        await of.waiting({}, most=1, with_bulk=True)  # both at once, then one after the other
-    queue.seconds[BULK] = 0.1
-    await of.waiting({}, most=1, with_bulk=True)
-    found = await of.waiting({BULK: ANNE}, most=1, with_bulk=True)
-    assert [each.client_id for each in found if each.priority == BULK] == [BOB, ANNE]
 
 
 async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
@@ -121,11 +154,11 @@ async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
     queue = SlowQueue(monkeypatch, bulk=2.0)
     of = looking_at(queue)
     await waiting(of)
-    await waiting(of)
     queue.looks.clear()
     for _ in range(3):
+        queue.now += KEPT_SECONDS
         assert Waiting(SINGLES, CLEO) in await waiting(of)
-    assert queue.looks == [{REPLIES, SINGLES}] * 3
+    assert queue.looks == [URGENT] * 3
 
 
 async def test_when_all_found_are_served_the_next_look_comes_sooner(
@@ -139,7 +172,7 @@ async def test_when_all_found_are_served_the_next_look_comes_sooner(
     of.reached({(SINGLES, CLEO): None})
     assert Waiting(SINGLES, CLEO) not in await waiting(of)
     assert 0 < of.wait_seconds <= 0.3
-    queue.now += of.wait_seconds
+    queue.now += 0.3
     assert Waiting(SINGLES, CLEO) in await waiting(of)
 
 
@@ -149,12 +182,11 @@ async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one
 ) -> None:
     queue = SlowQueue(monkeypatch, **{kind: 60.0})
     of = looking_at(queue)
-    await waiting(of)  # both at once
-    await waiting(of)  # one after the other
+    await waiting(of)
     queue.looks.clear()
     queue.now += LONGEST_REST_SECONDS
     await waiting(of)
-    assert ({BULK} if kind == "bulk" else {REPLIES, SINGLES}) in queue.looks
+    assert ({BULK} if kind == "bulk" else URGENT) in queue.looks
 
 
 @pytest.mark.usefixtures("connected")
