@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import inf
+from math import ceil, inf
 from uuid import UUID
 
 from domain.dispatch.fairness import ANY_NUMBER, BULK, Reached, Round, Turns, group, share_out
@@ -272,7 +272,9 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
         return
     batch = min(picking.batch, most_messages) if round_.priority == BULK else 1
     tenants = [each for each in picking.waiting if each.priority == round_.priority]
-    quotas = share_out(tenants, most_calls=most_calls, batch=batch)
+    # Each message that is picked is locked: no more than may be marked, if its calls are full.
+    full_calls = min(most_calls, ceil(most_messages / batch))
+    quotas = share_out(tenants, most_calls=full_calls, batch=batch)
     found = await context.store.pick_messages(
         tx, context.provider_account_id, quotas, among=picking.among
     )

@@ -251,15 +251,17 @@ class Dispatcher:
         return self._rules.bulk_under_way - self._under_way[BULK]
 
     async def _mark(self, provider: Provider, waiting: Sequence[Waiting], free: float) -> Claimed:
+        batch = self._rules.batch_of(provider.largest_batch)
         try:
             claimed = await claim(
                 self._context,
                 self._turns,
                 waiting,
-                batch=self._rules.batch_of(provider.largest_batch),
+                batch=batch,
                 open_calls=self._open_calls,
                 most_calls=free,
-                most_bulk=self._bulk_left(),
+                # Without a small call at the end, after which the next ones would not be full.
+                most_bulk=self._bulk_left() // batch * batch,
                 among=self._lookout.among,
             )
             if claimed.probe_due:

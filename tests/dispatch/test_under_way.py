@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from domain.dispatch.messages import Queued
 from domain.provider import Accepted, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
@@ -62,6 +64,28 @@ async def test_at_most_400_messages_are_submitted_and_not_recorded(largest_batch
             return await worlds.statuses() == {"SENT": 2_000}
 
         await eventually(all_sent)
+
+
+async def test_a_claim_locks_no_more_messages_than_it_may_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = await worlds.add_pool(held=10_000)
+    await worlds.accept(await worlds.add_client(pool, held=2_000), 1_000)
+    pick, locked = store.pick_messages, []
+
+    async def counted(*given: Any, **named: Any) -> list[Queued]:
+        picked = await pick(*given, **named)
+        locked.append(len(picked))
+        return picked
+
+    monkeypatch.setattr(store, "pick_messages", counted)
+    async with dispatching(Scripted(), rules=RULES):
+
+        async def all_sent() -> bool:
+            return await worlds.statuses() == {"SENT": 1_000}
+
+        await eventually(all_sent)
+    assert sum(locked) == 1_000
 
 
 async def test_answers_that_are_not_recorded_yet_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
