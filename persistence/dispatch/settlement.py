@@ -183,9 +183,13 @@ UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
       AND NOT {has_status("send.id", MessageStatus.QUEUED, MessageStatus.SUBMITTING)}
     ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
 """  # noqa: S608 - conditions of our own
+# The sends come first: a join of both reads the whole queue, every few seconds.
+PAST_VALIDITY = """
+SELECT id FROM send WHERE expires_at <= statement_timestamp() ORDER BY expires_at LIMIT $1
+"""
 LOCK_PAST_VALIDITY = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
-WHERE send.expires_at <= statement_timestamp() AND message.provider_account_id = $1
+WHERE send.id = ANY($3::uuid[]) AND message.provider_account_id = $1
   AND message.status = 'QUEUED'
 ORDER BY send.expires_at LIMIT $2 FOR UPDATE OF message SKIP LOCKED
 """
@@ -307,7 +311,11 @@ async def lock_past_validity(
     tx: Connection, provider_account_id: UUID, most: int
 ) -> list[LockedMessage]:
     await tx.execute(FORGET_VALIDITY, most)
-    return locked_messages(await tx.fetch(LOCK_PAST_VALIDITY, provider_account_id, most))
+    send_ids = [row[0] for row in await tx.fetch(PAST_VALIDITY, most)]
+    if not send_ids:
+        return []
+    rows = await tx.fetch(LOCK_PAST_VALIDITY, provider_account_id, most, send_ids)
+    return locked_messages(rows)
 
 
 async def lock_queued(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:
