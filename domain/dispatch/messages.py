@@ -342,7 +342,6 @@ class Uncaptured:
     send_id: UUID
     client_id: UUID
     accepted: int
-    business: str | None
     captured_to: UUID | None
     is_written: bool
 

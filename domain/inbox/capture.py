@@ -33,7 +33,7 @@ async def capture_contacts(store: CaptureStore) -> bool:
 
     Small sends together, and one part of the first other one: a large send delays no small one.
     """
-    async with store.transaction() as tx:
+    async with store.transaction(keeps_plans=True) as tx:
         found = await store.take_uncaptured(tx, most=MOST_SENDS)
         sends = _first_that_fit(found)
         if sends:
@@ -47,7 +47,7 @@ async def capture_contacts(store: CaptureStore) -> bool:
 
 async def capture_send(store: CaptureStore, send_id: UUID) -> None:
     """Captures one small send now. Does nothing if another process is capturing it."""
-    async with store.transaction() as tx:
+    async with store.transaction(keeps_plans=True) as tx:
         sends = await store.take_uncaptured(tx, most=1, send_id=send_id)
         if sends:
             await _capture(store, tx, sends)
@@ -65,7 +65,7 @@ async def _capture(store: CaptureStore, tx: Transaction, sends: Sequence[Uncaptu
 
 async def _capture_part(store: CaptureStore, send_id: UUID) -> None:
     """Captures the next messages of a send. Does nothing if another process is capturing it."""
-    async with store.transaction() as tx:
+    async with store.transaction(keeps_plans=True) as tx:
         for send in await store.take_uncaptured(tx, most=1, send_id=send_id):
             after = send.captured_to or BEGINNING
             await store.share_feeds(tx, [send.client_id])

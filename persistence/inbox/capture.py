@@ -6,12 +6,10 @@ Set-based SQL: a bulk send captures up to 100,000 numbers, 5,000 in one transact
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import Uncaptured
-from domain.ids import new_id
 from domain.live import hints
 from domain.sending.messages import Line
 from persistence.database import columns, connection, note
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
     from persistence.database import Connection
 
 TAKE_UNCAPTURED = """
-SELECT send.id, send.client_id, send.accepted,
-       (SELECT business FROM client WHERE client.id = send.client_id),
-       captured_to, coalesce(unwritten, 0) = 0
+SELECT send.id, send.client_id, send.accepted, captured_to, coalesce(unwritten, 0) = 0
 FROM send LEFT JOIN LATERAL (
     SELECT unwritten, last_id FROM send_job WHERE send_job.send_id = send.id OFFSET 0
 ) AS job ON true
@@ -37,7 +33,7 @@ ORDER BY send.id LIMIT $1 FOR UPDATE OF send SKIP LOCKED
 
 # LATERAL reads one send at a time, so that an index is used whatever the statistics say.
 NUMBERS = f"""
-SELECT message.id, wanted.send_id, message.number, send.modem, send.port
+SELECT message.id, wanted.send_id, message.number, send.modem, send.port, send.client_id
 FROM unnest($1::uuid[]) AS wanted (send_id)
 JOIN send ON send.id = wanted.send_id AND send.id = ANY($1)
 CROSS JOIN LATERAL (
@@ -50,33 +46,41 @@ CROSS JOIN LATERAL (
 ) AS message
 """  # noqa: S608 - names of our own
 
-# ORDER BY: two transactions that capture the same numbers lock them in the same order, so that they
-# cannot deadlock.
-INSERT_CONTACTS = """
-INSERT INTO contact (id, client_id, number, business)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
-    AS new (id, client_id, number, business)
-ORDER BY client_id, number
-ON CONFLICT (client_id, number) DO NOTHING
-"""
+# In PostgreSQL, so that a bulk does not carry its numbers to this process and back. ORDER BY: two
+# transactions that capture the same numbers lock them in the same order, so that they cannot
+# deadlock. The ID of a contact is that of the message that it comes from: a new one for each takes
+# as long as the rest. Returned are the last message, and those of replies, which have a line.
+CAPTURE = f"""
+WITH sent AS MATERIALIZED ({NUMBERS}), new_contact AS (
+    INSERT INTO contact (id, client_id, number, business)
+    SELECT id, client_id, number, (SELECT business FROM client WHERE id = recipient.client_id)
+    FROM (SELECT DISTINCT ON (client_id, number) id, client_id, number FROM sent
+          ORDER BY client_id, number) AS recipient
+    ON CONFLICT (client_id, number) DO NOTHING
+), new_sent_to AS (
+    INSERT INTO sent_to (number, client_id, message_id)
+    SELECT number, client_id, id FROM sent ORDER BY 1, 2, 3
+    ON CONFLICT DO NOTHING
+)
+SELECT id, client_id, number, modem, port FROM sent
+WHERE modem IS NOT NULL OR id = (SELECT id FROM sent ORDER BY id DESC LIMIT 1)
+"""  # noqa: S608 - a query of our own
 
-KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
-KEEP_CAPTURED_TO = "UPDATE send SET captured_to = $2 WHERE id = $1"
+# OFFSET 0: one look into an index for each, whatever the statistics say.
+FIND_CONVERSATIONS = f"""
+SELECT conversation.id, sent.id
+FROM (SELECT DISTINCT ON (client_id, number) client_id, number, id
+      FROM ({NUMBERS} OFFSET 0) AS sent WHERE id <= $4
+      ORDER BY client_id, number, id DESC) AS sent
+CROSS JOIN LATERAL (
+    SELECT id FROM conversation
+    WHERE client_id = sent.client_id AND number = sent.number OFFSET 0
+) AS conversation
+"""  # noqa: S608 - a query of our own
 
-INSERT_SENT_TO = """
-INSERT INTO sent_to (number, client_id, message_id)
-SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[]) AS new (number, client_id, message_id)
-ORDER BY 1, 2, 3
-ON CONFLICT DO NOTHING
-"""
-
-# Locked in ID order: two captures for one client may meet in the same conversations.
+# In ID order: two captures for one client may meet in the same conversations.
 LOCK_CONVERSATIONS = """
-SELECT conversation.id, conversation.client_id, conversation.number
-FROM unnest($1::uuid[], $2::text[]) AS wrote (client_id, number)
-JOIN conversation USING (client_id, number)
-WHERE conversation.number = ANY($2)
-ORDER BY conversation.id FOR UPDATE OF conversation
+SELECT FROM conversation WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 JOIN_CONVERSATIONS = """
 UPDATE conversation
@@ -85,6 +89,9 @@ FROM unnest($1::uuid[], $2::uuid[]) AS joined (id, message_id)
 WHERE conversation.id = joined.id AND conversation.id = ANY($1)
   AND (SELECT deleted_at FROM message WHERE id = joined.message_id) IS NULL
 """
+
+KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
+KEEP_CAPTURED_TO = "UPDATE send SET captured_to = $2 WHERE id = $1"
 
 WRITE_LINES = """
 INSERT INTO conversation_line (number, modem, port, client_id, last_active_id)
@@ -105,22 +112,6 @@ DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A message of a send. A reply has the line that it uses."""
-
-    message_id: UUID
-    client_id: UUID
-    number: str
-    modem: str | None
-    port: str | None
-
-    @property
-    def line(self) -> Line | None:
-        """The line of a reply, None if it has none."""
-        return None if self.modem is None or self.port is None else Line(self.modem, self.port)
-
-
 async def take_uncaptured(
     tx: Connection, *, most: int, send_id: UUID | None = None
 ) -> list[Uncaptured]:
@@ -130,14 +121,24 @@ async def take_uncaptured(
 async def capture_numbers(
     tx: Connection, sends: Sequence[Uncaptured], *, after: UUID, most: int
 ) -> UUID | None:
-    by_id = {send.send_id: send for send in sends}
-    rows = await tx.fetch(NUMBERS, list(by_id), max(after, first_of_sends(by_id)), most)
-    contacts = {(by_id[row[1]].client_id, row[2]): by_id[row[1]].business for row in rows}
-    if contacts:
-        new = [(new_id(), *key, business) for key, business in contacts.items()]
-        await tx.execute(INSERT_CONTACTS, *columns(new))
-        await _write_sent(tx, [_Sent(row[0], by_id[row[1]].client_id, *row[2:]) for row in rows])
-    return max((row[0] for row in rows), default=None)
+    ids = [send.send_id for send in sends]
+    given = ids, max(after, first_of_sends(ids)), most
+    rows = await tx.fetch(CAPTURE, *given)
+    if not rows:
+        return None
+    last: UUID = max(row[0] for row in rows)
+    found = await tx.fetch(FIND_CONVERSATIONS, *given, last)
+    if found:
+        await tx.execute(LOCK_CONVERSATIONS, [row[0] for row in found])
+        await tx.execute(JOIN_CONVERSATIONS, *columns([tuple(row) for row in found]))
+        note(tx, [hints.CONVERSATION + row[0].bytes for row in found])
+    active = {
+        (number, line, client_id): message_id
+        for message_id, client_id, number, modem, port in sorted(rows, key=lambda row: row[0])
+        if modem is not None and port is not None and (line := Line(modem, port)).is_known
+    }
+    await write_lines(tx, active)
+    return last
 
 
 async def keep_captured_to(tx: Connection, send_id: UUID, last: UUID) -> None:
@@ -162,23 +163,3 @@ async def write_lines(tx: Connection, active: Mapping[tuple[str, Line, UUID], UU
             for (number, line, client_id), message_id in active.items()
         ]
         await tx.execute(WRITE_LINES, *columns(rows))
-
-
-async def _write_sent(tx: Connection, sent: Sequence[_Sent]) -> None:
-    """Indexes the messages by number and adds them to existing conversations."""
-    rows = [(each.number, each.client_id, each.message_id) for each in sent]
-    await tx.execute(INSERT_SENT_TO, *columns(rows))
-    last: dict[tuple[UUID, str], UUID] = {}
-    for each in sorted(sent, key=lambda each: each.message_id):
-        last[each.client_id, each.number] = each.message_id
-    found = await tx.fetch(LOCK_CONVERSATIONS, *columns(list(last)))
-    if found:
-        joined = [(row[0], last[row[1], row[2]]) for row in found]
-        await tx.execute(JOIN_CONVERSATIONS, *columns(joined))
-        note(tx, [hints.CONVERSATION + row[0].bytes for row in found])
-    lines = {
-        (each.number, line, each.client_id): each.message_id
-        for each in sent
-        if (line := each.line) is not None and line.is_known
-    }
-    await write_lines(tx, lines)

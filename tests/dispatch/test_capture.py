@@ -37,6 +37,16 @@ async def test_each_recipient_becomes_a_contact_with_the_clients_business() -> N
     )
 
 
+async def test_the_id_of_a_contact_is_that_of_a_message_to_it() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
+    numbers = worlds.generated_numbers(20)
+    await worlds.accept(client, numbers=numbers)
+    await worlds.accept(client, numbers=numbers[:5])
+    await capture_contacts(store)
+    found = await worlds.fetch("SELECT number FROM contact JOIN message USING (id, number)")
+    assert sorted(row["number"] for row in found) == sorted(numbers)
+
+
 async def test_a_contact_that_is_there_stays_as_it_is() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, business="Anne's Cakes")
