@@ -217,23 +217,6 @@ async def test_the_figures_of_a_pool_do_not_read_what_is_queued(filled: None) ->
         assert (signs.queued, signs.overdue) == (SIZE.queued if stopped else 0, SIZE.queued)
 
 
-async def test_a_page_of_queued_messages_reads_little_of_the_queue(filled: None) -> None:
-    [busy] = await worlds.fetch(
-        "SELECT client_id AS id, count(DISTINCT send_id) AS sends FROM message"
-        " WHERE status = 'QUEUED' GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
-    )
-    queued = MessageFilter(MessageStatus.QUEUED)
-    for scope, sends in ((OfClient(busy["id"]), busy["sends"]), (Everything(), SIZE.queued // 200)):
-        [middle] = await worlds.fetch(
-            "SELECT id FROM message WHERE status = 'QUEUED' ORDER BY id OFFSET 100 LIMIT 1"
-        )
-        for window in (Window(9), Window(9, from_end=True), Window(9, after=middle["id"])):
-            before = await entries_of("message_queued")
-            await messages.read_messages(scope, window, filter=queued)
-            # Of each send, its first message twice and a page. A send has 200 messages.
-            assert await entries_of("message_queued") <= before + sends * (10 + 2) + 5
-
-
 async def entries_of(*indexes: str) -> int:
     """How many entries of some indexes have been read."""
     await worlds.execute("SELECT pg_stat_force_next_flush()")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -256,6 +256,22 @@ async def test_a_page_of_messages_begins_in_the_index_at_its_cursor(world: World
         await read_messages(scope, page, filter=wanted)
         # The way from the root to a leaf, for each of eight statuses. The bulk fills 70 blocks.
         assert await blocks_of("message_listed") <= before + 8 * 4
+
+
+async def test_a_page_of_queued_messages_reads_little_of_the_queue(world: World) -> None:
+    [row] = await worlds.fetch(
+        "SELECT id FROM message WHERE send_id = $1 ORDER BY id OFFSET 5000 LIMIT 1", world.bulk_id
+    )
+    queued = MessageFilter(MessageStatus.QUEUED)
+    of_send = replace(queued, send_id=world.bulk_id)
+    for scope in (OfClient(world.busy.client_id), Everything()):
+        for window in windows(row["id"]):
+            for wanted in (queued, of_send):
+                before = await blocks_of("message_queued")
+                await read_messages(scope, window, filter=wanted)
+                # The way from the root to a leaf, for the first message of each priority, for what
+                # comes behind the bulk, and for the page. The bulk fills 70 blocks.
+                assert await blocks_of("message_queued") <= before + 40
 
 
 async def blocks_of(index: str) -> int:
