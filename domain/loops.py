@@ -187,9 +187,11 @@ class Batcher(Generic[Request, Answer]):
     is decided alone, so that a request that cannot be decided does not fail the others.
 
     `at_once`: how many batches may be under way, and into how many the callers are divided. While
-    the database works for one half of them, this process works for the other half. `turn_of`:
-    requests for which it returns the same turn are never in two batches at once, so that they stay
-    in order.
+    the database works for one half of them, this process works for the other half. A batch costs
+    the database as much as 15 to 20 requests more, so each gets at least `smallest_share` requests.
+    Only if the last one takes longer than `patience_seconds` (a lock, a slow disk), a smaller one
+    begins beside it. `turn_of`: requests for which it returns the same turn are never in two
+    batches at once, so that they stay in order.
     """
 
     def __init__(
@@ -202,6 +204,8 @@ class Batcher(Generic[Request, Answer]):
         most_waiting: int = 20_000,
         longest_wait_seconds: float = inf,
         at_once: int = 1,
+        smallest_share: int = 24,
+        patience_seconds: float = 0.03,
         turn_of: Callable[[Request], Hashable] = id,
     ) -> None:
         self._decide = decide
@@ -211,10 +215,13 @@ class Batcher(Generic[Request, Answer]):
         self._most_waiting = most_waiting
         self._longest_wait_seconds = longest_wait_seconds
         self._at_once = at_once
+        self._smallest_share = smallest_share
+        self._patience_seconds = patience_seconds
         self._turn_of = turn_of
         self._waiting: deque[_Asked[Request, Answer]] = deque()
         self._under_way: dict[asyncio.Task[None], Sequence[_Asked[Request, Answer]]] = {}
         self._changed = asyncio.Event()
+        self._patient_until = -inf
         self._share = 1
         self._enough = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -263,13 +270,24 @@ class Batcher(Generic[Request, Answer]):
         while self._waiting or self._under_way or not self._stopping:
             await self._changed.wait()
             self._changed.clear()
-            while self._waiting and len(self._under_way) < self._at_once:
+            while self._waiting and self._may_begin():
                 await self._gather()
                 batch = self._take()
                 if not batch:
                     break  # all wait for a turn, which comes when a batch ends
                 deciding = asyncio.create_task(self._answer_and_end(batch), name="batch")
                 self._under_way[deciding] = batch
+                loop = asyncio.get_running_loop()
+                self._patient_until = loop.time() + self._patience_seconds
+                loop.call_at(self._patient_until, self._changed.set)
+
+    def _may_begin(self) -> bool:
+        """Whether another batch may be under way now."""
+        is_late = asyncio.get_running_loop().time() >= self._patient_until
+        return not self._under_way or (
+            len(self._under_way) < self._at_once
+            and (is_late or len(self._waiting) >= self._smallest_share)
+        )
 
     async def _answer_and_end(self, batch: Sequence[_Asked[Request, Answer]]) -> None:
         task = asyncio.current_task()
@@ -283,12 +301,13 @@ class Batcher(Generic[Request, Answer]):
             self._wake()
 
     def _share_of_all(self) -> int:
-        """The share of one batch of the callers that are here now. All, if all have one turn."""
+        """The share of a batch of the callers that are here now. All, if few or of one turn."""
         here = [*islice(self._waiting, self._at_once * self._largest)]
         for batch in self._under_way.values():
             here += batch
         turns = {turn for *_, turn in here}
-        return min(ceil(len(here) / min(self._at_once, len(turns) or 1)), self._largest)
+        batches = min(self._at_once, len(turns), len(here) // self._smallest_share)
+        return min(ceil(len(here) / max(batches, 1)), self._largest)
 
     async def _gather(self) -> None:
         """Waits while requests arrive, until a share of the callers is there or time is up.

@@ -42,10 +42,17 @@ class Bank:
 
 
 @asynccontextmanager
-async def two_at_once(bank: Bank) -> AsyncIterator[Callable[..., list[asyncio.Task[str]]]]:
+async def two_at_once(
+    bank: Bank, *, smallest_share: int = 1, patience_seconds: float = 60
+) -> AsyncIterator[Callable[..., list[asyncio.Task[str]]]]:
     """Yields a function that asks for payments, and returns when the batcher has seen them."""
     batcher: Batcher[Payment, str] = Batcher(
-        bank.decide, window_seconds=0, at_once=2, turn_of=lambda payment: payment[0]
+        bank.decide,
+        window_seconds=0,
+        at_once=2,
+        smallest_share=smallest_share,
+        patience_seconds=patience_seconds,
+        turn_of=lambda payment: payment[0],
     )
 
     def ask(*payments: Payment) -> list[asyncio.Task[str]]:
@@ -123,6 +130,31 @@ async def test_a_batch_that_fails_does_not_disturb_the_other_and_keeps_its_turns
         assert [await later, await other] == ["a 2", "b 1"]
 
 
+async def test_a_few_requests_wait_for_the_batch_under_way_and_enough_of_them_do_not() -> None:
+    bank = Bank()
+    async with two_at_once(bank, smallest_share=2) as ask:
+        ask(("a", 1))
+        await until(lambda: len(bank.begun) == 1)
+        ask(("b", 1))
+        await _settled()
+        assert len(bank.begun) == 1
+        ask(("c", 1))
+        await until(lambda: bank.begun[1:] == [[("b", 1), ("c", 1)]])
+        ask(("d", 1))
+        bank.end("a")
+        bank.end("b")
+        await until(lambda: bank.begun[2:] == [[("d", 1)]])
+
+
+async def test_a_few_requests_do_not_wait_for_a_slow_batch() -> None:
+    bank = Bank()
+    async with two_at_once(bank, smallest_share=2, patience_seconds=0.01) as ask:
+        ask(("a", 1))
+        await until(lambda: len(bank.begun) == 1)
+        ask(("b", 1))
+        await until(lambda: bank.begun[1:] == [[("b", 1)]])
+
+
 async def test_a_stop_with_two_batches_under_way_answers_all() -> None:
     bank = Bank()
     async with two_at_once(bank) as ask:
@@ -135,13 +167,17 @@ async def test_a_stop_with_two_batches_under_way_answers_all() -> None:
     assert [each.result() for each in asked] == ["a 1", "b 1", "a 2", "b 2", "c 1"]
 
 
-async def test_two_batches_have_half_of_the_callers_each() -> None:
+@pytest.mark.parametrize(("smallest_share", "batches"), [(5, [5] * 6), (6, [10] * 3)])
+async def test_callers_are_divided_if_each_batch_has_enough_of_them(
+    smallest_share: int, batches: list[int]
+) -> None:
     bank = Bank()
     batcher: Batcher[Payment, str] = Batcher(
         bank.decide,
         window_seconds=30,
         longest_window_seconds=30,
         at_once=2,
+        smallest_share=smallest_share,
         turn_of=lambda payment: payment[0],
     )
     batcher.start()
@@ -156,7 +192,7 @@ async def test_two_batches_have_half_of_the_callers_each() -> None:
             may_end.set()
         await asyncio.sleep(0)
     await batcher.stop()
-    assert [len(batch) for batch in bank.begun] == [5] * 6
+    assert [len(batch) for batch in bank.begun] == batches
 
 
 @settings(deadline=None)
