@@ -37,13 +37,16 @@ TENANTS = 200
 SECONDS = 8.0
 WAIT_SECONDS = 60.0
 
-# The first ones of each client, so that they are before the others in the index.
+# The first ones of each client, so that they are before the others in the index. One list of IDs:
+# with OR between two lists, PostgreSQL searched 400,000 IDs for each message.
 LEAVE = """
 UPDATE message SET status = 'CANCELLED'
-WHERE status = 'QUEUED' AND send_id IN (
-    SELECT id FROM (SELECT id, kind, percent_rank() OVER (ORDER BY id) AS place FROM send) AS ranked
-    WHERE kind = 'SINGLE' AND place < 0.8)
-OR status = 'QUEUED' AND id IN (
+WHERE status = 'QUEUED' AND id IN (
+    SELECT message.id FROM message
+    JOIN (SELECT id, kind, percent_rank() OVER (ORDER BY id) AS place FROM send) AS ranked
+        ON ranked.id = send_id
+    WHERE kind = 'SINGLE' AND place < 0.8
+    UNION ALL
     SELECT id FROM (
         SELECT message.id, percent_rank() OVER (PARTITION BY send_id ORDER BY message.id) AS place
         FROM message JOIN send ON send.id = send_id WHERE kind = 'BULK') AS ranked
