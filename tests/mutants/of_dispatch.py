@@ -248,9 +248,8 @@ MUTANTS = (
     Mutant(
         "a message is cancelled while its call is open",
         SETTLEMENT_SQL,
-        "WHERE send_id = $1 AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2)",
-        "WHERE send_id = $1 AND status IN ('QUEUED', 'SUBMITTING')"
-        " AND ($2::uuid IS NULL OR id = $2)",
+        "AND status IS NOT DISTINCT FROM 'QUEUED'",
+        "AND status IN ('QUEUED', 'SUBMITTING')",
         ("dispatch/test_cancel.py",),
     ),
     Mutant(
