@@ -49,7 +49,11 @@ CROSS JOIN LATERAL (
 # In PostgreSQL, so that a bulk does not carry its numbers to this process and back. ORDER BY: two
 # transactions that capture the same numbers lock them in the same order, so that they cannot
 # deadlock. The ID of a contact is that of the message that it comes from: a new one for each takes
-# as long as the rest. Returned are the last message, and those of replies, which have a line.
+# as long as the rest.
+#
+# Returned are the last message, those of replies, which have a line, and for each conversation with
+# one of the numbers its last message. `share_feeds` comes before: no conversation is created
+# meanwhile. OFFSET 0: one look into an index for each number, whatever the statistics say.
 CAPTURE = f"""
 WITH sent AS MATERIALIZED ({NUMBERS}), new_contact AS (
     INSERT INTO contact (id, client_id, number, business)
@@ -62,19 +66,15 @@ WITH sent AS MATERIALIZED ({NUMBERS}), new_contact AS (
     SELECT number, client_id, id FROM sent ORDER BY 1, 2, 3
     ON CONFLICT DO NOTHING
 )
-SELECT id, client_id, number, modem, port FROM sent
+SELECT NULL::uuid, id, client_id, number, modem, port FROM sent
 WHERE modem IS NOT NULL OR id = (SELECT id FROM sent ORDER BY id DESC LIMIT 1)
-"""  # noqa: S608 - a query of our own
-
-# OFFSET 0: one look into an index for each, whatever the statistics say.
-FIND_CONVERSATIONS = f"""
-SELECT conversation.id, sent.id
-FROM (SELECT DISTINCT ON (client_id, number) client_id, number, id
-      FROM ({NUMBERS} OFFSET 0) AS sent WHERE id <= $4
-      ORDER BY client_id, number, id DESC) AS sent
+UNION ALL
+SELECT conversation.id, last.id, NULL, NULL, NULL, NULL
+FROM (SELECT DISTINCT ON (client_id, number) client_id, number, id FROM sent
+      ORDER BY client_id, number, id DESC) AS last
 CROSS JOIN LATERAL (
     SELECT id FROM conversation
-    WHERE client_id = sent.client_id AND number = sent.number OFFSET 0
+    WHERE client_id = last.client_id AND number = last.number OFFSET 0
 ) AS conversation
 """  # noqa: S608 - a query of our own
 
@@ -122,23 +122,19 @@ async def capture_numbers(
     tx: Connection, sends: Sequence[Uncaptured], *, after: UUID, most: int
 ) -> UUID | None:
     ids = [send.send_id for send in sends]
-    given = ids, max(after, first_of_sends(ids)), most
-    rows = await tx.fetch(CAPTURE, *given)
-    if not rows:
-        return None
-    last: UUID = max(row[0] for row in rows)
-    found = await tx.fetch(FIND_CONVERSATIONS, *given, last)
-    if found:
-        await tx.execute(LOCK_CONVERSATIONS, [row[0] for row in found])
-        await tx.execute(JOIN_CONVERSATIONS, *columns([tuple(row) for row in found]))
-        note(tx, [hints.CONVERSATION + row[0].bytes for row in found])
+    rows = await tx.fetch(CAPTURE, ids, max(after, first_of_sends(ids)), most)
+    joined = {row[0]: row[1] for row in rows if row[0] is not None}
+    if joined:
+        await tx.execute(LOCK_CONVERSATIONS, list(joined))
+        await tx.execute(JOIN_CONVERSATIONS, list(joined), list(joined.values()))
+        note(tx, [hints.CONVERSATION + each.bytes for each in joined])
     active = {
         (number, line, client_id): message_id
-        for message_id, client_id, number, modem, port in sorted(rows, key=lambda row: row[0])
+        for _, message_id, client_id, number, modem, port in sorted(rows, key=lambda row: row[1])
         if modem is not None and port is not None and (line := Line(modem, port)).is_known
     }
     await write_lines(tx, active)
-    return last
+    return max((row[1] for row in rows), default=None)
 
 
 async def keep_captured_to(tx: Connection, send_id: UUID, last: UUID) -> None:
