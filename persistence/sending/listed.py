@@ -162,7 +162,7 @@ class Listed:
         return [f"SELECT {columns} FROM ({page}) AS message"]  # noqa: S608 - columns of our own
 
     def _among(self, wanted: Filter) -> Among:
-        """Where the page is, in SQL."""
+        """The client and the limits of the page, as SQL."""
         client = wanted.value(self.scope.client_id) if isinstance(self.scope, OfClient) else None
         lowest, highest = map(wanted.value, self.ends)
         return Among(client, lowest, highest)

@@ -93,7 +93,7 @@ SELECT id FROM (
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Where a page is looked for: its client, None for all, and its first and last ID, as SQL.
+    """The limits of a page: its client, None for all, and its first and last ID, as SQL.
 
     `only`: a condition for the whole page. `since`, `since_at`: no message that is looked for has a
     smaller ID, or was due before. So months and messages before are left out.

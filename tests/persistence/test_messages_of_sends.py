@@ -38,7 +38,7 @@ from tests.persistence.test_reads_stay_small import PLANNING, is_alone, work_of
 
 FIRST = UUID(int=0)
 
-# Where each message is found: by the ID of its send, by the index, or some in each place.
+# Messages are found by the ID of their send, by the index, or some by each.
 PLACES = {
     "range": "NULL",
     "index": "true",
