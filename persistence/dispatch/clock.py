@@ -13,10 +13,10 @@ LONGEST_RETRY = "interval '11 minutes'"
 
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
-# A row that was written in the future was written before the clock was set back. Its wait is kept
-# and counted from now, but a scheduled message is never due before the time that its caller asked
-# for. SKIP LOCKED: never wait for a row that is in use. statement_timestamp() can be compared in an
-# index. With clock_timestamp(), PostgreSQL reads each queued message.
+# A row with a future time was written before the clock was set back. Its wait starts again now, but
+# a scheduled message is never due before the time that its caller asked for. SKIP LOCKED: rows in
+# use are left for the next run. With clock_timestamp() instead of statement_timestamp(), PostgreSQL
+# could not use the index, and would read each queued message.
 MESSAGES = """
 WITH ahead AS (
     SELECT id FROM message
@@ -48,7 +48,7 @@ WITH ahead AS (
 )
 UPDATE webhook_event SET due_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
-# A delivery that waits for an earlier one of its subject is written later than its two times say.
+# `due_at` of a delivery that waits for an earlier one of its subject was set after its other times.
 DELIVERIES = """
 WITH ahead AS (
     SELECT id FROM hook_delivery
@@ -65,8 +65,8 @@ WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
 MANY = (MESSAGES, ATTEMPTS, EVENTS, DELIVERIES)
 
-# These tables have few rows. For the first two, a wait simply ends, which is harmless: the work is
-# done sooner.
+# These tables have few rows. The waits of the first two end: the work is done sooner, which is
+# harmless.
 PACES = """
 UPDATE provider_pace SET next_at = clock_timestamp()
 WHERE next_at > clock_timestamp() + make_interval(secs => $1)
@@ -85,8 +85,8 @@ UPDATE send_job
 SET seen_at = clock_timestamp(), claimed_until = clock_timestamp() + (claimed_until - seen_at)
 WHERE unwritten > 0 AND seen_at > clock_timestamp() + make_interval(secs => $1)
 """
-# A run that was killed would seem to be alive, and no other could begin. A daily run would not
-# begin before the day that the wrong clock has shown.
+# A run that was killed would seem to be alive, and no other could begin. A daily run would wait for
+# the day that the wrong clock showed.
 RECONCILIATIONS = """
 UPDATE reconciliation SET heartbeat_at = clock_timestamp()
 WHERE finished_at IS NULL AND heartbeat_at > clock_timestamp() + make_interval(secs => $1)
@@ -101,7 +101,7 @@ WHERE started_at > clock_timestamp() + make_interval(secs => $1)
 """
 FEW = (PACES, POLLS, PAUSES, JOBS, RECONCILIATIONS, AUDITS, DAILY_RUNS)
 
-# These two say only until when, not since when. They are cut short if they are longer than any is.
+# These two store only when a wait ends. It ends now if it is longer than any wait can be.
 READINGS = """
 UPDATE provider_account SET reading_until = clock_timestamp()
 WHERE reading_until > clock_timestamp() + make_interval(secs => $1)
@@ -116,10 +116,10 @@ WHERE lease_until > clock_timestamp() + make_interval(secs => $1)
 """  # noqa: S608 - an interval of our own
 
 
-# PostgreSQL measures its own limits by this clock. A session that waited for a lock when the clock
-# was set back notices a deadlock, its `statement_timeout`, and that its client has gone only when
-# the clock has caught up: also if the clock is set right again. So it is ended here. It began in
-# the future, or has taken longer than any statement may. What is cancelled is tried again.
+# PostgreSQL measures its own limits by this clock. If a session waits for a lock when the clock is
+# set back, it notices a deadlock, its `statement_timeout` or a lost client only when the clock has
+# caught up, also if the clock is set right again. So this statement ends sessions that began in the
+# future, or take longer than any statement may. Their work is tried again.
 END_STUCK = f"""
 SELECT count(CASE WHEN state = 'active' THEN pg_cancel_backend(pid)
              ELSE pg_terminate_backend(pid) END)

@@ -1,4 +1,4 @@
-"""Jobs: sends whose messages are written in parts. SQL: counts change with what they count.
+"""Jobs: sends whose messages are written in parts. SQL: rows and their counts change together.
 
 A job is locked before everything else that its transaction locks.
 """
@@ -21,8 +21,8 @@ from persistence.sending.accept import NOW, copy_numbers
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-# A process that was killed holds its jobs until their lease ends. Those that nobody has looked at
-# for the longest time come first.
+# A process that was killed holds its jobs until their lease ends. Those that were claimed or
+# written longest ago come first.
 CLAIM_JOBS = """
 WITH chosen AS (
     SELECT send_id FROM send_job
@@ -39,7 +39,7 @@ RETURNING send_job.send_id, send_job.client_id, account_id, send_job.provider_ac
           send_job.price, send.actor_id, send.created_at, upload_id, plan::text, accepted_rows,
           rows_read, accepted - unwritten
 """
-# How many written messages are due and wait: those of later times do not count.
+# Returns how many written messages are queued, without those for a later time.
 RENEW_JOB = """
 UPDATE send_job
 SET seen_at = clock_timestamp(), claimed_until = clock_timestamp() + make_interval(secs => $3)
@@ -73,7 +73,7 @@ WHERE send_id = $1
 
 LOCK_UNWRITTEN = "SELECT unwritten FROM send_job WHERE send_id = $1 FOR UPDATE"
 
-# The counters of the send know all of its messages as QUEUED.
+# The counters of the send count messages that are not written as QUEUED.
 CANCEL_UNWRITTEN = """
 WITH ended AS (
     UPDATE send_job

@@ -1,4 +1,4 @@
-"""The queue: which tenants wait, which messages may go, and the mark.
+"""The queue: which tenants wait, which messages may be submitted, and the mark.
 
 Raw SQL: a claim is four statements, on the path of every message. `pick_messages` and `mark_calls`
 read and change hundreds of messages in one round trip each. So a message of a bulk takes 122 µs of
@@ -55,9 +55,9 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 ) AS first
 """
 
-# The months of `message` with something that may be picked, and those of about now. Its range lets
-# the two statements below leave out all other months. It may be a second old: what gets into
-# another month later is found by the next look. A table that has no months is one range.
+# A range of IDs: the months of `message` with something to pick, and those of about now. With it,
+# the two statements below open no other month. It may be a second old: messages that come into
+# another month later are found with the next range. A table without months is one range.
 QUEUE_RANGE = f"""
 WITH edge AS (
     SELECT $1::uuid AS id UNION SELECT $2
@@ -78,8 +78,8 @@ WHERE (until > $3 AND since < $4) OR EXISTS (
         ORDER BY priority, client_id, due_at, message.id LIMIT 1) AS first)
 """  # noqa: S608 - a number of our own
 
-# A loose index scan: one look into message_queued for each tenant, however many it has. The
-# first branch begins after the tenant that was served last, the second at the first tenant.
+# A loose index scan: one look into message_queued for each tenant, however many messages it has.
+# The first branch begins after the tenant that was served last, the second at the first tenant.
 TENANTS_WAITING = """
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
@@ -115,9 +115,9 @@ ORDER BY turn.place, waiting.lap, waiting.client_id
 """
 
 # statement_timestamp() is constant during the statement, so PostgreSQL can use it to end the index
-# scan. clock_timestamp() could not be used for that. Opting out cancels what is queued; a message
-# that was queued for long is checked once more all the same. OFFSET 0: a join would read all sends,
-# if its plan was made while there were few.
+# scan. clock_timestamp() could not be used for that. A scheduled message is checked for an opt-out
+# again: it was queued for long, or written after its number opted out. OFFSET 0: a join would read
+# all sends, if its plan was made while there were few.
 PICK = """
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
        coalesce(picked.text, send.text), picked.alone, send.modem, send.port,
@@ -153,8 +153,8 @@ WITH due AS (
 UPDATE message SET priority = priority - {LATER} WHERE id = ANY (ARRAY(SELECT id FROM due))
 """  # noqa: S608 - a number of our own
 
-# A message that was not tried becomes a scheduled one: its age counts from that time. The age of
-# one that was tried counts on, so that it is given up at last and not held night after night.
+# A message without an attempt becomes a scheduled one: its age counts from that time. With an
+# attempt, its age still counts, so that it is not held night after night but given up in the end.
 HOLD = f"""
 UPDATE message
 SET due_at = held.until, priority = message.priority + {LATER}, updated_at = clock_timestamp(),
@@ -199,8 +199,8 @@ WHERE message.id = marked.id AND message.id = ANY($7) AND message.id BETWEEN $9 
   AND (SELECT set_config('synchronous_commit', 'on', true)) IS NOT NULL
 """
 
-# Never submitted to this account, or certainly not taken by it: the status is QUEUED. A reply waits
-# for the account that it answers through: another one does not know its line.
+# QUEUED: this account has certainly not taken the message. A reply waits for the account that it
+# answers through: another one does not know its line.
 DIVERT = f"""
 WITH waiting AS (
     SELECT message.id, route.fallback_account_id

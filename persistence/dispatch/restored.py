@@ -1,4 +1,4 @@
-"""The queue of a database that was restored to an earlier time. Raw SQL: as in `queue`."""
+"""The queue of a database that was restored to an earlier time. Raw SQL, like `queue`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from persistence.database import connection
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-# Also with the priority of those that are held or scheduled, if their time has come since.
+# With any priority: held and scheduled messages count if their time has come.
 IS_DUE = "status = 'QUEUED' AND (send_at IS NULL OR send_at <= statement_timestamp())"
 COUNT = f"SELECT count(*) FROM message WHERE {IS_DUE}"  # noqa: S608 - text of our own
 # ORDER BY makes PostgreSQL use the partial index of the queue.

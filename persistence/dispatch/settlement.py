@@ -1,8 +1,7 @@
 """Settlement: the transitions of messages, and attempts that end.
 
 Raw SQL: set-based statements that lock and change hundreds of rows in one round trip. They are on
-the path of every message. In a second, 13,500 messages of a bulk leave, or 1,430 single ones
-(docs/benchmarks.md).
+the path of every message: 13,500 a second of a bulk, or 1,430 single ones (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -183,7 +182,7 @@ UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
       AND NOT {has_status("send.id", MessageStatus.QUEUED, MessageStatus.SUBMITTING)}
     ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
 """  # noqa: S608 - conditions of our own
-# The sends come first: a join of both reads the whole queue, every few seconds.
+# A statement of its own: a join with messages would read the whole queue, every few seconds.
 PAST_VALIDITY = """
 SELECT id FROM send WHERE expires_at <= statement_timestamp() ORDER BY expires_at LIMIT $1
 """
@@ -212,7 +211,7 @@ SELECT provider_account_id, account_id, price, rate_usd FROM send
 WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)
 """
 
-# IS NOT DISTINCT FROM: not by the index of the queue, which would be sorted whole.
+# IS NOT DISTINCT FROM keeps PostgreSQL from reading and sorting the whole index of the queue.
 CANCEL_QUEUED = f"""
 WITH ranged AS (
     SELECT id FROM message
@@ -356,7 +355,7 @@ async def cancel_queued(
     note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
     first = only or (UUID(int=after.int + 1) if after else first_of_sends([send_id]))
     given = (send_id, only, most, first)
-    # A large send has 100,000 messages.
+    # Longer than the usual timeout: a large send has 100,000 messages.
     row = await tx.fetchrow(CANCEL_QUEUED, *given, timeout=STATEMENT_TIMEOUT_SECONDS)
     assert row is not None
     return row[0], row[1]

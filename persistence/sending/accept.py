@@ -1,6 +1,6 @@
 """Accepting in SQL: behind `domain.sending.ports.AcceptStore`.
 
-Accounts under lock, and large sends, which COPY writes. Small ones: `persistence.sending.batches`.
+Locks accounts, and writes large sends by COPY. Small sends: `persistence.sending.batches`.
 Set-based SQL, because each send locks its account while others may wait for it.
 """
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 HELD = "SELECT held FROM account WHERE id = $1"
 
-# The accounts, FOR UPDATE in ID order, so that two transactions never wait for each other. Each row
-# also has the IDs of all sends whose one number has opted out: that saves a round trip. The limit
-# for waits is set in the same statement, for the same reason; it ends with the transaction.
+# The accounts, locked in ID order, so that two transactions cannot deadlock. To save round trips,
+# each row also has the IDs of all sends whose one number has opted out, and the statement sets the
+# limit for waits, until the transaction ends.
 LOCK_PAYERS = """
 SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids
 FROM account, (
@@ -62,9 +62,10 @@ LOCK_FREE_PAYERS = f"{LOCK_PAYERS} SKIP LOCKED"
 
 NOW = "SELECT clock_timestamp()"
 
-# Until the commit. Then the job keeps it: see `persistence.sending.uploads`.
+# Keeps the upload until the commit. Then its job keeps it: see `persistence.sending.uploads`.
 KEEP_UPLOAD = "SELECT true FROM upload WHERE id = $1 FOR KEY SHARE"
 
+# The period begins when the last message may leave.
 LIMIT_VALIDITY = f"""
 UPDATE send SET expires_at = make_interval(secs => $2) + coalesce(
     (SELECT max(send_at) FROM {messages_of("send.id", "send_at")}), statement_timestamp())

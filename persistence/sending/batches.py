@@ -70,14 +70,14 @@ WRITTEN = ", ".join(SEND_COLUMNS[:-1])
 
 # A whole batch in one statement, with a row for each send whose account could be locked.
 #
-# checked: `plain` if nothing speaks against a send. It is the first with its key, nothing is stored
-#     under the key, its one number has not opted out, and its account can pay all of its sends.
+# checked: a send is `plain` if it is the first of the batch with its key, nothing is stored under
+#     the key, its one number has not opted out, and its account can pay all of its sends.
 # kept: the keys that are stored now. One that another transaction stores meanwhile is not here.
 # accepted: `spent` and `turn` are the units and the sends of the same account so far.
 #
-# The time is PostgreSQL's. The dispatchers compare `due_at` with the same clock. `send_at` is NULL
-# for a message that is not scheduled, and greatest() ignores NULL. coalesce() around IN: as a join,
-# it would compare each pair, because PostgreSQL does not know how many rows there are.
+# The time is PostgreSQL's, because the dispatchers compare `due_at` with that clock. `send_at` is
+# NULL for a message that is not scheduled, and greatest() ignores NULL. coalesce() keeps IN from
+# becoming a join of all pairs: PostgreSQL does not know how many rows there are.
 ACCEPT_SENDS = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(
@@ -195,7 +195,7 @@ async def accept_sends(
 
 
 def _batch_row(send: NewSend) -> tuple[Any, ...]:
-    """What `ACCEPT_SENDS` is given of a send."""
+    """The values of a send for `ACCEPT_SENDS`: those of `given`, in order."""
     key = send.key
     of_key: tuple[Any, ...] = (None,) * 5
     if key is not None:
@@ -214,7 +214,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def send_row(send: NewSend) -> tuple[Any, ...]:
-    """In `SEND_COLUMNS`, without the time."""
+    """The values of `SEND_COLUMNS` without `created_at`."""
     payer = send.payer
     rejected = [
         (each.input, each.position, each.reason.value, each.message) for each in send.rejected

@@ -28,9 +28,10 @@ from persistence.sending.waiting import (
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-# The messages of all clients with one status. Those that come first belong to the clients whose
-# first message comes first: it takes one look into the index on (client_id, status, id) for each
-# client, and a page for each of these. In the order of all IDs, there could be a million others.
+# A page of the messages of all clients with one status. Only as many clients as the page has rows
+# can be on it: those whose first messages come first. So this takes one look into the index on
+# (client_id, status, id) for each client, and a page for each of these. By ID alone, PostgreSQL
+# could read a million messages with other statuses.
 OF_ALL_CLIENTS = """
 SELECT {columns} FROM message WHERE id = ANY (ARRAY(
     SELECT found.id FROM (
@@ -48,8 +49,8 @@ TO_NUMBER = """
     FROM message WHERE message.id = sent_to.message_id OFFSET 0) AS each) AS message
 """
 
-# IDs carry the time of the server that made them, created_at that of PostgreSQL. The range of IDs
-# only leads to an index; the exact limit is created_at. A page may read an hour of rows too many.
+# IDs contain the time of the server that made them, created_at is PostgreSQL's. The exact limit is
+# created_at; the range of IDs leads to an index, and may include an hour of rows too many.
 CLOCKS_DIFFER_SECONDS = 60 * 60
 
 FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
@@ -71,11 +72,11 @@ class Listed:
     searched_to: UUID | None = None
 
     async def limited(self, pooled: Connection) -> Listed:
-        """The list up to the last row that a search looks at, which an index alone finds.
+        """The list up to the last row that a search looks at, which is found in indexes alone.
 
-        Of a client's messages, one status after the other is in the order of the index. So they
-        are merged, and not sorted. Those of large sends that are queued have a limit of their own:
-        the list ends at the first of both.
+        The index has a client's messages of one status in ID order. So the statuses are merged,
+        and not sorted. Queued messages of large sends have a limit of their own: the list ends at
+        the first of both.
         """
         among, order = rows_within(self.scope), order_of(self.window)
         among.add("id BETWEEN {} AND {}", *self.ends)
@@ -97,7 +98,7 @@ class Listed:
         return replace(self, searched_to=found[0][0]) if found else self
 
     def select(self, wanted: Filter, columns: str = "*") -> str:
-        """The SELECT of one page of what is `wanted`, which gets further values."""
+        """The SELECT of one page. Adds conditions and values to `wanted`."""
         status, number = self.filter.status, self.filter.number
         if number is None:
             if isinstance(self.scope, OfClient):
@@ -124,10 +125,10 @@ class Listed:
     def _of_status(self, wanted: Filter, status: MessageStatus, columns: str, size: int) -> str:
         """A page of the messages of one client with one status.
 
-        Two pairs instead of an equation, so that the planner does not drop the status from ORDER
-        BY, and reads the index on (client_id, status, id). The index by ID alone could lead it
-        through a million messages with another status. No further condition for the status, or for
-        a time of the ID: PostgreSQL would begin to read at that one, or choose the index by ID.
+        The status is compared in pairs: of an equation, the planner drops it from ORDER BY, and
+        may read the index by ID, through a million messages with other statuses, instead of the
+        one on (client_id, status, id). Add no further condition for the status or the ID:
+        PostgreSQL would begin to read at that one, or choose the index by ID.
         """
         page = Filter(list(wanted.conditions), wanted.values)
         lowest, highest = self.ends
@@ -138,7 +139,7 @@ class Listed:
         return f"SELECT {columns} FROM message {clause}"  # noqa: S608 - names of our own
 
     def add_ends(self, wanted: Filter) -> None:
-        """The condition for the IDs that the page may have, if it does not go without saying."""
+        """Adds the condition for the IDs that the page may have, if they are limited."""
         if self.ends != (FIRST_ID, LAST_ID):
             wanted.add("id BETWEEN {} AND {}", *self.ends)
 
@@ -155,7 +156,7 @@ class Listed:
         )
 
     def _waiting(self, wanted: Filter, status: MessageStatus, columns: str) -> list[str]:
-        """The page of those messages with this status that the index does not have, if any."""
+        """The page of messages of large sends with this status, if it is one of `WAITING`."""
         if status not in WAITING:
             return []
         page = page_of_waiting(wanted, status, self.window, self._among(wanted))
@@ -205,15 +206,15 @@ def rows_within(scope: Scope) -> Filter:
 
 def _add_status(wanted: Filter, status: MessageStatus | None) -> None:
     if status is not None:
-        # Written into the statement: a plan for any status could not be the best one for each.
+        # A literal: a plan for any status could not be the best one for each.
         wanted.add(f"status = '{status.value}'")
 
 
 def first_id(moment: datetime) -> UUID:
-    """No row that was accepted after a moment has a smaller ID."""
+    """An ID: no row that was accepted after `moment` has a smaller one."""
     return first_id_at(moment, -CLOCKS_DIFFER_SECONDS)
 
 
 def last_id(moment: datetime) -> UUID:
-    """No row that was accepted before a moment has a larger ID."""
+    """An ID: no row that was accepted before `moment` has a larger one."""
     return first_id_at(moment, CLOCKS_DIFFER_SECONDS)

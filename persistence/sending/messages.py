@@ -1,7 +1,6 @@
 """Messages of sends: pages by key within a scope, filtered and searched.
 
-Set-based SQL: the text of a bulk is on its send, and a search or a page must be one statement to
-stay within its index.
+SQL: the text of a bulk is in its send, and a page or a search reads only a part of an index.
 """
 
 from __future__ import annotations
@@ -55,9 +54,9 @@ WITH_STATUS = f"""
 {BY_STATUS} AND client_id = send.client_id AND (status, id) >= ('{{status}}', {{first}})
 AND (status, id) <= ('{{status}}', {{last}})
 """
-# Those of earlier releases lie between the first and the last ID of the send, with few others of
-# the same client. The ends are found by comparing pairs: for an equation PostgreSQL may walk the
-# primary key instead. `since`: no message of the send has a smaller ID.
+# The messages of a send of an earlier release are between these two IDs, with few others of the
+# same client. Pairs are compared: for an equation, PostgreSQL may walk the primary key instead.
+# `since`: no message of the send has a smaller ID.
 FIRST_OF_SEND = """
 SELECT same.id FROM message AS same
 WHERE same.by_send AND (same.send_id, same.id) >= ({0}, '00000000-0000-0000-0000-000000000000')
@@ -68,9 +67,9 @@ SELECT same.id FROM message AS same
 WHERE same.by_send AND (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
   AND same.send_id >= {0} AND same.id >= {since}
 ORDER BY same.send_id DESC, same.id DESC LIMIT 1"""
-# coalesce: of an equation, PostgreSQL expects fewer rows than the limit.
+# coalesce(): for the plain equation, PostgreSQL would expect fewer rows than the limit.
 IS_BY_SEND = "coalesce(by_send AND send_id = {}, false)"
-# A large send with messages that may wait. Of others, nothing is looked for in the queue.
+# The queue is read only for large sends with messages that may wait.
 MAY_WAIT = "EXISTS (SELECT FROM open_send WHERE open_send.send_id = wanted.id)"
 # A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all sends.
 TEXT_MATCHES = """
@@ -182,14 +181,14 @@ def _of_sends(
 
 
 def add_message_filter(wanted: Filter, filter: MessageFilter) -> None:
-    """The conditions that apply to messages of both directions. Not the limits of their IDs."""
+    """Adds the conditions that apply to messages of both directions, without limits of IDs."""
     if filter.number is not None:
         wanted.add("number = {}", filter.number)
     add_time(wanted, filter.created_after, filter.created_before)
 
 
 def _shown_within(scope: Scope) -> Filter:
-    """A client's lists do not have the messages that the client has deleted."""
+    """The messages of a scope, without those that a client has deleted from its lists."""
     wanted = rows_within(scope)
     if scope != Everything():
         wanted.add("deleted_at IS NULL")
@@ -197,7 +196,7 @@ def _shown_within(scope: Scope) -> Filter:
 
 
 def add_time(wanted: Filter, after: datetime | None, before: datetime | None) -> None:
-    """The conditions for a time of acceptance."""
+    """Adds the conditions for the time of acceptance."""
     if after is not None:
         wanted.add("created_at >= {}", after)
     if before is not None:
@@ -205,9 +204,9 @@ def add_time(wanted: Filter, after: datetime | None, before: datetime | None) ->
 
 
 def first_of_sends(send_ids: Iterable[UUID]) -> UUID:
-    """No message of these sends has a smaller ID: it is made after the ID of its send.
+    """An ID: no message of these sends has a smaller one, because it is made after its send's.
 
-    With it, a read by send leaves out the months before. A send may have an ID without a time.
+    With it, a read by send skips earlier months. It is zero if the ID of a send has no time.
     """
     first = min((each.int >> 80 if each.version == 7 else 0 for each in send_ids), default=0)
     return UUID(int=max(first - CLOCKS_DIFFER_SECONDS * 1000, 0) << 80)
@@ -218,7 +217,7 @@ def _time_of(id: UUID) -> datetime:
 
 
 def add_search(wanted: Filter, search: str, matches: str) -> None:
-    """The condition that a text or a number contains the search. `matches`: for the text."""
+    """Adds the condition that a text or a number contains `search`. `matches`: for the text."""
     digits = digits_of(search)
     if digits is None:
         wanted.add(matches, matching(search))

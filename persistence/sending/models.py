@@ -14,15 +14,16 @@ from persistence.sql import CURRENT_TRANSACTION
 class Send(Model):
     """One request to send: who pays, how much, and the text if all messages share it.
 
-    `modem`, `port`, `warning`: of a reply: the line that it leaves through, and the warning that
+    `modem`, `port`, `warning`: for a reply, the line that it leaves through, and the warning that
     its sender got. `send_at`: the time that its caller asked for, null for at once. `held`: how
     many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
     of its messages is due, null if all are due at once. `emptied`: how many of the messages that
-    share its text were emptied. `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`, null if
-    none apply to it. `expires_at`: after it, no message is submitted; null without a
-    limit, or when it has ended. `captured_to`: the last message whose number was captured, for a
-    large send that is being captured. `dropped`: sums of its messages that are gone, see
-    `persistence.retention.parts`.
+    share its text no longer show it. `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`,
+    null if none apply. `expires_at`: after it, no message is submitted; null if there is no limit,
+    or nothing is left to submit. `captured`: its numbers are contacts. `captured_to`: the last
+    message whose number was captured, while a large send is being captured. `tallied`: a large send
+    has counters, see `persistence.sending.tallies`. `dropped`: sums of its messages that are gone,
+    see `persistence.retention.parts`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -60,14 +61,14 @@ class Send(Model):
 class Message(Model):
     """One text to one number, with its place in the queue and its last attempt.
 
-    `text` is null where the send's text is meant. `due_at` orders the queue within a tenant;
-    `price` is repeated from the send so that what is in flight is one sum. `send_at`: the time that
-    it is not submitted before, null for at once. A retry moves `due_at` and not `send_at`. Until
-    its time has come, `priority` is higher by `domain.sending.messages.LATER`. `deleted_at`: when
-    the client removed it from its lists. `provider_account_id`: the account that submits it; with a
-    `route_id`, it can be another one than the send's. `route_charged`: what that account's pool has
-    paid for it: see `domain.dispatch.settlement`. `by_send`: null if its ID follows that of its
-    send, see `persistence.sending.of_send`; true if an index by send has it.
+    `text`: null if it is the send's. `due_at` orders the queue within a tenant. `price` is repeated
+    from the send so that what is in flight is one sum. `send_at`: it is not submitted before this
+    time, null for at once. A retry changes `due_at` and not `send_at`. Until `send_at`, `priority`
+    is higher by `domain.sending.messages.LATER`. `deleted_at`: when the client removed it from its
+    lists. `provider_account_id`: the account that submits it; with a `route_id`, it can be another
+    one than the send's. `route_charged`: what that account's pool has paid for it, see
+    `domain.dispatch.settlement`. `by_send`: null if its ID follows that of its send, true if it is
+    in the index by send, see `persistence.sending.of_send`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -117,7 +118,7 @@ class Template(Model):
 
 
 class ProviderRoute(Model):
-    """Which account sends to a prefix for a pool's clients. Never changed, but retired."""
+    """Which account sends to a prefix for a pool's clients. Rows are retired, not changed."""
 
     id = fields.UUIDField(primary_key=True)
     pool_id = fields.UUIDField()

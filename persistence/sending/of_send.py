@@ -2,11 +2,10 @@
 
 The IDs of the messages follow the ID of their send (`domain.ids.new_send_id`): they are a range of
 the primary key, and no index has to be written for them. Messages of earlier releases have other
-IDs: they have `by_send`, and are found by the index `message_of_earlier_send`. A send can have
-both: the program of the previous release may write a part of a job. So each read looks at both
-places; of the wrong one, it reads no row.
+IDs: their `by_send` is true, and the index `message_of_earlier_send` finds them. A send can have
+both, if the previous release writes a part of its job. So each read looks for both.
 
-In the range, `send_id` is compared so that PostgreSQL does not expect too few rows.
+coalesce() around conditions for `send_id`: without it, PostgreSQL would expect too few rows.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def in_range(send: str) -> str:
 
 
 def next_in_range(send: str) -> str:
-    """The same for the first rows in the order of IDs.
+    """Like `in_range`, for a statement that reads the first rows in the order of IDs.
 
     For a pair, PostgreSQL expects more rows than for a range. So it reads as many as it needs from
     the primary key, and does not sort the whole range.
@@ -36,7 +35,7 @@ def next_in_range(send: str) -> str:
 
 
 def follows(send: str) -> str:
-    """The same without the end of the range, which would lead PostgreSQL to the primary key."""
+    """Like `in_range`, without its end, which would lead PostgreSQL to the primary key."""
     return (
         f"message.id > {send}"
         f" AND coalesce(message.send_id = {send} AND message.by_send IS NULL, false)"
@@ -51,7 +50,7 @@ def by_index(send: str, *, since: str) -> str:
 def messages_of(send: str, columns: str, *, since: str = NO_ID) -> str:
     """SQL for FROM: the messages of a send.
 
-    OFFSET 0: a further condition, such as for a status, does not lead PostgreSQL to another index.
+    OFFSET 0: no condition that is added, such as for a status, can change the index.
     """
     return f"""(
     SELECT * FROM (SELECT {columns} FROM message WHERE {in_range(send)} OFFSET 0) AS ranged

@@ -86,7 +86,7 @@ def has_status(send: str, *statuses: MessageStatus) -> str:
 
 COUNTS = counts_of("$1", "$2")
 
-# Of the newest rows only: to look for such sends among all rows would cost more with each send.
+# Looks for sends with many rows among the newest rows only: the cost does not grow with the table.
 FOLD = f"""
 WITH crowded AS (
     SELECT send_id FROM (SELECT send_id FROM send_tally ORDER BY id DESC LIMIT $1) AS newest
@@ -100,8 +100,8 @@ WITH crowded AS (
 INSERT INTO send_tally (send_id, {NAMES}) SELECT send_id, {SUMS} FROM gone GROUP BY send_id
 """  # noqa: S608 - names of our own
 
-# Some at random, so that each is looked at in time, however many cannot be closed. Nothing leads
-# from another status back to QUEUED.
+# Looks at random sends, so that each has its turn, however many must stay open. A message with any
+# other status than these three is never QUEUED again.
 CLOSE = """
 DELETE FROM open_send WHERE send_id = ANY (ARRAY(
     SELECT send_id FROM (SELECT send_id FROM open_send ORDER BY random() LIMIT $1) AS looked_at
@@ -111,7 +111,8 @@ DELETE FROM open_send WHERE send_id = ANY (ARRAY(
         WHERE send_tally.send_id = looked_at.send_id), 0) = 0))
 """
 
-# Primes, so that counts of a million give the same sum only if they are the same. For the audit.
+# For the audit, which compares all counts of a send as one weighted sum. With primes, different
+# counts do not have the same sum by chance.
 WEIGHTS = dict(
     zip(
         NAMES.split(", "),
@@ -143,7 +144,7 @@ SELECT id, NULL, NULL, {dropped("messages")}, {dropped("givenBack")}, 0, 0, 0,
        {dropped("routeCredit")}, {dropped("routeCost")}, NULL, -({_WEIGHT_OF_DROPPED})
 FROM send WHERE id > $1 AND id <= $2 AND dropped IS NOT NULL
 """  # noqa: S608 - names of our own
-"""Messages that are gone, as entries of the audit of sends."""
+"""Sums of the messages that are gone, as entries of the audit of sends."""
 
 NOT_OPEN = f"""
 SELECT id, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 1
@@ -180,7 +181,7 @@ async def read_counts(
 
 
 async def fold_tallies() -> bool:
-    """Replaces the many rows of a send by their sum, and closes sends. True if anything changed."""
+    """Replaces a send's rows by their sum if it has many, and closes sends. True if any changed."""
     async with connection() as pooled:
         folded = await pooled.execute(FOLD, NEWEST_TALLIES, MOST_TALLIES)
         closed = await pooled.execute(CLOSE, MOST_CLOSED)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
-# By the given names, as PostgreSQL compares them: its rules for letters differ from Python's.
+# The result has the names as given: PostgreSQL's rules for upper and lower case are not Python's.
 FIND = """
 SELECT wanted.name AS given, template.* FROM unnest($2::text[]) AS wanted (name)
 JOIN template ON template.client_id = $1 AND lower(template.name) = lower(wanted.name)

@@ -4,9 +4,9 @@ Both are short-lived, and an entry for each would be half of what a bulk pays fo
 lists of these two statuses read two places: `message_listed` has the messages of single sends
 and replies (`BY_STATUS`), and those of large sends come from what the dispatchers read.
 
-QUEUED: the index of the queue has them by account, priority, client, and when they are due, and
-then by ID. All of a bulk are due at once. So they are few parts, each in the order of IDs, and the
-first message of each part is one look. A retry puts the messages of one call into a part.
+QUEUED: the index of the queue is ordered by account, priority, client, `due_at` and ID. Messages
+that differ only in their IDs are a part, and its first message takes one look. There are few parts:
+all messages of a bulk are due at once, and a retry makes one part of the messages of a call.
 
 SUBMITTING: the messages of the calls that have not ended.
 """
@@ -28,8 +28,9 @@ _LISTED = ", ".join(map(str, PRIORITIES))
 BY_STATUS = f"(status NOT IN ('QUEUED', 'SUBMITTING') OR priority NOT IN ({_LISTED}))"
 """The condition of the index `message_listed`: a read without it cannot use the index."""
 
-# ORDER BY has the columns of the index, so that PostgreSQL reads its first entry. `behind`: of one
-# client no pair, because PostgreSQL would begin at the client, and read each message of the part.
+# The parts, by a loose index scan. ORDER BY has the columns of the index, so that PostgreSQL reads
+# its first entry. `behind`: leads to the next part. For one client, it compares `due_at` alone: for
+# a pair, PostgreSQL would begin at the client, and read each message of the part.
 _PARTS = f"""
 WITH RECURSIVE part AS (
     SELECT head.* FROM provider_account AS upstream
@@ -62,7 +63,7 @@ _QUEUED = """
 SELECT page.* FROM among AS part CROSS JOIN LATERAL ({page}) AS page
 ORDER BY page.id {order} LIMIT {size}
 """
-# OFFSET 0: nothing of the page leads PostgreSQL to another index than that of attempts.
+# OFFSET 0: no condition of the page can lead PostgreSQL to another index than that of attempts.
 _SUBMITTING = f"""
 SELECT * FROM (
     SELECT * FROM message
@@ -71,7 +72,7 @@ SELECT * FROM (
       AND status = 'SUBMITTING' AND priority IN ({_LISTED}) {{since}} OFFSET 0
 ) AS message {{page}}
 """  # noqa: S608 - numbers of our own
-# All of a client, in no order. OFFSET 0: account by account, whatever the statistics say.
+# All of a client, in no order. OFFSET 0: read account by account, whatever the statistics say.
 _OF_CLIENT = f"""
 SELECT queued.* FROM provider_account AS upstream CROSS JOIN LATERAL (
     SELECT {{columns}} FROM message
@@ -80,7 +81,7 @@ SELECT queued.* FROM provider_account AS upstream CROSS JOIN LATERAL (
 UNION ALL
 SELECT {{columns}} FROM ({_SUBMITTING.format(since="", page="")}) AS message WHERE {{conditions}}
 """  # noqa: S608 - numbers of our own
-# One part after the other, until enough messages have been read: the last of them.
+# Reads one part after the other until there are enough messages, and returns the last of these.
 _LAST = """
 {parts}
 SELECT id FROM (
@@ -96,7 +97,7 @@ class Among:
     """The limits of a page: its client, None for all, and its first and last ID, as SQL.
 
     `only`: a condition for the whole page. `since`, `since_at`: no message that is looked for has a
-    smaller ID, or was due before. So months and messages before are left out.
+    smaller ID, or was due before: earlier months and messages are not read.
     """
 
     client: str | None
@@ -110,9 +111,9 @@ class Among:
 def page_of_waiting(
     wanted: Filter, status: MessageStatus, window: Window[UUID], among: Among
 ) -> str:
-    """A page of the messages of large sends with one of the two statuses, in the order of IDs.
+    """The SELECT of a page of the messages of large sends with one of the two statuses, by ID.
 
-    `wanted`: conditions, which get further values.
+    Adds values to `wanted`.
     """
     if status is MessageStatus.SUBMITTING:
         ends = f"id BETWEEN {among.lowest} AND {among.highest}"
@@ -131,7 +132,7 @@ def page_of_waiting(
 
 
 def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: int) -> str:
-    """The SELECT of the last queued message of large sends that a search of so many looks at."""
+    """The SELECT of the last of the first `most` queued messages of large sends."""
     return _LAST.format(
         parts=_parts(among),
         head=_of_part(wanted, Window(0, from_end=window.from_end), among, "id"),
@@ -144,7 +145,8 @@ def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: in
 def messages_of_client(wanted: Filter, columns: str) -> str:
     """SQL for FROM: the messages of one client that are `wanted`, whatever index has them.
 
-    `wanted` names the client. Each status is named for the index on (client_id, status, id).
+    `wanted` has a condition for the client. The statuses lead to the index on (client_id, status,
+    id).
     """
     statuses = ", ".join(f"'{each}'" for each in MessageStatus)
     waiting = _OF_CLIENT.format(columns=columns, conditions=" AND ".join(wanted.conditions))
