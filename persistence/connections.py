@@ -36,18 +36,18 @@ _log = logging.getLogger(__name__)
 
 
 class Silence:
-    """Whether a connection of the pool has stopped answering, and which others have proved since.
+    """Whether a connection of the pool has stopped answering, and which others work since then.
 
     After the first such connection, each connection must answer once before it is used again.
-    After the second in a row, the connections that are not in use are all replaced: the server or
-    the network is the cause, and to try them one by one would take a second each.
+    After the second in a row, all connections that are not in use are replaced: the server or the
+    network is the cause, and trying them one by one would take a second each.
     """
 
     def __init__(self) -> None:
         self.reset(ANSWER_SECONDS)
 
     def reset(self, answer_seconds: float) -> None:
-        """A new pool: nothing is known about it."""
+        """Forgets what was known, for a new pool."""
         self.answer_seconds = answer_seconds
         self._since: float | None = None
         self._count = 0
@@ -87,7 +87,7 @@ class Silence:
         self._since = None
         self._proved[_raw(held)] = self._count
 
-    async def found(self, pool: Pool) -> None:
+    async def not_answered(self, pool: Pool) -> None:
         """A connection did not answer."""
         self._count += 1
         if self._since is None:
@@ -118,7 +118,7 @@ async def acquired(
         yield held
     except AWAY as away:
         if isinstance(away, TimeoutError) and not await _answers(held, silence):
-            await silence.found(pool)
+            await silence.not_answered(pool)
         if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
             raise
         if isinstance(away, asyncpg.DeadlockDetectedError):
@@ -140,7 +140,7 @@ async def _acquire(pool: Pool, silence: Silence) -> Connection:
         if await _answers(held, silence):
             silence.proved(held)
             return held
-        await silence.found(pool)
+        await silence.not_answered(pool)
         with suppress(*AWAY):
             await pool.release(held, timeout=PROOF_SECONDS)
     raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
@@ -221,7 +221,7 @@ class PostgresCarrier:
         await self._connection.execute(NOTIFY, channel, text)
 
     async def close(self) -> None:
-        """Receives nothing more."""
+        """Closes the connection. Nothing more is received."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

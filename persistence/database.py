@@ -66,9 +66,9 @@ NEVER_SECONDS = 1e9
 """asyncpg has no value for "no time limit" if its pool has one."""
 
 BEGIN = "BEGIN;"
-# Kept plans are made for any values. A range of IDs may be a month or a moment: PostgreSQL takes it
-# for a few rows, and would read all messages of the month by their key and sort them. The indexes
-# of these statements have their order.
+# A kept plan is made for any values. For a range of IDs, PostgreSQL expects few rows, also if it is
+# a month: it would read all messages of the month by their key and sort them. So it must use the
+# indexes that have the order of these statements.
 KEEP_PLANS = (
     f"{BEGIN} SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;"
     " SET LOCAL enable_sort = off;"
@@ -113,10 +113,10 @@ async def connection_with_plans() -> AsyncIterator[Connection]:
 async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction: commits at the end, rolls back on an exception.
 
-    `keeps_plans`: PostgreSQL plans each of its statements once, for any values. For statements that
-    run very often and need the same plan for all values, but where PostgreSQL would plan again each
-    time: it compares estimates, and planning for one message takes longer than the work. A kept
-    plan of a table with months opens only those that its parameters lead to.
+    `keeps_plans`: PostgreSQL plans each of its statements once, for any values. It is for
+    statements that run very often, and whose best plan is the same for all values. By its
+    estimates, PostgreSQL would plan them again each time, which takes longer than the work for one
+    message. A kept plan of a table with months opens only those that its parameters lead to.
 
     Never nest it, and never hold it during a call to a provider or to the bus. Raises Disconnected
     if PostgreSQL goes away, CommitLost if it does so during COMMIT, and LockTimeout if the
@@ -143,10 +143,10 @@ async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]
 
 
 async def plan_for(tx: Connection, rows: int) -> None:
-    """Has statements for many rows planned for their own values, until the transaction ends.
+    """If there are many `rows`, statements are planned for their values until the transaction ends.
 
-    A kept plan is made for ten rows, and joins them by comparing each with each. 400 outcomes took
-    130 to 540 µs each, and 32 to 45 with a plan of their own. 5,000 took more than 3,000 µs each.
+    A kept plan expects ten rows, and joins them by comparing each with each. 400 outcomes took 130
+    to 540 µs each, and 32 to 45 with a plan of their own. 5,000 took more than 3,000 µs each.
     """
     if rows >= MANY_ROWS:
         await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -172,8 +172,8 @@ def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 def ends_of(ids: Collection[UUID]) -> tuple[UUID, UUID]:
     """The smallest and the largest ID. Add both to `id = ANY($n)` of a table by month.
 
-    A plan for these IDs leaves out the other months by `id = ANY($n)`, a plan that is kept for any
-    IDs only by a comparison with each end.
+    A plan for these IDs skips the other months by `id = ANY($n)`. A kept plan does so only by a
+    comparison with each end.
     """
     return min(ids, default=UUID(int=0)), max(ids, default=UUID(int=0))
 

@@ -185,7 +185,7 @@ async def _apply_with_retries(
 ) -> State:
     """The state after the migration. Raises MigrationFailed.
 
-    `state`: Tortoise's picture of all models before the migration; None if it is not known yet.
+    `state`: Tortoise's state of all models before the migration; None if it is not known yet.
     """
     client = executor.connection
     assert isinstance(client, AsyncpgDBClient)
@@ -249,7 +249,7 @@ def _kept(migration: Migration) -> str:
 
 
 async def _oldest_transaction(client: AsyncpgDBClient) -> str:
-    """A sentence with a space before it, or nothing. Usually this is the session in the way."""
+    """A sentence after a space, or "". Usually this transaction holds the lock."""
     _, rows = await client.execute_query(OLDEST_TRANSACTION)
     return f" The oldest open transaction: {rows[0][0]}." if rows else ""
 

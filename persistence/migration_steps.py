@@ -69,8 +69,8 @@ class CreateIndexConcurrently(StepOutsideTransactions):
             if not await is_partitioned(held, table):
                 await self._build(editor, self.name, self.definition)
                 return
-            # Of a partitioned table, the index of each partition is built. That of the table itself
-            # has no entries, and becomes valid with the last one of them.
+            # The index of a partitioned table has no entries. It becomes valid when an index of
+            # each partition is attached to it.
             if not await held.fetchval(KIND, self.name):
                 await held.execute(f"CREATE {self.kind} {self.name} ON ONLY {self.definition}")
             for [part] in await held.fetch(PARTITIONS, table):
@@ -81,7 +81,7 @@ class CreateIndexConcurrently(StepOutsideTransactions):
 
     @property
     def kind(self) -> str:
-        """What comes behind CREATE."""
+        """The words after CREATE."""
         return "UNIQUE INDEX" if self.unique else "INDEX"
 
     async def _build(self, editor: BaseSchemaEditor, name: str, definition: str) -> None:

@@ -25,8 +25,8 @@ KEPT_ALIVE = {
 }
 
 # A session keeps the plans of its statements and of triggers. A plan that was made while a table
-# was small reads all of it, also after it has grown, until autovacuum has made statistics. So to
-# read a whole table is the last choice. Long reads and migrations are planned freely.
+# was small reads all of it, also after it has grown, until autovacuum has made statistics. So
+# PostgreSQL should use an index if there is one. Long reads and migrations are planned freely.
 BY_INDEX = {"enable_seqscan": "off"}
 NO_SETTINGS: Mapping[str, str] = {}
 

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     Held = Connection | asyncpg.Connection[Record]
 
 NOTICE = timedelta(days=40)
-"""The first partition goes on for at least so long: while its end is being checked, no row may be
-added behind it."""
+"""How far ahead the first partition ends, at least: no row may come after its end while that is
+being checked."""
 
 KIND = "SELECT relkind::text FROM pg_class WHERE oid = $1::text::regclass"
-# Numbers get into `sent_to` after the message was written, so no ID there is newer.
+# `sent_to` is filled after the messages are written, so no ID there is newer than in `message`.
 NEWEST = "SELECT id FROM {} ORDER BY id DESC LIMIT 1"
 CHECK = """
 SELECT convalidated, substring(pg_get_constraintdef(oid) FROM '[0-9a-f]{8}-[0-9a-f-]+')::uuid
@@ -86,10 +86,10 @@ async def partition(held: Held, table: str, *, left_out: str | None = None) -> N
 
 
 async def move_events(url: str, *, give_up_seconds: float = 600.0) -> None:
-    """Partitions the webhook events of an installation that was made before there were months.
+    """Partitions the webhook events of an installation whose table is not partitioned yet.
 
     No program of an older release may run: it could not store events. Safe to repeat. Raises
-    LockNotAvailableError if others hold the table for all of the time.
+    LockNotAvailableError if others hold the table for `give_up_seconds`.
     """
     settings = {"lock_timeout": "1s", "application_name": "ibiki partitions"}
     held = await asyncpg.connect(**credentials(url), server_settings=settings)
@@ -109,7 +109,7 @@ async def move_events(url: str, *, give_up_seconds: float = 600.0) -> None:
 
 
 async def is_partitioned(held: Held, table: str) -> bool:
-    """Whether it was partitioned before."""
+    """Whether the table is partitioned."""
     return bool(await held.fetchval(KIND, table) == "p")
 
 
@@ -150,7 +150,7 @@ async def _first_end(held: Held, table: str, now: datetime) -> UUID:
 
 
 async def _replace(held: Held, table: str, until: UUID, left_out: str | None) -> None:
-    """Puts a partitioned table in the place of this one, in an open transaction."""
+    """Replaces the table with a partitioned one, in an open transaction."""
     first = f"{table}_first"
     await held.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     indexes = await held.fetch(INDEXES, table, COLUMNS[table])
@@ -181,7 +181,7 @@ async def _replace(held: Held, table: str, until: UUID, left_out: str | None) ->
 
 
 def _set_aside(first: str, index: Record) -> str:
-    """Gives the name of an index to the new table. An index that it cannot have is dropped."""
+    """SQL that renames an index, for an index of the new table, or drops it if it cannot be one."""
     if not index["is_left_out"]:
         return f"ALTER INDEX {index['name']} RENAME TO {index['name']}_first"
     if index["kind"] is not None:
@@ -190,7 +190,7 @@ def _set_aside(first: str, index: Record) -> str:
 
 
 def _on_parent(table: str, index: Record) -> str:
-    """Creates an index of the new table. ATTACH finds the equal index of the old one."""
+    """SQL for an index of the new table. ATTACH uses the equal index of the old one."""
     if index["kind"] is not None:
         return f"ALTER TABLE {table} ADD CONSTRAINT {index['name']} {index['constraint']}"
     return re.sub(r" ON (ONLY )?", " ON ", index["definition"], count=1)

@@ -92,7 +92,7 @@ async def read_partitions(
 
 
 async def make_partitions(now: datetime | None = None) -> bool:
-    """Makes the months that begin soon, and moves rows of theirs out of the default partition.
+    """Makes the months that begin soon, and moves their rows out of the default partition.
 
     Raises LockTimeout if a table is in use for too long. Repeat it then.
     """
@@ -108,7 +108,7 @@ async def make_partitions(now: datetime | None = None) -> bool:
 
 
 async def make_month(tx: Connection, table: str) -> bool:
-    """Makes the month after the last one. Whether it did: another process may be doing it.
+    """Makes the month after the last one. False if another process is doing that.
 
     ATTACH lets others read and write the table. Only the default partition is locked.
     """
@@ -155,7 +155,7 @@ async def drop_empty_months(before: datetime) -> list[str]:
 async def _drop_if_empty(month: Partition) -> bool:
     async with transaction() as tx:
         await tx.execute(BRIEFLY)
-        # Nobody writes to it until it is gone. Others can still write to the table.
+        # The month can no longer be written to. The other months of the table can.
         await tx.execute(f"LOCK TABLE {month.name} IN SHARE MODE")
         if await tx.fetchval(HAS_ROWS.format(month.name)):
             return False

@@ -106,7 +106,7 @@ class Replica:
         return self._why_not is None
 
     async def is_usable(self) -> bool:
-        """The same. Waits for the first check."""
+        """Like `is_up`, but waits for the first check."""
         await self._checked.wait()
         return self.is_up
 
@@ -207,7 +207,7 @@ class _Link:
         return row
 
     def close(self) -> None:
-        """Closes the connection without a word to PostgreSQL."""
+        """Closes the connection without telling PostgreSQL."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -116,7 +116,7 @@ async def _first(trying: Trying, *, seconds: float | None) -> Connection | None:
 
 
 def _failure_of(trying: Trying) -> BaseException:
-    """What is raised if no server can be used: the word of a server, if one has answered."""
+    """The exception to raise if no server can be used: from a server that answered, if one did."""
     failures = [failure for task in trying if (failure := task.exception()) is not None]
     said = [each for each in failures if isinstance(each, asyncpg.PostgresError)]
     return (said or failures)[0]
@@ -205,7 +205,7 @@ async def check_usable(url: str) -> None:
             f"PostgreSQL at {address} rejects the user or the password of DATABASE_URL."
         ) from refused
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ssl.SSLError) as said:
-        # It has answered, or the rest of the address is wrong. The words hold no password.
+        # The server has answered, or the rest of the URL is wrong. The reason has no password.
         reason = said.args[0] if isinstance(said, asyncpg.PostgresError) else str(said)
         raise DatabaseUnusable(
             f"PostgreSQL at {address} cannot be used as DATABASE_URL says: {reason}."

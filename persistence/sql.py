@@ -25,8 +25,8 @@ def committed_since(column: str, snapshot: str) -> str:
     next read. So it reads each row once, at the first read after its commit, however late that is.
     A time or a sequence number is taken before the commit, so it cannot do that.
 
-    The first line uses an index: older transactions were all visible. The last line leaves out rows
-    that were restored from another server and carry IDs from its future.
+    The first condition uses an index: older transactions were all visible. The last one leaves out
+    rows that were restored from another server, with IDs that this one has not reached.
     """
     return f"""(
     {column} >= pg_snapshot_xmin({snapshot}::pg_snapshot)::text::bigint

@@ -21,12 +21,12 @@ else:
 FIRST_OID_OF_OTHERS = 16384
 """Types with smaller OIDs are PostgreSQL's own (its source, access/transam.h)."""
 
-# asyncpg prepares a statement again if the question has used the unnamed one. There was none.
+# asyncpg prepares its statement again if this read has used the unnamed one. It has used none.
 _NO_STATEMENT = SimpleNamespace(name="none")
 
 
 class Connection(Base):
-    """Remembers for this process what PostgreSQL has said of its own types."""
+    """Remembers for this process what PostgreSQL answered about its own types."""
 
     _known: ClassVar[dict[frozenset[int], Any]] = {}
 

@@ -103,8 +103,8 @@ async def _cancel_queued(
 ) -> tuple[int, UUID | None]:
     """Cancels and refunds the QUEUED messages of a send `after` an ID, or `only` one.
 
-    Returns how many, and the last one that was written. Under the lock of its job nothing is
-    written: what is not written then never will be.
+    Returns how many, and the last one of those that were written. While the send's job is locked,
+    it writes nothing: its unwritten messages are cancelled as well.
     """
     unwritten = 0 if only else await store.lock_unwritten(tx, found.send_id)
     account = await store.lock_provider_account(tx, found.provider_account_id)
@@ -129,7 +129,7 @@ async def _refund(
     note: str,
     actor_id: UUID | None = None,
 ) -> None:
-    # Never marked, so no reading includes it: it comes back from outside in every epoch.
+    # They were never marked, so no reading includes them: units come from outside in every epoch.
     refund = replace(found.refund, count=count, note=note)
     book = await store.lock_accounts(tx, [refund.payer_account_id])
     post_refunds(book, account, [refund], actor_id=actor_id)

@@ -67,11 +67,11 @@ class ClaimContext:
 class Claimed:
     """Calls that are marked and must start at once.
 
-    `marked_at`: by `now_seconds`, not later than the start of the lease. `more`:
-    messages were picked that are not submitted, so there may be more to claim.
-    `wait_seconds`: before it makes sense to claim again. `probe_due`: nothing was claimed, but a
-    probe may be. `refused`: the provider refuses the account, and no probe is due. `reached`: where
-    the next claim may begin, for each tenant that was picked from.
+    `marked_at`: by `now_seconds`, not later than the start of the lease. `more`: messages were
+    picked that are not submitted, so there may be more to claim. `wait_seconds`: the next claim is
+    useless before. `probe_due`: nothing was claimed, but a probe can be. `refused`: the provider
+    refuses the account, and no probe is due. `reached`: where the next claim may begin, for each
+    tenant that was picked from.
     """
 
     calls: Sequence[Call] = ()
@@ -142,9 +142,9 @@ class _Picking:
         self.messages_left -= len(call.messages)
 
     def reached(self) -> Reached:
-        """For each tenant, the position of the first message that stays in the queue.
+        """For each tenant, the position of the first picked message that stays in the queue.
 
-        If all that was picked leaves it: the last position, or None if there was no more.
+        If none stays: the position of the last one, or None if there was no more to pick.
         """
         leaving = {each.id for call in self.calls for each in call.messages}
         leaving.update(self.opted_out, self.expired, self.held)
@@ -256,7 +256,7 @@ async def _claim(
         await context.store.hold_messages(tx, picking.held)
     ended = picking.opted_out + picking.expired
     if ended:
-        # After the marks: all code that locks accounts of the ledger has its messages by then.
+        # After the marks: all code locks its messages before it locks accounts of the ledger.
         messages = await context.store.lock_queued(tx, ended)
         transitions = [
             expire(each) if each.id in picking.expired else cancel_opted_out(each)
@@ -272,7 +272,7 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
         return
     batch = min(picking.batch, most_messages) if round_.priority == BULK else 1
     tenants = [each for each in picking.waiting if each.priority == round_.priority]
-    # Each message that is picked is locked: no more than may be marked, if its calls are full.
+    # Picking locks messages. So this picks no more than may be marked in full calls.
     full_calls = min(most_calls, ceil(most_messages / batch))
     quotas = share_out(tenants, most_calls=full_calls, batch=batch)
     found = await context.store.pick_messages(

@@ -1,8 +1,8 @@
 """Watches the database's clock. If it is set back, no message waits until it has caught up.
 
-Queue times, leases and pauses carry the database's time. After its clock was set back by an hour,
-everything that was dated before would wait for an hour. So would a session that waits for a lock,
-with the locks that it has.
+Queue times, leases and pauses are times of the database. If its clock is set back by an hour, all
+of them would last an hour longer, and so would a session that waits for a lock, with the locks that
+it holds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ READING_SECONDS = 120.0
 """Longer than a reading of a balance pauses marking, and than a lease of an endpoint."""
 
 LATE_SECONDS = 5.0
-"""The database ends what takes too long by itself, a moment late."""
+"""How late the database itself may end a session that takes too long."""
 
 MOST_CORRECTED = 10_000
 
@@ -37,19 +37,19 @@ class ClockWatch:
     store: DatabaseClock
     writing_seconds: float = WRITING_SECONDS
     _ahead_seconds: float | None = None
-    """How far the database's clock was ahead of ours at least, at the last look."""
+    """How far the database's clock was ahead of ours, at least, at the last look."""
     _correct_until: float = 0.0
 
     async def look(self) -> bool:
         """Corrects future times at the first look, and after the clock was set back.
 
-        Ends what has waited for locks since before then. True if there may be more to correct.
+        Also ends sessions that wait too long for locks. True if there may be more to correct.
         """
         ended = await self.store.end_stuck_sessions(
             slack_seconds=SLACK_SECONDS, late_seconds=LATE_SECONDS
         )
         if ended:
-            _log.warning("%d sessions of the database waited too long for locks: ended", ended)
+            _log.warning("ended %d database sessions that held or awaited locks too long", ended)
         before = now_seconds()
         reading = await self.store.read_clock()
         after = now_seconds()
@@ -58,7 +58,7 @@ class ClockWatch:
             self._correct_until = after + self.writing_seconds
             if ahead is not None:
                 _log.warning(
-                    "the database's clock has gone back by %.0f s", ahead - (reading - before)
+                    "the database's clock was set back by %.0f s", ahead - (reading - before)
                 )
         if after > self._correct_until:
             return False

@@ -240,7 +240,7 @@ class Dispatcher:
         return bool(claimed.calls) or claimed.more or was_wrong
 
     def _free_slots(self) -> int:
-        """Calls that may start. None while the database lags behind with recording."""
+        """Calls that may start: 0 or less while too many messages are not recorded yet."""
         return min(
             self._rules.calls_at_once - self._open_calls.total(),
             self._rules.messages_under_way - self._under_way.total(),
@@ -277,7 +277,7 @@ class Dispatcher:
             raise
 
     async def _divert(self) -> None:
-        """Messages that have a fallback do not wait for an account that cannot send."""
+        """Moves messages that have a fallback away from this account, which cannot send now."""
         while (
             await self._context.store.divert_queued(
                 self._context.provider_account_id, most=MOST_DIVERTED
@@ -358,7 +358,7 @@ class Dispatcher:
             )
 
     def _wake_in(self, seconds: float) -> None:
-        """Wakes once, at the latest of the requested times. Earlier events wake by themselves."""
+        """Wakes after `seconds`, instead of at the time that was requested before."""
         if seconds > 0 and isfinite(seconds):
             if self._timer is not None:
                 self._timer.cancel()

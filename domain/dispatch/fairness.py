@@ -249,12 +249,12 @@ class Lookout:
 
     @property
     def wait_seconds(self) -> float:
-        """How long until a look is due that the last answer was given without. 0 if none is."""
+        """Seconds until the next look that the last answer did without; 0 if there is none."""
         delayed = [each.next_at for each in self._delayed]
         return max(0.0, min(delayed, default=0.0) - now_seconds())
 
     def reached(self, reached: Reached) -> None:
-        """Continue there. Call it after the commit of a claim."""
+        """The next answer continues at these positions. Call it after the commit of a claim."""
         for look in (self._urgent, self._bulk):
             for key, position in reached.items():
                 if key in look.tenants:

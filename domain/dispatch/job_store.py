@@ -47,34 +47,27 @@ class JobStore(Cancellations, Uploads, Protocol):
     async def claim_jobs(
         self, writer_id: UUID, *, most: int, seconds: float, without: Sequence[UUID]
     ) -> list[Job]:
-        """Claims jobs that nobody holds for so many seconds; none of `without`."""
-        ...
+        """Claims, for `seconds`, jobs that no other process holds, except `without`."""
 
     async def renew_job(self, send_id: UUID, writer_id: UUID, *, seconds: float) -> int | None:
         """Renews the claim. Returns how many of its written messages are due and not submitted.
 
         None if it has ended, or if another process has claimed it.
         """
-        ...
 
     async def release_job(self, send_id: UUID, writer_id: UUID) -> None:
         """Ends the claim."""
-        ...
 
     async def other_jobs_wait(self) -> bool:
         """Whether there are jobs that nobody holds."""
-        ...
 
     async def lock_claimed(
         self, tx: Transaction, send_id: UUID, writer_id: UUID, *, rows_read: int
     ) -> bool:
-        """Locks the job if the writer still holds it, and it is at that row. Else False."""
-        ...
+        """Locks the job. False if the writer no longer holds it, or it is at another row."""
 
     async def write_part(self, tx: Transaction, part: WrittenPart) -> None:
         """Writes the messages of a locked job, QUEUED, and moves its position."""
-        ...
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> Set[str]:
         """Those of the numbers that the client may not send to."""
-        ...

@@ -1,10 +1,9 @@
 """Writes the messages of large files, in parts, into the queue.
 
 Any process claims a job for a lease, copies the upload to its disk, and writes one part after the
-other. Each part is a transaction that also moves the job's position. So a part is written once,
-no matter which process writes it, and also if a process is killed. The job is only a limited number
-of messages ahead of the dispatchers. So the queue stays small, and a job that is cancelled has few
-messages to change.
+other. Each part is a transaction that also moves the job's position. So a part is written exactly
+once, also if a process is killed. A job is only a limited number of messages ahead of the
+dispatchers. So the queue stays small, and cancelling a job changes few messages.
 """
 
 from __future__ import annotations
@@ -144,7 +143,7 @@ class JobWriter:
         return True
 
     async def _advance(self, opened: _OpenJob) -> bool:
-        """Writes the next part, if it is time. True if it has."""
+        """Writes the next part, unless too many messages of the job wait. True if it wrote one."""
         send_id = opened.job.send_id
         waiting = await self._store.renew_job(send_id, self._id, seconds=self._rules.lease_seconds)
         if waiting is None:  # it has ended, or another process has it
@@ -171,7 +170,7 @@ class JobWriter:
             await cancel_rest(self._store, opened.job.send_id, note=FAILED)
             return True
         except BaseException:
-            # It is not known how far it is. It is claimed again, and read from its position.
+            # How much was written is not known. The job is claimed again, with its position.
             self._close(opened)
             raise
 
@@ -205,8 +204,8 @@ class JobWriter:
             )
         held_until = list(schedule.held_until)
         if opted_out and plan.send_at is None:
-            # A message with a time is looked up among the opt-outs again when it is claimed, and is
-            # then cancelled and refunded. This time has passed, so it is claimed at once.
+            # A claim checks a message with a `send_at` for an opt-out, and cancels and refunds it.
+            # This time has passed, so it is claimed at once.
             held_until = held_until or [None] * len(numbers)
             held_until = [
                 each or (job.created_at if number in opted_out else None)

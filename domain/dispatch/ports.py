@@ -45,7 +45,6 @@ class ProviderAccountLocks(Ledger, Protocol):
         `for_update`: FOR NO KEY UPDATE, if the row is going to be changed. Never upgrade a shared
         lock: two transactions that both do it wait for each other.
         """
-        ...
 
 
 class Settlements(ProviderAccountLocks, Protocol):
@@ -100,7 +99,7 @@ class Settlements(ProviderAccountLocks, Protocol):
     ) -> list[LockedMessage]:
         """Locks QUEUED messages whose validity period has ended. Skips those that are locked.
 
-        Forgets the periods of sends that need them no more.
+        Also clears the periods of sends that have nothing left to submit.
         """
 
     async def lock_queued(self, tx: Transaction, ids: Sequence[UUID]) -> list[LockedMessage]:
@@ -110,7 +109,7 @@ class Settlements(ProviderAccountLocks, Protocol):
         """Provider account and attempt of a message. Locks nothing. Raises NotFound."""
 
     async def find_unsent(self, tx: Transaction, attempt_ids: Sequence[UUID]) -> set[UUID]:
-        """The attempts that ended without a message at the provider. Locks nothing."""
+        """Those attempts of which the provider has certainly taken no message. Locks nothing."""
 
     async def note_on_attempts(self, tx: Transaction, ids: Sequence[UUID], note: str) -> None:
         """Adds a line to the detail of attempts."""
@@ -141,13 +140,12 @@ class Queue(Settlements, Protocol):
     ) -> list[Waiting]:
         """Tenants with messages due, at most `most` for each priority. Locks nothing.
 
-        `among`: looks at messages with these IDs only.
-
         In ID order within a priority: first those after the tenant in `after`, then the others.
+        `among`: looks at messages with these IDs only.
         """
 
     async def release_scheduled(self, *, most: int) -> int:
-        """Lets scheduled messages be picked whose time has come, oldest first. Returns how many."""
+        """Lets due scheduled messages be picked, oldest first. Returns how many."""
 
     async def pick_messages(
         self,
@@ -213,7 +211,6 @@ class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Pro
 
     async def find_cancellable(self, scope: Scope, send_id: UUID) -> CancellableSend:
         """A send within the scope. Raises NotFound."""
-        ...
 
     async def cancel_queued(
         self,
@@ -224,11 +221,10 @@ class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Pro
         only: UUID | None = None,
         after: UUID | None = None,
     ) -> tuple[int, UUID | None]:
-        """Cancels at most so many QUEUED messages `after` an ID, or `only` this one.
+        """Cancels at most `most` QUEUED messages `after` an ID, or `only` this one.
 
         Locked in ID order. Returns how many, and the last one.
         """
-        ...
 
 
 class Restoring(Queue, Protocol):
@@ -236,11 +232,9 @@ class Restoring(Queue, Protocol):
 
     async def has_dispatchers(self) -> bool:
         """Whether a process that sends is connected to this database."""
-        ...
 
     async def count_due(self) -> int:
         """The QUEUED messages whose time has come."""
-        ...
 
     async def pick_due(
         self, tx: Transaction, provider_account_id: UUID, *, most: int
@@ -249,7 +243,6 @@ class Restoring(Queue, Protocol):
 
         Skips those that are locked.
         """
-        ...
 
 
 class Settling(SendArchive, Settlements, OnceStore, Protocol):
@@ -257,15 +250,12 @@ class Settling(SendArchive, Settlements, OnceStore, Protocol):
 
     async def read_clock(self) -> float:
         """The database's time, in seconds since 1970."""
-        ...
 
     async def check_filter(self, wanted: UnknownFilter) -> None:
         """Raises NotFound if the filter names a send or a client that does not exist."""
-        ...
 
     async def find_unknown_totals(self, scope: Scope, wanted: UnknownFilter) -> list[UnknownTotal]:
         """The messages that match, counted by unit."""
-        ...
 
     async def find_unknowns(
         self, tx: Transaction, wanted: UnknownFilter, *, after: tuple[UUID, UUID], most: int
@@ -274,13 +264,11 @@ class Settling(SendArchive, Settlements, OnceStore, Protocol):
 
         `after`: provider account and message of the last one before them.
         """
-        ...
 
     async def list_unknowns(
         self, scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int
     ) -> list[UnknownMessage]:
         """The next that match, in order of message ID."""
-        ...
 
 
 class Captures(Ledger, Protocol):
@@ -290,7 +278,6 @@ class Captures(Ledger, Protocol):
         self, tx: Transaction, *, most: int, send_id: UUID | None = None
     ) -> list[Uncaptured]:
         """Locks the oldest sends, or the one with that ID. Skips those that others have locked."""
-        ...
 
     async def capture_numbers(
         self, tx: Transaction, sends: Sequence[Uncaptured], *, after: UUID, most: int
@@ -300,15 +287,12 @@ class Captures(Ledger, Protocol):
         Inserts in order of client and number, so that two captures cannot deadlock. Returns the
         last message it has looked at, or None if there was none.
         """
-        ...
 
     async def keep_captured_to(self, tx: Transaction, send_id: UUID, last: UUID) -> None:
         """Remembers how far a send is captured."""
-        ...
 
     async def keep_captured(self, tx: Transaction, send_ids: Sequence[UUID]) -> None:
         """Marks the sends as captured."""
-        ...
 
 
 class Upkeep(Protocol):
@@ -316,11 +300,9 @@ class Upkeep(Protocol):
 
     async def purge_keys(self, *, age_seconds: float, most: int) -> int:
         """Deletes idempotency keys of that age, at most `most`. Returns how many."""
-        ...
 
     async def fold_tallies(self) -> bool:
         """Replaces the many counters of a send by their sum. True if there may be more."""
-        ...
 
 
 class DatabaseClock(Protocol):
@@ -328,7 +310,6 @@ class DatabaseClock(Protocol):
 
     async def read_clock(self) -> float:
         """The database's time, in seconds since 1970."""
-        ...
 
     async def correct_future_dates(
         self, *, slack_seconds: float, reading_seconds: float, most: int
@@ -338,15 +319,13 @@ class DatabaseClock(Protocol):
         `reading_seconds`: how long a reading of a balance may pause marking. Waits for no lock.
         True if there may be more.
         """
-        ...
 
     async def end_stuck_sessions(self, *, slack_seconds: float, late_seconds: float) -> int:
-        """Ends what waits for a lock, or holds locks without a statement, longer than it may.
+        """Ends sessions that wait for a lock, or are idle with locks, longer than they may.
 
-        The database has not ended it by itself because its clock was set back. `late_seconds`: how
-        much longer it must have taken than the database's limits. Returns how many were ended.
+        The database itself does not end them after its clock was set back. `late_seconds`: how far
+        they must be over the database's limits. Returns how many were ended.
         """
-        ...
 
 
 class WorkStore(Queue, Settling, Captures, Upkeep, DatabaseClock, Protocol):
@@ -358,12 +337,9 @@ class Backlogs(Protocol):
 
     async def read_backlog(self) -> Backlog:
         """What waits now; nothing is locked. Raises TryAgain."""
-        ...
 
     async def paused_accounts(self) -> Mapping[UUID, bool]:
         """Every provider account, and whether it is paused. Raises TryAgain."""
-        ...
 
     async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:
         """All provider accounts with the figures and alarms of their pools. Raises TryAgain."""
-        ...

@@ -1,7 +1,7 @@
 """Recording: writes the outcomes of ended calls, many in one transaction, with their refunds.
 
-Safe to repeat after a lost connection: a message that its attempt does not decide any more is left
-as it is.
+Safe to repeat after a lost connection: a message that is decided, or that has another attempt, is
+left as it is.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ async def record_calls(
             tx, provider_account_id, for_update=rejection is not None or lifts_pause
         )
         await store.lock_attempts(tx, ids)
-        # Their IDs lead to the months that they are stored in.
+        # With the IDs, PostgreSQL opens only the months of these messages.
         among = [each for call in calls for each in call.outcomes]
         messages = await store.lock_undecided(tx, ids, only=among)
         transitions = _decided(account, messages, calls, rules)
@@ -280,7 +280,7 @@ def end_of(call: EndedCall) -> AttemptEnd:
 async def _without_opted_out(
     store: Settlements, tx: Transaction, transitions: Sequence[Transition]
 ) -> list[Transition]:
-    """Cancels those that would be queued again although their number has opted out meanwhile."""
+    """The transitions; CANCELLED instead of QUEUED if the number has opted out meanwhile."""
     queued = [each.message.id for each in transitions if each.status is MessageStatus.QUEUED]
     barred = await store.opted_out_of(tx, queued) if queued else set()
     return [

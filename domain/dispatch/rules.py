@@ -61,7 +61,7 @@ class DispatchRules:
         if self.calls_at_once < 1:
             raise ValueError("At least one call at once must be allowed.")
         if self.messages_under_way < 2 * self.calls_at_once:
-            raise ValueError("Twice as many messages as calls must be allowed under way.")
+            raise ValueError("messages_under_way must be at least twice calls_at_once.")
         if self.messages_per_second is not None and self.messages_per_second <= 0:
             raise ValueError("The rate must be above 0 messages a second.")
 
@@ -81,7 +81,7 @@ class DispatchRules:
 
 
 class Stage(StrEnum):
-    """Points on the way of a message at which a crash test stops the program."""
+    """The steps of a message at which a crash test stops the program."""
 
     PICKED = "PICKED"
     """Rows are locked, nothing is committed."""

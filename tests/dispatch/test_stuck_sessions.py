@@ -94,5 +94,5 @@ async def test_each_look_of_the_watch_ends_them(caplog: pytest.LogCaptureFixture
         await watch.look()
     assert clock.ended == []
     assert [each.message for each in caplog.records] == [
-        "2 sessions of the database waited too long for locks: ended"
+        "ended 2 database sessions that held or awaited locks too long"
     ]
