@@ -151,12 +151,13 @@ INDEXES = {
     "upload_by_age": "(created_at)",
     "upload_by_client": "(client_id)",
     "webhook_event_assignable": "(id) WHERE ((outcome = 'UNROUTED'::text) AND (due_at IS NULL))",
-    "webhook_event_by_outcome": "(outcome, id DESC)",
     "webhook_event_changed": "brin (changed_xid, updated_at)"
     " WITH (pages_per_range='16', autosummarize='on')",
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
     "webhook_event_key_by_event": "brin (event_id)",
     "webhook_event_pending": "(sender) WHERE opt_out_pending",
+    "webhook_event_unusual": "(outcome, id DESC)"
+    " WHERE (outcome <> ALL (ARRAY['ROUTED'::text, 'UNROUTED'::text]))",
     "webhook_event_unrouted": "(opt_out_pending DESC, id DESC) WHERE (outcome = 'UNROUTED'::text)",
 }
 CHANGED = (

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.fill import Size, fill_database
 from domain.identity.access import Everything, OfClient, Scope
+from domain.inbox.webhooks import EventKey, WebhookOutcome
 from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter, StatementOrder
@@ -21,7 +22,7 @@ from ibiki.local import embedded
 from persistence import store
 from persistence.inbox import contacts, conversations
 from persistence.inbox import messages as inbox
-from persistence.inbox.routes import read_webhook_status
+from persistence.inbox.routes import read_webhook_events, read_webhook_status
 from persistence.ledger.balances import read_balances, read_provider_accounts
 from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.ledger.statement import read_statement
@@ -242,6 +243,17 @@ async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:
     assert not work.scans["webhook_event"], work
     # Rows that VACUUM could not mark as visible to all are also read from the table.
     assert work.rows["webhook_event"] <= counted["unrouted"] + 20 + PLANNING, work
+
+
+async def test_a_page_of_events_with_an_outcome_reads_few_others(filled: None) -> None:
+    for outcome in (*WebhookOutcome, None):
+        for from_end in (False, True):
+            window = Window[EventKey](20, from_end=from_end)
+            read = read_webhook_events(Everything(), window, outcome=outcome)
+            work = await work_of(read, ["webhook_event"])
+            assert not work.scans["webhook_event"], (outcome, work)
+            # Nearly all are ROUTED: these are read by their IDs.
+            assert work.rows["webhook_event"] <= 50 + PLANNING, (outcome, work)
 
 
 async def test_a_page_of_sends_does_not_count_the_messages_of_large_ones(filled: None) -> None:

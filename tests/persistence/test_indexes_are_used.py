@@ -38,10 +38,10 @@ BUILT = {
     "transfer_by_source_and_kind": "FROM transfer WHERE source_id = $1 AND kind = 'REFUND'"
     " ORDER BY source_version DESC LIMIT 9",
     "webhook_event_assignable": "FROM webhook_event WHERE outcome = 'UNROUTED' AND due_at IS NULL",
-    "webhook_event_by_outcome": "FROM webhook_event WHERE outcome = 'ROUTED'"
-    " ORDER BY id DESC LIMIT 9",
     "webhook_event_changed": "FROM webhook_event WHERE changed_xid >= $1 AND changed_xid < $2",
     "webhook_event_key_by_event": "FROM webhook_event_key WHERE event_id >= $1 AND event_id <= $2",
+    "webhook_event_unusual": "FROM webhook_event WHERE outcome = 'DUPLICATE'"
+    " ORDER BY id DESC LIMIT 9",
     "webhook_event_unrouted": "FROM webhook_event WHERE outcome = 'UNROUTED'"
     " ORDER BY opt_out_pending DESC, id DESC LIMIT 9",
 }
