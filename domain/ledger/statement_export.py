@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 PAGE = 1_000
 
 
-def period_of(start: str | None, end: str | None) -> StatementFilter:
+def period_of(
+    start: str | None, end: str | None, *, names: tuple[str, str] = ("from", "to")
+) -> StatementFilter:
     """The filter for the lines from a date or time to another one. Raises InvalidInput.
 
     The day of a date is included: from its beginning, to its end. A time as `end` is excluded.
+    `names`: of the two parameters, for the message.
     """
-    after = moment_of(start, field="from") if start else None
-    before = end_of(end, field="to") if end else None
+    first, last = names
+    after = moment_of(start, field=first) if start else None
+    before = end_of(end, field=last) if end else None
     if after is not None and before is not None and after >= before:
-        raise InvalidInput("from must be earlier than to.", field="from")
+        raise InvalidInput(f"{first} must be earlier than {last}.", field=first)
     return StatementFilter(created_after=after, created_before=before)
 
 

@@ -13,6 +13,7 @@ import uvloop
 from rich.progress import Progress
 
 from domain.dispatch import settle as exporting
+from domain.dispatch.messages import UnknownFilter
 from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.identity.users import create_admin as make_admin
@@ -37,12 +38,14 @@ from ibiki.cli.running import (
     with_installation,
 )
 from ibiki.http.csv_files import csv_lines
-from ibiki.http.exports import COLUMNS, filter_of, unknown_rows
+from ibiki.http.exports import COLUMNS, time_of, unknown_rows
 from ibiki.local import demo as demo_data
 from ibiki.local.command_context import CommandContext, check_session, open_context
 from ibiki.observability.telemetry import running_telemetry
 from ibiki.wiring import Components
 from persistence import migrating, store
+from resolvers import ids
+from resolvers.ids import Kind
 
 MOST_SHOWN = 1_000
 
@@ -56,8 +59,8 @@ class PoolNotSynced(CommandError):
     """The balance could not be read, so the pool is unchanged."""
 
 
-# `ibiki.processes` is imported late. With it comes the whole API, and its import takes longer than
-# most commands that do not serve it.
+# `ibiki.processes` is imported late, because it imports the whole API: that takes longer than most
+# commands that do not serve it.
 
 
 def serve(data: Path, *, host: str, port: int) -> None:
@@ -191,21 +194,25 @@ async def _own_account(client: str) -> UUID:
     return own.id
 
 
-def export_unknowns(data: Path, filters: dict[str, str]) -> None:
+def export_unknowns(data: Path, *, send: str, client: str, before: str) -> None:
     """Prints the UNKNOWN messages that match as CSV, page by page."""
-    wanted = filter_of(filters)
+    send_id = ids.decode(Kind.SEND, send) if send else None
+    moment = time_of(before, name="--before") if before else None
 
     async def export(context: CommandContext, parts: Components) -> None:
-        sys.stdout.write(csv_lines([COLUMNS]))
+        client_id = (await client_named(client)).id if client else None
+        wanted = UnknownFilter(send_id, client_id, moment)
+        header = csv_lines([COLUMNS])  # with the first page: without it, nothing is printed
         async for page in exporting.export_unknowns(store, OPERATOR, wanted):
-            sys.stdout.write(csv_lines(unknown_rows(page)))
+            sys.stdout.write(header + csv_lines(unknown_rows(page)))
+            header = ""
 
     with_installation(data, export, must_exist=True)
 
 
 def reconcile(data: Path, *, dry_run: bool, since: str | None, as_json: bool) -> None:
     """Compares all charges with their messages, and corrects each difference once."""
-    moment = moment_of(since, field="since") if since else None
+    moment = moment_of(since, field="--since") if since else None
 
     async def run(context: CommandContext, parts: Components) -> None:
         started = await new_reconciliation(store, dry_run=dry_run, since=moment)
@@ -277,7 +284,9 @@ def _why_not_synced(
     )
     if account.owner_client_id is not None:
         return f"{unavailable} Check SMS_API_URL, the network and the client's credentials."
-    if context.settings.upstream.is_simulated:
+    if account.provider != "extreme":
+        advice = "Check the address and the credentials of the account, and the network."
+    elif context.settings.upstream.is_simulated:
         advice = f"Check that `ibiki up` or `ibiki simulate` runs in {context.directory}."
     else:
         address = context.settings.upstream.extreme_api_url or "the provider's usual address"

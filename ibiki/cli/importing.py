@@ -161,8 +161,7 @@ def _say_checked(
         if not as_json:
             print_result(False, {}, f"{lines} can be imported. This was a dry run.")
         return
-    are = "line" if problems.count == 1 else "lines"
-    said = [f"{problems.count:,} {are} of {lines} cannot be imported. Nothing was imported."]
+    said = [f"{problems.count:,} of {lines} cannot be imported. Nothing was imported."]
     said += [f"  line {each.line:,}: {each.message}" for each in problems.first]
     if problems.count > len(problems.first) and problems.all_in is None:
         rest = problems.count - len(problems.first)

@@ -108,7 +108,7 @@ def audit(
 def sync(
     client: Annotated[
         str,
-        typer.Option(help="Check the balance of this client's own provider account instead."),
+        typer.Option(help="Sync this client's own provider account, not the default pool."),
     ] = "",
     reading: Annotated[
         int | None,
@@ -129,14 +129,14 @@ def check_provider(
     ] = None,
     address: Annotated[
         str,
-        typer.Option(help="For Kannel: its admin-port, if not here. http://10.0.0.5:13000"),
+        typer.Option(help="For Kannel elsewhere: its admin-port, such as http://10.0.0.5:13000."),
     ] = "",
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
     """Say what is wrong with a provider. Sends nothing. Exits with 4 if something is wrong.
 
-    Of Kannel, the configuration and the status are checked. Of others, the balance is read.
+    For Kannel, this checks the configuration and the status. For others, it reads the balance.
     """
     right = load("ibiki.cli.checking").check(
         data, provider, config=config, address=address, as_json=json
@@ -147,15 +147,17 @@ def check_provider(
 @app.command("export-unknowns")
 def export_unknowns(
     send: Annotated[str, typer.Option(help="Only messages of the send with this ID.")] = "",
-    client: Annotated[str, typer.Option(help="Only messages of the client with this ID.")] = "",
+    client: Annotated[
+        str,
+        typer.Option(help="Only messages of this client: its name, its ID, or a user's email."),
+    ] = "",
     before: Annotated[
         str, typer.Option(help="Only messages submitted before this time (2026-11-20T08:30:00Z).")
     ] = "",
     data: Data = DEFAULT_DIRECTORY,
 ) -> None:
     """Print the UNKNOWN messages as CSV, to compare them with the provider's log."""
-    filters = {"sendId": send, "clientId": client, "attemptedBefore": before}
-    _commands().export_unknowns(data, {name: each for name, each in filters.items() if each})
+    _commands().export_unknowns(data, send=send, client=client, before=before)
 
 
 class Importable(StrEnum):
@@ -183,7 +185,10 @@ def import_(
         Path, typer.Argument(help="A CSV or XLSX file.", exists=True, dir_okay=False, readable=True)
     ],
     client: Annotated[
-        str, typer.Option(help="For contacts and opt-outs: the client of all lines.")
+        str,
+        typer.Option(
+            help="For contacts and opt-outs: the client of all lines. Its name, ID or email."
+        ),
     ] = "",
     column: Annotated[
         str, typer.Option(help="For contacts and opt-outs: the column of the phone numbers.")
@@ -198,7 +203,7 @@ def import_(
 ) -> None:
     """Import a file of another system. If one line is wrong, nothing is imported.
 
-    Run it again if it was interrupted: what is there already is left as it is.
+    If it was interrupted, run it again: it skips what was imported before.
     """
     load("ibiki.cli.importing").import_file(
         data,
@@ -216,7 +221,7 @@ def import_(
 def statement(
     client: Annotated[
         str,
-        typer.Argument(help="The client's name, its ID, or the email of one of its users."),
+        typer.Argument(help="The client's name, its ID, or a user's email."),
     ],
     start: Annotated[
         str, typer.Option("--from", help="From this date or time on (2026-11-01), in UTC.")

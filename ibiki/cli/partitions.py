@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
 
 
 def show(data: Path, *, move: bool, as_json: bool) -> None:
-    """Prints every partition with its months and size. `move`: moves webhook events before."""
+    """Prints every partition with its months and size. `move`: first moves webhook events."""
 
     async def read(context: CommandContext, parts: Components) -> None:
         if move:

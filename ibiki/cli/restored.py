@@ -39,14 +39,14 @@ def backup(data: Path, directory: Path, *, as_json: bool) -> None:
         f"The copy is {done.path}.",
         "All changes since are kept."
         if done.archives
-        else "Changes are kept from the next start of the server on: stop Ibiki and start it.",
+        else "All changes are kept from the next start on: restart Ibiki.",
     )
 
 
 def restore(directory: Path, data: Path, *, to: str | None, as_json: bool) -> None:
     """Raises CommandError."""
     _check_embedded()
-    until = moment_of(to, field="to") if to else None
+    until = moment_of(to, field="--to") if to else None
     base = backups.restore(directory, data, until=until)
     cluster = locate(data, durable=True)
     try:

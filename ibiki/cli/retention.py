@@ -68,7 +68,7 @@ def retention(
 
 
 def set_retention(data: Path, client: str, *, text_days: int | None, months: int | None) -> None:
-    """Sets the rule of one client. None: as the installation; 0: for ever."""
+    """Sets the rule of one client. None: as in the settings; 0: for ever."""
 
     async def run(context: CommandContext, parts: Components) -> None:
         found = await client_named(client)
@@ -111,7 +111,7 @@ def person_number(normaliser: Normaliser, given: str) -> str:
 
 def _kept(count: int | None, unit: str) -> str:
     if count is None:
-        return "as the installation"
+        return "as in the settings"
     return f"for {count} {unit}" if count else "for ever"
 
 
@@ -156,5 +156,5 @@ async def _print(
         *lines,
         *(f"Exported: {path}" for path in files),
         f"{total:,} rows {verb}." if total else "There is nothing to drop.",
-        *([f"{waiting:,} are not finished: run this again later."] if waiting else []),
+        *([f"{waiting:,} rows are not finished: run this again later."] if waiting else []),
     )

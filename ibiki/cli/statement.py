@@ -18,7 +18,7 @@ from persistence import store
 
 def statement(data: Path, *, client: str, start: str | None, end: str | None, as_csv: bool) -> None:
     """Prints the statement page by page, oldest line first."""
-    period = period_of(start, end)
+    period = period_of(start, end, names=("--from", "--to"))
 
     async def print_all(context: CommandContext, parts: Components) -> None:
         found = await client_named(client)

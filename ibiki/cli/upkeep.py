@@ -17,7 +17,7 @@ Data = Annotated[
     typer.Option("--data", envvar="IBIKI_DATA", help="The directory of the keys and the database."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Apply = Annotated[bool, typer.Option("--apply", help="Drop it. Without it, nothing is changed.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Drop it. Else, nothing is changed.")]
 DEFAULT_DIRECTORY = Path(".ibiki")
 
 
@@ -39,7 +39,9 @@ def partitions(
 
 @upkeep.command()
 def backup(
-    directory: Annotated[Path, typer.Argument(help="Where to keep backups. On another disk.")],
+    directory: Annotated[
+        Path, typer.Argument(help="The directory of the backups. Choose another disk.")
+    ],
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
@@ -51,7 +53,8 @@ def backup(
 def restore(
     directory: Annotated[Path, typer.Argument(help="The directory of `ibiki backup`.")],
     to: Annotated[
-        str, typer.Option(help="The time to restore (2026-11-20T08:30:00Z). Default: the last.")
+        str,
+        typer.Option(help="The time to restore (2026-11-20T08:30:00Z). Default: the last change."),
     ] = "",
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
@@ -96,14 +99,16 @@ def retention(
         Path | None,
         typer.Option(help="Write messages to files in this directory before they are dropped."),
     ] = None,
-    format: Annotated[ExportFormat, typer.Option(help="Of these files.")] = ExportFormat.CSV,
+    format: Annotated[
+        ExportFormat, typer.Option(help="The format of these files.")
+    ] = ExportFormat.CSV,
     without_export: Annotated[
         bool, typer.Option("--without-export", help="Drop messages without writing them to files.")
     ] = False,
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
-    """Drop texts and whole months that are older than the rules say. Without --apply, say which.
+    """Drop texts and whole months that are older than the rules say. Without --apply, list them.
 
     Safe to interrupt and to run again. Messages can be sent meanwhile.
     """
@@ -131,7 +136,7 @@ def set_retention(
 ) -> None:
     """Keep the texts and messages of one client shorter or longer than those of others.
 
-    What is not given is as the settings of the installation say.
+    Without an option, the settings of the installation apply.
     """
     load("ibiki.cli.retention").set_retention(data, client, text_days=text_days, months=months)
 
@@ -147,8 +152,8 @@ def erase_person(
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
-    """Drop messages, contacts and events of a phone number. Without --apply, only say which.
+    """Drop messages, contacts and events of a phone number. Without --apply, only list them.
 
-    Charges and opt-outs stay. Messages that are not finished stay, too: run it again later.
+    Charges and opt-outs stay. So do messages that are not finished: run it again later.
     """
     load("ibiki.cli.retention").erase_person(data, number, client=client, apply=apply, as_json=json)

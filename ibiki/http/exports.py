@@ -74,7 +74,7 @@ def filter_of(given: Mapping[str, str]) -> UnknownFilter:
     return UnknownFilter(
         send_id=ids.decode(Kind.SEND, send_id) if send_id else None,
         client_id=ids.decode(Kind.CLIENT, client_id) if client_id else None,
-        attempted_before=_time_of(before) if before else None,
+        attempted_before=time_of(before, name="attemptedBefore") if before else None,
     )
 
 
@@ -102,12 +102,15 @@ def _cells(message: UnknownMessage) -> tuple[object, ...]:
     )
 
 
-def _time_of(text: str) -> datetime:
-    """The time, which must name its zone: a wrong one would settle the wrong messages."""
+def time_of(text: str, *, name: str) -> datetime:
+    """The time, which must name its zone: a wrong one would settle the wrong messages.
+
+    `name`: of the parameter. Raises InvalidInput.
+    """
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return in_utc(moment)
     except (ValueError, OverflowError):
         pass
-    raise InvalidInput("attemptedBefore must be a time such as 2026-11-20T08:30:00Z.")
+    raise InvalidInput(f"{name} must be a time such as 2026-11-20T08:30:00Z.")

@@ -316,9 +316,26 @@ async def test_the_command_prints_the_same_file(
     assert (ended.returncode, ended.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(ended.stdout)))
     assert [row["send_id"] for row in rows] == [send, send]
-    ended = await asyncio.to_thread(run, "export-unknowns", "--before", "soon", **given)
+    named = await worlds.fetch("SELECT name FROM client WHERE id = $1", client.payer.client_id)
+    by_name = await asyncio.to_thread(run, "export-unknowns", "--client", named[0]["name"], **given)
+    assert by_name.stdout == ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--before", "soon", "--before must be a time such as 2026-11-20T08:30:00Z."),
+        ("--client", "nobody", "No client “nobody”."),
+        ("--send", ids.encode(Kind.SEND, UUID(int=1)), "No such send."),
+    ],
+)
+async def test_a_wrong_option_prints_no_header(
+    connected: str, tmp_path: Path, option: str, value: str, message: str
+) -> None:
+    given = {"DATABASE_URL": connected, "IBIKI_DATA": str(tmp_path)}
+    ended = await asyncio.to_thread(run, "export-unknowns", option, value, **given)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "attemptedBefore must be a time such as 2026-11-20T08:30:00Z.\n"
+    assert ended.stderr.startswith(message)
 
 
 async def test_an_export_is_for_admins_only(pool: worlds.Pool) -> None:

@@ -114,7 +114,7 @@ async def test_reconcile_reads_since_as_it_is_written(
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "reconcile", "--since", since)
     runs = await worlds.fetch("SELECT since FROM reconciliation")
-    assert (ended.returncode, "since must be a date" in ended.stderr) == (code, bool(code))
+    assert (ended.returncode, "--since must be a date" in ended.stderr) == (code, bool(code))
     assert [row["since"].isoformat() for row in runs] == (
         [] if code else ["2100-01-01T03:00:00+00:00"]
     )
@@ -134,16 +134,32 @@ async def test_read_only_commands_do_not_migrate_a_database(
     assert applied == []
 
 
-async def test_a_failed_sync_names_the_provider_address_and_changes_nothing(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+@pytest.mark.parametrize(
+    ("provider", "settings", "advice"),
+    [
+        ("extreme", {"EXTREME_API_KEY": "s3cret"}, "The request went to {}"),
+        (
+            "egosms",
+            {"EGOSMS_USERNAME": "me", "EGOSMS_PASSWORD": "s3cret"},
+            "Check the address and the credentials of the account, and the network.",
+        ),
+    ],
+)
+async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
+    database_url: str,
+    pool: worlds.Tenant,
+    tmp_path: Path,
+    provider: str,
+    settings: dict[str, str],
+    advice: str,
 ) -> None:
+    await worlds.execute("UPDATE provider_account SET provider = $1", provider)
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    ended = await ibiki(
-        database_url, tmp_path, "sync", "--json", EXTREME_API_URL=address, EXTREME_API_KEY="s3cret"
-    )
+    settings = {"EXTREME_API_URL": address, "SMS_API_URL": address, **settings}
+    ended = await ibiki(database_url, tmp_path, "sync", "--json", **settings)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"The request went to {address}" in ended.stderr
+    assert advice.format(address) in ended.stderr
     assert "Its balance was never read." in ended.stderr
     assert "s3cret" not in ended.stderr
 

@@ -65,7 +65,7 @@ async def test_a_wrong_file_exits_with_1_and_lists_what_to_do(
     ended = await ibiki(database_url, tmp_path, "import", "legacy-logs", file)
     assert (ended.returncode, ended.stdout) == (1, "")
     first, second, *_, last = ended.stderr.splitlines()
-    assert first == "25 lines of 30 lines cannot be imported. Nothing was imported."
+    assert first == "25 of 30 lines cannot be imported. Nothing was imported."
     assert second.startswith("  line 7: No client has a user with the email nobody@example.com.")
     assert last == "  … and 5 more. --errors FILE writes all of them to a file."
     assert len(ended.stderr.splitlines()) == 22

@@ -38,7 +38,7 @@ async def test_the_commands_say_what_goes_and_drop_it(old: Old, tmp_path: Path) 
     assert await rows("message") == 12
     client = ids.encode(Kind.CLIENT, old.app.sibling.client_id)
     kept = await ibiki(old, tmp_path, "set-retention", client, "--months", "0")
-    assert kept.endswith(": texts as the installation, messages for ever.\n")
+    assert kept.endswith(": texts as in the settings, messages for ever.\n")
     files = str(tmp_path / "months")
     done = json.loads(
         await ibiki(old, tmp_path, "retention", "--apply", "--export", files, "--json")

@@ -54,11 +54,7 @@ def encoding_of(file: BinaryIO, declared: str | None = None) -> str:
         return _UTF_8
     # A file that begins in UTF-8 and goes on in something else is damaged.
     if error_at.after_wide or _first_error(file, _WINDOWS_1252):
-        raise _refused(
-            error_at.line,
-            "the encoding is unknown. Save the file as CSV in UTF-8, or name its charset in the"
-            " Content-Type.",
-        )
+        raise _refused(error_at.line, "the encoding is unknown. Save the file as CSV in UTF-8.")
     return _WINDOWS_1252
 
 
