@@ -59,7 +59,7 @@ REFUSES_MESSAGE: Final = {
 REFUSES_SENDER: Final = 402
 SENDER_REFUSED: Final = "The account's sender was refused."
 NO_MONEY: Final = 405
-# The names of the codes, in small letters. They count if an item or an answer has no code.
+# The codes by their names, in lower case. They count if an item or an answer has no code.
 NAMES: Final = {
     "processed": 100,
     "success": 101,

@@ -47,11 +47,11 @@ REFUSES_ACCOUNT: Final = {
     401: "The account's user name or password was refused.",
     403: "The account is not allowed to send.",
 }
-# What a 400 says, in small letters, if there is no phone, or not the one that was asked for.
+# What a 400 says, in lower case, if there is no phone, or not the one that was asked for.
 NO_PHONE: Final = ("record not found", "invalid device id", "more than one record", "invalid user")
 PHONE_MISSING: Final = "The account has no such phone."
 REJECTED: Final = "The network refused this message."
-# What a 503 says, in small letters, if too many messages wait for the phone.
+# What a 503 says, in lower case, if too many messages wait for the phone.
 QUEUE_FULL: Final = "queue limits exceeded"
 WAIT: Final = "The network asked to wait."
 

@@ -23,9 +23,9 @@ class ProviderConfig:
     webhook calls with, if it is a secret of its own. `unit_cost`: what one unit of the pool
     costs, in the currency of the provider's balance. `accepted_codes`, `rejected_codes`: further
     codes of messages, with commas. `wallet`: the one of several balances of the account that is
-    used. `deadline_seconds`: for one call as a whole;
-    shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
-    one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
+    used. `deadline_seconds`: for one call as a whole; shorter than the lease of its messages.
+    `largest_batch`: messages per call, and so the most that one unreadable response can make
+    UNKNOWN. Raises ValueError with a sentence for the operator.
     """
 
     base_url: str

@@ -49,10 +49,9 @@ LONGEST_SENDER: Final = 11
 PRIORITY: Final = "1"  # "0" is the most urgent and "4" the least; the SDK's default
 WALLETS: Final = ("Local", "International")  # the vendor keeps two balances
 
-# The plain API answers this if it took the message, in small or capital letters. The second text
-# is the older one.
+# The plain API answers this, in any case, if it took the message. The second text is the older one.
 TAKEN: Final = ("ok", "sent")
-# What refusals of the account begin with, in small letters. They say nothing about the message.
+# What refusals of the account begin with, in lower case. They say nothing about the message.
 REFUSES_ACCOUNT: Final = {
     "wrong username or password": "The account's user name or password was refused.",
     "invalid credentials": "The account's user name or password was refused.",

@@ -1,9 +1,9 @@
-"""Posts to URLs that clients choose. It cannot be used to reach this network.
+"""Posts to URLs that clients choose, and only to public addresses.
 
-Each address is checked when its socket is made, after the name was resolved: what is checked is
-what is connected to. A check of the URL alone would not be enough, because the name may resolve
-differently a moment later (DNS rebinding). Redirects are not followed, proxies of the environment
-are not used, cookies are not kept, and nothing is repeated.
+Each address is checked when its socket is made, after the name was resolved. A check of the URL
+alone would not be enough, because the name may resolve differently a moment later (DNS rebinding).
+Redirects are not followed, proxies of the environment are not used, cookies are not kept, and
+requests are not repeated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NAME_THREADS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class GuardRules:
-    """What may be posted to, and how long it may take."""
+    """Which addresses may be posted to, and how long a post may take."""
 
     addresses: AddressRules = field(default_factory=AddressRules)
     deadline_seconds: float = 5
@@ -115,7 +115,7 @@ class GuardedClient:
                     # Node.js closes idle connections after 5 seconds.
                     keepalive_timeout=4,
                     socket_factory=self._checked_socket,
-                    # True: as the system trusts. The name is checked, and sent as SNI.
+                    # True: certificates that the system trusts. The name is checked and sent (SNI).
                     ssl=self._tls or True,
                 ),
                 timeout=aiohttp.ClientTimeout(total=None),
@@ -168,7 +168,7 @@ class _Names(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Waits for no look-up that hangs."""
+        """Ends without waiting for look-ups that hang."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -144,7 +144,7 @@ def _outcome_of_answer(answer: Answer, words: str, reference: str | None) -> Out
     if answer.status == 202 and said_accepted:
         return Accepted(reference)
     if said_accepted or answer.status < 400:
-        # Also "Sent.": with immediate-sendsms-reply, it is said before anything is decided.
+        # Such as "Sent.", which Kannel answers before it decides, with immediate-sendsms-reply.
         return Unknown("The answer does not say whether the message was accepted.")
     if answer.status in (401, 403):
         return _refused(words)

@@ -56,7 +56,7 @@ def _is_unset(value: str | None) -> bool:
 CORE: Final = (
     _Rule(
         "store-type", _is("spool"),
-        "After a crash of bearerbox, messages that it had accepted are lost. Here they are SENT.",
+        "After a crash of bearerbox, messages that it had accepted are lost: they stay SENT.",
         'store-type = spool\nstore-location = "/var/spool/kannel/store"',
     ),
     _Rule(
@@ -225,7 +225,7 @@ def _check_routes(groups: Sequence[Group]) -> Iterator[Finding]:
 
 
 def _check_users(groups: Sequence[Group]) -> Iterator[Finding]:
-    """The user of Ibiki is the one named ibiki, else each may be the one."""
+    """Checks the user named ibiki; without one, every user."""
     users = of_kind(groups, "sendsms-user")
     named = [user for user in users if user.get("username") == "ibiki"] or users
     if not named:

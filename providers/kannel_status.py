@@ -39,7 +39,7 @@ def check_status(page: str | None) -> list[Finding]:
     """Everything that is wrong in a running Kannel."""
     if page is None:
         words = "status.xml cannot be read at the admin-port."
-        return [_of_status(words, "Kannel does not run, or elsewhere.", "Start Kannel.")]
+        return [_of_status(words, "Kannel is not running here.", "Start it, or give --address.")]
     if "<status>" not in page:
         # Kannel answers 200 "Denied" for a wrong password.
         words = "Kannel refuses the password of status.xml."
@@ -54,7 +54,7 @@ def _check_running(page: str) -> Iterator[Finding]:
         word = status[1] if status else "unknown"
         yield _of_status(
             f"Kannel is {word}, not running.",
-            "Accepted messages do not leave, or texts do not come.",
+            "Accepted messages are not sent, or inbound messages do not arrive.",
             "Resume it: http://127.0.0.1:13000/resume?password=…",
         )
     if re.search(r"<storesize>\s*-1\s*<", page):
@@ -85,7 +85,7 @@ def _check_connections(page: str) -> Iterator[Finding]:
         if word != "online":
             yield _of_status(
                 f"The connection {name[1] if name else ''} is {word}.",
-                "Messages wait in Kannel, or are refused. Here they are SENT or wait.",
+                "Messages wait in Kannel and are SENT in Ibiki, or are refused and wait in Ibiki.",
                 "Look into bearerbox.log.",
             )
 

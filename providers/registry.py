@@ -54,9 +54,9 @@ class ProviderKind:
 
     `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
     the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
-    `parse` parses the query of the URL. `secret_in_url`: it can show no secret but one in the path.
-    `signature`: how it signs them, if in a way of its own.
-    `answer`: what it expects, if it is not JSON.
+    `parse` parses the query of the URL. `secret_in_url`: it can show a secret only in the path of
+    the URL. `signature`: how it signs them, if in a way of its own. `answer`: what it expects, if
+    it is not JSON.
     """
 
     open: Callable[[ProviderConfig], Provider]

@@ -157,7 +157,7 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = No
 
 @dataclass(frozen=True, slots=True)
 class SignedCall:
-    """A webhook call. `url`: as the provider called it. Names of headers have no case."""
+    """A webhook call. `url`: as the provider called it. The case of header names is ignored."""
 
     url: str
     headers: Mapping[str, str]

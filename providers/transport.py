@@ -146,7 +146,7 @@ class HttpTransport:
         # aiohttp wraps the last of these, except in its pure-Python parser.
         except (TimeoutError, OSError, aiohttp.ClientError, HttpProcessingError) as error:
             reason = _reason(error)
-        # Outside of the except clause, so that the error, which has the address, is no context.
+        # After the except clause: the error, which contains the address, must be no context.
         return Lost(reason) if call.connected else NotConnected(reason)
 
     async def close(self) -> None:

@@ -31,7 +31,7 @@ from domain.sending.messages import Send
 class Context:
     """The context of one operation. Over a socket, each operation and each event has its own.
 
-    `loaders`: the rows that the operation has read or is reading (`resolvers.context`).
+    `loaders`: the rows that the operation has read or is reading.
     """
 
     installation: Installation

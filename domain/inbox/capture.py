@@ -31,7 +31,7 @@ class CaptureStore(OptOuts, Captures, Protocol):
 async def capture_contacts(store: CaptureStore) -> bool:
     """Captures sends that are not captured yet. True if there may be more.
 
-    Small sends together, and one part of the first other one: a large send delays no small one.
+    Takes small sends together, and one part of the first large one, so that it delays no others.
     """
     async with store.transaction(keeps_plans=True) as tx:
         found = await store.take_uncaptured(tx, most=MOST_SENDS)
@@ -71,8 +71,7 @@ async def _capture_part(store: CaptureStore, send_id: UUID) -> None:
             await store.share_feeds(tx, [send.client_id])
             last = await store.capture_numbers(tx, [send], after=after, most=MOST_MESSAGES)
             if last is not None:
-                # Of this part alone. To read the whole send for each part would make a send of a
-                # million slow.
+                # For this part alone: reading the whole send for each part would be slow.
                 opted_out = await store.opted_out_among(tx, [send_id], after=after, until=last)
                 await cancel_queued_to(store, tx, opted_out)
                 await store.keep_captured_to(tx, send_id, last)

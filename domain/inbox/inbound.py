@@ -28,10 +28,8 @@ from domain.transactions import Transaction
 
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 5.0
-"""The wait before an event is read again, if sends must be captured first: it is doubled each time.
-
-A large send takes minutes to capture, and each turn writes each waiting event again.
-"""
+"""The waits before an event is read again, if sends must be captured first. They double, because a
+large send takes minutes to capture, and each read writes each waiting event again."""
 
 WAITS_FOR_CAPTURE = "Waits a moment, until earlier sends are recorded by number."
 BLOCKS = "It is a STOP: the number is blocked for {} until you assign it."

@@ -151,7 +151,7 @@ AnyMessage = Message | InboundMessage
 
 
 ContactKey = tuple[str | None, UUID]
-"""The place of a contact in a list: its name as it is sorted, and its ID."""
+"""The key of a contact in a list: its name as it is sorted, and its ID."""
 
 
 class ContactOrder(StrEnum):
@@ -179,7 +179,7 @@ class Contact(NamedTuple):
 
     @property
     def key(self) -> ContactKey:
-        """Its place in a list of contacts."""
+        """Its key in a list of contacts."""
         return None if self.name is None else self.sort_name, self.id
 
     @property

@@ -53,7 +53,8 @@ class PollRules:
 class PollStore(Reports, Protocol):
     """Rounds of status queries, and how far each of them has come."""
 
-    async def provider_account_ids(self) -> list[UUID]: ...
+    async def provider_account_ids(self) -> list[UUID]:
+        """All provider accounts."""
 
     async def has_later(self, provider_account_id: UUID) -> bool:
         """Whether messages that had a time of their own are SENT or UNKNOWN."""
@@ -83,7 +84,8 @@ class PollStore(Reports, Protocol):
 
     async def lock_polled(
         self, tx: Transaction, message_ids: Sequence[UUID]
-    ) -> list[ReportedMessage]: ...
+    ) -> list[ReportedMessage]:
+        """Locks the messages, in ID order."""
 
 
 class Poller:

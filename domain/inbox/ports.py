@@ -131,7 +131,8 @@ class ReceivingStore(OptOuts, Reports, Captures, Protocol):
     ) -> list[DueEvent]:
         """Due events, or those of `only`, FOR UPDATE in ID order. Skips locked ones."""
 
-    async def write_results(self, tx: Transaction, results: Sequence[EventResult]) -> None: ...
+    async def write_results(self, tx: Transaction, results: Sequence[EventResult]) -> None:
+        """Writes the results of locked events."""
 
     async def first_accounts(self, tx: Transaction) -> Mapping[str, Sequence[UUID]]:
         """The first two accounts at each provider, also those of clients; the oldest first."""
@@ -196,7 +197,8 @@ class InboxReads(Protocol):
 
     async def find_messages(
         self, scope: Scope, ids: Collection[UUID], *, tx: Transaction | None = None
-    ) -> Mapping[UUID, AnyMessage]: ...
+    ) -> Mapping[UUID, AnyMessage]:
+        """Those of the messages that are within the scope, by ID."""
 
     async def find_inbound(self, scope: Scope, inbound_id: UUID) -> InboundMessage:
         """An inbound message, also a deleted one: a reader may resume there. Raises NotFound."""
@@ -233,9 +235,11 @@ class InboxReads(Protocol):
     ) -> Page[Contact]:
         """Contacts. `search`: part of the number or a name. `opted_out`: only such, or others."""
 
-    async def find_contact(self, scope: Scope, contact_id: UUID) -> Contact: ...
+    async def find_contact(self, scope: Scope, contact_id: UUID) -> Contact:
+        """A contact. Raises NotFound."""
 
-    async def has_contact(self, client_id: UUID, number: str) -> bool: ...
+    async def has_contact(self, client_id: UUID, number: str) -> bool:
+        """Whether the client has a contact with this number, short code or name."""
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
         """Those of the numbers that opted out of the client's messages."""
@@ -248,11 +252,14 @@ class InboxReads(Protocol):
     ) -> ReplyOrigin | None:
         """The source of a message, for a client of this account. None if it is not stored."""
 
-    async def find_reply_terms(self, client_id: UUID) -> ReplyTerms: ...
+    async def find_reply_terms(self, client_id: UUID) -> ReplyTerms:
+        """The terms of a client. Raises NotFound."""
 
-    async def find_warning(self, scope: OfClient, send_id: UUID) -> str | None: ...
+    async def find_warning(self, scope: OfClient, send_id: UUID) -> str | None:
+        """The warning that is stored with a reply."""
 
-    async def find_last_inbound(self, client_id: UUID) -> InboundMessage | None: ...
+    async def find_last_inbound(self, client_id: UUID) -> InboundMessage | None:
+        """The last message that the client has received."""
 
 
 class RoutingAdmin(IdentityStore, Protocol):
@@ -266,7 +273,7 @@ class RoutingAdmin(IdentityStore, Protocol):
     async def find_webhook_event(
         self, scope: Everything, event_id: UUID, *, tx: Transaction | None = None
     ) -> WebhookEvent:
-        """Raises NotFound."""
+        """An event. Raises NotFound."""
 
     async def read_webhook_status(self, scope: Everything) -> WebhookStatus:
         """Whether events still arrive, and their latest results."""

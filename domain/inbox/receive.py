@@ -32,7 +32,7 @@ MOST_EVENTS = 200
 BACKOFF_SECONDS = (1.0, 5.0, 30.0, 120.0, 300.0)
 """The waits before an event that could not be received is tried again."""
 
-CANNOT = "This event could not be received and will be tried again. The log says why."
+NOT_RECEIVED = "This event could not be received and will be tried again. The log says why."
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ async def _receive_singly(receiver: Receiver, most: int) -> bool:
                 raise
             _log.error("event %s could not be received: %s", taken[0].id, _described(failure))
             seconds = BACKOFF_SECONDS[min(taken[0].tries, len(BACKOFF_SECONDS) - 1)]
-            await receiver.store.put_off_event(taken[0].id, CANNOT, due_in_seconds=seconds)
+            await receiver.store.put_off_event(taken[0].id, NOT_RECEIVED, due_in_seconds=seconds)
     return True
 
 

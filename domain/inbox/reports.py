@@ -131,7 +131,7 @@ async def apply_reports(
     """Applies delivery reports. One result per report, in any order."""
     if not reports:
         return []
-    # Last: a verdict of the same batch that prevents a refund comes before it.
+    # Refusals last, so that another verdict of the same batch can prevent a refund.
     reports = sorted(reports, key=_is_refusal)
     refusing = [each.report.reference for each in reports if _is_refusal(each)]
     account_ids = await store.provider_accounts_of(tx, refusing) if refusing else []
@@ -231,7 +231,7 @@ def _is_refusal(report: ReportEvent) -> bool:
 
 
 def _verdicts_of(message: ReportedMessage) -> Verdicts:
-    """All verdicts on a message. Without a refusal, its status says them."""
+    """All verdicts on a message. Without a refusal, its status tells them."""
     if message.verdicts:
         return message.verdicts
     return VERDICTS_SHOWN.get(message.status, Verdicts.NONE)

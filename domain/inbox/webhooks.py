@@ -190,7 +190,7 @@ class ReportedChange:
 
 @dataclass(frozen=True, slots=True)
 class PollPosition:
-    """A place in the order of messages. `due_at`: only among messages that were sent later."""
+    """A position in the order of messages. `due_at`: only for messages that were scheduled."""
 
     id: UUID
     due_at: datetime | None = None
@@ -238,7 +238,7 @@ class WebhookEvent:
 
     @property
     def key(self) -> EventKey:
-        """Its place among unrouted events."""
+        """Its key among unrouted events."""
         return self.opt_out_pending, self.id
 
 
@@ -261,7 +261,7 @@ class WebhookStatus:
 def new_event(
     provider: str, parsed: Parsed, body: bytes, *, provider_account_id: UUID | None = None
 ) -> NewEvent:
-    """The event that a call of a provider is stored as. `provider_account_id`: if it is known."""
+    """The event to store for a call of a provider. `provider_account_id`: None if not known."""
     # The IDs of two accounts are independent of each other.
     source = provider if provider_account_id is None else f"{provider} {provider_account_id}"
     invalid = parsed.reason if isinstance(parsed, Malformed) else None

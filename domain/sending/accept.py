@@ -164,7 +164,7 @@ def decide_sends(
 
 
 class _Batch:
-    """The tries at one batch. `kept_ids`: for sends that may exist, after a lost COMMIT."""
+    """The tries at one batch. `kept_ids`: the send that may exist after a lost COMMIT, by send."""
 
     def __init__(self, store: AcceptStore, sends: Sequence[NewSend]) -> None:
         self._store = store
@@ -180,7 +180,7 @@ class _Batch:
             except KeysTaken as keys:
                 self._taken |= keys.ids
             except LockTimeout:
-                if skip_locked:  # no account: another transaction is storing one of the keys
+                if skip_locked:  # the wait was not for an account, but for one of the keys
                     self._taken = {send.key.id for send in self._sends if send.key}
                     wait_seconds = UNLIMITED
                 skip_locked = True

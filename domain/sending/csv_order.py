@@ -32,9 +32,9 @@ class CsvOrder:
     """What to send, and which columns of the file to use.
 
     One of `text`, `text_column` and `template`, the name of a saved text. `column`: of the numbers;
-    None to choose it by its name.
-    `allow_missing_values`: send also if a placeholder's cell is empty. `send_at`: with a time zone;
-    None for now. `ignore_quiet_hours`: send also where it is quiet.
+    None to choose it by its name. `allow_missing_values`: send also if a placeholder's cell is
+    empty. `send_at`: with a time zone; None for now. `ignore_quiet_hours`: send also in quiet
+    hours.
     """
 
     text: str | None = None
@@ -86,7 +86,7 @@ class RowPart:
 
 
 def reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> Reading:
-    """Raises InvalidText and InvalidFile if the order does not fit the file."""
+    """How to read the rows for an order. Raises InvalidText, InvalidFile if it does not fit."""
     columns = layout.columns
     text_of = _row_text(columns, order, most_segments=most_segments)
     if order.column is None:

@@ -209,7 +209,7 @@ async def _send_large(
 
 
 def _refuse(checked: CheckedFile) -> None:
-    """Raises NoValidRecipients, InvalidInput."""
+    """Raises NoValidRecipients, or InvalidInput, if the file cannot be sent."""
     if not checked.rows.accepted:
         raise NoValidRecipients(checked.rejected)
     if checked.refusal is not None:

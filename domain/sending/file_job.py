@@ -103,7 +103,7 @@ def plan_of(stored: Mapping[str, Any]) -> JobPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What was found in a file. `refusal`: of its time, None if it can be sent then.
+    """What was found in a file. `refusal`: why it cannot be sent at its time, else None.
 
     `send_id`: the ID of its send, if it is sent.
     """
@@ -196,7 +196,7 @@ def accepted_of(part: RowPart, flags: bytes | bytearray) -> tuple[list[str], lis
 
 
 def checksum(numbers: Sequence[str], texts: Sequence[str] | None) -> int:
-    """The same if and only if (but for chance) the numbers and texts are the same."""
+    """A checksum that differs, but for chance, if the numbers or texts differ."""
     given = "\n".join(numbers) + "\0" + "\0".join(texts or ())
     return zlib.crc32(given.encode(errors="surrogatepass"))
 
@@ -216,7 +216,7 @@ class _Check:
         self._last_held_until: datetime | None = None
         try:
             self._send_at = task.order.send_at and time_to_send(task.order.send_at, task.now)
-        except InvalidInput as refusal:  # of all refusals the last
+        except InvalidInput as refusal:  # any other refusal is raised first
             self._refusal = refusal.with_traceback(None)  # else it would hold this object
 
     def add(self, part: RowPart, opted_out: Container[str]) -> None:

@@ -126,6 +126,6 @@ def stats_of(periods: Sequence[datetime], rows: Sequence[StatRow]) -> list[Messa
 
 
 def _beginnings(by: Period, first: datetime, ends_at: datetime) -> Iterator[datetime]:
-    # Counted, and not added up until the end: the end of the last period may be no possible time.
+    # Counted, because the end of the last period may be after the year 9999.
     for number in range(-((first - ends_at) // by.length)):
         yield first + number * by.length

@@ -120,7 +120,7 @@ class SingleOptions:
     line: Line | None = None
 
     def as_given(self) -> dict[str, object]:
-        """What a key is compared by. Empty without any option: such keys are older."""
+        """What a key is compared by. Empty without options, as in keys of earlier releases."""
         line = self.line
         given = {
             "callback": self.callback.url if self.callback else None,
@@ -261,7 +261,7 @@ class FileColumns:
 class Send:
     """A stored send, with the number of its messages in each status.
 
-    Nothing changes it. It is not frozen, because to make a frozen object takes twice as long.
+    Nothing changes it. It is not frozen, because making a frozen object takes twice as long.
     """
 
     id: UUID

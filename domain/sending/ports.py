@@ -89,7 +89,7 @@ class SendArchive(Protocol):
     async def read_submitted_at(
         self, scope: OfClient, ids: Sequence[UUID]
     ) -> Mapping[UUID, datetime]:
-        """When those of the messages were submitted that a provider has accepted."""
+        """When each of the messages was submitted; only those that a provider has accepted."""
 
     async def read_message_stats(
         self,
@@ -165,9 +165,9 @@ class Uploads(Protocol):
         """A part of its bytes; None if it has been deleted."""
 
     async def purge_uploads(self, *, age_seconds: float, most: int) -> int:
-        """Deletes at most so many uploads of that age. Returns how many it deleted.
+        """Deletes at most `most` uploads of that age. Returns how many it deleted.
 
-        An upload is kept until the jobs that read it have ended.
+        Uploads that a job still reads are kept.
         """
 
 
@@ -244,8 +244,8 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
     async def copy_messages(self, tx: Transaction, send: NewSend) -> datetime:
         """Writes one send and its messages by COPY, for a large one. Returns its `created_at`.
 
-        Instead of its messages a job, if it has rows that are to be written. Raises NotFound if
-        their upload has been deleted.
+        If it has `rows`, writes a job instead of messages. Raises NotFound if their upload has been
+        deleted.
         """
 
     async def enqueue_callback(

@@ -87,7 +87,7 @@ def ends_of_hold(
 ) -> list[datetime | None]:
     """When messages to these numbers that are due at this moment may be sent, one for each.
 
-    None if it is not quiet there.
+    None if a message is not held.
     """
     ends: dict[tuple[str, ...], datetime | None] = {}
     held_until: list[datetime | None] = []

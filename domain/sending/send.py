@@ -92,8 +92,8 @@ async def send(
 ) -> Send:
     """Accepts one message to one number. `send_at`: with a time zone; None for now.
 
-    `ignore_quiet_hours`: send it even if it is quiet where the recipient is. `single`: the URL of a
-    callback must have been checked.
+    `ignore_quiet_hours`: send it also in quiet hours. `single`: the URL of a callback must have
+    been checked.
     """
     keyed = None
     if key is not None:
@@ -275,7 +275,7 @@ def key_by(actor: Actor, key: str | None, mutation: str, given: object) -> Idemp
 
 
 def options_of(send_at: datetime | None, *, ignore_quiet_hours: bool) -> dict[str, object]:
-    """The options that a key is compared by. Empty without any: such keys are older."""
+    """The options that a key is compared by. Empty without any, as in keys of earlier releases."""
     options: dict[str, object] = {}
     if send_at is not None:
         options["sendAt"] = send_at.astimezone(UTC).isoformat()

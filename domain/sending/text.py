@@ -228,7 +228,7 @@ async def find_by_name(
 ) -> dict[str, Template]:
     """The template of each name, ignoring case. Raises NotFound if one does not exist."""
     written = {name: normalize("NFC", name).strip() for name in names}
-    # Others cannot be saved, and the database would not take some of them.
+    # No template can have another name, and PostgreSQL would not accept each of them.
     if not all(map(str.isprintable, written.values())):
         raise NotFound("template")
     found = await store.find_templates(scope, sorted(set(written.values())))

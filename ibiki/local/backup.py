@@ -156,7 +156,7 @@ def discard(data: Path) -> str | None:
 
 
 def _reason(error: OSError) -> str:
-    """Of copying a tree, the first of its errors."""
+    """The first error of copying a tree."""
     errors = error.args[0] if isinstance(error, shutil.Error) else None
     return str(errors[0][-1]) if errors else f"{error.strerror or error}."
 

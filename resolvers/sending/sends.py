@@ -32,7 +32,7 @@ NO_MESSAGES: Page[Message] = Page([], has_next=False, has_previous=False)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages of a send are in which status."""
+    """How many messages of a send have each status."""
 
     queued: int = 0
     submitting: int = 0
