@@ -21,32 +21,6 @@ async def add_contact(tenant: worlds.Tenant, number: str, name: str | None = Non
     )
 
 
-@pytest.mark.parametrize(
-    ("who", "code", "found"),
-    [
-        ("owner", None, ["+12025550102", "+12025550101"]),
-        ("direct", None, ["+12025550102", "+12025550101"]),
-        ("sibling", None, ["+12025550103"]),
-        ("loner", None, []),
-        ("admin", None, ["+12025550103", "+12025550102", "+12025550101"]),
-        ("supervisor", "FORBIDDEN", []),
-        ("other_supervisor", "FORBIDDEN", []),
-        ("nobody", "UNAUTHENTICATED", []),
-    ],
-)
-async def test_every_role_sees_only_its_contacts(
-    app: App, who: str, code: str | None, found: list[str]
-) -> None:
-    await add_contact(app.owner, "+12025550101")
-    await add_contact(app.owner, "+12025550102")
-    await add_contact(app.sibling, "+12025550103")
-    assert await app.code(who, CONTACTS) == code
-    if code is None:
-        answer = await app.answer(who, CONTACTS)
-        assert [node["number"] for node in answer["nodes"]] == found
-        assert (answer["totalCount"], answer["pageInfo"]["hasNextPage"]) == (None, False)
-
-
 async def test_a_contact_is_found_by_a_part_of_its_name_or_number(app: App) -> None:
     await add_contact(app.owner, "+12025550101", "Ada")
     await add_contact(app.owner, "+12025550102")

@@ -187,23 +187,6 @@ async def test_a_short_code_cannot_be_answered(app: App) -> None:
     assert await worlds.fetch("SELECT FROM send") == []
 
 
-async def test_only_its_client_replies_in_a_conversation(app: App) -> None:
-    talk, message = await hear(app)
-    for who in ("sibling", "loner"):
-        for named in ({"conversationId": talk}, {"inboundMessageId": message}):
-            found = await app.answer(who, REPLY, input={**named, "text": "x"})
-            assert found["__typename"] == "NotFound"
-    for who, code in (
-        ("supervisor", "FORBIDDEN"),
-        ("admin", "FORBIDDEN"),
-        ("nobody", "UNAUTHENTICATED"),
-    ):
-        given = {"conversationId": talk, "text": "x"}
-        assert await app.code(who, REPLY, input=given) == code
-    direct = await app.answer("direct", REPLY, input={"conversationId": talk, "text": "x"})
-    assert direct["__typename"] == "Reply"
-
-
 async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> None:
     talk, _ = await hear(app, "STOP")
     other = "+12025550144"

@@ -76,10 +76,3 @@ async def test_a_question_during_the_first_audit_is_answered_with_its_result(
 async def test_a_second_audit_is_refused(app: App) -> None:
     await new_audit(store)
     assert (await app.answer("admin", START))["__typename"] == "AlreadyRunning"
-
-
-@pytest.mark.parametrize("who", ["owner", "supervisor", "direct", "nobody"])
-async def test_only_an_admin_audits(app: App, who: str) -> None:
-    code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
-    for query in (LAST, START, ALL):
-        assert await app.code(who, query) == code

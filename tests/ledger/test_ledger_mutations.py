@@ -103,28 +103,6 @@ async def test_a_supervisor_shares_out_what_the_group_holds(app: App) -> None:
     assert answer["__typename"] == "InsufficientPool"
 
 
-@pytest.mark.parametrize("who", ["supervisor", "direct", "other_supervisor"])
-async def test_a_supervisor_finds_nobody_outside_of_the_group(app: App, who: str) -> None:
-    tenant = app.owner if who == "other_supervisor" else app.loner
-    not_found = {"__typename": "NotFound", "message": "No such client."}
-    unknown = ids.encode(Kind.CLIENT, UNKNOWN)
-    for each in (to_client(tenant, 1)["clientId"], unknown, "nonsense"):
-        given = {"clientId": each, "units": 1}
-        assert await app.answer(who, ALLOCATE, input=given) == not_found
-    for group in (app.group, app.other_group):
-        answer = await app.answer(who, ALLOCATE, input=to_group(group, 1))
-        assert answer["__typename"] == "NotFound"
-
-
-@pytest.mark.parametrize("who", ["owner", "sibling", "loner", "nobody"])
-async def test_clients_allocate_nothing_and_no_id_is_read_before_that_is_known(
-    app: App, who: str
-) -> None:
-    code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
-    for given in (to_client(app.owner, 1), {"clientId": "nonsense", "units": 1}):
-        assert await app.code(who, ALLOCATE, input=given) == code
-
-
 @pytest.mark.parametrize(
     ("given", "field"),
     [
@@ -202,16 +180,6 @@ async def test_an_unknown_provider_account_is_not_found(app: App) -> None:
     for each in (ids.encode(Kind.PROVIDER_ACCOUNT, UNKNOWN), "nonsense"):
         answer = await app.answer("admin", SYNC, input={"providerAccountId": each})
         assert answer == {"__typename": "NotFound", "message": "No such provider account."}
-
-
-@pytest.mark.parametrize(
-    "who", ["owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "nobody"]
-)
-async def test_a_user_without_a_provider_account_cannot_sync(app: App, who: str) -> None:
-    code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
-    own = ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id)
-    for given in (None, {"providerAccountId": own}, {"providerAccountId": "nonsense"}):
-        assert await app.code(who, SYNC, input=given) == code
 
 
 async def test_only_an_admin_enters_a_balance_by_hand_and_only_if_the_provider_reports_none(

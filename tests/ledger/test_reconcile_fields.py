@@ -79,13 +79,6 @@ async def test_a_run_that_takes_long_is_answered_unfinished_and_continues(
     await eventually(is_finished)
 
 
-@pytest.mark.parametrize("who", ["owner", "supervisor", "direct", "nobody"])
-async def test_only_an_admin_reconciles(app: App, who: str) -> None:
-    code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
-    for query in (RECONCILE, RECONCILIATIONS):
-        assert await app.code(who, query) == code
-
-
 async def test_one_process_reconciles_in_a_night(app: App) -> None:
     others = [Reconciler(store) for _ in range(2)]
     await worlds.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")

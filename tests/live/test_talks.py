@@ -113,27 +113,6 @@ async def test_recent_changes_are_delivered_first(running: Server) -> None:
         assert (await reader.delivered())["unread"] == 1
 
 
-@pytest.mark.parametrize(
-    ("who", "query", "code"),
-    [
-        (None, TALKS, "UNAUTHENTICATED"),
-        ("supervisor", TALKS, "FORBIDDEN"),
-        (None, EVENTS, "UNAUTHENTICATED"),
-        ("owner", EVENTS, "FORBIDDEN"),
-        ("direct", EVENTS, "FORBIDDEN"),
-        ("supervisor", EVENTS, "FORBIDDEN"),
-    ],
-)
-async def test_a_subscription_without_the_right_is_refused(
-    running: Server, who: str | None, query: str, code: str
-) -> None:
-    async with client(running, who) as reader:
-        await reader.subscribe(query)
-        answer = await reader.hear()
-        assert answer["type"] == "error"
-        assert answer["payload"][0]["extensions"]["code"] == code
-
-
 async def test_the_operator_receives_each_event_and_its_result(
     running: Server, people: App
 ) -> None:

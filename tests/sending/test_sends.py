@@ -1,10 +1,9 @@
-"""Sends and messages, read by every role: others' do not exist for them."""
+"""Sends and messages, and all that the API shows of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -14,14 +13,6 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 
-EVERYBODY = ["owner", "direct", "admin", "sibling", "supervisor", "other_supervisor", "nobody"]
-NO_ACCOUNT = {
-    "supervisor": "FORBIDDEN",
-    "other_supervisor": "FORBIDDEN",
-    "nobody": "UNAUTHENTICATED",
-}
-THEIRS = {"owner", "direct", "admin"}
-
 SEND = """query ($id: ID!) { send(id: $id) {
     id createdAt charged valueUsd accepted rejectedCount rejected { input position reason }
     counts { queued submitting sent delivered undelivered rejected unknown cancelled } finished
@@ -29,11 +20,8 @@ SEND = """query ($id: ID!) { send(id: $id) {
 MESSAGE = """query ($id: ID!) { message(id: $id) {
     id direction number text encoding segments status failure isReply sendId
     createdAt updatedAt } }"""
-SENDS = "query ($first: Int) { sends(first: $first) { nodes { id } totalCount } }"
 MESSAGES = """query ($status: MessageStatus, $search: String) {
-    messages(status: $status, search: $search) { nodes { id text } totalCount } }"""
-UNKNOWN_SEND = ids.encode(Kind.SEND, UUID(int=404))
-UNKNOWN_MESSAGE = ids.encode(Kind.MESSAGE, UUID(int=404))
+    messages(status: $status, search: $search) { nodes { text } } }"""
 
 
 async def sent(app: App, count: int = 3) -> tuple[str, list[str]]:
@@ -85,37 +73,6 @@ async def test_a_message_has_all_its_fields(app: App) -> None:
     }
 
 
-@pytest.mark.parametrize("who", EVERYBODY)
-async def test_the_id_of_another_tenant_gets_the_same_answer_as_an_unknown_one(
-    app: App, who: str
-) -> None:
-    send_id, [message_id, *_] = await sent(app)
-    for query, own, unknown in (
-        (SEND, send_id, UNKNOWN_SEND),
-        (MESSAGE, message_id, UNKNOWN_MESSAGE),
-    ):
-        code = NO_ACCOUNT.get(who)
-        for wrong in (unknown, own.replace("_", "-"), "", "x" * 500, UNKNOWN_SEND[:-1]):
-            body = await app.ask(who, query, id=wrong)
-            assert await app.code(who, query, id=wrong) == code
-            assert list(body["data"].values()) == [None]
-        body = await app.ask(who, query, id=own)
-        assert await app.code(who, query, id=own) == code
-        assert [value is not None for value in body["data"].values()] == [who in THEIRS]
-
-
-@pytest.mark.parametrize("who", EVERYBODY)
-async def test_lists_contain_only_what_belongs_to_the_actor(app: App, who: str) -> None:
-    send_id, message_ids = await sent(app)
-    code = NO_ACCOUNT.get(who)
-    for query, own in ((SENDS, [send_id]), (MESSAGES, message_ids)):
-        assert await app.code(who, query) == code
-        if code is None:
-            found = await app.answer(who, query)
-            assert [node["id"] for node in found["nodes"]] == (own if who in THEIRS else [])
-            assert found["totalCount"] is None
-
-
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -142,32 +99,13 @@ async def test_an_invalid_search_is_refused_with_a_message(app: App, search: str
     assert await app.code("owner", MESSAGES, search=search) == "BAD_USER_INPUT"
 
 
-@pytest.mark.parametrize("who", ["owner", "direct", "admin"])
-@pytest.mark.parametrize("field", ["client { name }", "modem", "port"])
-async def test_only_an_admin_sees_the_client_and_the_line_of_a_message(
-    app: App, who: str, field: str
-) -> None:
+async def test_a_field_that_is_refused_does_not_affect_the_other_fields(app: App) -> None:
     _, [message_id] = await sent(app, 1)
-    body = await app.ask(
-        who, f"query ($id: ID!) {{ message(id: $id) {{ id {field} }} }}", id=message_id
-    )
-    shown = {"client": {"name": "Acme"}} if field.startswith("client") else {field: None}
-    if who == "admin":
-        assert body == {"data": {"message": {"id": message_id, **shown}}}
-    else:
-        [error] = body["errors"]
-        assert error["extensions"]["code"] == "FORBIDDEN"
-        assert body["data"]["message"]["id"] == message_id
-        assert body["data"]["message"][field.split()[0]] is None
-
-
-async def test_only_an_admin_sees_the_client_of_a_send(app: App) -> None:
-    send_id, _ = await sent(app)
-    query = "query ($id: ID!) { send(id: $id) { client { name group { name } } } }"
-    assert await app.answer("admin", query, id=send_id) == {
-        "client": {"name": "Acme", "group": {"name": "MG888"}}
-    }
-    assert await app.code("owner", query, id=send_id) == "FORBIDDEN"
+    query = "query ($id: ID!) { message(id: $id) { id port } }"
+    assert await app.answer("admin", query, id=message_id) == {"id": message_id, "port": None}
+    body = await app.ask("owner", query, id=message_id)
+    assert [error["extensions"]["code"] for error in body["errors"]] == ["FORBIDDEN"]
+    assert body["data"]["message"] == {"id": message_id, "port": None}
 
 
 async def test_the_messages_of_a_page_of_sends_are_read_in_one_query(app: App) -> None:

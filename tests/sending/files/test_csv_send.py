@@ -376,17 +376,3 @@ async def test_a_suspended_account_is_refused_before_the_file_is_read(
     suspended = replace(app.owner.actor, client_status="suspended")
     delivered = await app.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
     assert delivered["__typename"] == "AccountInactive"
-
-
-@pytest.mark.parametrize(
-    ("who", "code"),
-    [
-        ("admin", "FORBIDDEN"),
-        ("supervisor", "FORBIDDEN"),
-        ("nobody", "UNAUTHENTICATED"),
-    ],
-)
-async def test_a_user_without_an_account_cannot_send(app: App, who: str, code: str) -> None:
-    upload_id = await keep(app, PUPILS)
-    given = {"uploadId": upload_id, "text": "Hi"}
-    assert await app.code(who, SEND, input=given) == code
