@@ -20,9 +20,9 @@ import pytest
 from ibiki.local import embedded
 from tests import databases, worlds
 from tests.copies import Copies
+from tests.databases import OtherConnection
 from tests.installations import App, running_app
 from tests.ledger.line import Line, line_to
-from tests.persistence.connections import Witness
 from tests.quicker import quicker_starts
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ async def line(worker_database_url: str) -> AsyncIterator[Line]:
 
 
 @pytest.fixture
-async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
+async def other_connection(worker_database_url: str) -> AsyncIterator[OtherConnection]:
     """A connection that does not belong to the program."""
     own = await asyncpg.connect(worker_database_url)
     try:
@@ -161,11 +161,11 @@ async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
 
 
 @pytest.fixture
-async def undone(witness: Witness) -> AsyncIterator[Witness]:
+async def undone(other_connection: OtherConnection) -> AsyncIterator[OtherConnection]:
     """A transaction that is rolled back after the test."""
-    begun = witness.transaction()
+    begun = other_connection.transaction()
     await begun.start()
-    yield witness
+    yield other_connection
     await begun.rollback()
 
 

@@ -11,16 +11,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-import asyncpg
-
 from ibiki.local.embedded import EmbeddedDatabase
-from tests.databases import copied, drop
+from tests.databases import OtherConnection, connection_to, copied, drop
 
 Result = TypeVar("Result")
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 MOST_GROWTH_BYTES = 4_000_000
 """Rows that were deleted stay in the files for a while, and make scans slow."""
@@ -66,7 +63,7 @@ class New:
     empty: str
 
     @classmethod
-    async def of(cls, connection: Connection) -> New:
+    async def of(cls, connection: OtherConnection) -> New:
         """Read from a new copy."""
         statements = []
         for (table,) in await connection.fetch(TABLES):
@@ -83,7 +80,7 @@ class New:
         empty = f"DO $do$ BEGIN {head} {' '.join(statements)} END $do$"
         return cls(await connection.fetchval(CATALOG), await connection.fetchval(SIZE), empty)
 
-    async def restore(self, connection: Connection) -> bool:
+    async def restore(self, connection: OtherConnection) -> bool:
         """Makes a used database like this. False if that is not possible."""
         await connection.execute(END_OTHERS)
         if await connection.fetchval(CATALOG) != self.catalog:
@@ -143,11 +140,8 @@ class Copies:
             await drop(self._server, url)
 
     async def _as_superuser(
-        self, url: str, work: Callable[[Connection], Awaitable[Result]]
+        self, url: str, work: Callable[[OtherConnection], Awaitable[Result]]
     ) -> Result:
         address = urlsplit(self._server.superuser_url)._replace(path=urlsplit(url).path)
-        connection = await asyncpg.connect(address.geturl())
-        try:
+        async with connection_to(address.geturl()) as connection:
             return await work(connection)
-        finally:
-            await connection.close()

@@ -13,7 +13,7 @@ import tempfile
 import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SHARED = "IBIKI_TESTS_DIRECTORY"
 """Names the environment variable with the directory of another run, whose server is used."""
+
+OtherConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _PREFIX = "ibiki-tests-"
 _TEMPLATE = "ibiki_template"
@@ -57,6 +59,16 @@ async def ensure_template(server: embedded.EmbeddedDatabase, lock_path: Path) ->
 
 
 @asynccontextmanager
+async def connection_to(url: str) -> AsyncIterator[OtherConnection]:
+    """A connection that does not belong to the program."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
 async def fresh_copy(server: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
     """The address of a new database for this caller: migrated and empty. Dropped afterwards."""
     url = await copied(server)
@@ -85,19 +97,13 @@ async def drop(server: embedded.EmbeddedDatabase, url: str) -> None:
 
 async def execute(url: str, statement: str) -> None:
     """Runs one statement over a connection of its own."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with connection_to(url) as connection:
         await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def _exists(server: embedded.EmbeddedDatabase, name: str) -> bool:
-    connection = await asyncpg.connect(server.superuser_url)
-    try:
+    async with connection_to(server.superuser_url) as connection:
         return bool(await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name))
-    finally:
-        await connection.close()
 
 
 def _url_of(server: embedded.EmbeddedDatabase, name: str) -> str:

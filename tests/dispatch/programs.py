@@ -1,4 +1,4 @@
-"""Programs that tests start and end: a dispatcher, and the simulator as the witness."""
+"""Programs that tests start and end: a dispatcher, and the simulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.providers.simulated import Simulated, account_at
 
 
 @asynccontextmanager
-async def witness() -> AsyncIterator[Simulated]:
+async def simulator_program() -> AsyncIterator[Simulated]:
     """A simulator in a program of its own, with an account at it."""
     async with (
         _program("providers.simulator") as (_, base_url),

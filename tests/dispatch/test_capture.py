@@ -11,7 +11,7 @@ from domain.inbox import capture
 from domain.inbox.capture import capture_contacts
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import eventually
+from tests.locks import holding, until_waiting
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -83,42 +83,18 @@ async def test_captures_of_the_same_numbers_at_once_wait_in_line_and_not_in_a_ci
         await worlds.accept(client, numbers=numbers),
         await worlds.accept(client, numbers=numbers[::-1]),
     ]
-    in_between, both_wait = asyncio.Event(), asyncio.Event()
-    somebody = asyncio.create_task(_adds(client, numbers[4], in_between, both_wait))
-    await in_between.wait()
-    captures = [asyncio.create_task(_capture(send.id)) for send in sends]
-    await eventually(_two_wait)
-    both_wait.set()
-    await asyncio.gather(somebody, *captures)
+    add = "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, $2)"
+    async with holding(lambda tx: tx.execute(add, client.client_id, numbers[4])):
+        captures = [asyncio.create_task(_capture(send.id)) for send in sends]
+        await until_waiting(2)
+    await asyncio.gather(*captures)
     assert len(await contacts()) == 9
-
-
-async def _adds(
-    client: worlds.Tenant, number: str, added: asyncio.Event, left: asyncio.Event
-) -> None:
-    """A contact that somebody adds in a transaction that ends when it is to be left."""
-    async with store.transaction() as tx:
-        await tx.execute(
-            "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, $2)",
-            client.client_id,
-            number,
-        )
-        added.set()
-        await left.wait()
 
 
 async def _capture(send_id: UUID) -> None:
     async with store.transaction() as tx:
         found = await store.take_uncaptured(tx, most=1, send_id=send_id)
         await store.capture_numbers(tx, found, after=UUID(int=0), most=100)
-
-
-async def _two_wait() -> bool:
-    waiting = await worlds.fetch(
-        "SELECT 1 FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return len(waiting) == 2
 
 
 async def test_keys_older_than_a_day_are_thrown_away_and_younger_ones_kept() -> None:

@@ -11,7 +11,7 @@ import pytest
 from domain.dispatch.rules import Stage
 from tests import worlds
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
-from tests.dispatch.programs import dies, dispatcher, witness
+from tests.dispatch.programs import dies, dispatcher, simulator_program
 from tests.providers.simulated import Simulated
 
 SINGLES, BULK = 6, 130
@@ -55,7 +55,7 @@ async def test_a_dispatcher_killed_at_any_stage_hands_nothing_over_twice_and_los
     connected: str, stage: Stage
 ) -> None:
     client = await queue_up()
-    async with witness() as simulator:
+    async with simulator_program() as simulator:
         async with dispatcher(connected, simulator.base_url, dies_at=stage) as program:
             await dies(program)
         taken_before = len(await simulator.took())
@@ -74,7 +74,7 @@ async def test_a_dispatcher_killed_after_the_provider_took_the_messages_leaves_t
     connected: str,
 ) -> None:
     client = await queue_up()
-    async with witness() as simulator:
+    async with simulator_program() as simulator:
         await simulator.control("fault", kind="hang_after", times=None, seconds=60)
         async with dispatcher(connected, simulator.base_url) as program:
             await simulator.has_seen(1 + SINGLES)

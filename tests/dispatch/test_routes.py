@@ -24,7 +24,7 @@ from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, answered, eventually, lease_passes, marked
 from tests.dispatch.program import ByAccount
-from tests.dispatch.programs import dies, dispatcher, witness
+from tests.dispatch.programs import dies, dispatcher, simulator_program
 from tests.ledger.upstream import Upstream, pool_of, synced
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -294,7 +294,7 @@ async def test_no_message_leaves_twice_if_a_dispatcher_is_killed_during_a_fallba
     for number in numbers:
         send = worlds.new_send(world.client, numbers=[number])
         await accept_batch(store, [replace(send, routes=[world.route])])
-    async with witness() as first, witness() as second:
+    async with simulator_program() as first, simulator_program() as second:
         # After four calls, the first account has no money left: certainly not sent.
         await first.control("fault", kind="no_credits", skip=4, times=None)
         places = f"{world.carrier.id}={first.base_url},{world.fallback.id}={second.base_url}"

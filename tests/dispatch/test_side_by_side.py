@@ -21,7 +21,7 @@ from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
-from tests.dispatch.programs import dispatcher, witness
+from tests.dispatch.programs import dispatcher, simulator_program
 from tests.dispatch.test_settling import Read
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -58,7 +58,7 @@ async def test_two_programs_on_one_queue_never_hand_a_message_over_twice(connect
     clients = [await worlds.add_client(pool) for _ in range(3)]
     numbers = worlds.generated_numbers(360)
     async with (
-        witness() as simulator,
+        simulator_program() as simulator,
         dispatcher(connected, simulator.base_url),
         dispatcher(connected, simulator.base_url),
     ):

@@ -12,7 +12,7 @@ from domain.dispatch.rules import Observer, Stage
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, eventually
-from tests.dispatch.programs import dispatcher, stands_still, witness
+from tests.dispatch.programs import dispatcher, simulator_program, stands_still
 
 pytestmark = [
     pytest.mark.usefixtures("connected"),
@@ -39,7 +39,7 @@ async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_m
 ) -> None:
     client = await a_client()
     async with (
-        witness() as simulator,
+        simulator_program() as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
         await worlds.accept(client, 3)
@@ -63,7 +63,7 @@ async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(
 ) -> None:
     client = await a_client()
     async with (
-        witness() as simulator,
+        simulator_program() as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
         await worlds.accept(client, 3)
@@ -89,7 +89,7 @@ async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(
 async def test_a_dispatcher_that_wakes_in_time_makes_the_call(connected: str) -> None:
     client = await a_client()
     async with (
-        witness() as simulator,
+        simulator_program() as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
         await worlds.accept(client)

@@ -15,7 +15,7 @@ from domain.loops import now_seconds
 from persistence import store
 from persistence.servers import AWAY
 from tests import worlds
-from tests.dispatch.parts import eventually
+from tests.locks import until_waiting
 
 NEVER_SECONDS = 1e6
 
@@ -36,7 +36,7 @@ async def test_what_waits_for_a_lock_by_a_wrong_clock_is_ended(
             await somebody.execute("SELECT pg_advisory_xact_lock(1)")
             await idle.execute("SELECT pg_advisory_xact_lock(2)")
             waiting = asyncio.create_task(busy.execute("SELECT pg_advisory_xact_lock(1)"))
-            await eventually(_waits_for_a_lock)
+            await until_waiting()
             assert await _ended(slack_seconds=2, late_seconds=5) == 0
             assert await _ended(slack_seconds=slack_seconds, late_seconds=late_seconds) == 2
             with pytest.raises(asyncpg.QueryCanceledError):
@@ -53,14 +53,6 @@ async def _session(url: str, name: str) -> Any:
     session = await asyncpg.connect(url, server_settings={"application_name": name})
     await session.execute("BEGIN")
     return session
-
-
-async def _waits_for_a_lock() -> bool:
-    rows = await worlds.fetch(
-        "SELECT FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return len(rows) == 1
 
 
 async def _ended(*, slack_seconds: float, late_seconds: float) -> int:

@@ -32,11 +32,11 @@ from tests.faults.rig import (
     Scale,
     Served,
 )
+from tests.faults.simulated_provider import SimulatedProvider
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
 from tests.faults.wire import ByteTrap, StatementTrap
-from tests.faults.witness import Witness
 
 KEEPALIVE_SECONDS = 11.0
 """What the programs ask PostgreSQL for: see `persistence.opening`."""
@@ -114,11 +114,11 @@ class _Builder:
         await self._stack.enter_async_context(
             kept_running([*self._redis.programs, simulator, *pairs])
         )
-        witness = Witness(f"http://127.0.0.1:{self._simulator_port}")
+        provider = SimulatedProvider(f"http://127.0.0.1:{self._simulator_port}")
         async with asyncio.timeout(START_SECONDS):
-            while not await witness.answers():  # noqa: ASYNC110 - another program changes it
+            while not await provider.answers():  # noqa: ASYNC110 - another program changes it
                 await asyncio.sleep(LOOK_SECONDS)
-        clients = await self._clients(witness)
+        clients = await self._clients(provider)
         addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]
         balancer = await self._stack.enter_async_context(
             proxying(servers[0].far_line.far_end, seed=self._seed)
@@ -147,22 +147,22 @@ class _Builder:
             dispatchers=dispatchers,
             redis=self._redis,
             redis_line=redis_line,
-            witness=witness,
+            provider=provider,
             load=load,
             watchers=watchers,
             status_watchers=status_watchers,
             phones=phones,
             promises=Promises(
-                load, witness, lease_seconds=self._scale.lease_seconds, seed=self._seed
+                load, provider, lease_seconds=self._scale.lease_seconds, seed=self._seed
             ),
             balancer=balancer,
         )
 
-    async def _clients(self, witness: Witness) -> Clients:
+    async def _clients(self, provider: SimulatedProvider) -> Clients:
         if self._release is None:
-            return await new_clients(witness)
+            return await new_clients(provider)
         made = self._release.new_clients
-        return await asyncio.to_thread(made, self._postgres.url, witness.base_url)
+        return await asyncio.to_thread(made, self._postgres.url, provider.base_url)
 
     async def _server(self, number: int) -> Served:
         """One `ibiki serve`, which reaches the database over TCP."""

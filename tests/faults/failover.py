@@ -55,13 +55,13 @@ class Count:
 
 async def count(built: Rig) -> Count:
     """Counts from the tables, the provider's log, and the answers to the clients."""
-    await built.witness.read()
+    await built.provider.read()
     acknowledged = {
         each.answer.send_id for each in built.load.asked if isinstance(each.answer, Taken)
     }
     by_id = {ids.decode(Kind.SEND, each): each for each in acknowledged}
     kept = {by_id[row["id"]] for row in await worlds.fetch(SENDS, list(by_id))}
-    taken = built.witness.taken
+    taken = built.provider.taken
     stored = {row["number"] for row in await worlds.fetch(NUMBERS, list(taken))}
     unknown = {str(row["id"]) for row in await worlds.fetch(UNKNOWN)}
     inbound = await _lost_inbound(built)

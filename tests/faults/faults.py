@@ -182,16 +182,16 @@ async def _apply_conditions(
 
 
 async def _provider(rig: Rig, *, kind: str, seconds: float | None = None) -> None:
-    await rig.witness.fault(kind, **({} if seconds is None else {"seconds": seconds}))
+    await rig.provider.fault(kind, **({} if seconds is None else {"seconds": seconds}))
     await asyncio.sleep(rig.scale.moment_seconds)
-    await rig.witness.reset()
+    await rig.provider.reset()
 
 
 async def _provider_gone(rig: Rig) -> None:
     rig.simulator.kill(stays_down=True)
     await asyncio.sleep(rig.scale.moment_seconds)
     rig.simulator.let_up()
-    await until(rig.witness.answers)
+    await until(rig.provider.answers)
 
 
 # Clocks

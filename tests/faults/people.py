@@ -14,7 +14,7 @@ from domain.ledger.provider_accounts import ensure_default_pool
 from persistence import store
 from tests import people, worlds
 from tests.faults.load import Clients
-from tests.faults.witness import Witness
+from tests.faults.simulated_provider import SimulatedProvider
 from tests.providers.simulated import account_at
 from tests.worlds import ADMIN
 
@@ -24,15 +24,15 @@ POOR_UNITS = 60
 ASSIGN = "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)"
 
 
-async def new_clients(witness: Witness) -> Clients:
+async def new_clients(provider: SimulatedProvider) -> Clients:
     """Three clients with enough units, two of them in a group, and one that soon has too few.
 
     The pool equals the provider's balance, and the units of clients were allocated from it.
     """
-    await witness.top_up(CREDITS)
+    await provider.top_up(CREDITS)
     await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
     account = await store.find_provider_account(None)
-    async with account_at(witness.base_url) as simulated:
+    async with account_at(provider.base_url) as simulated:
         await syncing.sync(
             store, simulated.provider, account, actor_id=None, rules=syncing.SyncRules()
         )

@@ -17,7 +17,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Asked, Load, Taken, TooPoor
-from tests.faults.witness import Witness
+from tests.faults.simulated_provider import SimulatedProvider
 
 MOST_REPORTED = 5
 ASKED_AGAIN = 12
@@ -59,9 +59,11 @@ NOT_TAKEN = {"QUEUED", "CANCELLED", "REJECTED"}
 class Promises:
     """The guarantees to the clients of a load, checked with the provider's log."""
 
-    def __init__(self, load: Load, witness: Witness, *, lease_seconds: float, seed: int) -> None:
+    def __init__(
+        self, load: Load, provider: SimulatedProvider, *, lease_seconds: float, seed: int
+    ) -> None:
         self._load = load
-        self._witness = witness
+        self._provider = provider
         self._lease_seconds = lease_seconds
         self._chance = Random(seed)
         self._checked = 0
@@ -98,17 +100,17 @@ class Promises:
 
     async def settle(self) -> int:
         """Settles each UNKNOWN message by the provider's log. Returns their number."""
-        await self._witness.read()
+        await self._provider.read()
         doubtful = await worlds.fetch(UNKNOWN)
         for row in doubtful:
-            taken = self._witness.taken[row["number"]] > 0
+            taken = self._provider.taken[row["number"]] > 0
             await settle_unknown(store, worlds.ADMIN, row["id"], taken=taken, note="looked up")
         return len(doubtful)
 
     async def figures_differ(self) -> list[str]:
         """At rest and without UNKNOWN messages, the pool must equal the provider's balance."""
         (row,) = await worlds.fetch(POOL)
-        balance = await self._witness.balance()
+        balance = await self._provider.balance()
         if row["held"] == balance:
             return []
         return [f"the pool is {row['held']} and the provider says {balance}"]
@@ -162,13 +164,13 @@ class Promises:
 
     async def _handed_over(self, recent_seconds: float | None) -> list[str]:
         """The provider must have each message at most once, and none that was not charged."""
-        await self._witness.read()
-        taken_before = set(self._witness.taken) - self._checked_taken
+        await self._provider.read()
+        taken_before = set(self._provider.taken) - self._checked_taken
         rows = await worlds.fetch(OWNERS, list(taken_before))
         statuses = {row["number"]: row["status"] for row in rows}
         recent = await worlds.fetch(RECENT, recent_seconds)
-        await self._witness.read()
-        taken = self._witness.taken
+        await self._provider.read()
+        taken = self._provider.taken
         self._checked_taken |= taken_before
         sent = [row["number"] for row in recent if row["status"] in ("SENT", "DELIVERED")]
         return [
@@ -177,7 +179,7 @@ class Promises:
                 [each for each in taken if taken[each] > 1],
             ),
             *_sentences(
-                "submitted again after a call with an unknown outcome", list(self._witness.again)
+                "submitted again after a call with an unknown outcome", list(self._provider.again)
             ),
             *_sentences(
                 "accepted by the provider and not charged",

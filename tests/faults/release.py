@@ -24,11 +24,11 @@ NEW_CLIENTS = """
 import asyncio, dataclasses, json, sys
 from tests import worlds
 from tests.faults.people import new_clients
-from tests.faults.witness import Witness
+from tests.faults.simulated_provider import SimulatedProvider
 
 async def main(url, base_url):
     async with worlds.connected(url):
-        return await new_clients(Witness(base_url))
+        return await new_clients(SimulatedProvider(base_url))
 
 print(json.dumps(dataclasses.asdict(asyncio.run(main(*sys.argv[1:]))), default=str))
 """

@@ -32,11 +32,11 @@ from tests.faults.programs import Program
 from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy
 from tests.faults.redis import Redis
+from tests.faults.simulated_provider import SimulatedProvider
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
 from tests.faults.wire import ByteTrap, StatementTrap
-from tests.faults.witness import Witness
 
 Result = TypeVar("Result")
 
@@ -106,7 +106,7 @@ class Rig:
     dispatchers: Sequence[Served]
     redis: Redis
     redis_line: FaultProxy
-    witness: Witness
+    provider: SimulatedProvider
     load: Load
     watchers: Watchers
     status_watchers: StatusWatchers

@@ -1,4 +1,4 @@
-"""The provider's log: the messages of its calls, and which of them it accepted."""
+"""The simulated provider: its log shows the messages of its calls, and which it accepted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import aiohttp
 PLAINLY_NOT_TAKEN = {"rate_limited", "unavailable", "no_credits", "bad_key", "invalid_recipient"}
 
 
-class Witness:
-    """Reads the simulator's log directly, without a proxy, and controls the simulator.
+class SimulatedProvider:
+    """Reads the log of the simulator directly, without a proxy, and controls the simulator.
 
     `taken`: how often the message to each number was accepted. `again`: numbers whose message was
     submitted once more after a call that may have accepted it.

@@ -63,7 +63,7 @@ async def run_faults(
     verdict.at_rest = await _rest(rig)
     verdict.acknowledged = rig.load.acknowledged
     verdict.outcomes_unknown = rig.load.outcomes_unknown
-    verdict.taken = rig.witness.taken.total()
+    verdict.taken = rig.provider.taken.total()
     verdict.received = len(rig.phones.answered)
     return verdict
 

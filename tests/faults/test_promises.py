@@ -18,7 +18,7 @@ from tests.faults.load import Answer, Asked, Clients, Load, Pace, Taken, TooPoor
 from tests.faults.people import ASSIGN
 from tests.faults.phones import Phones
 from tests.faults.promises import Promises
-from tests.faults.witness import Witness
+from tests.faults.simulated_provider import SimulatedProvider
 from tests.inbox.post import OUR_NUMBER, inbound, received
 
 NOBODY = Clients([], [], [], "")
@@ -26,7 +26,7 @@ NOBODY = Clients([], [], [], "")
 Break = Callable[["Scene"], Awaitable[None]]
 
 
-class ScriptedProvider(Witness):
+class ScriptedProvider(SimulatedProvider):
     """The provider's log, with the calls that a test adds."""
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class Scene:
 
     send: NewSend
     load: ScriptedClients = field(default_factory=ScriptedClients)
-    witness: ScriptedProvider = field(default_factory=ScriptedProvider)
+    provider: ScriptedProvider = field(default_factory=ScriptedProvider)
 
     @property
     def promises(self) -> Promises:
         """The checks."""
-        return Promises(self.load, self.witness, lease_seconds=1.0, seed=1)
+        return Promises(self.load, self.provider, lease_seconds=1.0, seed=1)
 
     def acknowledge(self, answer: Answer | None = None) -> Asked:
         """Adds an answer that a client got."""
@@ -85,7 +85,7 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
         made = Scene(await worlds.accept(client, 2))
         await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = gen_random_uuid()")
         made.acknowledge()
-        made.witness.call(*made.send.numbers)
+        made.provider.call(*made.send.numbers)
         yield made
 
 
@@ -114,17 +114,17 @@ async def answered_differently(scene: Scene) -> None:
 
 
 async def accepted_by_the_provider_twice(scene: Scene) -> None:
-    scene.witness.call(scene.send.numbers[0])
+    scene.provider.call(scene.send.numbers[0])
 
 
 async def submitted_again_after_an_unknown_outcome(scene: Scene) -> None:
-    scene.witness.log.clear()
-    scene.witness.call(*scene.send.numbers, behaviour="reset_before", took=False)
-    scene.witness.call(*scene.send.numbers)
+    scene.provider.log.clear()
+    scene.provider.call(*scene.send.numbers, behaviour="reset_before", took=False)
+    scene.provider.call(*scene.send.numbers)
 
 
 async def accepted_by_the_provider_and_not_charged(scene: Scene) -> None:
-    scene.witness.call("+12025550199")
+    scene.provider.call("+12025550199")
 
 
 async def accepted_by_the_provider_and_refunded(scene: Scene) -> None:
@@ -132,7 +132,7 @@ async def accepted_by_the_provider_and_refunded(scene: Scene) -> None:
 
 
 async def sent_and_not_accepted_by_the_provider(scene: Scene) -> None:
-    scene.witness.log.clear()
+    scene.provider.log.clear()
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, sa
 async def test_a_pool_that_differs_from_the_provider_is_reported(scene: Scene) -> None:
     (row,) = await worlds.fetch("SELECT sum(held)::int8 AS held FROM account")
     for figure, differs in ((row["held"], False), (row["held"] + 1, True)):
-        scene.witness.balance = Figure(figure)  # type: ignore[method-assign]
+        scene.provider.balance = Figure(figure)  # type: ignore[method-assign]
         assert bool(await scene.promises.figures_differ()) is differs
 
 

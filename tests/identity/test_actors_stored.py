@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import asyncpg
 import pytest
 
 from domain.identity.access import Payer, Role
@@ -22,6 +21,7 @@ from domain.identity.users import UserChange, update_user
 from persistence import store
 from tests import people, worlds
 from tests.clocks import stopwatch
+from tests.locks import locked
 from tests.people import ADDRESS, NORMALISER, PASSWORD, PASSWORDS, TOKENS
 
 EMAIL = "ada@ibiki.test"
@@ -272,21 +272,16 @@ async def test_a_change_whose_commit_is_overtaken_by_another_is_not_missed(world
 async def test_a_change_whose_commit_takes_an_hour_is_not_missed(
     world: World, database_url: str
 ) -> None:
-    stalled = await asyncpg.connect(database_url)
-    begun = stalled.transaction()
-    await begun.start()
-    await stalled.execute("UPDATE session SET revoked_at = now()")
-    await stalled.execute(
-        "INSERT INTO access_change (id, subject_id, created_at)"
-        " VALUES ($1, $1, now() - interval '1 hour')",
-        world.session.session_id,
-    )
-    for _ in range(3):
-        await suspend(world)
-        await world.there.catch_up()
-    assert await world.there.actor_for(world.session.access_token)
-    await begun.commit()
-    await stalled.close()
+    async with locked(database_url, "UPDATE session SET revoked_at = now()") as stalled:
+        await stalled.execute(
+            "INSERT INTO access_change (id, subject_id, created_at)"
+            " VALUES ($1, $1, now() - interval '1 hour')",
+            world.session.session_id,
+        )
+        for _ in range(3):
+            await suspend(world)
+            await world.there.catch_up()
+        assert await world.there.actor_for(world.session.access_token)
 
     async def is_out() -> bool:
         return await world.there.actor_for(world.session.access_token) is None

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain.identity.access import Role
 from domain.imports.importing import Importer, Problem, check, import_lines
 from domain.imports.table import Table, opened_table
-from persistence import store
 from tests import people
-from tests.inbox.test_opting_out import somebody_waits
 from tests.installations import App
 
 Make = Callable[[Table], Importer[Any, Any]]
@@ -57,32 +53,6 @@ async def import_text(app: App, text: str | bytes, make: Make, named: Sequence[s
         if problems:
             return Result(0, problems)
         return Result(await import_lines(importer, table, report=_ignore), ())
-
-
-@asynccontextmanager
-async def holding(step: Callable[[Any], Awaitable[Any]]) -> AsyncIterator[None]:
-    """Another task's transaction has taken this step. It commits at the end of the block."""
-    taken, may_end = asyncio.Event(), asyncio.Event()
-
-    async def hold() -> None:
-        async with store.transaction() as tx:
-            await step(tx)
-            taken.set()
-            await may_end.wait()
-
-    task = asyncio.create_task(hold())
-    await taken.wait()
-    yield
-    may_end.set()
-    await task
-
-
-async def blocked(task: asyncio.Task[Any]) -> None:
-    """Waits until the task waits for a lock. Fails if it ends before."""
-    async with asyncio.timeout(20):
-        while not await somebody_waits():
-            assert not task.done(), "it did not wait"
-            await asyncio.sleep(0.005)
 
 
 def _ignore(_lines: int) -> None:

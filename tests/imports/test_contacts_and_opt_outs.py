@@ -14,8 +14,9 @@ from domain.imports.table import Table
 from domain.imports.tenants import EMAIL
 from persistence import store
 from tests import people, worlds
-from tests.imports.files import Result, blocked, holding, import_text
+from tests.imports.files import Result, import_text
 from tests.installations import App
+from tests.locks import blocked, holding
 
 PEOPLE = """client_email,Name,Mobile,Company
 owner@example.com,Ada,202 555 0120,Acme

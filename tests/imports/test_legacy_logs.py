@@ -25,9 +25,10 @@ from domain.pages import Window
 from persistence import store
 from persistence.ledger import reconcile_imported
 from tests import people, worlds
-from tests.imports.files import Result, blocked, holding, import_text
+from tests.imports.files import Result, import_text
 from tests.installations import App
 from tests.ledger.upstream import Upstream, pool_of, synced
+from tests.locks import blocked, holding
 from tests.sending.files.files import xlsx
 
 HEADER = "client_email,created_at,message_count,charged,reference\n"

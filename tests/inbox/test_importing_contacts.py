@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-import asyncpg
 import pytest
 
 from domain.errors import InvalidFile
@@ -15,6 +15,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
+from tests.locks import blocked, locked
 from tests.sending.files.files import csv_file, layout, uploaded, xlsx
 
 IMPORT = """mutation ($input: ImportContactsInput!) { importContacts(input: $input) { __typename
@@ -258,19 +259,12 @@ async def test_two_imports_of_the_same_numbers_do_not_deadlock(app: App, databas
     first = csv_file([["phone", "name"], *([each, "A"] for each in numbers)])
     second = csv_file([["phone", "name"], *([each, "A"] for each in reversed(numbers))])
     upload = await uploaded(app.installation, app.actor("owner"), first)
-    other = await asyncpg.connect(database_url)
-    try:
-        async with other.transaction():
-            await other.execute(
-                "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, $2)",
-                app.owner.client_id,
-                numbers[100],
-            )
-        delivered = await app.answer(
-            "owner", IMPORT, input={"uploadId": ids.encode(Kind.UPLOAD, upload.id)}
-        )
-        assert (delivered["created"], delivered["updated"]) == (199, 1)
-    finally:
-        await other.close()
+    add = "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, $2)"
+    given = {"uploadId": ids.encode(Kind.UPLOAD, upload.id)}
+    async with locked(database_url, add, app.owner.client_id, numbers[100]):
+        importing = asyncio.create_task(app.answer("owner", IMPORT, input=given))
+        await blocked(importing)
+    done = await importing
+    assert (done["created"], done["updated"]) == (199, 1)
     again = await ask(app, second)
     assert (again["created"], again["updated"]) == (0, 0)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import asyncpg
 import pytest
 
 from domain.identity.access import OfClient
@@ -19,32 +18,23 @@ from domain.inbox.messages import NewInbound, OptOut, OptOutSource
 from persistence import store
 from persistence.inbox.receiving import TAKE_FEED_NUMBERS
 from tests import worlds
+from tests.databases import OtherConnection, connection_to
 from tests.inbox import post
-from tests.persistence.connections import Witness
 
-IS_WAITING = "SELECT cardinality(pg_blocking_pids($1)) > 0"
+IS_WAITING = "SELECT WHERE cardinality(pg_blocking_pids($1)) > 0"
 
 
 @pytest.fixture
-async def other(connected: str) -> AsyncIterator[Witness]:
+async def other(connected: str) -> AsyncIterator[OtherConnection]:
     """A connection of another process."""
-    own = await asyncpg.connect(connected)
-    yield own
-    await own.close()
+    async with connection_to(connected) as own:
+        yield own
 
 
-@pytest.fixture
-async def witness(connected: str) -> AsyncIterator[Witness]:
-    """A connection that only looks."""
-    own = await asyncpg.connect(connected)
-    yield own
-    await own.close()
-
-
-async def waits_or_ends(witness: Witness, pid: int, task: asyncio.Task[Any]) -> None:
-    """Returns when the connection waits for a lock, or the task that uses it has ended."""
+async def waits_or_ends(pid: int, task: asyncio.Task[Any]) -> None:
+    """Returns when the server process waits for a lock, or the task that uses it has ended."""
     async with asyncio.timeout(20):
-        while not task.done() and not await witness.fetchval(IS_WAITING, pid):  # noqa: ASYNC110
+        while not task.done() and not await worlds.fetch(IS_WAITING, pid):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -71,7 +61,7 @@ class Interrupted:
 
 
 async def test_capturing_for_a_new_client_does_not_deadlock_with_receiving(
-    other: Witness, witness: Witness
+    other: OtherConnection,
 ) -> None:
     pool = await worlds.add_pool()
     lower, higher = clients = sorted([(await worlds.add_client(pool)).client_id for _ in range(2)])
@@ -81,7 +71,7 @@ async def test_capturing_for_a_new_client_does_not_deadlock_with_receiving(
     async def receive() -> None:
         taking = asyncio.create_task(other.execute(TAKE_FEED_NUMBERS, clients, [1, 1]))
         receiving.append(taking)
-        await waits_or_ends(witness, other.get_server_pid(), taking)
+        await waits_or_ends(other.get_server_pid(), taking)
 
     async with store.transaction() as tx:
         await store.share_feeds(cast(Any, Interrupted(tx, receive)), clients)
@@ -91,7 +81,7 @@ async def test_capturing_for_a_new_client_does_not_deadlock_with_receiving(
 
 
 async def both(
-    first: Callable[[Any], Awaitable[None]], other: Witness, witness: Witness, then: str, of: object
+    first: Callable[[Any], Awaitable[None]], other: OtherConnection, then: str, of: object
 ) -> None:
     """Runs `first` in a transaction until it waits for `other`, which then locks one row more."""
     pids: list[int] = []
@@ -105,14 +95,14 @@ async def both(
     async with asyncio.timeout(20):
         while not pids:  # noqa: ASYNC110 - of PostgreSQL
             await asyncio.sleep(0.01)
-    await waits_or_ends(witness, pids[0], running)
+    await waits_or_ends(pids[0], running)
     await other.execute(then, of)
     await other.execute("COMMIT")
     await running
 
 
 async def test_opting_out_and_blocking_lock_all_messages_before_any_account(
-    other: Witness, witness: Witness
+    other: OtherConnection,
 ) -> None:
     pool = await worlds.add_pool()
     anne, bob = [await worlds.add_client(pool) for _ in range(2)]
@@ -130,7 +120,6 @@ async def test_opting_out_and_blocking_lock_all_messages_before_any_account(
     await both(
         lambda tx: deliver(store, tx, [stop], [blocked]),
         other,
-        witness,
         "SELECT FROM account WHERE id = $1 FOR UPDATE",
         anne.account_id,
     )
@@ -138,7 +127,7 @@ async def test_opting_out_and_blocking_lock_all_messages_before_any_account(
 
 
 async def test_a_text_that_is_emptied_locks_the_send_before_the_conversation(
-    other: Witness, witness: Witness
+    other: OtherConnection,
 ) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
@@ -155,5 +144,5 @@ async def test_a_text_that_is_emptied_locks_the_send_before_the_conversation(
         await store.empty_text(tx, message)
 
     lock = "SELECT FROM conversation WHERE client_id = $1 FOR UPDATE"
-    await both(empty, other, witness, lock, client.client_id)
+    await both(empty, other, lock, client.client_id)
     assert await worlds.fetch("SELECT emptied FROM send") == [{"emptied": 1}]

@@ -17,9 +17,10 @@ from domain.inbox.receive import receive_due
 from domain.provider import NotSent
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import answered, eventually, marked
+from tests.dispatch.parts import answered, marked
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
+from tests.locks import blocked, holding
 
 pytestmark = pytest.mark.usefixtures("connected")
 OTHER_PHONE = "+12025550144"
@@ -196,34 +197,21 @@ async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
     """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
     await post.received(said("Hello"))
     send = await worlds.accept(client, numbers=[PHONE])
-    holding, may_end = asyncio.Event(), asyncio.Event()
 
-    async def capture_slowly() -> None:
-        async with store.transaction() as tx:
-            sends = await store.take_uncaptured(tx, most=1)
-            await store.share_feeds(tx, {client.client_id})
-            await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
-            holding.set()
-            await may_end.wait()
-            assert await store.opted_out_among(tx, [send.id], after=BEGINNING, until=None) == []
-            await store.keep_captured(tx, [send.id])
+    async def capture(tx: Any) -> None:
+        sends = await store.take_uncaptured(tx, most=1)
+        await store.share_feeds(tx, {client.client_id})
+        await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
 
-    capturing = asyncio.create_task(capture_slowly())
-    await holding.wait()
-    receiving = asyncio.create_task(post.received(said("STOP")))
-    await eventually(somebody_waits, seconds=10)
-    may_end.set()
-    await asyncio.gather(capturing, receiving)
+    async def go_on(tx: Any) -> None:
+        assert await store.opted_out_among(tx, [send.id], after=BEGINNING, until=None) == []
+        await store.keep_captured(tx, [send.id])
+
+    async with holding(capture, go_on):
+        receiving = asyncio.create_task(post.received(said("STOP")))
+        await blocked(receiving)
+    await receiving
     assert await worlds.statuses(send.id) == {"CANCELLED": 1}
-
-
-async def somebody_waits() -> bool:
-    return bool(
-        await worlds.fetch(
-            "SELECT FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-    )
 
 
 async def test_an_opt_out_during_a_provider_call_prevents_a_retry(

@@ -14,10 +14,9 @@ from persistence.database import listen
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.dispatch.parts import eventually
 from tests.inbox import post
-from tests.inbox.test_opting_out import somebody_waits
 from tests.installations import App
+from tests.locks import blocked, holding
 
 SAVE = """mutation ($input: SaveContactInput!) { saveContact(input: $input) { __typename
     ... on Contact { id number name business optedOut } ... on UserError { message } } }"""
@@ -121,29 +120,22 @@ async def test_opting_out_by_hand_waits_for_a_capture(
 ) -> None:
     """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
     sent = await worlds.accept(app.owner, numbers=[NUMBER])
-    holding, may_end = asyncio.Event(), asyncio.Event()
+    sends: list[Any] = []
 
-    async def capture_slowly() -> None:
-        async with store.transaction() as tx:
-            sends = await store.take_uncaptured(tx, most=1)
-            await store.share_feeds(tx, {app.owner.client_id})
-            holding.set()
-            await may_end.wait()
-            assert await store.opted_out_among(tx, [sent.id], after=BEGINNING, until=None) == []
-            await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
-            await store.keep_captured(tx, [sent.id])
+    async def begin(tx: Any) -> None:
+        sends.extend(await store.take_uncaptured(tx, most=1))
+        await store.share_feeds(tx, {app.owner.client_id})
 
-    capturing = asyncio.create_task(capture_slowly())
-    await holding.wait()
-    saving = asyncio.create_task(save(app, optedOut=True))
-    await eventually(lambda: _waits_or_is_done(saving), seconds=10)
-    may_end.set()
-    await asyncio.gather(capturing, saving)
+    async def go_on(tx: Any) -> None:
+        assert await store.opted_out_among(tx, [sent.id], after=BEGINNING, until=None) == []
+        await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
+        await store.keep_captured(tx, [sent.id])
+
+    async with holding(begin, go_on):
+        saving = asyncio.create_task(save(app, optedOut=True))
+        await blocked(saving)
+    await saving
     assert await worlds.statuses(sent.id) == {"CANCELLED": 1}
-
-
-async def _waits_or_is_done(task: asyncio.Task[Any]) -> bool:
-    return task.done() or await somebody_waits()
 
 
 async def test_an_opt_out_by_hand_concerns_one_client(app: App) -> None:

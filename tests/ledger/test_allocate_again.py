@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from domain.errors import (
@@ -23,8 +22,7 @@ from domain.ledger.book import Transfer
 from tests import worlds
 from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
 from tests.ledger.line import Line, Moment
-
-Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from tests.locks import blocked, locked
 
 
 @pytest.fixture
@@ -105,22 +103,16 @@ async def test_a_refusal_before_the_transaction_leaves_its_key_unused(
 async def test_a_client_that_leaves_the_group_meanwhile_is_not_given_the_groups_units(
     installation: Installation, worker_database_url: str
 ) -> None:
-    elsewhere: Witness = await asyncpg.connect(worker_database_url)
-    try:
-        moving = elsewhere.transaction()
-        await moving.start()
-        await elsewhere.execute(
-            "UPDATE account SET parent_id = $2 WHERE id = $1",
-            installation.member.account_id,
-            installation.upstream.account_id,
-        )
+    async with locked(
+        worker_database_url,
+        "UPDATE account SET parent_id = $2 WHERE id = $1",
+        installation.member.account_id,
+        installation.upstream.account_id,
+    ):
         asked = asyncio.create_task(allocated(installation, "supervisor", "member", 10))
-        await _until_somebody_waits(elsewhere)
-        await moving.commit()
-        with pytest.raises(NotFound):
-            await asked
-    finally:
-        await elsewhere.close()
+        await blocked(asked)
+    with pytest.raises(NotFound):
+        await asked
     assert (await installation.held())["group"] == GROUP
 
 
@@ -163,11 +155,3 @@ async def _transfers(transfer_id: UUID | None, *, expected: bool) -> list[dict[s
                 if bool(rows) is expected:
                     return rows
             await asyncio.sleep(0.01)
-
-
-async def _until_somebody_waits(elsewhere: Witness) -> None:
-    async with asyncio.timeout(10):
-        while not await elsewhere.fetchval(  # noqa: ASYNC110 - others' locks
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
-        ):
-            await asyncio.sleep(0.002)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from domain.errors import NotFound
@@ -20,6 +19,7 @@ from persistence import store
 from persistence.ledger.balances import read_balances, read_provider_accounts
 from tests import worlds
 from tests.ledger.balance_world import World, balance_world
+from tests.locks import locked
 
 UNKNOWN_ID = UUID(int=404)
 NONE = PlatformShown.NONE
@@ -100,13 +100,11 @@ async def test_a_client_with_a_provider_account_of_its_own_is_shown_that_one(wor
 async def test_the_balances_of_a_client_do_not_read_the_queue_or_calls(
     world: World, database_url: str
 ) -> None:
-    locker = await asyncpg.connect(database_url)
-    async with locker.transaction():
-        await locker.execute("LOCK TABLE message, attempt, hook_endpoint IN ACCESS EXCLUSIVE MODE")
+    lock = "LOCK TABLE message, attempt, hook_endpoint IN ACCESS EXCLUSIVE MODE"
+    async with locked(database_url, lock):
         for view in (of_client(world.member), BalanceView(group_id=world.group.id, platform=NONE)):
             async with asyncio.timeout(60):
                 assert (await read_balances(view)).group is not None
-    await locker.close()
 
 
 async def test_a_client_outside_of_the_view_is_not_found(world: World) -> None:

@@ -30,6 +30,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
+from tests.locks import blocked, holding
 
 OLD_KEY, NEW_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 CIPHER = FernetCipher([OLD_KEY])
@@ -51,15 +52,6 @@ mutation ($input: SetProviderCredentialsInput!) { setProviderCredentials(input: 
 def asked(client_id: UUID, **changed: Any) -> NewCredentials:
     given = {"provider": "egosms", "username": "a school", "password": SECRET, **changed}
     return NewCredentials(client_id=client_id, **given)
-
-
-async def waits_for_a_lock() -> None:
-    async with asyncio.timeout(20):
-        while not await worlds.fetch(
-            "SELECT FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        ):
-            pass
 
 
 async def stored(client_id: UUID) -> dict[str, Any]:
@@ -239,24 +231,16 @@ async def test_simultaneous_requests_open_one_account(app: App) -> None:
 async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) -> None:
     """The node is locked: an allocation that has found it waits, and then finds another one."""
     school = await worlds.add_client(app.pool, held=0)
-    locked, go_on = asyncio.Event(), asyncio.Event()
 
-    async def move() -> None:
+    async def move(tx: Any) -> None:
         new = NewProviderAccount(new_id(), "egosms", school.client_id, TERMS["egosms"], 50)
-        async with store.transaction() as tx:
-            await store.lock_accounts(tx, [school.account_id])
-            locked.set()
-            await go_on.wait()
-            account = await store.add_provider_account(tx, new)
-            await store.put_client_under(tx, school.client_id, account.account_id, as_owner=True)
+        account = await store.add_provider_account(tx, new)
+        await store.put_client_under(tx, school.client_id, account.account_id, as_owner=True)
 
-    moving = asyncio.create_task(move())
-    await locked.wait()
-    asked_for = Allocation(school.client_id, None, 5, note=None, key=None)
-    giving = asyncio.create_task(allocate(store, worlds.ADMIN, asked_for))
-    await waits_for_a_lock()
-    go_on.set()
-    await moving
+    async with holding(lambda tx: store.lock_accounts(tx, [school.account_id]), move):
+        asked_for = Allocation(school.client_id, None, 5, note=None, key=None)
+        giving = asyncio.create_task(allocate(store, worlds.ADMIN, asked_for))
+        await blocked(giving)
     with pytest.raises(TryAgain):
         await giving
     assert await worlds.held(school.account_id) == 0

@@ -11,7 +11,8 @@ import pytest
 
 from persistence import store
 from tests import worlds
-from tests.persistence.connections import Witness
+from tests.databases import OtherConnection
+from tests.locks import blocked
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -27,42 +28,36 @@ async def lock_payers(tx: Any, clients: Clients) -> None:
     await store.lock_payers(tx, sends, wait_seconds=10)
 
 
-async def is_waiting(witness: Witness, pid: int) -> bool:
-    return bool(await witness.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid))
-
-
 @pytest.mark.parametrize("lock", [lock_accounts, lock_payers])
 async def test_the_account_with_the_lower_id_is_locked_first(
-    lock: Callable[[Any, Clients], Awaitable[None]], witness: Witness
+    lock: Callable[[Any, Clients], Awaitable[None]], other_connection: OtherConnection
 ) -> None:
     pool = await worlds.add_pool(default=False)
     clients = [await worlds.add_client(pool, held=10) for _ in range(2)]
     lower, higher = sorted(each.account_id for each in clients)
     # A scan of the table finds the row that was written last at its end.
     await worlds.execute("UPDATE account SET version = version WHERE id = $1", lower)
-    holding = witness.transaction()
+    holding = other_connection.transaction()
     await holding.start()
-    await witness.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", higher)
+    await other_connection.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", higher)
 
     async def both_locked() -> None:
         async with store.transaction() as tx:
-            pids.append(await tx.fetchval("SELECT pg_backend_pid()"))
             await tx.execute("SET LOCAL enable_indexscan = off")
             await tx.execute("SET LOCAL enable_bitmapscan = off")
             await lock(tx, clients)
 
-    pids: list[int] = []
     locking = asyncio.create_task(both_locked())
-    async with asyncio.timeout(20):
-        while not (pids and await is_waiting(witness, pids[0])):  # noqa: ASYNC110 - of PostgreSQL
-            await asyncio.sleep(0.01)
+    await blocked(locking)
     with pytest.raises(asyncpg.LockNotAvailableError):
         await worlds.execute("SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", lower)
     await holding.rollback()
     await locking
 
 
-async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(witness: Witness) -> None:
+async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(
+    other_connection: OtherConnection,
+) -> None:
     pool = await worlds.add_pool(default=False)
     client = await worlds.add_client(pool, held=10)
     send = await worlds.accept(client)
@@ -71,6 +66,6 @@ async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(witness: 
         await store.lock_checked_send(tx, send.id, epoch=upstream.epoch)
         for account_id in (client.account_id, pool.account_id):
             with pytest.raises(asyncpg.LockNotAvailableError):
-                await witness.execute(
+                await other_connection.execute(
                     "SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", account_id
                 )

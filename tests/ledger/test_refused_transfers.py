@@ -11,7 +11,8 @@ import pytest
 
 from domain.ids import new_id
 from tests import worlds
-from tests.persistence.connections import Witness, insert, update
+from tests.databases import OtherConnection
+from tests.persistence.connections import insert, update
 
 LARGEST = 2**53 - 1
 
@@ -77,7 +78,7 @@ async def small(connected: None) -> Small:
     ],
 )
 async def test_an_account_is_refused(
-    small: Small, undone: Witness, rule: str, change: Mapping[str, object]
+    small: Small, undone: OtherConnection, rule: str, change: Mapping[str, object]
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError) as refused:
         await update(undone, "account", small.client.account_id, change)
@@ -95,7 +96,7 @@ async def test_an_account_is_refused(
     ],
 )
 async def test_an_account_is_kept(
-    small: Small, undone: Witness, change: Mapping[str, object]
+    small: Small, undone: OtherConnection, change: Mapping[str, object]
 ) -> None:
     await update(undone, "account", small.client.account_id, change)
 
@@ -123,28 +124,34 @@ async def test_an_account_is_kept(
     ],
 )
 async def test_a_transfer_is_refused(
-    small: Small, undone: Witness, rule: str, columns: Mapping[str, object]
+    small: Small, undone: OtherConnection, rule: str, columns: Mapping[str, object]
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError) as refused:
         await insert(undone, "transfer", small.transfer(**columns))
     assert refused.value.constraint_name == rule
 
 
-async def test_a_transfer_from_nowhere_to_nowhere_is_refused(small: Small, undone: Witness) -> None:
+async def test_a_transfer_from_nowhere_to_nowhere_is_refused(
+    small: Small, undone: OtherConnection
+) -> None:
     nowhere = {"source_id": None, "source_balance": None, "source_version": None}
     with pytest.raises(asyncpg.CheckViolationError) as refused:
         await insert(undone, "transfer", small.transfer(kind="RECONCILE", **nowhere))
     assert refused.value.constraint_name in ("transfer_has_an_end", "transfer_ends_differ")
 
 
-async def test_a_transfer_from_a_node_to_itself_is_refused(small: Small, undone: Witness) -> None:
+async def test_a_transfer_from_a_node_to_itself_is_refused(
+    small: Small, undone: OtherConnection
+) -> None:
     to_itself = small.allocation(small.client.account_id)
     with pytest.raises(asyncpg.CheckViolationError) as refused:
         await insert(undone, "transfer", to_itself)
     assert refused.value.constraint_name == "transfer_ends_differ"
 
 
-async def test_a_second_charge_for_one_send_is_refused(small: Small, undone: Witness) -> None:
+async def test_a_second_charge_for_one_send_is_refused(
+    small: Small, undone: OtherConnection
+) -> None:
     first = small.transfer()
     await update(undone, "account", small.client.account_id, {"held": 90, "version": 2})
     await insert(undone, "transfer", first)
@@ -157,7 +164,7 @@ async def test_a_second_charge_for_one_send_is_refused(small: Small, undone: Wit
 
 @pytest.mark.parametrize("amount", [2**31 - 1, 2**31, 2**32, LARGEST])
 async def test_an_amount_within_the_bounds_is_kept(
-    small: Small, undone: Witness, amount: int
+    small: Small, undone: OtherConnection, amount: int
 ) -> None:
     await update(
         undone, "account", small.client.account_id, {"held": LARGEST - amount, "version": 2}
@@ -167,7 +174,7 @@ async def test_an_amount_within_the_bounds_is_kept(
 
 @pytest.mark.parametrize("column", ["amount", "source_balance", "source_version"])
 async def test_numbers_over_eight_bytes_cannot_be_written(
-    small: Small, undone: Witness, column: str
+    small: Small, undone: OtherConnection, column: str
 ) -> None:
     with pytest.raises(asyncpg.DataError):
         await insert(undone, "transfer", small.transfer(**{column: 2**63}))
@@ -176,7 +183,7 @@ async def test_numbers_over_eight_bytes_cannot_be_written(
 # The history of a node
 
 
-async def test_the_next_transfer_of_a_node_is_kept(small: Small, undone: Witness) -> None:
+async def test_the_next_transfer_of_a_node_is_kept(small: Small, undone: OtherConnection) -> None:
     await update(undone, "account", small.client.account_id, {"held": 90, "version": 2})
     await update(undone, "account", small.sibling.account_id, {"held": 110, "version": 2})
     await insert(undone, "transfer", small.allocation(small.sibling.account_id))
@@ -200,7 +207,7 @@ async def test_the_next_transfer_of_a_node_is_kept(small: Small, undone: Witness
 )
 async def test_a_transfer_that_is_not_the_next_of_its_node_is_refused(
     small: Small,
-    undone: Witness,
+    undone: OtherConnection,
     account: Mapping[str, object],
     transfer: Mapping[str, object],
 ) -> None:
@@ -210,7 +217,7 @@ async def test_a_transfer_that_is_not_the_next_of_its_node_is_refused(
         await insert(undone, "transfer", small.transfer(**transfer))
 
 
-async def test_a_fork_at_the_same_end_is_refused(small: Small, undone: Witness) -> None:
+async def test_a_fork_at_the_same_end_is_refused(small: Small, undone: OtherConnection) -> None:
     await update(undone, "account", small.client.account_id, {"held": 90, "version": 2})
     await insert(undone, "transfer", small.transfer())
     with pytest.raises(asyncpg.UniqueViolationError) as refused:
@@ -218,7 +225,7 @@ async def test_a_fork_at_the_same_end_is_refused(small: Small, undone: Witness) 
     assert refused.value.constraint_name == "transfer_by_source"
 
 
-async def test_a_transfer_over_two_pools_is_refused(small: Small, undone: Witness) -> None:
+async def test_a_transfer_over_two_pools_is_refused(small: Small, undone: OtherConnection) -> None:
     await update(undone, "account", small.client.account_id, {"held": 90, "version": 2})
     await update(undone, "account", small.stranger.account_id, {"held": 110, "version": 2})
     with pytest.raises(asyncpg.CheckViolationError, match="one pool"):
@@ -226,7 +233,7 @@ async def test_a_transfer_over_two_pools_is_refused(small: Small, undone: Witnes
 
 
 async def test_a_transfer_under_another_pools_name_is_refused(
-    small: Small, undone: Witness
+    small: Small, undone: OtherConnection
 ) -> None:
     await update(undone, "account", small.client.account_id, {"held": 90, "version": 2})
     misnamed = small.transfer(provider_account_id=small.stranger.pool.id)
@@ -234,7 +241,7 @@ async def test_a_transfer_under_another_pools_name_is_refused(
         await insert(undone, "transfer", misnamed)
 
 
-async def test_a_transfer_of_no_account_is_refused(small: Small, undone: Witness) -> None:
+async def test_a_transfer_of_no_account_is_refused(small: Small, undone: OtherConnection) -> None:
     nobodys = small.transfer(source_id=uuid4(), source_version=1)
     with pytest.raises(asyncpg.CheckViolationError, match="one pool"):
         await insert(undone, "transfer", nobodys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
@@ -14,10 +14,10 @@ from domain.ledger.sync import SyncRules
 from domain.provider import Accepted
 from persistence import store
 from tests import worlds
+from tests.databases import OtherConnection
 from tests.dispatch.parts import answered, marked
 from tests.ledger.upstream import Upstream, account_of, is_paused, pool_of, synced
-
-Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from tests.locks import blocked, locked
 
 SHORT = SyncRules(lease_seconds=0.2, deadline_seconds=0.05)
 
@@ -59,40 +59,36 @@ async def test_a_reading_waits_for_a_mark_that_is_not_committed_yet(
 ) -> None:
     pool = await worlds.add_pool(default=False)
     upstream = Upstream(100)
-    elsewhere: Witness = await asyncpg.connect(worker_database_url)
-    try:
-        marking = elsewhere.transaction()
-        await marking.start()
-        await elsewhere.execute("SELECT FROM provider_account WHERE id = $1 FOR SHARE", pool.id)
+    share = "SELECT FROM provider_account WHERE id = $1 FOR SHARE"
+    async with locked(worker_database_url, share, pool.id) as elsewhere:
         reading = asyncio.create_task(synced(pool, upstream))
-        await _until_waiting_for(elsewhere)
+        await blocked(reading)
         await elsewhere.execute(
             "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,"
             " started_at, lease_until)"
             " VALUES ($1, $1, $1, 0, 1, now(), clock_timestamp() + interval '1 min')",
             pool.id,
         )
-        await marking.commit()
-        await _until_paused(pool)
-        await asyncio.sleep(0.1)
-        assert upstream.readings == 0, "the call of that mark is open"
-        await elsewhere.execute(
-            "UPDATE attempt SET ended_at = now(), outcome = 'ACCEPTED' WHERE id = $1", pool.id
-        )
-        await reading
-        assert upstream.readings == 1
-    finally:
-        await elsewhere.close()
+    await _until_paused(pool)
+    await asyncio.sleep(0.1)
+    assert upstream.readings == 0, "the call of that mark is open"
+    await worlds.execute(
+        "UPDATE attempt SET ended_at = now(), outcome = 'ACCEPTED' WHERE id = $1", pool.id
+    )
+    await reading
+    assert upstream.readings == 1
 
 
-async def test_a_reading_cannot_begin_in_the_transaction_of_a_mark(witness: Witness) -> None:
+async def test_a_reading_cannot_begin_in_the_transaction_of_a_mark(
+    other_connection: OtherConnection,
+) -> None:
     pool = await worlds.add_pool(default=False)
     begins = "SELECT FROM provider_account WHERE id = $1 FOR NO KEY UPDATE NOWAIT"
     async with store.transaction() as tx:
         await store.lock_provider_account(tx, pool.id)
         with pytest.raises(asyncpg.LockNotAvailableError):
-            await witness.execute(begins, pool.id)
-    await witness.execute(begins, pool.id)
+            await other_connection.execute(begins, pool.id)
+    await other_connection.execute(begins, pool.id)
 
 
 async def test_two_syncs_at_once_read_one_after_the_other() -> None:
@@ -116,34 +112,31 @@ async def test_a_caller_that_goes_away_in_the_middle_leaves_no_pause(
     pool = await worlds.add_pool(default=False)
     client = await worlds.add_client(pool)
     upstream, inside = Upstream(500), asyncio.Event()
-    elsewhere: Witness = await asyncpg.connect(worker_database_url)
-    locking = elsewhere.transaction()
+    holding = AsyncExitStack()
     if stage == "waiting for a call":
         await worlds.accept(client)
         await marked(pool)
 
     async def meanwhile() -> None:
         if stage == "writing":
-            await locking.start()
-            await elsewhere.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", pool.account_id)
+            lock = "SELECT FROM account WHERE id = $1 FOR UPDATE"
+            await holding.enter_async_context(locked(worker_database_url, lock, pool.account_id))
         inside.set()
         if stage == "reading":
             await asyncio.Event().wait()
 
     upstream.meanwhile = meanwhile
-    try:
+    async with holding:
         caller = asyncio.create_task(synced(pool, upstream))
         await _until_paused(pool)
         if stage != "waiting for a call":
             await asyncio.wait_for(inside.wait(), 10)
         if stage == "writing":
-            await _until_waiting_for(elsewhere)
+            await blocked(caller)
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
         await _until_paused(pool, paused=False)
-    finally:
-        await elsewhere.close()
     assert await pool_of(pool) == 1_000 - (stage == "waiting for a call")
     assert (await account_of(pool)).epoch == 0
 
@@ -218,15 +211,6 @@ async def test_a_sync_during_a_long_sync_says_so() -> None:
 async def _until_paused(pool: worlds.Pool, *, paused: bool = True) -> None:
     async with asyncio.timeout(10):
         while await is_paused(pool) is not paused:  # noqa: ASYNC110 - another connection's work
-            await asyncio.sleep(0.002)
-
-
-async def _until_waiting_for(holder: Witness) -> None:
-    async with asyncio.timeout(10):
-        while not await holder.fetchval(  # noqa: ASYNC110 - another connection's lock
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-        ):
             await asyncio.sleep(0.002)
 
 

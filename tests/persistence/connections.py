@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from persistence.database import transaction
+from tests.databases import OtherConnection
 
 POOL_SIZE = 5
-
-Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 INSERT = "INSERT INTO access_change (id, subject_id) VALUES ($1, $1)"
 
@@ -41,9 +38,9 @@ async def cancel_once(call: Callable[[], Awaitable[None]], inside: asyncio.Event
         await asyncio.wait_for(task, 10)
 
 
-async def is_there(witness: Witness, row_id: UUID) -> bool:
+async def is_there(connection: OtherConnection, row_id: UUID) -> bool:
     """Whether the row was committed."""
-    return bool(await witness.fetchval("SELECT 1 FROM access_change WHERE id = $1", row_id))
+    return bool(await connection.fetchval("SELECT 1 FROM access_change WHERE id = $1", row_id))
 
 
 async def until(true: Callable[[], bool], *, seconds: float = 30) -> None:
@@ -53,14 +50,16 @@ async def until(true: Callable[[], bool], *, seconds: float = 30) -> None:
             await asyncio.sleep(0.002)
 
 
-async def insert(database: Witness, table: str, row: Mapping[str, object]) -> None:
+async def insert(database: OtherConnection, table: str, row: Mapping[str, object]) -> None:
     """Writes a row without the program."""
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"
     await database.execute(statement, *row.values())
 
 
-async def update(database: Witness, table: str, row_id: UUID, change: Mapping[str, object]) -> None:
+async def update(
+    database: OtherConnection, table: str, row_id: UUID, change: Mapping[str, object]
+) -> None:
     """Changes a row without the program."""
     changes = ", ".join(f"{column} = ${place}" for place, column in enumerate(change, start=2))
     await database.execute(f"UPDATE {table} SET {changes} WHERE id = $1", row_id, *change.values())

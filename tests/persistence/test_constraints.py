@@ -13,8 +13,8 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
 from persistence.opening import tortoise_config
+from tests.databases import OtherConnection, execute
 from tests.persistence.as_migrated import CONSTRAINTS, INDEXES, STORAGE, TRIGGERS
-from tests.persistence.connections import Witness
 
 READ_CONSTRAINTS = """
 SELECT conrelid::regclass::text AS "table", conname AS name FROM pg_constraint
@@ -50,39 +50,41 @@ WHERE indrelid = 'account'::regclass
 """
 
 
-async def test_the_constraints_are_as_listed(witness: Witness) -> None:
+async def test_the_constraints_are_as_listed(other_connection: OtherConnection) -> None:
     expected = {
         (table, f"{table}_{name}") for table, names in CONSTRAINTS.items() for name in names.split()
     }
-    rows = await witness.fetch(READ_CONSTRAINTS)
+    rows = await other_connection.fetch(READ_CONSTRAINTS)
     assert {(row["table"], row["name"]) for row in rows} == expected
 
 
-async def test_the_indexes_are_as_listed(witness: Witness) -> None:
-    rows = await witness.fetch(READ_INDEXES)
+async def test_the_indexes_are_as_listed(other_connection: OtherConnection) -> None:
+    rows = await other_connection.fetch(READ_INDEXES)
     assert {row["name"]: row["is"] for row in rows} == INDEXES
 
 
-async def test_the_triggers_are_as_listed(witness: Witness) -> None:
-    rows = await witness.fetch(READ_TRIGGERS)
+async def test_the_triggers_are_as_listed(other_connection: OtherConnection) -> None:
+    rows = await other_connection.fetch(READ_TRIGGERS)
     assert {row["name"]: row["is"] for row in rows} == TRIGGERS
 
 
-async def test_the_storage_parameters_are_as_listed(witness: Witness) -> None:
-    rows = await witness.fetch(READ_STORAGE)
+async def test_the_storage_parameters_are_as_listed(other_connection: OtherConnection) -> None:
+    rows = await other_connection.fetch(READ_STORAGE)
     found = {row["name"]: dict(each.split("=") for each in row["options"]) for row in rows}
     assert found == STORAGE
 
 
-async def test_no_index_prevents_hot_updates_of_a_balance(witness: Witness) -> None:
-    rows = await witness.fetch(READ_INDEXED_COLUMNS)
+async def test_no_index_prevents_hot_updates_of_a_balance(
+    other_connection: OtherConnection,
+) -> None:
+    rows = await other_connection.fetch(READ_INDEXED_COLUMNS)
     assert not {"held", "version", "arrears"} & {row["attname"] for row in rows}
 
 
 async def test_the_application_may_only_read_and_add_transfers(
-    witness: Witness,
+    other_connection: OtherConnection,
 ) -> None:
-    rows = await witness.fetch(READ_PRIVILEGES)
+    rows = await other_connection.fetch(READ_PRIVILEGES)
     assert [row["privilege"] for row in rows] == ["SELECT", "INSERT"]
 
 
@@ -113,24 +115,20 @@ async def test_models_and_migrations_agree(connected: None, worker_database_url:
     ],
 )
 async def test_a_transfer_cannot_be_changed_or_deleted(
-    witness: Witness, worker_database_url: str, statement: str
+    other_connection: OtherConnection, worker_database_url: str, statement: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await witness.execute(statement)
-    superuser = await asyncpg.connect(worker_database_url.replace("//ibiki@", "//postgres@"))
-    try:
-        with pytest.raises(asyncpg.RestrictViolationError):
-            await superuser.execute(statement)
-    finally:
-        await superuser.close()
+        await other_connection.execute(statement)
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await execute(worker_database_url.replace("//ibiki@", "//postgres@"), statement)
 
 
 async def test_a_transfer_cannot_be_changed_even_with_the_privilege(
-    witness: Witness,
+    other_connection: OtherConnection,
 ) -> None:
-    async with witness.transaction():
-        await witness.execute("GRANT UPDATE ON transfer TO ibiki")
+    async with other_connection.transaction():
+        await other_connection.execute("GRANT UPDATE ON transfer TO ibiki")
         with pytest.raises(asyncpg.RestrictViolationError):
-            async with witness.transaction():
-                await witness.execute("UPDATE transfer SET note = 'changed'")
-        await witness.execute("REVOKE UPDATE ON transfer FROM ibiki")
+            async with other_connection.transaction():
+                await other_connection.execute("UPDATE transfer SET note = 'changed'")
+        await other_connection.execute("REVOKE UPDATE ON transfer FROM ibiki")

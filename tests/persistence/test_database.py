@@ -17,10 +17,10 @@ from persistence import connections
 from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from tests import databases, worlds
+from tests.databases import OtherConnection
 from tests.persistence.connections import (
     INSERT,
     POOL_SIZE,
-    Witness,
     assert_whole,
     cancel_once,
     is_there,
@@ -38,17 +38,19 @@ ORDER BY 1, 2
 # How it ends
 
 
-async def test_a_transaction_is_committed_at_its_end(connected: None, witness: Witness) -> None:
+async def test_a_transaction_is_committed_at_its_end(
+    connected: None, other_connection: OtherConnection
+) -> None:
     row_id = new_id()
     async with transaction() as tx:
         await tx.execute(INSERT, row_id)
-        assert not await is_there(witness, row_id)
-    assert await is_there(witness, row_id)
+        assert not await is_there(other_connection, row_id)
+    assert await is_there(other_connection, row_id)
 
 
 @pytest.mark.parametrize("failure", [InvalidInput("no"), KeyError("defect"), SystemExit(1)])
 async def test_an_exception_rolls_back_and_is_raised_as_it_is(
-    connected: None, witness: Witness, failure: BaseException
+    connected: None, other_connection: OtherConnection, failure: BaseException
 ) -> None:
     row_id = new_id()
 
@@ -59,7 +61,7 @@ async def test_an_exception_rolls_back_and_is_raised_as_it_is(
 
     with pytest.raises(type(failure)):
         await write_and_fail()
-    assert not await is_there(witness, row_id)
+    assert not await is_there(other_connection, row_id)
     await assert_whole()
 
 
@@ -89,7 +91,7 @@ async def test_a_cancellation_just_after_the_commit_is_not_lost(
 
 
 async def test_a_queryset_joins_the_transaction_of_its_task(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
     row_id = new_id()
 
@@ -97,7 +99,7 @@ async def test_a_queryset_joins_the_transaction_of_its_task(
         async with transaction():
             await AccessChange.create(id=row_id, subject_id=row_id)
             assert await AccessChange.filter(id=row_id).exists()
-            assert not await is_there(witness, row_id)
+            assert not await is_there(other_connection, row_id)
             raise InvalidInput("no")
 
     with pytest.raises(InvalidInput):
@@ -124,7 +126,7 @@ async def test_querysets_of_parallel_transactions_do_not_mix(connected: None) ->
 
 
 async def test_a_nested_transaction_is_refused_without_harm(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
     row_id = new_id()
     async with transaction() as tx:
@@ -133,7 +135,7 @@ async def test_a_nested_transaction_is_refused_without_harm(
                 async with forbidden():
                     pass
         await tx.execute(INSERT, row_id)
-    assert await is_there(witness, row_id)
+    assert await is_there(other_connection, row_id)
     await assert_whole()
 
 
@@ -157,7 +159,7 @@ ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'ac
 
 @pytest.mark.parametrize("statement", ["SELECT pg_sleep(60)", None])
 async def test_a_cancelled_caller_rolls_back(
-    connected: None, witness: Witness, statement: str | None
+    connected: None, other_connection: OtherConnection, statement: str | None
 ) -> None:
     row_id, inside = new_id(), asyncio.Event()
 
@@ -165,17 +167,17 @@ async def test_a_cancelled_caller_rolls_back(
         async with transaction() as tx:
             await tx.execute(INSERT, row_id)
             # PostgreSQL forgets a cancellation that comes before the statement has begun.
-            begun = asyncio.create_task(_has_begun(witness, statement, inside))
+            begun = asyncio.create_task(_has_begun(other_connection, statement, inside))
             await (tx.execute(statement) if statement else asyncio.Event().wait())
             await begun
 
     await cancel_once(write, inside)
-    assert not await is_there(witness, row_id)
+    assert not await is_there(other_connection, row_id)
     await assert_whole()
 
 
 async def test_a_caller_that_is_cancelled_again_in_its_rollback_leaves_no_open_transaction(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
     row_id, inside = new_id(), asyncio.Event()
     statement = "SELECT pg_sleep(60)"
@@ -183,7 +185,7 @@ async def test_a_caller_that_is_cancelled_again_in_its_rollback_leaves_no_open_t
     async def write() -> None:
         async with transaction() as tx:
             await tx.execute(INSERT, row_id)
-            begun = asyncio.create_task(_has_begun(witness, statement, inside))
+            begun = asyncio.create_task(_has_begun(other_connection, statement, inside))
             await tx.execute(statement)
             await begun
 
@@ -195,7 +197,7 @@ async def test_a_caller_that_is_cancelled_again_in_its_rollback_leaves_no_open_t
         await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not await is_there(witness, row_id)
+    assert not await is_there(other_connection, row_id)
     await assert_whole()
 
 
@@ -213,8 +215,10 @@ async def test_a_deadlock_is_reported_as_an_outage_so_that_callers_repeat_it(
     await assert_whole()
 
 
-async def _has_begun(witness: Witness, statement: str | None, inside: asyncio.Event) -> None:
-    while statement and not await witness.fetchval(ACTIVE, statement):  # noqa: ASYNC110 - another process tells
+async def _has_begun(
+    other_connection: OtherConnection, statement: str | None, inside: asyncio.Event
+) -> None:
+    while statement and not await other_connection.fetchval(ACTIVE, statement):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     inside.set()
 

@@ -14,6 +14,7 @@ from ibiki.local import embedded
 from persistence import database, migrating
 from persistence.migrating import LockRules, MigrationFailed, migrate
 from tests import databases
+from tests.locks import locked
 
 Write = Callable[..., str]
 """Writes migrations, one for each source of operations. The name of their package."""
@@ -29,6 +30,7 @@ class Migration(migrations.Migration):
     operations = [{operations}]
 """
 TABLE = 'ops.RunSQL("CREATE TABLE thing AS SELECT * FROM generate_series(1, 1000) AS number")'
+READ = "SELECT count(*) FROM thing"
 ALTER = 'ops.RunSQL("ALTER TABLE thing ADD COLUMN colour text")'
 INDEX = 'CreateIndexConcurrently("thing_by_number", "thing (number)", unique=True)'
 QUICK = LockRules(lock_seconds=0.1, longest_pause_seconds=0.1, give_up_seconds=0.5)
@@ -65,11 +67,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 async def rows(url: str, query: str) -> Sequence[asyncpg.Record]:
     """What a query returns, over a connection of its own."""
-    own = await asyncpg.connect(url)
-    try:
+    async with databases.connection_to(url) as own:
         return await own.fetch(query)
-    finally:
-        await own.close()
 
 
 async def test_a_statement_may_take_longer_than_the_statement_timeout(
@@ -87,39 +86,26 @@ async def test_a_migration_that_waits_for_a_lock_does_not_stop_others(
 ) -> None:
     await migrate(url, package=write(TABLE))
     lines: list[str] = []
-    holder, reader = await asyncpg.connect(url), await asyncpg.connect(url)
-    held = holder.transaction()
-    await held.start()
-    await holder.execute("SELECT count(*) FROM thing")
-    waiting = asyncio.create_task(
-        migrate(
-            url,
-            package=write(TABLE, ALTER),
-            report=lines.append,
-            rules=LockRules(lock_seconds=0.2, longest_pause_seconds=0.2, give_up_seconds=60),
+    rules = LockRules(lock_seconds=0.2, longest_pause_seconds=0.2, give_up_seconds=60)
+    async with locked(url, READ):
+        waiting = asyncio.create_task(
+            migrate(url, package=write(TABLE, ALTER), report=lines.append, rules=rules)
         )
-    )
-    while not lines:
-        # Without a limit on the wait, this read would queue behind ALTER TABLE until `held` ends.
-        async with asyncio.timeout(2):
-            await reader.execute("SELECT count(*) FROM thing")
-        await asyncio.sleep(0.01)
-    await held.commit()
+        while not lines:
+            # Without a limit on the wait, this read would queue behind ALTER TABLE.
+            async with asyncio.timeout(2):
+                await databases.execute(url, READ)
+            await asyncio.sleep(0.01)
     await waiting
     assert lines[0].startswith("0002_step: waiting for a lock that another session holds. The old")
     assert lines[1].startswith("0002_step: applied in ")
-    await holder.close()
-    await reader.close()
 
 
 async def test_a_lock_that_is_never_released_ends_with_a_sentence(url: str, write: Write) -> None:
     await migrate(url, package=write(TABLE))
-    holder = await asyncpg.connect(url, server_settings={"application_name": "a long report"})
-    async with holder.transaction():
-        await holder.execute("SELECT count(*) FROM thing")
+    async with locked(f"{url}?application_name=a%20long%20report", READ):
         with pytest.raises(MigrationFailed, match=r"0002_step could not lock.*\(a long report\)"):
             await migrate(url, package=write(TABLE, ALTER), rules=QUICK)
-    await holder.close()
     await migrate(url, package=write(TABLE, ALTER), rules=QUICK)
 
 
@@ -165,28 +151,17 @@ async def test_an_index_is_built_while_a_transaction_writes(
     monkeypatch.setattr(migrating, "PROGRESS_SECONDS", 0.01)
     await migrate(url, package=write(TABLE))
     lines: list[str] = []
-    holder = await asyncpg.connect(url)
-    held = holder.transaction()
-    await held.start()
-    await holder.execute("INSERT INTO thing VALUES (1001)")
-    building_index = asyncio.create_task(
-        migrate(
-            url,
-            package=write(TABLE, INDEX, atomic=False),
-            report=lines.append,
-            rules=QUICK,
-        )
-    )
     building = "SELECT 1 FROM pg_class WHERE relname = 'thing_by_number'"
     # The first line can be of the moment before PostgreSQL waits.
     waits = "thing_by_number: waiting for writers before build (process "
-    while not any(waits in line for line in lines) or not await rows(url, building):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    async with asyncio.timeout(5):
-        await databases.execute(url, "INSERT INTO thing VALUES (1002)")
-    await held.commit()
-    await building_index
-    await holder.close()
+    async with locked(url, "INSERT INTO thing VALUES (1001)"):
+        package = write(TABLE, INDEX, atomic=False)
+        task = asyncio.create_task(migrate(url, package=package, report=lines.append, rules=QUICK))
+        while not any(waits in line for line in lines) or not await rows(url, building):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await databases.execute(url, "INSERT INTO thing VALUES (1002)")
+    await task
 
 
 async def test_repeated_sql_goes_on_until_nothing_is_left(url: str, write: Write) -> None:

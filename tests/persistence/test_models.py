@@ -15,8 +15,8 @@ from tortoise import Tortoise
 from tortoise.models import Model
 
 from persistence import migrations
+from tests.databases import OtherConnection
 from tests.persistence.as_migrated import CONSTRAINTS, INDEXES, PRIMARY_KEYS
-from tests.persistence.connections import Witness
 
 READ_COLUMNS = """
 SELECT attname AS name, format_type(atttypid, atttypmod) AS type, attnotnull AS required,
@@ -67,25 +67,27 @@ def columns_of(model: type[Model]) -> dict[str, tuple[str, bool, bool]]:
 
 
 async def test_each_table_has_a_model_and_each_model_a_table(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
-    tables = {row[0] for row in await witness.fetch(READ_TABLES)}
+    tables = {row[0] for row in await other_connection.fetch(READ_TABLES)}
     assert set(models()) == tables
 
 
-async def test_columns_agree_with_the_models(connected: None, witness: Witness) -> None:
+async def test_columns_agree_with_the_models(
+    connected: None, other_connection: OtherConnection
+) -> None:
     for table, model in models().items():
-        rows = await witness.fetch(READ_COLUMNS, table)
+        rows = await other_connection.fetch(READ_COLUMNS, table)
         found = {row["name"]: (row["type"], row["required"], row["has_default"]) for row in rows}
         assert found == columns_of(model), table
 
 
 async def test_primary_keys_agree_with_the_models_or_the_list(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
     for table, model in models().items():
         expected = PRIMARY_KEYS.get(table, model._meta.db_pk_column)
-        assert await witness.fetchval(READ_PRIMARY_KEY, table) == expected.split(), table
+        assert await other_connection.fetchval(READ_PRIMARY_KEY, table) == expected.split(), table
 
 
 def test_the_lists_name_only_tables_of_models(connected: None) -> None:
@@ -106,7 +108,7 @@ def test_the_lists_name_only_tables_of_models(connected: None) -> None:
     ],
 )
 async def test_a_difference_is_found(
-    connected: None, undone: Witness, change: str, table: str
+    connected: None, undone: OtherConnection, change: str, table: str
 ) -> None:
     await undone.execute(change)
     rows = await undone.fetch(READ_COLUMNS, table)

@@ -13,24 +13,25 @@ from domain.ids import new_id
 from domain.transactions import Disconnected
 from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
+from tests.databases import OtherConnection
 from tests.ledger.line import Line, Moment
-from tests.persistence.connections import POOL_SIZE, Witness, assert_whole, is_there
+from tests.persistence.connections import POOL_SIZE, assert_whole, is_there
 
 
 async def test_a_queryset_runs_in_the_transaction_that_it_is_given(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
     row_id = new_id()
     async with transaction() as tx:
         await AccessChange.create(using_db=orm(tx), id=row_id, subject_id=row_id)
         assert await AccessChange.filter(id=row_id).using_db(orm(tx)).count() == 1
         assert await tx.fetchval("SELECT count(*) FROM access_change WHERE id = $1", row_id) == 1
-        assert not await is_there(witness, row_id)
-    assert await is_there(witness, row_id)
+        assert not await is_there(other_connection, row_id)
+    assert await is_there(other_connection, row_id)
 
 
 async def test_a_queryset_is_rolled_back_with_its_transaction(
-    connected: None, witness: Witness
+    connected: None, other_connection: OtherConnection
 ) -> None:
     row_id = new_id()
 
@@ -41,7 +42,7 @@ async def test_a_queryset_is_rolled_back_with_its_transaction(
 
     with pytest.raises(InvalidInput):
         await write_and_fail()
-    assert not await is_there(witness, row_id)
+    assert not await is_there(other_connection, row_id)
 
 
 async def test_a_queryset_uses_the_connection_that_it_is_given(connected: None) -> None:

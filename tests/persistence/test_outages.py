@@ -28,10 +28,10 @@ from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from persistence.migrating import migrate
 from tests import databases, worlds
+from tests.databases import OtherConnection, connection_to
 from tests.ledger.line import Line, Moment
 from tests.persistence.connections import (
     POOL_SIZE,
-    Witness,
     assert_whole,
     cancel_once,
     is_there,
@@ -50,7 +50,7 @@ WHERE datname = $1 AND application_name = 'tests'
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
 async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
-    line: Line, witness: Witness, statement: str, moment: Moment
+    line: Line, other_connection: OtherConnection, statement: str, moment: Moment
 ) -> None:
     row_id = new_id()
     await assert_whole()
@@ -66,7 +66,7 @@ async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
     kept = statement == "COMMIT" and moment is not Moment.UNSENT
     assert confirmed is False or moment is Moment.ANSWERED
     async with asyncio.timeout(10):
-        while await is_there(witness, row_id) is not kept:  # noqa: ASYNC110 - the server's work
+        while await is_there(other_connection, row_id) is not kept:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
     await assert_whole()
 
@@ -231,12 +231,8 @@ async def _until_each_has_done(done: list[int], *, more: int) -> None:
 
 
 async def _cut_all(server: embedded.EmbeddedDatabase, url: str) -> int:
-    superuser = await asyncpg.connect(server.superuser_url)
-    try:
-        cut = await superuser.fetch(CUT_ALL, urlsplit(url).path.lstrip("/"))
-    finally:
-        await superuser.close()
-    return len(cut)
+    async with connection_to(server.superuser_url) as superuser:
+        return len(await superuser.fetch(CUT_ALL, urlsplit(url).path.lstrip("/")))
 
 
 async def _commit_to_a_stopped_server(directory: Path) -> None:

@@ -11,7 +11,7 @@ from domain.ids import new_id
 from domain.pages import Page, Window
 from persistence.identity.models import Client
 from persistence.pages import list_page
-from tests.persistence.connections import Witness
+from tests.databases import OtherConnection
 
 ORDERS = [
     ("-id",),
@@ -92,7 +92,9 @@ async def test_an_annotation_may_order_a_list(connected: None) -> None:
     assert names == ["A", "b", "C"]
 
 
-async def test_a_page_of_two_columns_is_found_in_an_index(connected: None, undone: Witness) -> None:
+async def test_a_page_of_two_columns_is_found_in_an_index(
+    connected: None, undone: OtherConnection
+) -> None:
     await undone.execute("CREATE INDEX by_name ON client (name, id)")
     await undone.execute("SET LOCAL enable_seqscan = off")
     sql = (

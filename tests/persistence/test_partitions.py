@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from domain.ids import first_id_at, new_id
@@ -29,6 +28,7 @@ from persistence.partitions import (
 )
 from tests import databases, worlds
 from tests.dispatch.parts import Scripted, dispatching
+from tests.locks import locked
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -151,11 +151,8 @@ async def test_many_processes_make_a_month_once() -> None:
 
 @pytest.mark.usefixtures("world")
 async def test_a_month_is_made_beside_a_transaction_that_writes(database_url: str) -> None:
-    other = await asyncpg.connect(database_url)
-    async with other.transaction():
-        await other.execute(ATTEMPT, new_id())
+    async with locked(database_url, ATTEMPT, new_id()):
         await made_for(NOW + timedelta(days=60))
-    await other.close()
     assert len(await partitions("attempt")) > 2
 
 

@@ -9,7 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.persistence.connections import Witness, insert
+from tests.databases import OtherConnection
+from tests.persistence.connections import insert
 
 NOW = datetime.now(UTC)
 
@@ -38,7 +39,7 @@ NOW = datetime.now(UTC)
     ],
 )
 async def test_a_row_is_refused(
-    undone: Witness, rule: str, table: str, columns: Mapping[str, object]
+    undone: OtherConnection, rule: str, table: str, columns: Mapping[str, object]
 ) -> None:
     sound = _sound(table)
     with pytest.raises(asyncpg.CheckViolationError) as refused:
@@ -56,7 +57,7 @@ async def test_a_row_is_refused(
     ],
 )
 async def test_a_duplicate_row_is_refused(
-    undone: Witness, rule: str, table: str, shared: list[str]
+    undone: OtherConnection, rule: str, table: str, shared: list[str]
 ) -> None:
     first = _sound(table)
     await insert(undone, table, first)
@@ -66,7 +67,7 @@ async def test_a_duplicate_row_is_refused(
     assert refused.value.constraint_name == rule
 
 
-async def test_a_second_default_pool_is_refused(undone: Witness) -> None:
+async def test_a_second_default_pool_is_refused(undone: OtherConnection) -> None:
     await undone.execute("UPDATE provider_account SET is_default = false")
     first, second = ({**_sound("provider_account"), "is_default": True} for _ in range(2))
     await insert(undone, "provider_account", first)

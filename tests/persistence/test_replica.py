@@ -29,6 +29,7 @@ from persistence.long_reads import long_read, replica, steady_read, steady_reads
 from persistence.opening import connect, disconnect
 from tests import worlds
 from tests.conftest import run_directory_of
+from tests.databases import connection_to
 from tests.dispatch.parts import eventually
 from tests.faults.standby import Standby, copied_server, standby_of
 
@@ -87,11 +88,8 @@ class Servers:
 
 async def ask(url: str, statement: str, *values: object) -> Any:
     """One value, over a connection of its own."""
-    own = await asyncpg.connect(url)
-    try:
+    async with connection_to(url) as own:
         return await own.fetchval(statement, *values)
-    finally:
-        await own.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from domain.ids import new_id
 from persistence.identity.actors import read_access_changes
 from tests import worlds
-from tests.persistence.connections import INSERT, Witness
+from tests.databases import OtherConnection
+from tests.persistence.connections import INSERT
 
 WRITERS = 5
 
@@ -20,7 +21,7 @@ WRITERS = 5
 class Writer:
     """A connection that begins, writes, commits and rolls back when the test says so."""
 
-    def __init__(self, database: Witness) -> None:
+    def __init__(self, database: OtherConnection) -> None:
         self._database = database
         self._written: set[UUID] = set()
         self.is_open = False

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from domain.errors import RateLimited
@@ -21,6 +19,7 @@ from domain.sending.messages import MessageStatus
 from persistence import planned, store
 from persistence.database import connection
 from tests import worlds
+from tests.locks import locked
 
 POOL_SIZE = 10
 
@@ -29,16 +28,6 @@ POOL_SIZE = 10
 async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     async with worlds.connected(database_url, pool_size=POOL_SIZE):
         yield await worlds.add_client(await worlds.add_pool())
-
-
-@asynccontextmanager
-async def slow(database_url: str) -> AsyncIterator[None]:
-    """Reads of messages, contacts, conversations and transfers take as long as the block."""
-    locker = await asyncpg.connect(database_url)
-    async with locker.transaction():
-        await locker.execute("LOCK TABLE message, contact, conversation, transfer")
-        yield
-    await locker.close()
 
 
 Read = Callable[[OfClient], Awaitable[object]]
@@ -62,7 +51,7 @@ READS: dict[str, Read] = {
 async def test_the_searches_of_one_tenant_do_not_block_others(
     client: worlds.Tenant, database_url: str, name: str
 ) -> None:
-    async with slow(database_url):
+    async with locked(database_url, "LOCK TABLE message, contact, conversation, transfer"):
         searches = [
             asyncio.create_task(_searched(READS[name], OfClient(client.client_id)))
             for _ in range(2 * POOL_SIZE)

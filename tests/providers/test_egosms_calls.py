@@ -9,14 +9,12 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from aiohttp import web
 from comms_sdk import CommsSDK, MessagePriority
 
 from domain.errors import ProviderUnavailable
@@ -25,40 +23,13 @@ from providers.config import ProviderConfig
 from providers.egosms import REJECTED, EgoSMSJson, EgoSMSPlain, open_egosms
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME, PRICE
 from providers.simulator.request_log import RequestLog
+from tests.providers.recorder import recorder
 from tests.providers.simulated import Simulated
 
 DEMO = Credentials(DEMO_USERNAME, DEMO_PASSWORD)
 CREDENTIALS = Credentials("St. Mary's & Co", "p&ss=wörd+ %/é")
 NUMBERS = ["+256700000001", "+256700000002", "+256700000003"]
 SUCCESS = {"Status": "OK", "Message": "Success", "MsgFollowUpUniqueCode": "c-1", "Balance": 12.5}
-
-
-@dataclass
-class Witness:
-    """A server that keeps every request, and answers as the vendor does."""
-
-    base_url: str
-    requests: list[tuple[str, str, Any]] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def witness() -> AsyncIterator[Witness]:
-    async def keep(request: web.Request) -> web.Response:
-        body = await request.read()
-        seen = json.loads(body) if body else parse_qsl(request.query_string, strict_parsing=True)
-        it.requests.append((request.method, request.path, seen))
-        return web.json_response(SUCCESS) if body else web.Response(text="Ok")
-
-    app = web.Application()
-    app.router.add_route("*", "/{any:.*}", keep)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    it = Witness(f"http://127.0.0.1:{runner.addresses[0][1]}")
-    try:
-        yield it
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -108,40 +79,39 @@ async def sdk_of(credentials: Credentials = DEMO) -> Any:
 async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field(
     sdk_url: Callable[[str], None],
 ) -> None:
-    async with witness() as it:
-        address = f"{it.base_url}/api/v1/json/"
+    async with recorder(answer=SUCCESS) as vendor:
+        address = f"{vendor.base_url}/api/v1/json/"
         sdk_url(address)
         sdk = await sdk_of(CREDENTIALS)
-        it.requests.clear()
+        vendor.taken()
         await quietly(lambda: sdk.query_send_sms(NUMBERS[0], "Hello é"))
         await quietly(lambda: sdk.query_send_sms(NUMBERS, "Hello"))
         await quietly(sdk.query_balance)
-        theirs = list(it.requests)
-        it.requests.clear()
+        theirs = vendor.taken()
         async with account_at(address, CREDENTIALS) as provider:
             await provider.send(Outgoing(NUMBERS[0], "Hello é"))
             await provider.send_many([Outgoing(number, "Hello") for number in NUMBERS])
             await provider.balance()
-        ours = it.requests
-    for method, path, body in (*theirs, *ours):
-        assert (method, path) == ("POST", "/api/v1/json/")
-        assert list(body) == ["method", "userdata", "msgdata", "walletType"]
+        ours = vendor.taken()
+    for request in (*theirs, *ours):
+        assert (request.method, request.path) == ("POST", "/api/v1/json/")
+        assert list(request.body) == ["method", "userdata", "msgdata", "walletType"]
     # The SDK puts its numbers into a set, so their order is not defined.
-    for _, _, body in (theirs[1], ours[1]):
-        body["msgdata"].sort(key=lambda message: message["number"])
+    for request in (theirs[1], ours[1]):
+        request.body["msgdata"].sort(key=lambda message: message["number"])
     assert ours == theirs
-    assert [list(each) for each in ours[0][2]["msgdata"]] == [
+    assert [list(each) for each in ours[0].body["msgdata"]] == [
         ["number", "message", "senderid", "priority"]
     ]
 
 
 async def test_an_account_uses_the_wallet_that_it_names() -> None:
-    async with witness() as it:
-        address = f"{it.base_url}/api/v1/json/"
+    async with recorder(answer=SUCCESS) as vendor:
+        address = f"{vendor.base_url}/api/v1/json/"
         async with account_at(address, wallet="International") as provider:
             await provider.send(Outgoing(NUMBERS[0], "Hello"))
             await provider.balance()
-    assert [body["walletType"] for _, _, body in it.requests] == ["International"] * 2
+    assert [each.body["walletType"] for each in vendor.requests] == ["International"] * 2
 
 
 @pytest.mark.parametrize(
@@ -164,25 +134,30 @@ def test_a_value_that_the_vendor_refuses_is_refused_before_anything_is_charged(
 
 async def test_a_plain_request_has_its_fields_in_the_query_exactly_as_they_are() -> None:
     async with (
-        witness() as it,
-        account_at(f"{it.base_url}/api/v1/plain/?", CREDENTIALS) as provider,
+        recorder(answer=SUCCESS) as vendor,
+        account_at(f"{vendor.base_url}/api/v1/plain/?", CREDENTIALS) as provider,
     ):
         await provider.send(Outgoing(NUMBERS[0], "50 % & more? é\n+1", "a modem", "7"))
         with pytest.raises(ProviderUnavailable):
             await provider.balance()
     own = [("username", CREDENTIALS.username), ("password", CREDENTIALS.password)]
     message = [("number", "256700000001"), ("message", "50 % & more? é\n+1"), ("sender", "Kanda")]
-    assert it.requests == [
-        ("GET", "/api/v1/plain/", own + message),
-        ("GET", "/api/v1/plain/", [("method", "Balance"), *own]),
+    called = [each.path.split("?") for each in vendor.requests]
+    assert [(path, parse_qsl(query, strict_parsing=True)) for path, query in called] == [
+        ("/api/v1/plain/", own + message),
+        ("/api/v1/plain/", [("method", "Balance"), *own]),
     ]
+    assert {each.method for each in vendor.requests} == {"GET"}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/plain", "/api/v1/plain/", "/api/v1/json", "/other"])
 async def test_the_path_is_called_as_it_was_configured(path: str) -> None:
-    async with witness() as it, account_at(f"{it.base_url}{path}") as provider:
+    async with (
+        recorder(answer=SUCCESS) as vendor,
+        account_at(f"{vendor.base_url}{path}") as provider,
+    ):
         await provider.send(Outgoing(NUMBERS[0], "Hello"))
-    assert [each[1] for each in it.requests] == [path]
+    assert [each.path.partition("?")[0] for each in vendor.requests] == [path]
 
 
 @pytest.mark.parametrize("path", ["plain/?", "json/"])

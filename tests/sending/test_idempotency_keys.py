@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TypeAlias
 
-import asyncpg
 import orjson
 import pytest
 
@@ -26,11 +24,12 @@ from domain.sending.messages import NewSend, answer_of
 from persistence import store
 from persistence.ledger.transfers import LOCK_ACCOUNTS, TAKE_KEY
 from tests import worlds
+from tests.databases import connection_to
 from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of, sent
+from tests.locks import locked, until_waiting
 
 pytestmark = pytest.mark.usefixtures("connected")
 
-Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 COUNT_WAITERS = """
 SELECT count(*) FROM pg_stat_activity
@@ -148,9 +147,9 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_without_delaying_others
     stuck = [keyed(worlds.new_send(client), "stuck") for _ in range(6)]
     assert stuck[0].key is not None
     async with accepting() as acceptor:
-        async with _in_progress(worker_database_url, stuck[0].key) as elsewhere:
+        async with _in_progress(worker_database_url, stuck[0].key) as _:
             waiting = [asyncio.create_task(acceptor.accept(send)) for send in stuck]
-            await _until_some_wait(elsewhere)
+            await until_waiting()
             others = [
                 worlds.new_send(client),
                 worlds.new_send(sibling, 2),
@@ -195,12 +194,11 @@ async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
     client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
     waiting, first = [keyed(worlds.new_send(client, size), "k") for _ in range(2)]
     assert first.key is not None
-    elsewhere = await asyncpg.connect(worker_database_url)
     async with accepting() as acceptor:
-        async with elsewhere.transaction():
-            await elsewhere.execute(LOCK_ACCOUNTS, [client.account_id])
+        lock = locked(worker_database_url, LOCK_ACCOUNTS, [client.account_id])
+        async with lock as elsewhere:
             task = asyncio.create_task(acceptor.accept(waiting))
-            await _until_some_wait(elsewhere)
+            await until_waiting()
             key = first.key
             await elsewhere.execute(STORE_KEY, key.id, key.scope_id, key.key, key.input_hash)
             await elsewhere.execute(
@@ -209,7 +207,6 @@ async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
                 orjson.dumps(answer_of(first)).decode(),
             )
         result = await asyncio.wait_for(task, 10)
-    await elsewhere.close()
     assert isinstance(result, AcceptedBefore)
     assert result.send_id == first.id
     assert await charges(client.account_id) == []
@@ -247,21 +244,12 @@ def test_the_hash_depends_on_the_mutation_and_on_the_exact_input() -> None:
 
 
 @asynccontextmanager
-async def _in_progress(url: str, key: IdempotencyKey) -> AsyncIterator[Witness]:
+async def _in_progress(url: str, key: IdempotencyKey) -> AsyncIterator[None]:
     """Another process has stored an answer under the key. It does not commit, and rolls back."""
-    elsewhere = await asyncpg.connect(url)
-    running = elsewhere.transaction()
-    try:
+    async with connection_to(url) as elsewhere:
+        running = elsewhere.transaction()
         await running.start()
         await elsewhere.execute(TAKE_KEY, key.id)
         await elsewhere.execute(STORE_KEY, key.id, key.scope_id, key.key, key.input_hash)
-        yield elsewhere
+        yield
         await running.rollback()
-    finally:
-        await elsewhere.close()
-
-
-async def _until_some_wait(elsewhere: Witness) -> None:
-    async with asyncio.timeout(10):
-        while await elsewhere.fetchval(COUNT_WAITERS) < 1:  # noqa: ASYNC110 - others' locks
-            await asyncio.sleep(0.002)

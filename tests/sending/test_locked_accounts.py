@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from domain.errors import TryAgain
@@ -23,6 +22,7 @@ from domain.sending.accept import (
 from domain.sending.acceptor import Acceptor
 from tests import worlds
 from tests.ledger.sends import accepting, charges, count_of, keyed
+from tests.locks import locked
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -36,15 +36,9 @@ HANGS_SECONDS = 60.0
 @asynccontextmanager
 async def locked_elsewhere(url: str, tenant: worlds.Tenant) -> AsyncIterator[None]:
     """Another connection locks the tenant's account FOR UPDATE."""
-    elsewhere = await asyncpg.connect(url)
-    try:
-        async with elsewhere.transaction():
-            await elsewhere.execute(
-                "SELECT FROM account WHERE id = $1 FOR UPDATE", tenant.account_id
-            )
-            yield
-    finally:
-        await elsewhere.close()
+    lock = "SELECT FROM account WHERE id = $1 FOR UPDATE"
+    async with locked(url, lock, tenant.account_id):
+        yield
 
 
 async def accept_all(acceptor: Acceptor, tenants: Sequence[worlds.Tenant], count: int) -> None:
@@ -131,15 +125,10 @@ async def until_waiting(acceptor: Acceptor, count: int) -> None:
 @pytest.mark.parametrize("count", [1, COPY_FROM])
 async def test_a_locked_table_is_waited_for(worker_database_url: str, count: int) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
-    elsewhere = await asyncpg.connect(worker_database_url)
-    try:
-        async with accepting() as acceptor:
-            async with elsewhere.transaction():
-                await elsewhere.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
-                waiting = asyncio.create_task(acceptor.accept(worlds.new_send(client, count)))
-                done, _ = await asyncio.wait([waiting], timeout=3 * LOCK_WAIT_SECONDS)
-                assert not done
-            assert isinstance(await asyncio.wait_for(waiting, HANGS_SECONDS), AcceptedNow)
-    finally:
-        await elsewhere.close()
+    async with accepting() as acceptor:
+        async with locked(worker_database_url, "LOCK TABLE message IN ACCESS EXCLUSIVE MODE"):
+            waiting = asyncio.create_task(acceptor.accept(worlds.new_send(client, count)))
+            done, _ = await asyncio.wait([waiting], timeout=3 * LOCK_WAIT_SECONDS)
+            assert not done
+        assert isinstance(await asyncio.wait_for(waiting, HANGS_SECONDS), AcceptedNow)
     assert await charges(client.account_id) == [count]

@@ -7,7 +7,6 @@ import importlib
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from domain.ledger.audit import audit, new_audit
@@ -16,7 +15,7 @@ from persistence import store
 from persistence.sending import tallies
 from persistence.sending.tallies import fold_tallies, read_counts
 from tests import worlds
-from tests.persistence.connections import Witness
+from tests.databases import OtherConnection, connection_to
 
 OPENED = importlib.import_module("persistence.migrations.0059_open_sends_so_far")
 BACKFILL = importlib.import_module("persistence.migrations.0042_tallies_of_old_sends")
@@ -35,11 +34,10 @@ async def send_id(database_url: str) -> AsyncIterator[UUID]:
 
 
 @pytest.fixture
-async def other(database_url: str) -> AsyncIterator[Witness]:
+async def other(database_url: str) -> AsyncIterator[OtherConnection]:
     """Another connection to the same database."""
-    own = await asyncpg.connect(database_url)
-    yield own
-    await own.close()
+    async with connection_to(database_url) as own:
+        yield own
 
 
 async def counted(send_id: UUID) -> dict[str, int]:
@@ -75,7 +73,7 @@ async def test_many_rows_are_replaced_by_their_sum(
 
 
 async def test_changes_of_one_send_do_not_wait_for_each_other(
-    send_id: UUID, other: Witness
+    send_id: UUID, other: OtherConnection
 ) -> None:
     async with other.transaction():
         await other.execute(CHANGE, send_id, "QUEUED", "SUBMITTING", 10)
@@ -137,7 +135,7 @@ async def test_the_audit_finds_a_wrong_counter(send_id: UUID) -> None:
 
 
 async def test_sends_of_before_are_counted_while_their_messages_change(
-    send_id: UUID, other: Witness
+    send_id: UUID, other: OtherConnection
 ) -> None:
     await worlds.execute(CHANGE, send_id, "QUEUED", "SENT", 10)
     # As if the counters had been added now.

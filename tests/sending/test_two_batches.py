@@ -17,6 +17,7 @@ from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Ref
 from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend
 from tests import worlds
+from tests.databases import connection_to
 from tests.ledger.line import Line, Moment
 from tests.ledger.sends import accepting, charges, count_of, keyed, sent
 
@@ -71,12 +72,10 @@ class Gate:
 async def gate(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
     """A closed gate in a database of its own. Batches wait for locks without a limit."""
     monkeypatch.setattr(accept_module, "LOCK_WAIT_SECONDS", NEVER_SECONDS)
-    async with worlds.connected(database_url):
+    async with worlds.connected(database_url), connection_to(database_url) as elsewhere:
         await worlds.execute(GATE)
-        elsewhere = await asyncpg.connect(database_url)
         await elsewhere.execute("SELECT pg_advisory_lock(1)")
         yield Gate(elsewhere)
-        await elsewhere.close()
 
 
 @asynccontextmanager
