@@ -182,7 +182,7 @@ def returns_its_id(_: BinaryIO) -> Steps[None]:
     yield os.getpid()
 
 
-def test_a_child_whose_parent_was_killed_ends_without_a_word() -> None:
+def test_a_child_whose_parent_was_killed_ends_silently() -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "domain.child", "0"],
         stdin=subprocess.PIPE,

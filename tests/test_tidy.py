@@ -88,7 +88,7 @@ def files_are_short(source: Source) -> Iterator[str]:
     """Most files have fewer than 300 lines, none more than 400; migrations grow as they must."""
     lines = len(source.text.splitlines())
     if lines > LONGEST_FILE and not source.is_migration:
-        yield f"1: {lines} lines: a second purpose has moved in"
+        yield f"1: {lines} lines: split the file"
 
 
 def modules_say_their_purpose(source: Source) -> Iterator[str]:
@@ -101,7 +101,7 @@ def modules_say_their_purpose(source: Source) -> Iterator[str]:
 def packages_are_empty(source: Source) -> Iterator[str]:
     """Importing a package does nothing: each name has one address."""
     if source.path.endswith("/__init__.py") and source.text.strip():
-        yield "1: __init__.py is to be empty"
+        yield "1: __init__.py must be empty"
 
 
 def names_say_something(source: Source) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What tests of handing over share."""
+"""Fixtures of the dispatch tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests import worlds
 
 @pytest.fixture
 async def connected(database_url: str) -> AsyncIterator[str]:
-    """This program is connected to a database of the test's own. Its address."""
+    """The address of the database of the test, which this process is connected to."""
     async with worlds.connected(database_url):
         yield database_url

@@ -1,4 +1,4 @@
-"""What tests of dispatch share: a scripted provider, and short settings."""
+"""Shared by the tests of dispatch: a scripted provider, and short settings."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ Answer = Callable[[Outgoing], Awaitable[Outcome]]
 
 
 async def accepts(message: Outgoing) -> Outcome:
-    """Every message is taken; the reference says to whom."""
+    """Every message is accepted. The reference names its recipient."""
     return Accepted(f"ref {message.number}")
 
 
 @dataclass
 class Scripted:
-    """A provider in this program: `answer` says what becomes of each message.
+    """A provider in this program: `answer` returns the outcome of each message.
 
     `calls`: the messages of each call, in the order in which the calls began.
     """
@@ -58,7 +58,7 @@ class Scripted:
 
     @property
     def seen(self) -> list[str]:
-        """The numbers of all messages that it was called for."""
+        """The numbers of all messages that it was called with."""
         return [message.number for call in self.calls for message in call]
 
     async def send(self, message: Outgoing) -> Outcome:
@@ -101,7 +101,7 @@ class Opened:
 async def dispatching(
     providers: Providers, *, rules: DispatchRules = QUICK, observer: Observer | None = None
 ) -> AsyncIterator[DispatchRunner]:
-    """DispatchRunner at work, as one program has them."""
+    """A DispatchRunner that runs while the block does, as in one program."""
     dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)
     dispatchers.start()
     try:
@@ -113,7 +113,7 @@ async def dispatching(
 async def marked(
     pool: worlds.Pool, *, rules: DispatchRules = QUICK, batch: int = 100
 ) -> Sequence[Call]:
-    """All that is due, marked as a dispatcher would; its calls are not begun."""
+    """Marks all that is due, as a dispatcher does. Returns the calls, which are not made."""
     await store.release_scheduled(most=1_000)
     context = ClaimContext(store, Observer(), rules, pool.id, new_id())
     turns = Turns(rules.calls_at_once)
@@ -126,7 +126,7 @@ async def marked(
 async def answered(
     pool: worlds.Pool, call: Call, *outcomes: Outcome, is_probe: bool = False
 ) -> None:
-    """The call has ended with these outcomes, one for all or one a message, and is recorded."""
+    """Records the outcomes of a call: one for all messages, or one for each."""
     each = outcomes if len(outcomes) > 1 else outcomes * len(call.messages)
     by_message = {message.id: one for message, one in zip(call.messages, each, strict=True)}
     ended = EndedCall(call.attempt_id, by_message, is_probe=is_probe)
@@ -134,7 +134,7 @@ async def answered(
 
 
 async def lease_passes(call: Call) -> None:
-    """The lease of the call's messages is over, and the sweep has seen it."""
+    """Ends the lease of the call's messages, and sweeps."""
     await worlds.execute(
         "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s' WHERE id = $1",
         call.attempt_id,

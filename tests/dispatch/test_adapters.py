@@ -1,4 +1,4 @@
-"""An adapter that breaks its contract: what it was called for is UNKNOWN, and never sent again."""
+"""An adapter breaks its contract: its messages are UNKNOWN, and never sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database goes away in the middle of it: nothing is called for twice, no answer is lost."""
+"""Outages of the database: no message is submitted twice, and no answer is lost."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def all_sent() -> bool:
 
 @pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
-async def test_a_mark_whose_commit_is_not_known_is_taken_back_and_nothing_leaves_twice(
+async def test_a_mark_whose_commit_is_not_known_is_undone_and_nothing_is_submitted_twice(
     keeps: bool,
 ) -> None:
     pool = await worlds.add_pool()

@@ -1,4 +1,4 @@
-"""What retries for ever keeps retrying after thousands of failures, with a bounded pause."""
+"""Loops that retry for ever still do after thousands of failures, with a bounded pause."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_loop_continues_after_thousands_of_failures(failure: type[BaseExceptio
     assert pauses_between(tried_at)[-1] == pytest.approx(LONGEST_PAUSE_SECONDS)
 
 
-def test_a_step_during_a_suspension_is_not_followed_by_a_rest_of_minutes(
+def test_a_step_during_a_suspension_is_not_followed_by_a_pause_of_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loops, "now_seconds", lambda: asyncio.get_running_loop().time())

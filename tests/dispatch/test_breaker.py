@@ -1,4 +1,4 @@
-"""The circuit breaker opens, tries gently, and closes."""
+"""The circuit breaker opens, lets one call try, and closes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_call_that_was_not_made_is_not_counted(breaker: Breaker, clock: Clock)
     assert not breaker.is_open
     fail(breaker, 1)
     clock.seconds = 2
-    breaker.not_made(was_try=breaker.started())  # nor does it end the turn to try
+    breaker.not_made(was_try=breaker.started())  # It does not end the try either.
     assert breaker.is_open
     assert breaker.allowance == 1
 
@@ -113,7 +113,7 @@ def test_a_clear_answer_of_an_earlier_call_closes_it(breaker: Breaker) -> None:
     assert breaker.allowance == inf
 
 
-def test_it_rests_as_long_as_the_provider_asked(breaker: Breaker, clock: Clock) -> None:
+def test_it_stays_open_as_long_as_the_provider_asked(breaker: Breaker, clock: Clock) -> None:
     breaker.pause(7)
     breaker.pause(3)
     assert (breaker.allowance, breaker.wait_seconds) == (0, 7)

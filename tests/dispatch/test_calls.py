@@ -1,4 +1,4 @@
-"""Which messages leave together: one tenant, one send, one batch."""
+"""Which messages are in one call: those of one tenant and one send, up to a batch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_messages_of_two_sends_never_leave_together() -> None:
     assert ids(group(picked, batch=9, most_calls=9)) == [[1, 3], [2]]
 
 
-def test_a_message_that_is_to_go_alone_does() -> None:
+def test_a_message_that_must_be_sent_alone_is_alone_in_its_call() -> None:
     picked = [queued(1), queued(2, alone=True), queued(3)]
     assert ids(group(picked, batch=9, most_calls=9)) == [[1, 3], [2]]
 

@@ -1,4 +1,4 @@
-"""Calling a send back: what is QUEUED, exactly its charge, and only once."""
+"""Cancelling a send refunds exactly its QUEUED messages, and only once."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_messages_that_wait_after_a_refusal_are_refunded_from_outside_in_e
     assert refund["source_id"] is None
 
 
-async def test_a_schools_send_is_refunded_to_its_own_account() -> None:
+async def test_a_send_of_a_school_is_refunded_to_its_own_account() -> None:
     school = await worlds.add_school(held=1_000, price=50)
     send = await worlds.accept(school, 3)
     assert await cancelled(school.actor, send.id) == 3
@@ -139,7 +139,7 @@ async def test_a_cancel_that_races_with_claims_refunds_exactly_what_never_left()
     await worlds.assert_audit_holds()
 
 
-async def test_all_who_cancel_at_once_get_the_same_send_and_one_refund() -> None:
+async def test_cancelling_several_times_at_once_refunds_once() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)
     send = await worlds.accept(client, 50)

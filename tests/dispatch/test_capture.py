@@ -75,7 +75,7 @@ async def test_a_large_send_is_captured_in_parts(monkeypatch: pytest.MonkeyPatch
     assert await worlds.fetch("SELECT 1 FROM send WHERE NOT captured") == []
 
 
-async def test_captures_of_the_same_numbers_at_once_wait_in_line_and_not_in_a_circle() -> None:
+async def test_captures_of_the_same_numbers_at_once_do_not_deadlock() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     numbers = worlds.generated_numbers(9)

@@ -1,4 +1,4 @@
-"""The database's clock goes back: what it has dated ahead waits no longer than it was to."""
+"""The clock of the database goes back: nothing that has a later time waits longer than before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SECONDS_LEFT = "SELECT extract(epoch FROM {} - clock_timestamp())::float8 AS sec
 
 
 async def set_back() -> None:
-    """An hour has to pass again."""
+    """Makes the rows as they are after the clock went back by an hour."""
     for statement in SET_BACK:
         await worlds.execute(statement)
 
@@ -92,7 +92,7 @@ async def all_sent(count: int) -> bool:
 
 @dataclass
 class Moved:
-    """The real store, by a clock that can be moved."""
+    """The real store, with a clock that a test can move."""
 
     ahead_seconds: float = 0.0
 
@@ -112,7 +112,7 @@ class Moved:
 
 @dataclass
 class Steady:
-    """A clock that a test sets; no row has its time."""
+    """A clock that a test sets. No row has a time of it."""
 
     moves: list[float]
     corrected: list[float] = field(default_factory=list)
@@ -148,7 +148,7 @@ async def test_times_are_corrected_only_if_the_clock_went_back(
     while clock.moves:
         await watch.look()
         clock.moves.pop(0)
-    assert clock.corrected == corrected, "the first look is always one: who knows what was before"
+    assert clock.corrected == corrected, "the first look always corrects"
 
 
 async def test_a_late_commit_of_an_earlier_transaction_is_found_too() -> None:
@@ -160,7 +160,7 @@ async def test_a_late_commit_of_an_earlier_transaction_is_found_too() -> None:
 
 
 @pytest.mark.usefixtures("connected")
-async def test_a_message_that_is_to_wait_waits_as_long_as_it_was_to() -> None:
+async def test_a_message_that_waits_does_not_wait_longer() -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool))
     (call,) = await marked(pool)
@@ -198,7 +198,7 @@ async def test_neither_pace_nor_pause_nor_reading_lasts_an_hour_more() -> None:
 
 
 @pytest.mark.usefixtures("connected")
-async def test_a_reading_that_is_being_taken_goes_on() -> None:
+async def test_a_reading_that_is_under_way_continues() -> None:
     await worlds.add_pool()
     await worlds.execute(
         "UPDATE provider_account SET reading_until = clock_timestamp() + interval '50 s'"
@@ -331,6 +331,6 @@ WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
 
 @pytest.mark.usefixtures("connected")
 async def test_each_time_is_corrected_or_nothing_waits_for_it() -> None:
-    """A new column belongs into one of the two lists."""
+    """Add a new column to one of the two lists."""
     stored = {row["time"] for row in await worlds.fetch(TIMES)}
     assert stored == {*CORRECTED.split(), *NOT_WAITED_FOR.split()}

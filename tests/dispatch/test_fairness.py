@@ -1,4 +1,4 @@
-"""Whose turn it is: replies, singles, bulk; tenant by tenant; and nobody starves."""
+"""Whose messages are next: replies, singles, then bulk. Tenants take turns, and all are served."""
 
 from __future__ import annotations
 

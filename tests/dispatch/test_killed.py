@@ -1,4 +1,4 @@
-"""kill -9 of a dispatcher at every stage: the simulator's log says what was taken, how often."""
+"""kill -9 of a dispatcher at every stage. The simulator's log shows what it accepted, how often."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ async def queue_up() -> worlds.Tenant:
 
 
 async def settles(client: worlds.Tenant, simulator: Simulated) -> dict[str, int]:
-    """Another dispatcher takes over; the statuses when all is settled, checked with the witness."""
+    """Another dispatcher takes over. Returns the final statuses, checked with the provider's
+    log."""
 
     async def is_settled() -> bool:
         return set(await worlds.statuses()) <= {"SENT", "UNKNOWN"}
@@ -39,19 +40,19 @@ async def settles(client: worlds.Tenant, simulator: Simulated) -> dict[str, int]
         await eventually(is_settled, seconds=QUICK.lease_seconds + 30)
     assert time.monotonic() - began < QUICK.lease_seconds + 5
     taken = Counter(await simulator.took())
-    assert not taken or max(taken.values()) == 1, "no message is taken twice"
+    assert not taken or max(taken.values()) == 1, "no message is accepted twice"
     rows = await worlds.fetch("SELECT number, status FROM message")
     sent = {row["number"] for row in rows if row["status"] == "SENT"}
-    assert sent <= set(taken), "what is SENT was taken"
+    assert sent <= set(taken), "what is SENT was accepted"
     unknown = {row["number"] for row in rows if row["status"] == "UNKNOWN"}
-    assert set(taken) - sent <= unknown, "what was taken is SENT or in doubt"
+    assert set(taken) - sent <= unknown, "what was accepted is SENT or UNKNOWN"
     assert await worlds.held(client.account_id) == 1_000 - SINGLES - BULK
     await worlds.assert_audit_holds()
     return await worlds.statuses()
 
 
 @pytest.mark.parametrize("stage", list(Stage))
-async def test_a_dispatcher_killed_at_any_stage_hands_nothing_over_twice_and_loses_nothing(
+async def test_a_dispatcher_killed_at_any_stage_submits_nothing_twice_and_loses_nothing(
     connected: str, stage: Stage
 ) -> None:
     client = await queue_up()
@@ -70,7 +71,7 @@ async def test_a_dispatcher_killed_at_any_stage_hands_nothing_over_twice_and_los
         assert statuses["UNKNOWN"] >= taken_before > 0
 
 
-async def test_a_dispatcher_killed_after_the_provider_took_the_messages_leaves_them_in_doubt(
+async def test_a_dispatcher_killed_after_the_provider_accepted_leaves_the_messages_unknown(
     connected: str,
 ) -> None:
     client = await queue_up()

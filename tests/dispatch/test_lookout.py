@@ -85,7 +85,7 @@ async def test_claims_continue_for_a_moment_after_a_quick_look(
     assert queue.looks[2:] == [URGENT, URGENT, {BULK}]
 
 
-async def test_when_all_that_a_quick_look_has_found_are_served_the_next_is_made_at_once(
+async def test_when_all_tenants_of_a_quick_look_are_served_the_next_look_is_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)

@@ -1,4 +1,4 @@
-"""Each outcome of a call, end to end: real HTTP, and the simulator's log as the witness."""
+"""Each outcome of a call, over real HTTP and checked with the simulator's log."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_whatever_is_not_clear_is_unknown_stays_charged_and_is_never_sent_
         await it.simulator.control("fault", kind=kind, times=1)
         await worlds.accept(it.client, numbers=[PLAIN])
         await it.ends(UNKNOWN=1)
-        # What is sent afterwards is handed over; what is in doubt is not.
+        # Later messages are submitted. The UNKNOWN ones are not.
         await worlds.accept(it.client, numbers=[OTHER])
         await it.ends(UNKNOWN=1, SENT=1)
         assert await it.simulator.took() == [PLAIN] * taken + [OTHER]

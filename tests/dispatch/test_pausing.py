@@ -51,7 +51,7 @@ class Reports(Observer):
 
 @dataclass
 class Moody:
-    """Answers with the mood of the moment."""
+    """Returns the outcome that is set."""
 
     mood: Outcome
 
@@ -82,7 +82,7 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_goes_on()
         mood.mood = Accepted("ref")
         await eventually(all_sent)
     assert delivered.delivered[1:] == ["resumed"]
-    assert len(provider.seen) < 20 + 12, "nobody ran against a closed door"
+    assert len(provider.seen) < 20 + 12, "no call was made during the pause"
     assert await worlds.held(client.account_id) == 1_000 - 20
     await worlds.assert_audit_holds()
 
@@ -125,7 +125,7 @@ async def test_a_probe_that_is_answered_ends_the_pause(outcome: Outcome, paused:
     assert account["paused"] is paused
 
 
-async def test_an_answer_that_is_no_probes_does_not_end_the_pause() -> None:
+async def test_the_answer_to_a_call_that_is_no_probe_does_not_end_the_pause() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, 2)
@@ -142,7 +142,7 @@ async def _probe(pool: worlds.Pool) -> Sequence[Call]:
     return (await claim_probe(context, Turns(4), waiting)).calls
 
 
-async def test_after_a_day_of_pause_what_waits_behind_it_is_given_up_too() -> None:
+async def test_messages_that_wait_for_a_paused_account_are_given_up_after_a_day() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)
     rules = replace(QUICK, give_up_seconds=1.0, probe_first_seconds=30, probe_longest_seconds=60)

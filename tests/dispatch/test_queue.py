@@ -1,4 +1,4 @@
-"""The queue in SQL: who waits, in which order, and that two who pick never pick the same."""
+"""The queue in SQL: which messages are picked, in which order, and never by two at once."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_a_message_carries_its_own_text_or_that_of_its_send() -> None:
     assert [message.text for message in picked] == ["the same", "the same", "one", "two"]
 
 
-async def test_two_who_pick_at_once_never_pick_the_same() -> None:
+async def test_two_picks_at_once_never_take_the_same_message() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, 20)
@@ -159,7 +159,7 @@ async def test_two_who_pick_at_once_never_pick_the_same() -> None:
 async def _picked(
     pool: worlds.Pool, quotas: list[Quota], picked: asyncio.Event, left: asyncio.Event
 ) -> set[UUID]:
-    """What was picked in a transaction that ends when it is to be left."""
+    """What is picked in a transaction that stays open until `left` is set."""
     async with store.transaction() as tx:
         ids = {each.id for each in await store.pick_messages(tx, pool.id, quotas)}
         picked.set()
@@ -241,7 +241,7 @@ async def test_rate_limits_are_taken_one_after_another() -> None:
 
 
 async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Event) -> int:
-    """Messages that were let through in a transaction that ends when it is to be left."""
+    """Messages that the rate allows, in a transaction that stays open until `left` is set."""
     async with store.transaction() as tx:
         allowance = await store.lock_rate(tx, pool.id, 1)
         if allowance.messages:
@@ -251,7 +251,7 @@ async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Eve
     return allowance.messages
 
 
-async def test_finding_who_waits_costs_a_probe_a_tenant_not_a_look_at_every_message() -> None:
+async def test_finding_who_waits_reads_a_row_for_each_tenant_and_not_for_each_message() -> None:
     pool = await worlds.add_pool()
     tenants = [await worlds.add_client(pool, held=2_000) for _ in range(3)]
     for tenant in tenants:

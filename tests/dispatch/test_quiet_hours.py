@@ -60,7 +60,7 @@ async def accepted(
 
 
 async def sent_now(tenant: worlds.Tenant) -> set[str]:
-    """Marks what is due and has it accepted. Returns the numbers."""
+    """Marks what is due, and records that it was accepted. Returns the numbers."""
     calls = await marked(tenant.pool)
     for call in calls:
         await answered(tenant.pool, call, Accepted("ref"))

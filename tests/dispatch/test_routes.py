@@ -287,7 +287,7 @@ async def test_messages_do_not_wait_for_an_account_that_cannot_send(outcome: Out
 async def test_no_message_leaves_twice_if_a_dispatcher_is_killed_during_a_fallback(
     connected: str, stage: Stage
 ) -> None:
-    """The logs of both accounts are the witness: each number is taken once, by one of them."""
+    """The logs of both accounts show that each number is accepted once, by one of them."""
     world = await a_world(price=1)
     await worlds.open_with(world.client.account_id, 100)
     numbers = worlds.generated_numbers(90)
@@ -316,9 +316,9 @@ async def test_no_message_leaves_twice_if_a_dispatcher_is_killed_during_a_fallba
         fallen_back = await second.took()
         taken = Counter([*await first.took(), *fallen_back])
     assert fallen_back, "the fallback was used"
-    assert max(taken.values()) == 1, "no message is taken twice"
+    assert max(taken.values()) == 1, "no message is accepted twice"
     rows = await worlds.fetch("SELECT number, status FROM message")
     unknown = {row["number"] for row in rows if row["status"] == "UNKNOWN"}
-    assert set(numbers) - unknown <= set(taken) <= set(numbers), "what is SENT was taken"
+    assert set(numbers) - unknown <= set(taken) <= set(numbers), "what is SENT was accepted"
     assert await world.held() == 60
     await worlds.assert_audit_holds()

@@ -60,7 +60,7 @@ async def corrected() -> None:
 
 
 async def sent_now(tenant: worlds.Tenant) -> int:
-    """Marks what is due and has it accepted. Returns the number of messages."""
+    """Marks what is due, and records that it was accepted. Returns the number of messages."""
     calls = await marked(tenant.pool)
     for call in calls:
         await answered(tenant.pool, call, Accepted("ref"))
@@ -126,7 +126,7 @@ async def test_a_clock_that_goes_back_makes_no_message_due_before_its_time(
     assert await worlds.fetch("SELECT due_at, send_at FROM message") == [before]
 
 
-async def test_a_retry_that_was_dated_ahead_waits_no_hour_more(tenant: worlds.Tenant) -> None:
+async def test_a_retry_waits_no_longer_after_the_clock_went_back(tenant: worlds.Tenant) -> None:
     await scheduled(tenant, HOUR)
     await clock_moves(HOUR + timedelta(seconds=1))
     [call] = await marked(tenant.pool)

@@ -1,4 +1,4 @@
-"""Settling over a real database: sweep against late answer, refunds around a reading, doubts."""
+"""Sweeps, late answers, refunds before and after a reading, and UNKNOWN messages."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ async def test_an_owned_account_is_refunded_for_an_attempt_of_this_epoch() -> No
 
 
 @pytest.mark.parametrize(("taken", "status", "held"), [(True, "SENT", 9), (False, "REJECTED", 10)])
-async def test_a_person_ends_a_doubt_and_the_note_is_kept(
+async def test_an_admin_settles_an_unknown_message_and_the_note_is_kept(
     taken: bool, status: str, held: int
 ) -> None:
     pool = await worlds.add_pool()
@@ -242,7 +242,7 @@ async def test_the_other_messages_of_the_call_stay_in_doubt() -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_only_an_admin_ends_a_doubt_and_only_one_there_is() -> None:
+async def test_only_an_admin_settles_and_only_an_unknown_message() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client)
@@ -260,7 +260,7 @@ async def test_only_an_admin_ends_a_doubt_and_only_one_there_is() -> None:
 
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 1_001, "nul \x00"])
-async def test_a_person_has_to_say_why(note: str) -> None:
+async def test_settling_needs_a_note(note: str) -> None:
     with pytest.raises(InvalidInput, match="`note` is required"):
         await settle_unknown(store, worlds.ADMIN, new_id(), taken=True, note=note)
 

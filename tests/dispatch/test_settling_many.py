@@ -209,7 +209,7 @@ async def test_settling_many_is_refused_without_the_right_a_filter_or_a_note(
 
 
 class People:
-    """Knows an admin and a client by their words."""
+    """Knows an admin and a client by their names."""
 
     def __init__(self, client: worlds.Tenant) -> None:
         self.actors = {"admin": worlds.ADMIN, "client": client.actor}
@@ -222,7 +222,7 @@ class People:
 
 @asynccontextmanager
 async def exporting(client: worlds.Tenant) -> AsyncIterator[Any]:
-    """Asks for the file: by the word for a person, with a query."""
+    """Asks for the file as the user with this name, with a query."""
     async with running_server(routes=Exports(store, People(client)).routes()) as made:
 
         async def ask(who: str | None, query: str = "") -> Any:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 @dataclass
 class Slow:
-    """Takes every message, a while after it was asked. `at`: when each was asked for."""
+    """Accepts every message after a while. `at`: when each call began."""
 
     seconds: float
     at: list[tuple[float, str]] = field(default_factory=list)
@@ -53,7 +53,7 @@ def all_in(*statuses: str) -> Callable[[], Awaitable[bool]]:
     return is_so
 
 
-async def test_two_programs_on_one_queue_never_hand_a_message_over_twice(connected: str) -> None:
+async def test_two_programs_on_one_queue_never_submit_a_message_twice(connected: str) -> None:
     pool = await worlds.add_pool()
     clients = [await worlds.add_client(pool) for _ in range(3)]
     numbers = worlds.generated_numbers(360)

@@ -181,7 +181,7 @@ def test_a_command_joins_the_running_database_and_proves_the_ledger(program: Pro
     assert httpx.get(f"{program.address}/readyz").status_code == 200
 
 
-def test_a_second_up_in_the_same_directory_says_that_one_is_at_work(program: Program) -> None:
+def test_a_second_up_in_the_same_directory_says_that_one_is_running(program: Program) -> None:
     second = run("up", "--data", str(program.directory), "--port", "0")
     assert second.returncode == 1
     assert second.stderr.startswith("Another `ibiki up` runs in ")

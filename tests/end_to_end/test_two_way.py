@@ -110,7 +110,7 @@ def test_a_phone_that_says_stop_is_not_written_to_any_more(client: Api) -> None:
     assert refused["__typename"] == "NoValidRecipients"
 
 
-def test_no_event_that_was_answered_is_lost_by_kill_9(installation: Path) -> None:
+def test_no_acknowledged_event_is_lost_by_kill_9(installation: Path) -> None:
     """Kills the program while events arrive: each acknowledged one is routed once afterwards."""
     with copy_of(installation) as directory:
         with up(directory) as program:

@@ -186,7 +186,9 @@ async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_rep
     assert len(await deliveries()) == 1
 
 
-async def test_what_was_finished_before_the_endpoint_is_not_reported(world: HookWorld) -> None:
+async def test_a_send_that_finished_before_the_endpoint_existed_is_not_reported(
+    world: HookWorld,
+) -> None:
     send = await worlds.accept(world.tenant)
     [message_id] = await message_ids(send.id)
     await change_status(message_id, "SUBMITTING", "SENT")

@@ -25,7 +25,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Far:
-    """The other end: how many connections it got, and what it read."""
+    """The receiver: how many connections it got, and what it read."""
 
     def __init__(self) -> None:
         self.port = 0

@@ -113,7 +113,7 @@ def test_an_empty_database_is_reported(
     assert ended == Ended(1, "The database is empty. Run `ibiki migrate` first.")
 
 
-def test_what_a_server_says_is_not_taken_for_silence(
+def test_an_error_of_a_server_is_not_reported_as_no_answer(
     ibiki: Ibiki,
     database_server: EmbeddedDatabase,
     tmp_path: Path,

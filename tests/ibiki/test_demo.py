@@ -47,7 +47,7 @@ async def test_a_second_start_changes_nothing(app: App, tmp_path: Path) -> None:
     assert await worlds.fetch("SELECT id FROM transfer") == transfers
 
 
-async def test_where_the_provider_cannot_be_read_the_units_come_from_outside(
+async def test_if_the_provider_cannot_be_read_the_units_come_from_outside(
     app: App, tmp_path: Path
 ) -> None:
     app.upstream.balance_word = None
@@ -60,7 +60,7 @@ async def test_where_the_provider_cannot_be_read_the_units_come_from_outside(
     await worlds.assert_audit_holds()
 
 
-async def test_a_start_leaves_alone_who_was_disabled_and_what_was_renamed(
+async def test_a_start_does_not_change_disabled_users_and_renamed_objects(
     app: App, tmp_path: Path
 ) -> None:
     await write(app, tmp_path)

@@ -73,7 +73,7 @@ def test_a_draft_that_was_left_by_a_killed_program_is_no_key(tmp_path: Path) -> 
     assert not (tmp_path / "secret-key.new").exists()
 
 
-def test_where_no_key_can_be_kept_the_fix_is_named(
+def test_if_no_key_can_be_stored_the_error_names_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SECRET_KEY", raising=False)

@@ -245,7 +245,7 @@ def test_settings_that_go_together_are_taken(
     load(tmp_path)
 
 
-def test_a_command_says_everything_at_once_in_plain_words_and_ends_with_2(tmp_path: Path) -> None:
+def test_a_command_reports_all_wrong_settings_at_once_and_exits_with_2(tmp_path: Path) -> None:
     ran = subprocess.run(
         [
             sys.executable,
@@ -298,7 +298,7 @@ def test_no_secret_shows_in_what_is_printed_of_the_settings(
         ("brand_nam", "BRAND_NAME"),
     ],
 )
-def test_a_misspelt_setting_is_said_and_ends_nothing(
+def test_a_misspelt_setting_is_reported_and_does_not_end_the_program(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

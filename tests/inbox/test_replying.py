@@ -287,7 +287,7 @@ async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_s
 @pytest.mark.parametrize(
     "change", ["DELETE FROM webhook_event", "UPDATE provider_account SET provider = 'simulated'"]
 )
-async def test_a_message_of_the_same_provider_or_of_none_that_is_known_is_answered_as_ever(
+async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
     app: App, change: str
 ) -> None:
     talk, _ = await hear(app, modem="m1", port="2")

@@ -42,7 +42,7 @@ def test_a_sender_is_read(given: str | None, expected: Sender) -> None:
 
 
 @given(st.text(max_size=200))
-def test_a_name_is_one_line_and_never_looks_like_a_number(given: str) -> None:
+def test_a_name_has_one_line_and_never_looks_like_a_number(given: str) -> None:
     sender = read_sender(Normaliser(), given)
     assert not is_answerable(sender.name)
     assert len(sender.name) <= LONGEST_NAME

@@ -1,4 +1,4 @@
-"""One of the processes of the hammer: `python -m tests.ledger.hammerer URL SEED TASKS STEPS`.
+"""One of the processes of test_hammer: `python -m tests.ledger.hammerer URL SEED TASKS STEPS`.
 
 Reads the world from its input, and does everything that a process can do to the ledger, at once and
 in any order. Prints each acknowledgement as soon as it has it. Exits with 1 if something is neither
@@ -54,7 +54,7 @@ class Hammerer:
     own: list[tuple[worlds.Tenant, UUID]] = field(default_factory=list)
 
     async def strike(self) -> None:
-        """Does one thing, chosen at random."""
+        """Does one operation, chosen at random."""
         act = self.random.choice(self._acts)
         await act()
 

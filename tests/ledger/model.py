@@ -1,7 +1,7 @@
 """A simple model of the ledger: plain dicts, one operation at a time.
 
-It knows nothing of batches, locks, keys in progress, epochs of rows or SQL. Whatever the program
-does at any speed has to end as this does.
+It knows nothing of batches, locks, keys in progress, epochs of rows or SQL. The program must end in
+the same state, at any speed.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ CALM = PoolSigns(added_at=NOW - 1000 * HOUR, read_at=NOW - HOUR)
         ),
     ],
 )
-def test_signs_raise_alarms(
+def test_the_figures_of_an_account_raise_alarms(
     signs: dict[str, Any], remaining: int, expected: list[tuple[AlarmKind, datetime, int]]
 ) -> None:
     found = alarms_of(replace(CALM, **signs), remaining=remaining, unit="credit", now=NOW)
@@ -165,7 +165,7 @@ async def test_the_state_needs_a_sync_until_reconcile_has_corrected_a_difference
     world: World,
 ) -> None:
     await send_charged(world.client, 10, 4)
-    assert (await platform(world.pool)).state is SyncState.IN_SYNC, "nobody knows yet"
+    assert (await platform(world.pool)).state is SyncState.IN_SYNC, "it is not known yet"
     await reconcile(store, await new_reconciliation(store, dry_run=True))
     found = (await alarms(world.pool))[AlarmKind.NEEDS_SYNC]
     assert (found.count, (await platform(world.pool)).state) == (1, SyncState.NEEDS_SYNC)

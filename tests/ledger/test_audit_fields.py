@@ -56,13 +56,13 @@ async def test_an_audit_runs_in_the_background_and_its_result_is_kept(app: App) 
     ]
 
 
-async def test_the_first_question_runs_the_first_audit(app: App) -> None:
+async def test_the_first_query_runs_the_first_audit(app: App) -> None:
     await worlds.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
     found = await app.answer("admin", LAST)
     assert (found["state"], found["holds"]) == ("FINISHED", False)
 
 
-async def test_a_question_during_the_first_audit_is_answered_with_its_result(
+async def test_a_query_during_the_first_audit_is_answered_with_its_result(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("domain.ledger.audit.FIRST_AUDIT_SECONDS", 0.2)

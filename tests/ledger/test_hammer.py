@@ -1,4 +1,4 @@
-"""Several processes at full speed: in every snapshot, and after a kill, the ledger is whole."""
+"""Several processes at full speed: the ledger is whole in every snapshot, and after a kill."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Struck:
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self) -> None:
-        """Reads until the process ends; a line that was cut off says nothing."""
+        """Reads until the process ends; an incomplete last line is ignored."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             with suppress(orjson.JSONDecodeError):
@@ -79,7 +79,7 @@ class Struck:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("killed", [False, True])
-async def test_under_the_hammer_every_snapshot_is_whole_and_what_is_acknowledged_is_there(
+async def test_under_load_every_snapshot_is_whole_and_what_is_acknowledged_is_stored(
     new_database_url: str, database_server: EmbeddedDatabase, killed: bool
 ) -> None:
     async with worlds.connected(new_database_url):
@@ -97,7 +97,7 @@ async def test_under_the_hammer_every_snapshot_is_whole_and_what_is_acknowledged
         await _all_is_there([each for one in struck for each in one.acknowledged])
         await worlds.assert_audit_holds()
         statuses = await worlds.statuses()
-        assert {"SENT", "REJECTED", "CANCELLED"} <= statuses.keys(), "the hammer struck too little"
+        assert {"SENT", "REJECTED", "CANCELLED"} <= statuses.keys(), "too few operations were done"
         assert await _deadlocks(new_database_url) == 0
 
 
@@ -111,7 +111,7 @@ async def _world() -> list[worlds.Tenant]:
 
 @asynccontextmanager
 async def _hammering(url: str, clients: list[worlds.Tenant]) -> AsyncIterator[list[Struck]]:
-    """Processes at it, and nobody left in the end."""
+    """Runs the processes while the block does. In the end, none is left."""
     numbers = [str(each) for each in (TASKS, STEPS)]
     struck = [
         Struck(
@@ -139,7 +139,7 @@ async def _hammering(url: str, clients: list[worlds.Tenant]) -> AsyncIterator[li
 
 @asynccontextmanager
 async def _reading(url: str) -> AsyncIterator[list[str]]:
-    """Snapshot after snapshot is looked at meanwhile; what is yielded fills with what was seen."""
+    """Checks one snapshot after another. Yields the list of the checks that were made."""
     looks: list[str] = []
     stopping = asyncio.Event()
 

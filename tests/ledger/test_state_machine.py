@@ -167,7 +167,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(whom=CLIENTS, there=st.booleans(), emptied=st.booleans())
     def move_a_client_to_a_pool(self, whom: int, there: bool, emptied: bool) -> None:
-        """`emptied`: what keeps it there is taken away first, as an operator does."""
+        """`emptied`: what prevents the move is removed first, as an operator does."""
         client, pool = f"c{whom}", OTHER_POOL if there else POOL
         if emptied:
             self.move_a_client(whom, None)
@@ -203,7 +203,8 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: self.model.places(QUEUED))
     @rule(pool=POOLS, reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
     def hand_over(self, pool: str, reading: int | None, outcomes: list[str] | None) -> None:
-        """All that is queued; perhaps a reading comes in between, perhaps the answers at once."""
+        """Submits all that is queued. A reading may come in between, and answers may come at
+        once."""
         self.run(self.installation.all_is_due(pool))
         first_new = len(self.calls)
         for call in self.run(marked(self.installation.pools[pool])):

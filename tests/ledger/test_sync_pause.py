@@ -106,7 +106,7 @@ async def test_two_syncs_at_once_read_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("stage", ["waiting for a call", "reading", "writing"])
-async def test_a_caller_that_goes_away_in_the_middle_leaves_no_pause(
+async def test_a_sync_that_is_cancelled_leaves_no_pause(
     stage: str, worker_database_url: str
 ) -> None:
     pool = await worlds.add_pool(default=False)
@@ -203,7 +203,7 @@ async def test_a_sync_during_a_long_sync_says_so() -> None:
     await _until_paused(pool)
     with pytest.raises(ProviderUnavailable, match="in progress"):
         await synced(pool, upstream, rules=SHORT)
-    assert await is_paused(pool), "the first one's pause is the first one's"
+    assert await is_paused(pool), "the second sync must not lift the pause of the first"
     go_on.set()
     assert (await first).change == 100
 

@@ -1,8 +1,8 @@
 """In the end a pool equals its provider's balance, however readings fell between charges.
 
 The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
-reading yet, and what was handed over before a reading is refunded within the pool. The witness is
-the provider: its balance falls when it takes a message, even if the answer is lost.
+reading yet, and what was handed over before a reading is refunded within the pool. The provider's
+balance decides: it falls when the provider accepts a message, even if the answer is lost.
 """
 
 from __future__ import annotations

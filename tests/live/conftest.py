@@ -1,4 +1,4 @@
-"""People in a database, and a live server that they can ask."""
+"""Users in a database, and a live server for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live server without a database: one figure to watch, and people who may."""
+"""A live server without a database: one balance to watch, and users who may."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Figures(FakeStore):
     reads: int = 0
 
     async def read_balances(self, view: BalanceView) -> Balances:
-        """What everybody sees."""
+        """The balance, the same for all users."""
         self.reads += 1
         self._fail()
         account = AccountBalance(ACCOUNT_ID, self.unit, self.balance, None, 1)
@@ -41,7 +41,7 @@ class Figures(FakeStore):
 
 @dataclass
 class Quiet:
-    """The server, and what a test may turn."""
+    """The server, and the parts that a test may change."""
 
     server: Server
     store: Figures
@@ -60,7 +60,7 @@ def somebody(role: Role = Role.CLIENT) -> Actor:
 
 @asynccontextmanager
 async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
-    """Such a server; `good`, `other` and `admin` may sign in."""
+    """Runs such a server. `good`, `other` and `admin` may sign in."""
     store = Figures(balance=balance)
     actors = {"good": somebody(), "other": somebody(), "admin": actor_with(Role.ADMIN)}
     authenticator = FakeAuthenticator(actors)

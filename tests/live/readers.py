@@ -37,7 +37,7 @@ class FakeSubscriber:
     position: FeedPosition | None = None
     on_capacity: Callable[[], None] | None = None
     room: int | None = None
-    """How much more of a feed it takes; None for any."""
+    """How much more of a feed it accepts. None: no limit."""
 
     @property
     def has_capacity(self) -> bool:
@@ -51,7 +51,7 @@ class FakeSubscriber:
                 self.room -= 1
 
     def make_room(self, items: int) -> None:
-        """Takes so many more."""
+        """Accepts so many more."""
         self.room = items
         if self.on_capacity is not None:
             self.on_capacity()
@@ -69,9 +69,9 @@ class FakeSubscriber:
 
 @dataclass
 class FakeRenderer:
-    """Tells a value as it is, and counts how often it is asked to.
+    """Returns a value as it is, and counts its calls.
 
-    `away`: how often it still finds the store away before it can.
+    `away`: how many more calls fail because the store is away.
     """
 
     executions: int = 0
@@ -95,7 +95,7 @@ class FakeRenderer:
 
 @dataclass
 class FakeStore:
-    """What is watched, as a test says; `away`: raised by every read while it is set."""
+    """The watched state, set by a test. `away`: raised by every read while it is set."""
 
     prints: dict[Topic, str] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A live server on loopback over a real database, and a client that speaks the bare protocol."""
+"""A live server on loopback with a real database, and a client of the plain protocol."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SOON_SECONDS = 10.0
 
 
 class FakeAuthenticator:
-    """Knows actors by their credentials, and says when one of them changes."""
+    """Knows actors by their credentials, and reports changes of them."""
 
     def __init__(self, actors: Mapping[str, Actor | None]) -> None:
         self.actors = dict(actors)
         self._told: list[OnChange] = []
 
     async def actor_for(self, credential: str) -> Actor | None:
-        """The actor of that word."""
+        """The actor with this credential."""
         return self.actors.get(credential)
 
     def on_change(self, delivered: OnChange) -> Callable[[], None]:
@@ -49,7 +49,7 @@ class FakeAuthenticator:
         return lambda: self._told.remove(delivered)
 
     def change(self, word: str, actor: Actor | None) -> None:
-        """From now on the credential is that actor's, or nobody's."""
+        """Gives the credential to this actor, or to none."""
         before = self.actors[word]
         assert before is not None
         self.actors[word] = actor
@@ -67,7 +67,7 @@ def authenticator_of(people: App) -> FakeAuthenticator:
 
 @dataclass
 class Server:
-    """Where it answers, and its live part."""
+    """Its address, and its live part."""
 
     url: str
     live: Live
@@ -122,7 +122,7 @@ class Client:
         await self.connection.send(json.dumps(message))
 
     async def begin(self, credential: str | None) -> None:
-        """Signs in and waits for the word that it worked."""
+        """Signs in, and waits for the acknowledgement."""
         payload = {"Authorization": f"Bearer {credential}"} if credential else None
         await self.say(type="connection_init", payload=payload)
         assert await self.hear() == {"type": "connection_ack"}
@@ -147,7 +147,7 @@ class Client:
         return value
 
     async def closed(self, seconds: float = SOON_SECONDS) -> int:
-        """The code that the server closes with; what it says before is not listened to."""
+        """The code that the server closes with. Messages before it are ignored."""
         async with asyncio.timeout(seconds):
             try:
                 while True:
@@ -171,7 +171,7 @@ async def client(
 
 
 async def eventually(check: Callable[[], bool], seconds: float = SOON_SECONDS) -> None:
-    """Returns when it is true."""
+    """Returns when the condition is true."""
     async with asyncio.timeout(seconds):
         while not check():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.005)

@@ -86,7 +86,7 @@ class Redis:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Begins to answer."""
+        """Starts it. Returns when it answers."""
         self._process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", str(self.path), "--save", ""],
             cwd=self.path.parent,
@@ -105,7 +105,7 @@ class Redis:
 def redis() -> Iterator[Redis]:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed: .ci/run installs it")
-    # A socket's path may have 107 characters: not a place within pytest's own directories.
+    # The path of a socket may have 107 characters. Those in pytest's directories are longer.
     with tempfile.TemporaryDirectory(prefix="ibiki-redis-") as name:
         made = Redis(Path(name))
         made.start()
@@ -185,7 +185,7 @@ async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
         await other.receives(said_after)
 
 
-async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
+async def test_a_bus_starts_although_its_carrier_is_away(redis: Redis) -> None:
     redis.kill()
     station = Station(RedisCarrier(redis.url))
     await station.bus.start()
@@ -198,7 +198,7 @@ async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
 
 
 class Odd:
-    """A carrier that does what a test says."""
+    """A carrier that does what a test sets."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -271,7 +271,7 @@ async def test_a_silent_carrier_is_opened_again() -> None:
     await backend.subscribe("channel")
     assert (await backend.next_published()).message == ALL
     await asyncio.sleep(0.2)
-    assert carrier.opened == 1, "one that answers is left alone"
+    assert carrier.opened == 1, "a carrier that answers is not opened again"
     carrier.swallows = True
     await eventually(lambda: carrier.opened > 1)
     assert (await backend.next_published()).message == ALL

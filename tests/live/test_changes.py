@@ -1,4 +1,4 @@
-"""Messages whose status changes: each one's newest state, in order, to whom it belongs."""
+"""Changes of messages: the newest state of each one, in order, is delivered to its owner."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MINE, THEIRS = OfClient(new_id()), OfClient(new_id())
 
 
 def message(whose: OfClient = MINE, *, send_id: UUID | None = None) -> Message:
-    """One that was there before."""
+    """A message that existed before."""
     return Message(
         id=new_id(),
         send_id=send_id or new_id(),
@@ -62,7 +62,7 @@ class Board:
         return changed
 
     async def listen(self, scope: Scope = MINE, send_id: UUID | None = None) -> FakeSubscriber:
-        """Somebody who watches, from now on."""
+        """A new subscriber."""
         listener = FakeSubscriber()
 
         async def begin() -> Sequence[Change]:
@@ -147,7 +147,7 @@ async def test_first_items_are_delivered_first_and_once(board: Board) -> None:
     await listener.receives(*delivered(before, after))
 
 
-async def test_a_change_before_the_beginning_is_read_is_owed(board: Board) -> None:
+async def test_a_change_before_the_first_state_is_read_is_delivered(board: Board) -> None:
     before = message()
     board.begins = [before]
     first = await board.listen()
@@ -217,7 +217,7 @@ async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) ->
     await listener.receives(*delivered(taken, sent))
 
 
-async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board: Board) -> None:
+async def test_a_document_that_finds_the_store_away_does_not_delay_others(board: Board) -> None:
     board.words.away = 1_000_000
     waiting = await board.listen(Everything())  # delivered before those of one tenant
     board.words = FakeRenderer()

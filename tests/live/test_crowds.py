@@ -1,4 +1,4 @@
-"""Many readers and slow ones: bounded, harmless, and closed so that clients come back."""
+"""Many subscribers and slow ones: memory is bounded, and only stalled ones are closed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Stalled:
         self._say({"type": "subscribe", "id": "1", "payload": asked})
 
     def read_to_the_end(self) -> bytes:
-        """All that comes until the connection is closed."""
+        """Everything that arrives until the connection is closed."""
         self._socket.settimeout(20)
         parts = []
         try:
@@ -66,7 +66,7 @@ def _ends_with_a_close(part: bytes) -> bool:
 
 
 def sockets_of(server: Server) -> list[Socket]:
-    """The server's side of those that are open."""
+    """The server's side of the open sockets."""
     held = [holder.connected for holder in server.live.rights._holders]
     return [each for each in held if isinstance(each, Socket)]
 
@@ -121,7 +121,7 @@ async def test_a_slow_subscriber_receives_the_newest_state() -> None:
         await eventually(lambda: held.wire.can_write and not operation.waits)
         held.close(1000, "enough")
         arrived = await reading
-        assert arrived.count(b'"balance"') < last / 2, "not the backlog"
+        assert arrived.count(b'"balance"') < last / 2, "the slow subscriber received the backlog"
         assert b'"balance":%d' % last in arrived
 
 
@@ -142,7 +142,7 @@ async def test_a_thousand_sockets_receive_a_change_in_time() -> None:
                 place.change(balance)
                 await eventually(lambda: len(arrived) == SOCKETS)
                 assert time.monotonic() - began < 5
-                assert place.store.reads - reads <= 2, "they share"
+                assert place.store.reads - reads <= 2, "all share a few executions"
             for each in listeners:
                 each.close()
             await eventually(lambda: place.server.live.hub.count == 0)

@@ -1,4 +1,4 @@
-"""Readers who come and go at random while messages are received side by side, and miss nothing.
+"""Readers connect and disconnect at random while messages arrive concurrently. They miss nothing.
 
 Each receives every message of its client once, in the order of the feed, for any order of commits
 and IDs, although every third hint is lost.
@@ -36,7 +36,7 @@ INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id } }"
 
 
 class Broken(Exception):
-    """A transaction that is not to be kept."""
+    """Raised to roll a transaction back."""
 
 
 def arrival(client_id: UUID) -> NewInbound:
@@ -87,7 +87,7 @@ async def hints_lost(chance: random.Random) -> AsyncIterator[None]:
 
 
 async def feed_of(client_id: UUID) -> list[str]:
-    """The ids of what a client has received, as the table has it."""
+    """The IDs of the messages that a client has received, as stored."""
     return [ids.encode(Kind.MESSAGE, row["id"]) for row in await post.inbox_of(client_id)]
 
 
@@ -99,11 +99,11 @@ async def deliver_one(client_id: UUID) -> str:
     return ids.encode(Kind.MESSAGE, one.id)
 
 
-async def test_nothing_is_missed_or_doubled(running: Server, people: App) -> None:
+async def test_no_message_is_missed_or_received_twice(running: Server, people: App) -> None:
     chance = random.Random(SEED)
     tenants = {"owner": people.owner.client_id, "sibling": people.sibling.client_id}
     first = {who: await deliver_one(client_id) for who, client_id in tenants.items()}
-    # Made now, and committed last: the end that readers wait for.
+    # Created now and committed last: readers wait for it.
     last = {who: arrival(client_id) for who, client_id in tenants.items()}
     async with asyncio.timeout(60 * MINUTES), hints_lost(chance):
         reading = [

@@ -1,4 +1,4 @@
-"""A feed in the hub by itself: in order and once, from each reader's own place, slow ones too."""
+"""A feed in the hub: all messages once and in order, from each reader's own position."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Table:
         return [message(number) for number in numbers]
 
     def receive(self, messages: int = 1, *, hint: bool = True) -> None:
-        """So many more have come."""
+        """Adds so many messages."""
         self.last += messages
         if hint:
             self.hub.hinted({hints.FEED + CLIENT.bytes})
@@ -151,7 +151,7 @@ async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table
     table.receive()
     await quick.receives(*numbers(1, PAGE + 6))
     assert slow.delivered == [1, 2]
-    assert len(table.reads) <= reads + 2, "nothing is read for who cannot take it"
+    assert len(table.reads) <= reads + 2, "nothing is read for a subscriber without room"
     slow.make_room(3)
     await slow.receives(*numbers(1, 5))
     slow.make_room(PAGE + 6)
@@ -169,7 +169,9 @@ async def test_a_subscriber_far_behind_delays_no_other(table: Table) -> None:
     await behind.receives(*numbers(1, 40 * PAGE + 3))
 
 
-async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table: Table) -> None:
+async def test_new_messages_are_delivered_between_the_pages_of_many_that_are_behind(
+    table: Table,
+) -> None:
     table.receive(40 * PAGE)
     front = await table.listen(after=40 * PAGE)
     places = range(0, 20 * PAGE, PAGE)
@@ -180,13 +182,13 @@ async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table:
         table.receive()
         await front.receives(*numbers(40 * PAGE + 1, 40 * PAGE + more))
         assert len(table.reads) <= reads + 4, (
-            "one page for the readers in front, and one of its own for each"
+            "one page for the readers at the end, and one for each of the others"
         )
     for place, listener in zip(places, crowd, strict=True):
         await listener.receives(*numbers(place + 1, 40 * PAGE + 3))
 
 
-async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> None:
+async def test_a_reader_that_joins_again_continues_at_its_position(table: Table) -> None:
     table.receive(2)
     listener = FakeSubscriber()
     leave = await table.join(listener, 0)
@@ -194,7 +196,7 @@ async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> N
     leave()
     assert table.hub.count == 0
     table.receive(2)
-    await table.join(listener, 4)  # with a place, it goes on from there
+    await table.join(listener, 4)  # with a position, it continues there
     await listener.receives(1, 2, 3, 4)
 
 
@@ -267,4 +269,4 @@ def test_a_backlog_has_capacity_for_so_much_of_a_feed(size: int) -> None:
     assert backlog.has_capacity
     assert backlog.put(Item(bytes(FEED_BYTES), key="same"))
     assert backlog.put(Item(b"", key="same"))
-    assert backlog.has_capacity, "what was replaced does not wait any more"
+    assert backlog.has_capacity, "a state that was replaced does not count"

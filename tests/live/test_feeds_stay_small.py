@@ -1,4 +1,4 @@
-"""Looking for changes, and reading on in a feed, costs what is found and not what is there."""
+"""Looking for changes and reading a feed read only the rows that they find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever changes is hinted at, right after its commit."""
+"""Each change is announced by a hint, right after its commit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_text_that_cannot_be_read_means_everything_or_nothing(text: str) -> No
 
 
 class Ear:
-    """Hears what this process changes."""
+    """Keeps the hints of this process."""
 
     def __init__(self) -> None:
         self.arrived: set[Topic] = set()

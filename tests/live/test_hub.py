@@ -1,4 +1,4 @@
-"""The hub by itself: one execution for all, the present first, newest wins, nothing lost."""
+"""The hub alone: one execution for all, the present state first, then each newer one."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> N
     async def change_once() -> None:
         figure.before_answer = None
         figure.value = 2
-        hub.hinted({TOPIC})  # nobody watches this topic yet
+        hub.hinted({TOPIC})  # this topic is not watched yet
 
     figure.before_answer = change_once
     await hub.join("key", FakeRenderer(), listener, figure.open)
@@ -118,7 +118,7 @@ async def test_a_change_of_what_changes_it_is_followed(hub: Hub) -> None:
     await listener.receives(1, 2, 3)
 
 
-async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> None:
+async def test_all_subscribers_of_the_same_share_reads_and_executions(hub: Hub) -> None:
     figure, words, crowd = Figure(), FakeRenderer(), [FakeSubscriber() for _ in range(500)]
     for listener in crowd:
         await hub.join("key", words, listener, figure.open)
@@ -260,7 +260,7 @@ async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
     await hub.stop()
 
 
-async def test_a_change_does_not_wait_for_a_rest_after_a_look(
+async def test_a_change_does_not_wait_for_the_pause_after_a_look(
     monkeypatch: pytest.MonkeyPatch, store: FakeStore, hub: Hub
 ) -> None:
     figure, listener = Figure(), FakeSubscriber()
@@ -277,7 +277,7 @@ async def test_a_change_does_not_wait_for_a_rest_after_a_look(
 
 
 class Unequal(FakeStore):
-    """Does not say in time whether figures have changed; all else it says."""
+    """Does not answer in time whether figures have changed. All other reads work."""
 
     async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
         self.failures += 1
@@ -285,7 +285,7 @@ class Unequal(FakeStore):
         raise TryAgain
 
 
-async def test_a_look_that_fails_keeps_no_other_from_looking_and_rests_as_long() -> None:
+async def test_a_look_that_fails_does_not_prevent_others_and_is_not_repeated_sooner() -> None:
     store = Unequal()
     hub = Hub(store, poll_seconds=0.01)
     hub.start()
@@ -302,7 +302,7 @@ async def test_a_look_that_fails_keeps_no_other_from_looking_and_rests_as_long()
 
 
 class Slow(FakeStore):
-    """Answers after a while, as to a process that was suspended."""
+    """Answers late, as if the process was suspended."""
 
     looks = 0
 
@@ -333,7 +333,7 @@ async def given(watch: Watch) -> Watch:
     return watch
 
 
-async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
+async def test_a_hub_waits_while_the_database_is_away(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
 
     async def away() -> None:

@@ -61,7 +61,7 @@ async def listening(running: Server, reader: Client, **variables: Any) -> None:
 
 
 def watching(running: Server) -> int:
-    """How many subscriptions are open, of all kinds."""
+    """The number of open subscriptions, of all kinds."""
     return sum(len(stream.subscribers) for stream in running.live.hub._streams.values())
 
 

@@ -122,7 +122,7 @@ async def _ask_for_all(
     sends: Mapping[str, Any],
     firsts: Mapping[str, UUID],
 ) -> None:
-    """Every document, with no id, one's own and everybody else's, in any order."""
+    """Subscribes with every document, without an ID, with own IDs and others', in any order."""
     questions: list[tuple[str, dict[str, Any]]] = []
     for word, tenant in tenants.items():
         client_id = ids.encode(Kind.CLIENT, tenant.client_id)
@@ -141,7 +141,7 @@ def _text_to(word: str) -> str:
 
 
 async def _receive(tenant: worlds.Tenant, word: str) -> UUID:
-    """A message to a tenant that says to whom; its id."""
+    """A message to a tenant, which names the tenant. Returns its ID."""
     one = NewInbound(new_id(), tenant.client_id, post.PHONE, _text_to(word), datetime.now(UTC))
     async with store.transaction() as tx:
         await deliver(store, tx, [one])

@@ -55,7 +55,7 @@ async def test_a_socket_ends_when_its_token_does() -> None:
             assert (await other.hear())["type"] == "next"
 
 
-async def test_a_socket_ends_when_its_credential_is_good_for_nothing() -> None:
+async def test_a_socket_ends_when_its_credential_is_no_longer_valid() -> None:
     async with (
         quiet() as place,
         client(place.server, "good") as socket,

@@ -111,7 +111,7 @@ async def test_the_same_goes_for_server_sent_events(
     assert arrived == keys[1:]
 
 
-async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(
+async def test_a_stalled_reader_is_closed_and_continues_at_its_position(
     people: App, authenticator: FakeAuthenticator
 ) -> None:
     async with stalled_reader(people, authenticator, 0.5) as (running, stalled, keys):

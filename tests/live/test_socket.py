@@ -1,4 +1,4 @@
-"""graphql-transport-ws, message by message: what is right, wrong, too much and too early."""
+"""graphql-transport-ws, message by message: valid, invalid, too many and too early ones."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_wrong_document_ends_the_operation_and_not_the_socket(place: Qui
         assert (await socket.hear())["type"] == "next"
 
 
-async def test_the_field_says_that_the_user_has_not_signed_in(place: Quiet) -> None:
+async def test_an_operation_before_the_sign_in_is_answered_by_its_field(place: Quiet) -> None:
     async with client(place.server) as socket:
         await socket.subscribe(BALANCE)
         answer = await socket.hear()

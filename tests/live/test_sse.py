@@ -1,4 +1,4 @@
-"""The same as server-sent events: for those who cannot have a websocket."""
+"""Subscriptions as server-sent events, for clients without a WebSocket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Events:
         self._lines = response.aiter_lines()
 
     async def next(self) -> tuple[str, Any]:
-        """The next event and what it says; what keeps the connection alive is passed over."""
+        """The next event and its data. Comments that keep the connection alive are skipped."""
         kind, body = "", ""
         async with asyncio.timeout(SOON_SECONDS):
             async for line in self._lines:

@@ -1,4 +1,4 @@
-"""Who receives what, over a real database: the present state first, then every change."""
+"""Who receives what, on a real database: the present state first, then every change."""
 
 from __future__ import annotations
 

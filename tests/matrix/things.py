@@ -153,13 +153,13 @@ async def _signed_in(scenario: Scenario, who: str) -> SignedIn:
 
 @thing()
 async def a_word(scenario: Scenario) -> str:
-    """A name that nothing has."""
+    """A name that no object has."""
     return f"w{uuid4().hex}"
 
 
 @thing()
 async def an_email(scenario: Scenario) -> str:
-    """An email that nobody has."""
+    """An email address that no user has."""
     return f"{uuid4().hex}@ibiki.test"
 
 

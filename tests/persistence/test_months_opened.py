@@ -1,4 +1,4 @@
-"""What is done for each message reads the month of the message, and no other one."""
+"""Statements for one message read the partition of its month, and no other one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A far end made of a bare socket on this machine, that does exactly what a case says."""
+"""A server made of a plain socket on this machine, which does exactly what a test says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RESET_AT_ONCE = struct.pack("ii", 1, 0)
 
 @dataclass
 class FarEnd:
-    """Reads each request whole, writes `parts` one by one, and ends the line as it says.
+    """Reads each whole request, writes `parts` one by one, and ends the connection as it is told.
 
     A part that is a number is a pause of that many seconds. `repeat` is written until nobody reads.
     """
@@ -75,7 +75,7 @@ async def _one_request(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def listening(far_end: FarEnd) -> AsyncIterator[FarEnd]:
-    """The far end on a port of its own; its connections end with it."""
+    """The server on a port of its own. Its connections end with the block."""
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,7 +98,7 @@ async def listening(far_end: FarEnd) -> AsyncIterator[FarEnd]:
 
 @asynccontextmanager
 async def deaf() -> AsyncIterator[int]:
-    """A port that lets nobody in and refuses nobody: its queue of callers is full."""
+    """A port that neither accepts nor refuses a connection: its backlog is full."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)
@@ -116,7 +116,7 @@ async def deaf() -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def closed() -> AsyncIterator[int]:
-    """A port that refuses every caller: it is taken, and nobody listens."""
+    """A port that refuses every connection: it is bound, and nothing listens on it."""
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
     try:

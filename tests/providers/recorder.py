@@ -24,7 +24,7 @@ class Recorded:
 
 @dataclass
 class Recorder:
-    """What came in, and what is answered."""
+    """The requests that the server received."""
 
     base_url: str
     requests: list[Recorded] = field(default_factory=list)

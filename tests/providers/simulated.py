@@ -1,4 +1,4 @@
-"""A simulator for a test, an account at it, and questions to its control endpoint."""
+"""A simulator for a test, an account at it, and requests to its control endpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ID = re.compile(r"[0-9a-f]{24}")
 
 @dataclass
 class Simulated:
-    """An account at a simulator, and the simulator's own word."""
+    """An account at a simulator, and what the simulator itself reports."""
 
     provider: ExtremeSMS
     base_url: str
@@ -36,7 +36,7 @@ class Simulated:
             yield it.provider
 
     async def control(self, what: str, **asked: object) -> Any:
-        """What the control endpoint says; with figures given, after they were asked for."""
+        """The answer of the control endpoint. If values are given, they are set first."""
         method = "POST" if asked or what == "reset" else "GET"
         url = f"{self.base_url}/control/{what}"
         async with self.session.request(method, url, json=asked or None) as response:
@@ -44,11 +44,11 @@ class Simulated:
             return await response.json()
 
     async def log(self) -> Any:
-        """All requests that it saw, oldest first."""
+        """All requests that it received, oldest first."""
         return await self.control("log")
 
     async def took(self) -> list[str]:
-        """The numbers of all messages that it took, in order."""
+        """The numbers of all messages that it accepted, in order."""
         return [
             message["recipient"]
             for request in await self.log()
@@ -57,7 +57,7 @@ class Simulated:
         ]
 
     async def has_seen(self, requests: int) -> None:
-        """Waits until it has that many requests in its book."""
+        """Waits until it has received so many requests."""
         async with asyncio.timeout(20):
             while (await self.control("balance"))["requests"] < requests:
                 pass
@@ -107,7 +107,7 @@ def many(numbers: list[str] = PLAIN, *, texts: bool = False) -> list[Outgoing]:
 
 
 def refers(outcome: Outcome) -> str:
-    """The reference of a message that was taken."""
+    """The reference of a message that was accepted."""
     assert isinstance(outcome, Accepted)
     assert outcome.reference is not None
     assert ID.fullmatch(outcome.reference)

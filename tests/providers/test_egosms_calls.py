@@ -337,7 +337,7 @@ async def test_a_json_call_that_is_not_right_fails_and_takes_nothing(
 
 
 @pytest.mark.parametrize("more", [{}, {"msgdata": []}, {"msgdata": None}, {"walletType": "Local"}])
-async def test_a_question_for_the_balance_may_have_empty_messages(
+async def test_a_request_for_the_balance_may_have_empty_messages(
     it: Simulated, more: dict[str, object]
 ) -> None:
     own = {"username": DEMO_USERNAME, "password": DEMO_PASSWORD}

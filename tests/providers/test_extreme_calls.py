@@ -273,7 +273,9 @@ async def test_a_balance_that_is_no_plain_figure_is_not_guessed(word: bytes) -> 
         answer(503, HTML),
     ],
 )
-async def test_a_balance_that_cannot_be_had_is_unavailable_in_our_words(exchange: Exchange) -> None:
+async def test_a_balance_that_cannot_be_read_is_unavailable_in_our_words(
+    exchange: Exchange,
+) -> None:
     with pytest.raises(ProviderUnavailable) as refusal:
         await account(exchange).balance()
     assert refusal.value.reason.startswith("The SMS network ")

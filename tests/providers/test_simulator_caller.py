@@ -27,7 +27,7 @@ EARLY, FAILED = "+12025550180", "+12025550181"
 
 @dataclass
 class Listener:
-    """Whoever is called: what it heard, and how it answers."""
+    """The receiver of the calls: what it received, and how it answers."""
 
     url: str = ""
     arrived: list[Any] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Listener:
         return web.Response()
 
     async def has_heard(self, count: int) -> list[Any]:
-        """All that it heard, once that is so much."""
+        """The received calls, once there are so many."""
         async with asyncio.timeout(20):
             while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
                 await asyncio.sleep(0.02)

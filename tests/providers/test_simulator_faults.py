@@ -45,7 +45,7 @@ TRIED: list[tuple[str, type[Outcome], bool]] = [
 
 
 @pytest.mark.parametrize(("kind", "expected", "took"), TRIED)
-async def test_a_fault_does_to_the_next_call_what_it_says(
+async def test_a_fault_affects_the_next_call_as_described(
     it: Simulated, kind: str, expected: type[Outcome], took: bool
 ) -> None:
     assert kind in BEHAVIOURS
@@ -190,9 +190,7 @@ async def test_a_simulator_with_hanging_calls_stops_at_once() -> None:
         None,
     ],
 )
-async def test_a_fault_that_makes_no_sense_is_refused_in_a_sentence(
-    it: Simulated, asked: object
-) -> None:
+async def test_an_invalid_fault_is_refused_with_a_sentence(it: Simulated, asked: object) -> None:
     async with it.session.post(f"{it.base_url}/control/fault", json=asked) as response:
         assert response.status == 400
         assert (await response.json())["error"]
@@ -202,9 +200,7 @@ async def test_a_fault_that_makes_no_sense_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     "asked", [{}, {"balance": "5"}, {"balance": True}, {"add": 1.5}, {"add": 10**13}]
 )
-async def test_a_balance_that_makes_no_sense_is_refused(
-    it: Simulated, asked: dict[str, object]
-) -> None:
+async def test_an_invalid_balance_is_refused(it: Simulated, asked: dict[str, object]) -> None:
     async with it.session.post(f"{it.base_url}/control/balance", json=asked) as response:
         assert response.status == 400
     assert await it.balance() == 1000

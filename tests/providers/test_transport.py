@@ -248,7 +248,7 @@ async def test_a_name_that_is_not_known_was_never_connected_to(
     def unknown(*asked: object, **also: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    # The question itself stays on this machine.
+    # The DNS query does not leave this machine.
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     line = HttpTransport(
         "http://nowhere.invalid", deadline_seconds=1, connect_seconds=1, connections=1

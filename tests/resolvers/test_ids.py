@@ -23,12 +23,12 @@ def test_an_id_is_read_back(kind: Kind, key: UUID) -> None:
 
 
 @given(uuids, uuids)
-def test_ids_sort_as_what_they_stand_for(one: UUID, other: UUID) -> None:
+def test_ids_sort_like_their_uuids(one: UUID, other: UUID) -> None:
     assert (one < other) == (ids.to_base32(one) < ids.to_base32(other))
 
 
 @given(st.text(max_size=40))
-def test_no_text_is_read_but_the_one_spelling(text: str) -> None:
+def test_an_id_is_read_in_one_spelling_only(text: str) -> None:
     key = ids.find(Kind.SEND, text)
     assert key is None or ids.encode(Kind.SEND, key) == text
 
@@ -65,7 +65,7 @@ def test_anything_else_is_not_found(spoil: object) -> None:
         ids.decode(Kind.SEND, spoiled)
 
 
-def test_prefixes_are_of_one_kind_each() -> None:
+def test_each_prefix_is_of_one_kind() -> None:
     prefixes = [kind.value for kind in Kind]
     assert len(set(prefixes)) == len(prefixes)
     assert all(prefix.isalpha() and len(prefix) == 3 for prefix in prefixes)

@@ -1,4 +1,4 @@
-"""The arguments of a connection become a window, or a refusal that says what is right."""
+"""The arguments of a connection become a window, or an error that says what is allowed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Line:
     id: UUID = KEY
 
 
-def test_a_page_is_25_unless_it_is_said() -> None:
+def test_a_page_has_25_items_by_default() -> None:
     assert window_of(BY_ID) == Window(size=25)
     assert window_of(BY_ID, first=None, last=None) == Window(size=25)
 
@@ -50,7 +50,7 @@ def test_messages_of_both_directions_are_delivered() -> None:
         ({"after": BY_VERSION.encode(7)}, "after is not a cursor of this list.", "after"),
     ],
 )
-def test_what_makes_no_sense_is_refused(asked: dict[str, Any], sentence: str, field: str) -> None:
+def test_invalid_arguments_are_refused(asked: dict[str, Any], sentence: str, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         window_of(BY_ID, **asked)
     assert (str(refused.value), refused.value.field) == (sentence, field)

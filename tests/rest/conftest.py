@@ -18,7 +18,7 @@ LIMIT = BodyLimit(size=1_000_000)
 
 @pytest.fixture
 async def web(app: App) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the server. The bearer token is the word for a user of the app."""
+    """A client of the server. The bearer token is the name of a user of the app."""
     routes = Rest(app.installation, KnownUsers(app)).routes()
     async with running_server(routes=routes, body=LIMIT) as made:
         made.http.headers["authorization"] = "Bearer owner"

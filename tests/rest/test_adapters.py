@@ -30,7 +30,7 @@ ONE, TWO = Outgoing(TO, "Hello"), Outgoing("+12025550102", "Hello")
 async def account(
     request: pytest.FixtureRequest, web: httpx.AsyncClient, app: App
 ) -> AsyncIterator[Open]:
-    """Opens an account at the server, with the word for a user of the app as its key."""
+    """Opens an account at the server. Its key is the name of a user of the app."""
     await worlds.execute(
         "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
         app.owner.client_id,

@@ -32,7 +32,7 @@ async def ibiki(old: Old, directory: Path, *arguments: str) -> str:
     return ended.stdout
 
 
-async def test_the_commands_say_what_goes_and_drop_it(old: Old, tmp_path: Path) -> None:
+async def test_the_commands_print_what_they_drop(old: Old, tmp_path: Path) -> None:
     planned = await ibiki(old, tmp_path, "retention")
     assert "would be dropped. Nothing was changed: add --apply." in planned.splitlines()[-1]
     assert await rows("message") == 12

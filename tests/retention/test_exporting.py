@@ -30,7 +30,7 @@ async def exported(old: Old, exporting: Exporting) -> Path:
     return month
 
 
-async def test_months_are_exported_before_they_go(old: Old, tmp_path: Path) -> None:
+async def test_months_are_exported_before_they_are_dropped(old: Old, tmp_path: Path) -> None:
     read = pytest.importorskip("pyarrow.parquet", reason="an optional package").read_table
     parquet = await exported(old, Exporting(tmp_path / "parquet", "parquet"))
     assert await rows("message") == 12, "an export drops nothing"

@@ -1,4 +1,4 @@
-"""Retention: what goes, what stays, and that the ledger is proven before and after."""
+"""Retention: what is dropped, what stays, and that the ledger is proven before and after."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EVERYTHING = "{ messages { nodes { id } } }"
 STATEMENT = "{ transfers { nodes { amount description } } }"
 
 
-async def test_old_messages_go_and_the_ledger_is_proven(old: Old) -> None:
+async def test_old_messages_are_dropped_and_the_ledger_is_proven(old: Old) -> None:
     await assert_proven()
     [message] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", old.single)
     message_id = ids.encode(Kind.MESSAGE, message["id"])
@@ -111,7 +111,7 @@ async def test_a_client_keeps_longer_or_shorter_than_others(old: Old) -> None:
     await assert_proven()
 
 
-async def test_texts_go_before_messages(old: Old) -> None:
+async def test_texts_are_dropped_before_messages(old: Old) -> None:
     assert await old.drop(Retention(text_days=36_500, months=1_200)) == [], "before 1970"
     gone = await old.drop(Retention(text_days=60))
     assert sums(gone) == Counter(

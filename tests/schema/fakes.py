@@ -18,7 +18,7 @@ from resolvers.context import Context
 
 @dataclass
 class FakeDirectory:
-    """People kept in dicts; `reads` says what was read together."""
+    """People kept in dicts; `reads`: what was read together."""
 
     users: dict[UUID, User] = field(default_factory=dict)
     clients: dict[UUID, Client] = field(default_factory=dict)

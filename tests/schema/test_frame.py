@@ -120,7 +120,7 @@ async def bought(units: int, **given: Any) -> dict[str, Any]:
     return await ask(BUY, input={"id": ids.encode(Kind.SEND, new_id()), "units": units, **given})
 
 
-def test_what_may_be_left_out_is_shown_without_a_default() -> None:
+def test_an_optional_argument_is_shown_without_a_default() -> None:
     printed = print_schema(ENGINE.schema)
     query = ENGINE.schema.type_map["Query"]
     assert isinstance(query, GraphQLObjectType)
@@ -185,7 +185,7 @@ async def test_an_id_of_another_kind_is_not_found() -> None:
     assert foreign["data"]["buy"] == {"__typename": "NotFound", "message": "No such send."}
 
 
-async def test_null_clears_where_an_absent_field_leaves() -> None:
+async def test_null_clears_a_value_and_an_absent_field_keeps_it() -> None:
     assert (await bought(9, note=None))["data"]["buy"]["pages"] == 13
 
 

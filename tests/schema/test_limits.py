@@ -1,4 +1,4 @@
-"""A document that asks for too much is refused, plainly and soon, before anybody works for it."""
+"""A document that asks for too much is refused at once, with a clear message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPREADS = " ".join(f"...G{i}" for i in range(30))
 
 
 def rejection(query: str) -> GraphQLError:
-    """The first error that a document is rejected for, soon."""
+    """The first error that a document is rejected for. It must come quickly."""
     started = time.thread_time()
     with pytest.raises(Rejected) as rejected:
         ENGINE.find(query)
@@ -119,7 +119,7 @@ def test_errors_suggest_no_names(query: str) -> None:
     assert "Did you mean" not in rejection(query).message
 
 
-def test_what_stock_tools_ask_is_within_the_bounds() -> None:
+def test_documents_of_stock_tools_are_within_the_bounds() -> None:
     query = get_introspection_query(
         specified_by_url=True,
         directive_is_repeatable=True,
@@ -186,7 +186,7 @@ async def test_a_request_for_too_many_rows_is_refused_before_it_reads_one() -> N
     assert "data" not in answer.body
 
 
-def test_documents_are_read_once_and_forgotten_when_there_are_many() -> None:
+def test_documents_are_parsed_once_and_the_oldest_are_forgotten() -> None:
     engine = Engine(CONTRACT)
     first = engine.find("{ viewer { id } }")
     assert engine.find("{ viewer { id } }") is first

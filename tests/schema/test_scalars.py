@@ -1,4 +1,4 @@
-"""Scalars let in what they mean and nothing else, from variables and from literals alike."""
+"""Scalars accept only valid values, from variables and from literals alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending, quoting, calling back and settling, asked for by everybody."""
+"""Sending, quoting, cancelling and settling over GraphQL."""
 
 from __future__ import annotations
 

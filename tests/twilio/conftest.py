@@ -31,7 +31,7 @@ def account_of(tenant: worlds.Tenant) -> str:
 
 @dataclass
 class Web:
-    """A client of the server. Everybody's password is the word for a user of the app."""
+    """A client of the server. Each password is the name of a user of the app."""
 
     http: httpx.AsyncClient
     app: App

@@ -72,7 +72,8 @@ found["codes"] = [str(each.code) for each in (conflict, missing, refused, strang
 found["after"] = balance.sync(client=client).balance
 found["inbox"] = []
 give_up_at = time.monotonic() + 60
-while not found["inbox"] and time.monotonic() < give_up_at:  # the phone answers what it gets
+# the phone replies with the text that it gets
+while not found["inbox"] and time.monotonic() < give_up_at:
     found["inbox"] = [each.sender for each in inbox.sync(client=client, limit=1).messages]
 found["bulk"] = bulk.message_ids
 print(json.dumps(found))

@@ -40,7 +40,7 @@ LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class KnownUsers:
-    """Knows the people of the app by their words."""
+    """Knows the users of the app by their names."""
 
     app: App
 
