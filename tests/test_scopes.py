@@ -48,7 +48,7 @@ FOR_RESOLVERS = frozenset(
 
 # Functions of resolvers that make a scope or a view in another way than from their actor.
 MADE_HERE: dict[str, str] = {
-    "load_own_clients": "the clients of users that were read before; at sign-in there is no actor",
+    "load_own_clients": "the clients of users that were read before; at sign-in there is no actor"
 }
 
 

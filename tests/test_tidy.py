@@ -43,7 +43,7 @@ QUOTED_NAME = re.compile(rf"`((?:{'|'.join(CODE)})[./][\w./-]*\w)(?:\(\))?`")
 
 EXCEPTIONS: dict[str, frozenset[str]] = {
     # strawberry calls `handle`.
-    "names_say_something": frozenset({"schema/errors.py"}),
+    "names_say_something": frozenset({"schema/errors.py"})
 }
 
 

@@ -66,10 +66,7 @@ def providers_at(places: str) -> Providers:
 
 async def main(database_url: str, places: str, observer: Observer) -> None:
     """Dispatches until it is killed."""
-    async with (
-        worlds.connected(database_url),
-        dispatching(providers_at(places), observer=observer),
-    ):
+    async with worlds.connected(database_url), dispatching(providers_at(places), observer=observer):
         sys.stdout.write("dispatching\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

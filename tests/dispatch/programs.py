@@ -26,11 +26,7 @@ async def simulator_program() -> AsyncIterator[Simulated]:
 
 @asynccontextmanager
 async def dispatcher(
-    database_url: str,
-    base_url: str,
-    *,
-    dies_at: Stage | None = None,
-    stops_at: Stage | None = None,
+    database_url: str, base_url: str, *, dies_at: Stage | None = None, stops_at: Stage | None = None
 ) -> AsyncIterator[Process]:
     """A dispatcher in a program of its own, that is at work until the stage is reached."""
     named = [dies_at.value, "SIGKILL"] if dies_at else []

@@ -147,9 +147,7 @@ async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
 
 @pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
-async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(
-    keeps: bool,
-) -> None:
+async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(keeps: bool) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10)
     await worlds.accept(client, 5)

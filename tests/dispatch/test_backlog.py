@@ -15,9 +15,7 @@ async def test_nothing_waits_in_an_empty_database(database_url: str) -> None:
     assert paused == {pool.id: False}
 
 
-async def test_queued_messages_are_counted_with_the_age_of_the_oldest(
-    database_url: str,
-) -> None:
+async def test_queued_messages_are_counted_with_the_age_of_the_oldest(database_url: str) -> None:
     async with worlds.connected(database_url):
         pool = await worlds.add_pool()
         one, other = await worlds.add_client(pool), await worlds.add_client(pool, name="Other")

@@ -12,14 +12,7 @@ from domain.loops import now_seconds
 from domain.provider import NotSent
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import (
-    QUICK,
-    Scripted,
-    answered,
-    dispatching,
-    eventually,
-    marked,
-)
+from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
 
 HOUR_SECONDS = 3_600
 

@@ -93,10 +93,7 @@ def test_each_tenant_has_the_same_share() -> None:
         Quota(BULK, ANNE, 200),
         Quota(BULK, BOB, 200),
     ]
-    assert share_out(tenants, most_calls=3, batch=1) == [
-        Quota(BULK, ANNE, 2),
-        Quota(BULK, BOB, 2),
-    ]
+    assert share_out(tenants, most_calls=3, batch=1) == [Quota(BULK, ANNE, 2), Quota(BULK, BOB, 2)]
     assert share_out(tenants, most_calls=1, batch=100) == [Quota(BULK, ANNE, 100)]
     assert share_out([], most_calls=4, batch=100) == []
 

@@ -200,9 +200,7 @@ async def test_two_processes_never_write_the_same_job(app: App) -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_nothing_is_written_after_a_cancel_and_exactly_the_rest_is_refunded(
-    app: App,
-) -> None:
+async def test_nothing_is_written_after_a_cancel_and_exactly_the_rest_is_refunded(app: App) -> None:
     for steps in (0, 1, 3):
         send = await accepted(app)
         own = writer()

@@ -113,10 +113,7 @@ async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
         await worlds.accept(it.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
         await it.ends(SENT=1, REJECTED=1)
         (attempt,) = await worlds.fetch("SELECT outcome, detail FROM attempt")
-        assert attempt == {
-            "outcome": "ACCEPTED",
-            "detail": "The network refused this message.",
-        }
+        assert attempt == {"outcome": "ACCEPTED", "detail": "The network refused this message."}
 
 
 @pytest.mark.usefixtures("connected")

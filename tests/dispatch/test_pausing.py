@@ -19,14 +19,7 @@ from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import (
-    QUICK,
-    Scripted,
-    answered,
-    dispatching,
-    eventually,
-    marked,
-)
+from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
 
 pytestmark = pytest.mark.usefixtures("connected")
 

@@ -58,9 +58,7 @@ async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_m
         assert len(await simulator.took()) == 3
 
 
-async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(
-    connected: str,
-) -> None:
+async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(connected: str) -> None:
     client = await a_client()
     async with (
         simulator_program() as simulator,

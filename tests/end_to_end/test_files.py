@@ -9,15 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.program import (
-    SIGN_IN,
-    Api,
-    Program,
-    copy_of,
-    eventually,
-    signed_in,
-    up,
-)
+from tests.end_to_end.program import SIGN_IN, Api, Program, copy_of, eventually, signed_in, up
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 

@@ -11,13 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.program import (
-    Program,
-    clean_environment,
-    copy_of,
-    eventually,
-    up,
-)
+from tests.end_to_end.program import Program, clean_environment, copy_of, eventually, up
 
 pytestmark = [
     pytest.mark.xdist_group("up"),

@@ -16,14 +16,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.clocks import stopwatch
-from tests.hooks.conftest import (
-    HookWorld,
-    change_status,
-    deliveries,
-    message_ids,
-    rules,
-    until,
-)
+from tests.hooks.conftest import HookWorld, change_status, deliveries, message_ids, rules, until
 from tests.hooks.receiver import Received
 
 

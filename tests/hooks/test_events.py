@@ -81,9 +81,7 @@ async def test_an_inbound_message_is_received_and_opts_out(
     assert {each["number"] for each in by_type["optout.changed"]} == {post.PHONE}
 
 
-async def test_one_statement_reports_each_message_whose_status_it_changes(
-    world: HookWorld,
-) -> None:
+async def test_one_statement_reports_each_message_whose_status_it_changes(world: HookWorld) -> None:
     await world.endpoint()
     other = await worlds.add_client(world.tenant.pool)
     own, others = await worlds.accept(world.tenant, 4), await worlds.accept(other, 2)

@@ -219,11 +219,7 @@ async def test_the_name_is_sent_and_checked_although_the_address_is_chosen_befor
     ],
 )
 async def test_the_certificate_of_somebody_else_is_refused_before_anything_is_sent(
-    authority: Authority,
-    names: Names,
-    names_of: list[str],
-    options: dict[str, Any],
-    reason: str,
+    authority: Authority, names: Names, names_of: list[str], options: dict[str, Any], reason: str
 ) -> None:
     names.answers = [[OPEN]]
     tls = authority.server(*names_of, **options)
@@ -264,10 +260,7 @@ async def test_a_name_that_leads_inside_after_it_was_checked_is_not_connected_to
     """DNS rebinding: the first look-up is harmless. Each client looks up the name itself."""
     names.answers = [[OPEN], [later]]
     tls = authority.server(NAME)
-    async with (
-        serving(OPEN, tls) as server,
-        serving(FORBIDDEN, tls, server.port) as inside,
-    ):
+    async with serving(OPEN, tls) as server, serving(FORBIDDEN, tls, server.port) as inside:
         async with a_client(authority) as client:
             assert (await post(client, server)).status == 200
         async with a_client(authority) as client:

@@ -114,10 +114,7 @@ def test_an_empty_database_is_reported(
 
 
 def test_an_error_of_a_server_is_not_reported_as_no_answer(
-    ibiki: Ibiki,
-    database_server: EmbeddedDatabase,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    ibiki: Ibiki, database_server: EmbeddedDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = database_server.url + "&target_session_attrs=misspelt"
     monkeypatch.setenv("DATABASE_URL", wrong.replace("ibiki@", "ibiki:secret@"))

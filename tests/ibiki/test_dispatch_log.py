@@ -37,18 +37,11 @@ ACCOUNT = UUID(int=7)
             logging.WARNING,
             "the circuit breaker is open: calls got no clear answer",
         ),
-        (
-            lambda log: log.resumed(ACCOUNT),
-            logging.INFO,
-            "the provider accepts messages again",
-        ),
+        (lambda log: log.resumed(ACCOUNT), logging.INFO, "the provider accepts messages again"),
     ],
 )
 def test_the_event_is_logged(
-    caplog: pytest.LogCaptureFixture,
-    happens: Callable[[DispatchLog], None],
-    level: int,
-    said: str,
+    caplog: pytest.LogCaptureFixture, happens: Callable[[DispatchLog], None], level: int, said: str
 ) -> None:
     with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
         happens(DispatchLog(Metrics()))

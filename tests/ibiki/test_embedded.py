@@ -54,9 +54,7 @@ def directory(made: Path, tmp_path: Path) -> Iterator[Path]:
     cluster.locate(tmp_path / "d", durable=False).stop()
 
 
-def test_the_role_of_a_new_database_is_not_a_superuser(
-    tmp_path: Path,
-) -> None:
+def test_the_role_of_a_new_database_is_not_a_superuser(tmp_path: Path) -> None:
     with embedded.start(tmp_path):
         sql(tmp_path, "CREATE TABLE t (i int); REVOKE UPDATE ON t FROM ibiki")
         assert sql(tmp_path, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f"

@@ -86,9 +86,7 @@ async def test_a_failed_request_is_logged_without_its_query(
     assert "2025550123" not in str(delivered)
 
 
-async def test_requests_are_counted_by_route_and_not_by_full_path(
-    web: RunningServer,
-) -> None:
+async def test_requests_are_counted_by_route_and_not_by_full_path(web: RunningServer) -> None:
     await web.http.post("/webhooks/extreme/s3cret", content=b"x")
     await web.http.get("/s3cret")
     exposed = (await web.http.get("/metrics")).text

@@ -108,9 +108,7 @@ async def test_a_response_that_is_read_is_complete(web: RunningServer) -> None:
     assert len((await web.http.get("/much")).content) == 50_000_000
 
 
-async def test_a_complete_response_has_its_length_and_nothing_after_it(
-    web: RunningServer,
-) -> None:
+async def test_a_complete_response_has_its_length_and_nothing_after_it(web: RunningServer) -> None:
     body = b'{"query":"{ viewer { id } }"}'
     ask = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     closing = b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)

@@ -143,12 +143,7 @@ def test_a_setting_is_read(
         ("DATABASE_POOL_SIZE", "1", "is less than 2", "at least 2 and at most 500"),
         ("REDIS_URL", "h:6379", "is not the address of a Redis server", "redis://host:6379/0"),
         ("EXTREME_API_URL", "h.example", "is not an HTTP address", "https://host"),
-        (
-            "EXTREME_API_URL",
-            "https://u:hidden@h.example",
-            "contains a user name",
-            "Use the",
-        ),
+        ("EXTREME_API_URL", "https://u:hidden@h.example", "contains a user name", "Use the"),
         (
             "EXTREME_API_KEY",
             "hidden\nhidden",
@@ -165,12 +160,7 @@ def test_a_setting_is_read(
             "400 and 16",
         ),
         ("DISPATCH_DEADLINE_SECONDS", "30", "is not less than DISPATCH_LEASE_SECONDS", "10 and"),
-        (
-            "DISPATCH_BREAKER_FIRST_SECONDS",
-            "31",
-            "is more than DISPATCH_BREAKER_LONGEST",
-            "2 and",
-        ),
+        ("DISPATCH_BREAKER_FIRST_SECONDS", "31", "is more than DISPATCH_BREAKER_LONGEST", "2 and"),
         ("DISPATCH_GIVE_UP_HOURS", "0", "is not more than 0", "more than 0"),
         ("DISPATCH_MESSAGES_PER_SECOND", "nan", "is not a whole number", "at least 1"),
         ("TOKEN_ACCESS_SECONDS", "soon", "is not a whole number", "at least 10"),
@@ -180,12 +170,7 @@ def test_a_setting_is_read(
     ],
 )
 def test_an_invalid_setting_is_reported_with_a_reason_and_a_fix(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    value: str,
-    wrong: str,
-    fix: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, wrong: str, fix: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsInvalid) as invalid:
@@ -201,10 +186,7 @@ def test_an_invalid_setting_is_reported_with_a_reason_and_a_fix(
 @pytest.mark.parametrize(
     ("environment", "names"),
     [
-        (
-            {"LOOPBACK_ONLY": "true", "EXTREME_API_URL": "https://h.example"},
-            {"EXTREME_API_URL"},
-        ),
+        ({"LOOPBACK_ONLY": "true", "EXTREME_API_URL": "https://h.example"}, {"EXTREME_API_URL"}),
         (
             {"ENVIRONMENT": "production", "REDIS_URL": "redis://h"},
             {"SECRET_KEY", "ENCRYPTION_KEYS"},
@@ -216,10 +198,7 @@ def test_an_invalid_setting_is_reported_with_a_reason_and_a_fix(
     ],
 )
 def test_conflicting_settings_are_reported(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    environment: dict[str, str],
-    names: set[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], names: set[str]
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -83,9 +83,7 @@ def test_a_token_from_a_machine_with_a_fast_clock_is_accepted() -> None:
     ],
     ids=str,
 )
-def test_a_token_with_missing_claims_or_another_type_is_refused(
-    changes: dict[str, Any],
-) -> None:
+def test_a_token_with_missing_claims_or_another_type_is_refused(changes: dict[str, Any]) -> None:
     try:
         token = signed(**changes)
     except TypeError:  # the library refuses to write it, so it is written here

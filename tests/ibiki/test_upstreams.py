@@ -229,11 +229,7 @@ TAKES = b"HTTP/1.1 202 Accepted\r\ncontent-length: 24\r\n\r\n0: Accepted for del
     ],
 )
 async def test_the_address_for_reports_has_the_newest_secret_in_its_path(
-    school: UUID,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    callback_url: str,
-    expected: str,
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, callback_url: str, expected: str
 ) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://sms.example.com")
     monkeypatch.setenv("WEBHOOK_SECRET", "new/secret,old-secret")

@@ -75,9 +75,7 @@ async def test_an_admin_can_revoke_any_key(owner: Actor) -> None:
     assert list(await store.list_api_keys(owner.user_id)) == []
 
 
-async def test_simultaneous_requests_do_not_exceed_the_limit_of_keys(
-    owner: Actor,
-) -> None:
+async def test_simultaneous_requests_do_not_exceed_the_limit_of_keys(owner: Actor) -> None:
     for _ in range(MOST_KEYS - 1):
         await create_api_key(store, owner, name="Till")
     answers = await asyncio.gather(

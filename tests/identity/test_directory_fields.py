@@ -211,9 +211,7 @@ async def test_an_invalid_user_names_the_field(app: App, given: dict[str, Any], 
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_only_the_given_fields_of_a_user_change_and_the_last_admin_stays(
-    app: App,
-) -> None:
+async def test_only_the_given_fields_of_a_user_change_and_the_last_admin_stays(app: App) -> None:
     ada = await app.answer("admin", CREATE_USER, input=ADA)
     answer = await app.answer("admin", UPDATE_USER, input={"id": ada["id"], "disabled": True})
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", "disabled")

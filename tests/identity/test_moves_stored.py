@@ -76,9 +76,7 @@ def views(world: World) -> dict[str, BalanceView]:
     }
 
 
-async def test_a_client_that_moves_takes_its_units_to_the_other_group(
-    world: World,
-) -> None:
+async def test_a_client_that_moves_takes_its_units_to_the_other_group(world: World) -> None:
     assert (await group_balance(world.old), await group_balance(world.new)) == (1_150, 15)
     await move(world.mover, world.new)
     assert (await group_balance(world.old), await group_balance(world.new)) == (150, 1_015)
@@ -92,9 +90,7 @@ async def test_a_client_that_moves_takes_its_units_to_the_other_group(
     await worlds.assert_audit_holds()
 
 
-async def test_no_version_decreases_while_clients_move_and_send(
-    world: World,
-) -> None:
+async def test_no_version_decreases_while_clients_move_and_send(world: World) -> None:
     seen = dict.fromkeys(views(world), -1)
     falls: list[str] = []
     moving = True
@@ -168,9 +164,7 @@ async def test_a_client_cannot_join_a_group_of_another_pool(world: World) -> Non
     assert await parent_of(world.mover) == world.old.account_id
 
 
-async def test_sends_during_a_move_are_charged_to_the_client(
-    world: World,
-) -> None:
+async def test_sends_during_a_move_are_charged_to_the_client(world: World) -> None:
     async def send() -> None:
         for _ in range(20):
             await accept_single(worlds.new_send(world.mover))
@@ -195,9 +189,7 @@ async def default_pools() -> list[dict[str, Any]]:
     )
 
 
-async def test_processes_that_start_together_add_one_default_pool(
-    database_url: str,
-) -> None:
+async def test_processes_that_start_together_add_one_default_pool(database_url: str) -> None:
     async with worlds.connected(database_url):
         ids = await asyncio.gather(
             *(

@@ -92,11 +92,7 @@ def seen_by(accounts: Accounts, who: str) -> dict[str, Any]:
             "name": name,
             "group": {"name": "MG888"} if tenant.group_id else None,
         }
-        for tenant, name in (
-            (app.owner, "Acme"),
-            (app.sibling, "Bits"),
-            (app.loner, "Coop"),
-        )
+        for tenant, name in ((app.owner, "Acme"), (app.sibling, "Bits"), (app.loner, "Coop"))
     )
     client, group = {
         "owner": (acme, ours),
@@ -199,9 +195,7 @@ async def test_a_disabled_user_is_signed_out_at_once_and_can_be_enabled_again(
     assert (await accounts.sign_in("owner"))["__typename"] == "Session"
 
 
-async def test_a_user_of_a_suspended_client_can_sign_in(
-    accounts: Accounts,
-) -> None:
+async def test_a_user_of_a_suspended_client_can_sign_in(accounts: Accounts) -> None:
     actors, admin = accounts.app.installation.actors, await accounts.actor("admin")
     session = await accounts.sign_in("owner")
     assert await actors.actor_for(session["accessToken"])

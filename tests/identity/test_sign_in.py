@@ -288,9 +288,7 @@ async def test_an_expired_refresh_token_is_refused(sessions: Sessions) -> None:
         await sessions.refresh(token)
 
 
-async def test_a_signed_out_session_cannot_be_refreshed_and_others_can(
-    sessions: Sessions,
-) -> None:
+async def test_a_signed_out_session_cannot_be_refreshed_and_others_can(sessions: Sessions) -> None:
     token, other = await sign_in(sessions), await sign_in(sessions)
     assert await sessions.sign_out(token)
     assert await sessions.sign_out(token)
@@ -299,9 +297,7 @@ async def test_a_signed_out_session_cannot_be_refreshed_and_others_can(
     await sessions.refresh(other)
 
 
-async def test_signing_out_with_a_used_token_ends_the_session_too(
-    sessions: Sessions,
-) -> None:
+async def test_signing_out_with_a_used_token_ends_the_session_too(sessions: Sessions) -> None:
     first = await sign_in(sessions)
     await sessions.refresh(first)
     assert await sessions.sign_out(first)

@@ -12,10 +12,7 @@ import pytest
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Role
-from domain.identity.clients import (
-    ClientChange,
-    update_client,
-)
+from domain.identity.clients import ClientChange, update_client
 from domain.identity.directory import User
 from domain.identity.users import NewUser, UserChange, create_admin, create_user, update_user
 from domain.ids import new_id
@@ -99,9 +96,7 @@ async def test_a_supervisor_may_send_only_from_a_client_of_its_group(world: Worl
     assert (await update_user(store, PASSWORDS, boss.id, both)).client_id == world.stranger.id
 
 
-async def test_the_supervisors_of_a_group_lose_a_client_that_leaves_it(
-    world: World,
-) -> None:
+async def test_the_supervisors_of_a_group_lose_a_client_that_leaves_it(world: World) -> None:
     boss = await people.add_user(
         "boss@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id, client_id=world.member.id
     )
@@ -159,9 +154,7 @@ async def test_the_last_active_admin_cannot_be_changed_or_disabled(
     await update_user(store, PASSWORDS, world.admin.id, change)
 
 
-async def test_if_two_admins_disable_each_other_at_once_one_succeeds(
-    world: World,
-) -> None:
+async def test_if_two_admins_disable_each_other_at_once_one_succeeds(world: World) -> None:
     second = await people.add_user("second@ibiki.test")
     answers = await asyncio.gather(
         *(

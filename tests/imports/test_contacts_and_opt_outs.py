@@ -75,10 +75,7 @@ async def test_contacts_are_of_the_client_of_their_line(
 async def test_contacts_of_one_client_need_no_emails(app: App) -> None:
     text = "Ann,2025550123\nBob,2025550124\n"
     assert (await contacts(app, text, client_id=app.loner.client_id)).changed == 2
-    assert await stored(app.loner) == [
-        ("+12025550123", "Ann", None),
-        ("+12025550124", "Bob", None),
-    ]
+    assert await stored(app.loner) == [("+12025550123", "Ann", None), ("+12025550124", "Bob", None)]
     with pytest.raises(InvalidFile, match=r"The file has no column client_email. Add it, or name"):
         await contacts(app, text)
 

@@ -21,9 +21,7 @@ from tests.inbox.test_webhook_admin import ASSIGN, client_id, event_id, set_rout
 from tests.installations import App
 
 
-async def test_an_assigned_message_is_received_like_any_other(
-    app: App,
-) -> None:
+async def test_an_assigned_message_is_received_like_any_other(app: App) -> None:
     send = await worlds.accept(app.owner, numbers=[PHONE])
     key = await event_id(inbound("STOP", modem="m1", firstname="Ada"))
     given = {"webhookEventId": key, "clientId": client_id(app.owner)}
@@ -65,9 +63,7 @@ async def invalid_event(body: bytes = b"\xff nonsense") -> UUID:
     return event.id
 
 
-async def test_an_event_that_could_not_be_read_is_assigned_with_sender_and_text(
-    app: App,
-) -> None:
+async def test_an_event_that_could_not_be_read_is_assigned_with_sender_and_text(app: App) -> None:
     event = await invalid_event()
     assert await assign(app, event) == "BAD_USER_INPUT"
     assert await assign(app, event, sender=PHONE) == "BAD_USER_INPUT"

@@ -46,9 +46,7 @@ async def found(app: App, search: str | None = None, who: str = "owner") -> Any:
     return sorted((each["number"], each["name"], each["business"]) for each in nodes)
 
 
-async def test_rows_become_contacts_and_the_others_are_listed_by_line(
-    app: App,
-) -> None:
+async def test_rows_become_contacts_and_the_others_are_listed_by_line(app: App) -> None:
     delivered = await ask(app, PEOPLE.encode("utf-16"))
     assert delivered == {
         "__typename": "ContactsImported",
@@ -87,10 +85,7 @@ async def test_an_empty_cell_changes_nothing(app: App) -> None:
     await ask(app, b"phone,name,business\n2025550120,Ada,Acme\n2025550121,Bob,Bits\n")
     delivered = await ask(app, b"phone,name,business\n2025550120,,Coop\n2025550121,Bob,\n")
     assert (delivered["created"], delivered["updated"]) == (0, 1)
-    assert await found(app) == [
-        ("+12025550120", "Ada", "Coop"),
-        ("+12025550121", "Bob", "Bits"),
-    ]
+    assert await found(app) == [("+12025550120", "Ada", "Coop"), ("+12025550121", "Bob", "Bits")]
 
 
 async def test_an_opt_out_survives_an_import(app: App) -> None:
@@ -191,11 +186,7 @@ async def test_every_number_of_a_person_is_a_contact(app: App) -> None:
     assert (delivered["created"], delivered["updated"]) == (6, 0)
     assert [
         (each["input"], each["position"], each["reason"]) for each in delivered["rejected"]
-    ] == [
-        ("12", 3, "INVALID"),
-        ("2025550120", 4, "DUPLICATE"),
-        ("", 5, "INVALID"),
-    ]
+    ] == [("12", 3, "INVALID"), ("2025550120", 4, "DUPLICATE"), ("", 5, "INVALID")]
     assert delivered["columns"] == {
         "numbers": ["Phone 1 - Value", "Phone 2 - Value"],
         "names": ["First Name", "Last Name"],

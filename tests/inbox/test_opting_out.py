@@ -47,9 +47,7 @@ async def opted_out() -> list[tuple[object, object]]:
     return [(row["number"], row["source"]) for row in rows]
 
 
-async def test_a_keyword_opts_out_and_queued_messages_are_refunded(
-    client: worlds.Tenant,
-) -> None:
+async def test_a_keyword_opts_out_and_queued_messages_are_refunded(client: worlds.Tenant) -> None:
     single = await worlds.accept(client, numbers=[PHONE])
     bulk = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
     assert await worlds.held(client.account_id) == 97
@@ -100,9 +98,7 @@ async def test_only_opt_outs_by_text_are_lifted_by_text(client: worlds.Tenant) -
         assert await opted_out() == [(PHONE, source)]
 
 
-async def test_a_report_of_the_provider_outweighs_words_in_one_batch(
-    client: worlds.Tenant,
-) -> None:
+async def test_a_report_of_the_provider_outweighs_words_in_one_batch(client: worlds.Tenant) -> None:
     await post.received(said("no", status="blocked"), said("STOP"), said("START"))
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
@@ -180,9 +176,7 @@ async def test_a_send_accepted_during_the_opt_out_is_cancelled_when_captured(
     await worlds.assert_audit_holds()
 
 
-async def test_an_opt_out_during_a_capture_is_never_missed(
-    client: worlds.Tenant,
-) -> None:
+async def test_an_opt_out_during_a_capture_is_never_missed(client: worlds.Tenant) -> None:
     phones = [f"+120255501{each}" for each in range(10, 60)]
     for phone in phones:
         await worlds.accept(client, numbers=[phone])
@@ -214,9 +208,7 @@ async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
     assert await worlds.statuses(send.id) == {"CANCELLED": 1}
 
 
-async def test_an_opt_out_during_a_provider_call_prevents_a_retry(
-    client: worlds.Tenant,
-) -> None:
+async def test_an_opt_out_during_a_provider_call_prevents_a_retry(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
     (call,) = await marked(client.pool)
     await post.received(said("STOP"))

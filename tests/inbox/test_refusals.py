@@ -133,10 +133,7 @@ FINAL = {
     ("refused",): (("REJECTED", REFUSED), ("UNDELIVERED", REFUSED_IN_PART)),
     ("failed", "refused"): (("UNDELIVERED", UNDELIVERED), ("UNDELIVERED", REFUSED_IN_PART)),
     ("delivered", "refused"): (("DELIVERED", None), ("UNDELIVERED", DELIVERED_IN_PART)),
-    ("delivered", "failed", "refused"): (
-        ("DELIVERED", None),
-        ("UNDELIVERED", DELIVERED_IN_PART),
-    ),
+    ("delivered", "failed", "refused"): (("DELIVERED", None), ("UNDELIVERED", DELIVERED_IN_PART)),
 }
 """By what was reported: the end of a short text, and of a long one."""
 

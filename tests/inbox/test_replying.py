@@ -53,10 +53,7 @@ async def hear(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
     (talk,) = await worlds.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )
-    return (
-        ids.encode(Kind.CONVERSATION, talk["id"]),
-        ids.encode(Kind.MESSAGE, row["inbound_id"]),
-    )
+    return (ids.encode(Kind.CONVERSATION, talk["id"]), ids.encode(Kind.MESSAGE, row["inbound_id"]))
 
 
 async def answer(app: App, talk: str, text: str = "Yes?", **rest: Any) -> Any:
@@ -103,9 +100,7 @@ async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
     assert again.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
 
 
-async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(
-    app: App,
-) -> None:
+async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app: App) -> None:
     talk, _ = await hear(app)
     await worlds.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
@@ -209,9 +204,7 @@ async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> Non
     assert free == {"__typename": "Send", "accepted": 1}
 
 
-async def test_a_refused_number_leaves_the_key_unused_and_its_neighbours_alone(
-    app: App,
-) -> None:
+async def test_a_refused_number_leaves_the_key_unused_and_its_neighbours_alone(app: App) -> None:
     await hear(app, "STOP")
     given = [{"to": PHONE, "text": "x", "idempotencyKey": "k1"}]
     given += [{"to": f"+1202555015{each}", "text": "x"} for each in range(5)]

@@ -75,9 +75,7 @@ async def test_a_report_may_name_a_message_by_our_own_id_after_a_crash(
     assert await worlds.held(client.account_id) == 98
 
 
-async def test_an_undelivered_message_stays_charged(
-    client: worlds.Tenant,
-) -> None:
+async def test_an_undelivered_message_stays_charged(client: worlds.Tenant) -> None:
     send = await sent(client)
     await post.received(report("failed"))
     rows = await worlds.fetch("SELECT status, failure FROM message WHERE send_id = $1", send.id)

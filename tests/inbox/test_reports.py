@@ -122,9 +122,7 @@ def test_the_status_after_a_report(
     ],
 )
 def test_verdicts_decide_together_once_the_network_has_refused_a_part(
-    reports: tuple[ReportedStatus, ...],
-    short: tuple[str, str | None],
-    long: tuple[str, str | None],
+    reports: tuple[ReportedStatus, ...], short: tuple[str, str | None], long: tuple[str, str | None]
 ) -> None:
     for is_long, expected in ((False, short), (True, long)):
         for order in permutations(reports):

@@ -88,9 +88,7 @@ async def test_a_name_that_cannot_be_stored_is_refused(app: App, name: str) -> N
     assert await found(app) == []
 
 
-async def test_opting_out_by_hand_stops_sends_and_cancels_queued_messages(
-    app: App,
-) -> None:
+async def test_opting_out_by_hand_stops_sends_and_cancels_queued_messages(app: App) -> None:
     sent = await send(app)
     await capture_contacts(store)
     assert await worlds.held(app.owner.account_id) == 99
@@ -105,9 +103,7 @@ async def test_opting_out_by_hand_stops_sends_and_cancels_queued_messages(
     await worlds.assert_audit_holds()
 
 
-async def test_a_send_that_is_captured_after_the_opt_out_is_cancelled(
-    app: App,
-) -> None:
+async def test_a_send_that_is_captured_after_the_opt_out_is_cancelled(app: App) -> None:
     sent = await worlds.accept(app.owner, numbers=[NUMBER])
     await save(app, optedOut=True)
     await capture_contacts(store)
@@ -115,9 +111,7 @@ async def test_a_send_that_is_captured_after_the_opt_out_is_cancelled(
     await worlds.assert_audit_holds()
 
 
-async def test_opting_out_by_hand_waits_for_a_capture(
-    app: App,
-) -> None:
+async def test_opting_out_by_hand_waits_for_a_capture(app: App) -> None:
     """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
     sent = await worlds.accept(app.owner, numbers=[NUMBER])
     sends: list[Any] = []

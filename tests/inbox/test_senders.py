@@ -126,17 +126,14 @@ async def test_of_two_readings_that_were_not_sent_to_the_home_number_counts(
     assert row["sender"] == ALABAMA
 
 
-async def test_readings_that_two_clients_sent_to_are_unrouted(
-    client: worlds.Tenant,
-) -> None:
+async def test_readings_that_two_clients_sent_to_are_unrouted(client: worlds.Tenant) -> None:
     other = await worlds.add_client(client.pool, name="Other")
     await worlds.accept(client, numbers=[ALABAMA])
     await worlds.accept(other, numbers=[SINGAPORE])
     await post.handed_over(client.pool)
     await capture_contacts(store)
     rows = await post.received(
-        inbound("whose?", sender=AMBIGUOUS),
-        inbound("ours", sender=AMBIGUOUS, receiver=OUR_NUMBER),
+        inbound("whose?", sender=AMBIGUOUS), inbound("ours", sender=AMBIGUOUS, receiver=OUR_NUMBER)
     )
     assert (rows[0]["outcome"], rows[0]["reason"]) == ("UNROUTED", routing.SEVERAL_NUMBERS)
     assert (rows[1]["client_id"], rows[1]["sender"]) == (client.client_id, ALABAMA)

@@ -51,11 +51,7 @@ async def refusals(here: WebhookApp) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("path", "headers"),
-    [
-        (EXTREME_PATH, SHOWN),
-        ("/webhooks/extreme", SHOWN),
-        (f"/webhooks/extreme/{SECRET}", {}),
-    ],
+    [(EXTREME_PATH, SHOWN), ("/webhooks/extreme", SHOWN), (f"/webhooks/extreme/{SECRET}", {})],
 )
 async def test_a_call_with_the_secret_is_stored(path: str, headers: dict[str, str]) -> None:
     async with webhook_app() as here:
@@ -136,9 +132,7 @@ async def test_a_body_may_be_64_kib_and_not_a_byte_more() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"<html>", b"\xff\x00", b'{"message":"x"}'])
-async def test_a_malformed_body_is_stored_and_answered_400(
-    body: bytes,
-) -> None:
+async def test_a_malformed_body_is_stored_and_answered_400(body: bytes) -> None:
     async with webhook_app() as here:
         answer = await here.post(body, **SHOWN)
         assert answer.status_code == 400
@@ -203,9 +197,7 @@ async def test_unknown_providers_are_not_found() -> None:
     assert await outcomes() == []
 
 
-async def test_no_event_is_confirmed_while_the_database_is_away(
-    database_url: str,
-) -> None:
+async def test_no_event_is_confirmed_while_the_database_is_away(database_url: str) -> None:
     """During an outage the provider gets 503 and tries again. Each event is stored once."""
     await disconnect()
     try:

@@ -158,14 +158,10 @@ async def test_a_reply_has_the_number_that_the_contact_wrote_to_as_its_sender(
     assert [each.sender for each in found] == ["12025550199"]
 
 
-async def test_a_text_leaves_through_another_kind_of_connection(
-    callback: Callback,
-) -> None:
+async def test_a_text_leaves_through_another_kind_of_connection(callback: Callback) -> None:
     port, _ = free_ports(2)
     async with running_gateway(
-        network_port=port,
-        callback_port=callback.port,
-        changes=[("smsc = smpp", "smsc = fake")],
+        network_port=port, callback_port=callback.port, changes=[("smsc = smpp", "smsc = fake")]
     ) as gateway:
         await listens(port)
         process = await asyncio.create_subprocess_exec(

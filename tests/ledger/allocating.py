@@ -49,11 +49,7 @@ class Installation:
             "school": self.school.client_id,
             "nobody": uuid4(),
         }
-        groups = {
-            "group": self.group.id,
-            "other group": self.other_group.id,
-            "no group": uuid4(),
-        }
+        groups = {"group": self.group.id, "other group": self.other_group.id, "no group": uuid4()}
         return {"client_id": clients.get(name), "group_id": groups.get(name)}
 
     def node(self, name: str) -> UUID:

@@ -87,11 +87,7 @@ async def test_no_more_than_there_is_can_be_moved(
     before = await installation.held()
     with pytest.raises(refusal) as refused:
         await allocated(installation, who, whom, units)
-    assert vars(refused.value) == {
-        "required": abs(units),
-        "available": available,
-        "unit": "credit",
-    }
+    assert vars(refused.value) == {"required": abs(units), "available": available, "unit": "credit"}
     assert await installation.held() == before
 
 

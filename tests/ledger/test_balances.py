@@ -53,11 +53,7 @@ def test_the_state_is_the_first_that_applies(
     expected: SyncState,
 ) -> None:
     found = sync_state(
-        read_at=read_at,
-        failed_at=failed_at,
-        doubted_at=doubted_at,
-        remaining=remaining,
-        now=NOW,
+        read_at=read_at, failed_at=failed_at, doubted_at=doubted_at, remaining=remaining, now=NOW
     )
     assert found is expected
 

@@ -198,9 +198,7 @@ async def test_an_attempt_in_doubt_since_the_reading_asks_for_a_sync(
     assert platform.state is state
 
 
-async def test_a_reading_that_failed_since_the_last_good_one_says_unreachable(
-    world: World,
-) -> None:
+async def test_a_reading_that_failed_since_the_last_good_one_says_unreachable(world: World) -> None:
     await worlds.execute(
         "UPDATE provider_account SET read_at = now() - interval '1 hour', read_failed_at = now()"
     )

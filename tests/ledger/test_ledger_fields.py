@@ -84,11 +84,7 @@ def figures(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
         ("supervisor", (None, 170, None), [(100, 170, None), (20, 170, None), None]),
         ("other_supervisor", (None, 5, None), [None, None, None]),
         ("direct", (100, 170, None), [(100, 170, None), (20, 170, None), None]),
-        (
-            "admin",
-            (None, None, 682),
-            [(100, 170, 682), (20, 170, 682), (7, None, 682)],
-        ),
+        ("admin", (None, None, 682), [(100, 170, 682), (20, 170, 682), (7, None, 682)]),
     ],
 )
 async def test_users_see_their_own_balances_and_those_of_their_group(
@@ -108,9 +104,7 @@ async def test_users_see_their_own_balances_and_those_of_their_group(
                 assert body["data"]["transfers"]["nodes"][0]["balanceAfter"] == expected[0]
 
 
-async def test_the_operator_sees_the_pool_beside_what_the_provider_said(
-    app: App,
-) -> None:
+async def test_the_operator_sees_the_pool_beside_what_the_provider_said(app: App) -> None:
     await worlds.accept(app.owner, 3)
     await worlds.execute(
         "UPDATE provider_account SET reading_raw = '679.5', read_at = '2026-11-20T08:00:00Z'"
@@ -128,9 +122,7 @@ async def test_the_operator_sees_the_pool_beside_what_the_provider_said(
     }
 
 
-async def test_a_client_with_a_provider_account_of_its_own_sees_that_one(
-    app: App,
-) -> None:
+async def test_a_client_with_a_provider_account_of_its_own_sees_that_one(app: App) -> None:
     school = await worlds.add_school(held=28_570)
     found = await app.answer(school.actor, BALANCES)
     assert figures(found) == (28_570, None, 28_570)

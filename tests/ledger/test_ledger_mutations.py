@@ -104,11 +104,7 @@ async def test_a_supervisor_shares_out_what_the_group_holds(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
-    [
-        ({"units": 1}, "clientId"),
-        ({"units": 0, "groupId": None}, "clientId"),
-    ],
+    ("given", "field"), [({"units": 1}, "clientId"), ({"units": 0, "groupId": None}, "clientId")]
 )
 async def test_an_allocation_without_a_target_is_refused(
     app: App, given: dict[str, Any], field: str
@@ -148,9 +144,7 @@ async def test_a_sync_sets_the_pool_to_what_the_provider_says(app: App) -> None:
     assert (await app.answer("admin", SYNC, input=named))["change"] == 0
 
 
-async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_require(
-    app: App,
-) -> None:
+async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_require(app: App) -> None:
     pauses: list[float] = []
 
     class Provider(Upstream):
@@ -168,9 +162,7 @@ async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_requir
     assert 700 < pauses[0] <= 720
 
 
-async def test_a_provider_that_says_nothing_is_unavailable_in_our_words(
-    app: App,
-) -> None:
+async def test_a_provider_that_says_nothing_is_unavailable_in_our_words(app: App) -> None:
     answer = await app.answer("admin", SYNC)
     assert answer["__typename"] == "ProviderUnavailable"
     assert "extreme" not in answer["message"].lower()
@@ -190,9 +182,7 @@ async def test_only_an_admin_enters_a_balance_by_hand_and_only_if_the_provider_r
     assert await app.code("admin", SYNC, input={"reading": 5}) == "BAD_USER_INPUT"
 
 
-async def test_a_client_checks_the_balance_of_its_own_provider_account(
-    app: App,
-) -> None:
+async def test_a_client_checks_the_balance_of_its_own_provider_account(app: App) -> None:
     school = await worlds.add_school(held=0)
     app.upstream.balance_word = "70000"
     answer = await app.answer(school.actor, SYNC)

@@ -178,9 +178,7 @@ async def test_an_error_from_before_the_last_reading_is_corrected_within_the_poo
     await worlds.assert_audit_holds()
 
 
-async def test_an_error_from_after_the_last_reading_is_corrected_with_outside(
-    world: World,
-) -> None:
+async def test_an_error_from_after_the_last_reading_is_corrected_with_outside(world: World) -> None:
     await synced(world.pool, Upstream(800))
     await send_charged(world.client, 10, 4)
     assert await pool_of(world.pool) == 796

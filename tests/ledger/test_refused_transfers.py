@@ -43,10 +43,7 @@ class Small:
     def allocation(self, to: UUID) -> dict[str, object]:
         """The same as an allocation, with the other end at version 2 too."""
         return self.transfer(
-            kind="ALLOCATION",
-            destination_id=to,
-            destination_balance=110,
-            destination_version=2,
+            kind="ALLOCATION", destination_id=to, destination_balance=110, destination_version=2
         )
 
 

@@ -83,10 +83,7 @@ def line(
         (line(OPENING, 5), "Opening balance"),
         (line(RECONCILE, -1), "Correction: missing charge added"),
         (line(RECONCILE, 1), "Correction: excess charge refunded"),
-        (
-            line(RECONCILE, 1, viewed=POOL, other=ACME),
-            "Correction of Acme: missing charge added",
-        ),
+        (line(RECONCILE, 1, viewed=POOL, other=ACME), "Correction of Acme: missing charge added"),
     ],
 )
 def test_a_line_says_what_happened(seen: StatementLine, words: str) -> None:

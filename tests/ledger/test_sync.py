@@ -172,9 +172,7 @@ async def test_a_sync_whose_commit_was_lost_is_made_once(line: Line, moment: Mom
     assert not await is_paused(pool)
 
 
-async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(
-    line: Line,
-) -> None:
+async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(line: Line) -> None:
     """The pause has ended already: what follows the commit is for failures before it."""
     pool = await worlds.add_pool(default=False)
     line.cut_at('UPDATE "provider_account" SET "reading_until"=', Moment.UNSENT)

@@ -96,9 +96,7 @@ async def test_clients_connect_again_when_another_database_server_has_taken_over
             assert await each.closed() == 1012
 
 
-async def test_a_socket_ends_if_its_rights_cannot_be_read(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_socket_ends_if_its_rights_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     async with quiet() as place, client(place.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE)
         await socket.hear()
@@ -196,10 +194,7 @@ async def closed_within_a_second(sockets: list[Client], watch: Stopwatch) -> Non
 
 
 async def test_signing_out_ends_sockets_in_every_process(scenario: Scenario) -> None:
-    async with (
-        watching(scenario, scenario.session.access_token) as sockets,
-        stopwatch() as watch,
-    ):
+    async with watching(scenario, scenario.session.access_token) as sockets, stopwatch() as watch:
         assert await new_sessions().sign_out(scenario.session.refresh_token)
         await closed_within_a_second(sockets, watch)
 

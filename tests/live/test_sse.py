@@ -124,10 +124,7 @@ async def test_a_subscription_is_not_answered_in_json(place: Quiet) -> None:
 async def test_a_stream_ends_with_its_token_and_with_its_rights(place: Quiet) -> None:
     ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
     place.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
-    async with (
-        asked(place.server, BALANCE, "short") as short,
-        asked(place.server, BALANCE) as good,
-    ):
+    async with asked(place.server, BALANCE, "short") as short, asked(place.server, BALANCE) as good:
         await short.delivered()
         await good.delivered()
         assert await short.next() == ("", None)  # cut, and not complete

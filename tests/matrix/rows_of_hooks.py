@@ -22,7 +22,7 @@ ROWS: dict[str, list[Row]] = {
             admin="owner",
             given={"clientId": the_client},
             first=a_hook_endpoint.find,
-        ),
+        )
     ],
     "WebhookEndpoint.client": [
         senders(

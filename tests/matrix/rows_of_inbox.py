@@ -17,9 +17,7 @@ TEXT = {"text": "Good morning"}
 GROUPS = "group other_group"
 
 ROWS: dict[str, list[Row]] = {
-    "Query.inbox": [
-        senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_hears),
-    ],
+    "Query.inbox": [senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_hears)],
     "Query.conversation": [
         senders("owner", sibling=NULL, admin="owner", given={"id": a_conversation})
     ],
@@ -50,13 +48,10 @@ ROWS: dict[str, list[Row]] = {
     "Query.modemRoutes": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
     "Mutation.setModemRoute": [
         admins(
-            "owner group",
-            given={"input": {"clientId": the_client, "modem": a_word, "port": "1"}},
+            "owner group", given={"input": {"clientId": the_client, "modem": a_word, "port": "1"}}
         )
     ],
-    "Mutation.deleteModemRoute": [
-        admins("owner group", given={"input": {"id": a_modem_route}}),
-    ],
+    "Mutation.deleteModemRoute": [admins("owner group", given={"input": {"id": a_modem_route}})],
     "Mutation.assignInbound": [
         admins(
             "owner group",

@@ -99,7 +99,7 @@ ROWS: dict[str, list[Row]] = {
                     "password": "not-to-be-seen",
                 }
             },
-        ),
+        )
     ],
     "Query.providerRoutes": [admins(EMPTY), admins("pool", first=there_is_a_route)],
     "Mutation.setProviderRoute": [

@@ -209,11 +209,7 @@ async def _add_people(made: Scenario) -> None:
     await _add_person(made, "supervisor", Role.SUPERVISOR, group_id=app.group.id)
     await _add_person(made, "other_supervisor", Role.SUPERVISOR, group_id=app.other_group.id)
     await _add_person(
-        made,
-        "direct",
-        Role.SUPERVISOR,
-        group_id=app.group.id,
-        client_id=app.owner.client_id,
+        made, "direct", Role.SUPERVISOR, group_id=app.group.id, client_id=app.owner.client_id
     )
     await _add_person(made, "admin", Role.ADMIN)
     made.actors["nobody"] = None

@@ -32,7 +32,7 @@ USERS = {
 """The role of each user of the matrix, and whether it has an account to send from."""
 
 BY_ACCOUNT = {
-    "Mutation.sync": "A client may sync a provider account of its own. None of these has one.",
+    "Mutation.sync": "A client may sync a provider account of its own. None of these has one."
 }
 """Fields that also depend on something that the directive does not say."""
 

@@ -27,7 +27,7 @@ MUTATIONS = [name for name in ROWS if name.startswith("Mutation.")]
 
 # Commits before the one that carries out the mutation, each with the reason.
 EARLIER_COMMITS = {
-    "Mutation.sync": 1,  # marks are paused before the balance is read
+    "Mutation.sync": 1  # marks are paused before the balance is read
 }
 
 # Mutations that change nothing, or whose row of the matrix is a dry run: there is no COMMIT.

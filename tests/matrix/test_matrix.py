@@ -28,16 +28,7 @@ from resolvers.ledger import ledger
 from tests import databases, worlds
 from tests.installations import ENGINE
 from tests.matrix.documents import document_for, fields_of_matrix, ids_of
-from tests.matrix.row import (
-    DATA,
-    EMPTY,
-    FORBIDDEN,
-    NOT_FOUND,
-    NULL,
-    UNAUTHENTICATED,
-    Row,
-    Thing,
-)
+from tests.matrix.row import DATA, EMPTY, FORBIDDEN, NOT_FOUND, NULL, UNAUTHENTICATED, Row, Thing
 from tests.matrix.rows import ROWS
 from tests.matrix.scenario import ROLES, Scenario, fingerprint, scenario
 

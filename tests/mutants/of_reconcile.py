@@ -83,11 +83,7 @@ MUTANTS = (
         TESTS,
     ),
     Mutant(
-        "arrears are not marked",
-        RECONCILE,
-        "    if client.held < 0:\n",
-        "    if False:\n",
-        TESTS,
+        "arrears are not marked", RECONCILE, "    if client.held < 0:\n", "    if False:\n", TESTS
     ),
     Mutant(
         "units are moved within an owned account",

@@ -18,13 +18,7 @@ from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from tests import databases, worlds
 from tests.databases import OtherConnection
-from tests.persistence.connections import (
-    INSERT,
-    POOL_SIZE,
-    assert_whole,
-    cancel_once,
-    is_there,
-)
+from tests.persistence.connections import INSERT, POOL_SIZE, assert_whole, cancel_once, is_there
 
 SESSION_STATE = """
 SELECT name, setting FROM pg_settings WHERE source = 'session' AND name <> 'jit'
@@ -223,9 +217,7 @@ async def _has_begun(
     inside.set()
 
 
-async def test_callers_cancelled_while_waiting_for_a_connection_lose_none(
-    connected: None,
-) -> None:
+async def test_callers_cancelled_while_waiting_for_a_connection_lose_none(connected: None) -> None:
     async def hold(release: asyncio.Event) -> None:
         async with transaction():
             await release.wait()

@@ -239,10 +239,7 @@ async def test_reads_of_a_send_read_the_rows_of_the_send(large: Large) -> None:
         "accepted": (FEW, partial(store.read_accepted, large.scope, large.few)),
         "numbers": (FEW + 1, fetched(NUMBERS, both, FIRST, 1_000)),
         "numbers of a part": (5, fetched(NUMBERS, [large.bulk], middle, 5)),
-        "opted out": (
-            FEW + 1,
-            in_transaction("opted_out_among", both, after=FIRST, until=None),
-        ),
+        "opted out": (FEW + 1, in_transaction("opted_out_among", both, after=FIRST, until=None)),
         "corrected": (FEW, in_transaction("lock_checked_send", large.few, epoch=1)),
         "audited": (FEW, partial(audit_send, large.few)),
         "has none": (0, fetched(HAS_QUEUED, large.bulk)),

@@ -56,11 +56,7 @@ def models() -> dict[str, type[Model]]:
 def columns_of(model: type[Model]) -> dict[str, tuple[str, bool, bool]]:
     """The columns that a model declares: type, whether required, whether with a default."""
     return {
-        field.source_field or name: (
-            _type_of(field),
-            not field.null,
-            field.has_db_default(),
-        )
+        field.source_field or name: (_type_of(field), not field.null, field.has_db_default())
         for name, field in model._meta.fields_map.items()
         if field.has_db_field
     }

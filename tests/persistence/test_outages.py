@@ -30,13 +30,7 @@ from persistence.migrating import migrate
 from tests import databases, worlds
 from tests.databases import OtherConnection, connection_to
 from tests.ledger.line import Line, Moment
-from tests.persistence.connections import (
-    POOL_SIZE,
-    assert_whole,
-    cancel_once,
-    is_there,
-    until,
-)
+from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once, is_there, until
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -164,9 +164,7 @@ async def test_a_quiet_client_does_not_pay_for_a_busy_one(world: World) -> None:
         assert_small(await work_of(read), most_rows=1)
 
 
-async def test_the_messages_of_a_large_send_are_found_in_an_index(
-    database_url: str,
-) -> None:
+async def test_the_messages_of_a_large_send_are_found_in_an_index(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
         client = await worlds.add_client(await worlds.add_pool(), held=100_000)
         first, last = [(await worlds.accept(client, 6_000)).id for _ in range(2)]

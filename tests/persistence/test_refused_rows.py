@@ -113,12 +113,7 @@ def _sound(table: str) -> dict[str, object]:
             "pool_after": 1,
             "epoch": 1,
         },
-        "idempotency_key": {
-            "scope_id": uuid4(),
-            "key": "k",
-            "input_hash": b"",
-            "answer": "{}",
-        },
+        "idempotency_key": {"scope_id": uuid4(), "key": "k", "input_hash": b"", "answer": "{}"},
         "client": {"name": "Client", "account_id": uuid4()},
         "contact": {"client_id": uuid4(), "number": "+12025550100"},
     }

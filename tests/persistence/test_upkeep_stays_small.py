@@ -100,9 +100,7 @@ async def test_old_and_due_rows_are_found_without_reading_the_others(table: str)
     assert found == [FOUND, 0]
 
 
-async def test_the_watch_of_the_clock_reads_few_messages_that_wait(
-    database_url: str,
-) -> None:
+async def test_the_watch_of_the_clock_reads_few_messages_that_wait(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
         client = await worlds.add_client(await worlds.add_pool(), held=THERE)
         await worlds.accept(client, THERE)

@@ -10,15 +10,7 @@ QUICK = (
     Setup("too few units", sends=(1, 1), client=1, dispatchers=2, allocations=1),
     Setup("a sync amid sends", sends=(1, 1), provider=5, syncs=1),
     Setup("two syncs", provider=5, dispatchers=2, crashes=1, syncs=2),
-    Setup(
-        "an owned account",
-        pool=0,
-        provider=5,
-        owned=True,
-        dispatchers=2,
-        crashes=1,
-        syncs=2,
-    ),
+    Setup("an owned account", pool=0, provider=5, owned=True, dispatchers=2, crashes=1, syncs=2),
     Setup("delivery reports", crashes=1, syncs=1, reports=True),
     Setup("a gateway", crashes=1, syncs=1, reports=True, gateway=True),
     Setup("a gateway, owned", pool=0, owned=True, syncs=1, reports=True, gateway=True),
@@ -30,13 +22,7 @@ QUICK = (
     Setup("arrears", sends=(1, 1), client=1, runs=1, mistakes=1),
     Setup("reconcile, owned", pool=0, owned=True, syncs=1, runs=1, mistakes=1),
     Setup(
-        "everything at once",
-        sends=(1, 1),
-        dispatchers=2,
-        marks=1,
-        syncs=1,
-        runs=1,
-        cancels=False,
+        "everything at once", sends=(1, 1), dispatchers=2, marks=1, syncs=1, runs=1, cancels=False
     ),
 )
 """About 125,000 states: 5 s on an idle core."""

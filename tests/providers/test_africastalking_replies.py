@@ -240,11 +240,7 @@ async def test_a_batch_has_a_limit() -> None:
 
 @pytest.mark.parametrize(
     ("balance", "raw", "units"),
-    [
-        ("KES 1785.50", "1785.50 KES", 2231),
-        ("UGX 0", "0 UGX", 0),
-        (" KES -0.5 ", "-0.5 KES", -1),
-    ],
+    [("KES 1785.50", "1785.50 KES", 2231), ("UGX 0", "0 UGX", 0), (" KES -0.5 ", "-0.5 KES", -1)],
 )
 async def test_a_balance_is_counted_in_messages(balance: str, raw: str, units: int) -> None:
     opened, transport = account(answer(200, {"UserData": {"balance": balance}}))

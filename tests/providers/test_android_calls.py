@@ -109,9 +109,7 @@ async def test_the_client_library_works_against_the_simulator(it: Simulated, pat
     base_url = it.base_url + path
     send = partial(message, NUMBER, id=OWN_ID)
     sent, found = await with_library(
-        base_url,
-        lambda client: client.send(send()),
-        lambda client: client.get_state(OWN_ID),
+        base_url, lambda client: client.send(send()), lambda client: client.get_state(OWN_ID)
     )
     assert (sent.id, sent.state) == (OWN_ID, ProcessState.Pending)
     assert found.state is ProcessState.Delivered

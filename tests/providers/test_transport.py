@@ -93,8 +93,7 @@ LOST = {
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n!!\r\n0\r\n\r\n",)
     ),
     "garbage in a later chunk": FarEnd(
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 0.05, b"!!\r\n0\r\n\r\n"),
-        "hang",
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 0.05, b"!!\r\n0\r\n\r\n"), "hang"
     ),
     "a bad end of gzip": FarEnd(
         (
@@ -344,11 +343,7 @@ async def test_the_adapter_names_an_outcome_for_what_the_sockets_do(
     case: FarEnd, expected: type[Outcome]
 ) -> None:
     async with listening(FarEnd(case.parts, case.end)) as far_end:
-        config = ProviderConfig(
-            base_url=far_end.base_url,
-            api_key="k",
-            loopback_only=True,
-        )
+        config = ProviderConfig(base_url=far_end.base_url, api_key="k", loopback_only=True)
         provider = ExtremeSMS(config)
         assert isinstance(await provider.send(Outgoing("+12025550100", "Hello")), expected)
         await provider.close()

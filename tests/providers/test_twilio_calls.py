@@ -135,11 +135,7 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
         {"MessageSid": SID, "From": NUMBER, "Body": ""},
         received(NUMBER, "", SID),
     ),
-    (
-        "an older name of the ID",
-        {"SmsSid": SID, "From": "1", "Body": "x"},
-        received("1", "x", SID),
-    ),
+    ("an older name of the ID", {"SmsSid": SID, "From": "1", "Body": "x"}, received("1", "x", SID)),
     (
         "pictures without a text",
         {"MessageSid": SID, "From": NUMBER, **PICTURES},

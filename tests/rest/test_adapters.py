@@ -66,10 +66,7 @@ async def test_each_message_of_a_call_gets_its_own_outcome(account: Open, app: A
     refused = Rejected("The network refused the number as invalid.")
     assert await owner.send(Outgoing(OPTED_OUT, "Hello")) == refused
     out, again = Outgoing(OPTED_OUT, "Hello"), Outgoing(TO, "Hello")
-    for batch in (
-        [ONE, out, TWO, again],
-        [ONE, out, Outgoing(TWO.number, "Another"), again],
-    ):
+    for batch in ([ONE, out, TWO, again], [ONE, out, Outgoing(TWO.number, "Another"), again]):
         first, opted_out, second, twice = await owner.send_many(batch)
         references = [accepted(first), accepted(second)]
         assert await numbers_of(references) == [TO, TWO.number]

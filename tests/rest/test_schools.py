@@ -88,12 +88,7 @@ async def test_a_check_of_the_credits_is_a_sync(
     assert body.pop("checkedAt")
     by_graphql = await app.answer(school.actor, SYNC)
     account, platform = (by_graphql["balances"][each] for each in ("account", "platform"))
-    assert body == {
-        "success": True,
-        "balance": 100_000,
-        "unit": "UGX",
-        "providerBalance": "70000",
-    }
+    assert body == {"success": True, "balance": 100_000, "unit": "UGX", "providerBalance": "70000"}
     assert (account, platform) == (
         {"balance": 100_000, "unit": "UGX"},
         {"providerBalance": "70000"},

@@ -115,12 +115,7 @@ async def test_texts_are_dropped_before_messages(old: Old) -> None:
     assert await old.drop(Retention(text_days=36_500, months=1_200)) == [], "before 1970"
     gone = await old.drop(Retention(text_days=60))
     assert sums(gone) == Counter(
-        {
-            Part.SENDS: 3,
-            Part.MESSAGE_TEXTS: 1,
-            Part.INBOUND_TEXTS: 1,
-            Part.EVENT_BODIES: 1,
-        }
+        {Part.SENDS: 3, Part.MESSAGE_TEXTS: 1, Part.INBOUND_TEXTS: 1, Part.EVENT_BODIES: 1}
     )
     texts = await worlds.fetch("SELECT text FROM send WHERE text <> '' ORDER BY id")
     assert [row["text"] for row in texts] == ["Who knows", "New"], "what is not settled stays"
@@ -141,11 +136,7 @@ async def test_the_daily_run_drops_only_if_it_is_set(old: Old) -> None:
 
 async def test_a_killed_run_is_continued(old: Old) -> None:
     program = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.retention.dropping",
-        old.url,
-        stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-m", "tests.retention.dropping", old.url, stdout=asyncio.subprocess.PIPE
     )
     assert program.stdout is not None
     seen = [await program.stdout.readline()]

@@ -66,10 +66,7 @@ def test_everything_has_a_description() -> None:
         ('"""A phone line."""\ntype Line { """The modem\'s name.""" modem: ID }', []),
         ("type Line { modem: ID }", ["Line", "Line.modem"]),
         ('"""A phone line."""\ntype Line { """The modem.""" modem: ID }', ["Line.modem"]),
-        (
-            '"""All fields."""\ntype Q { """The lines.""" a(first: Int): ID }',
-            ["Q.a:first"],
-        ),
+        ('"""All fields."""\ntype Q { """The lines.""" a(first: Int): ID }', ["Q.a:first"]),
         ('"""How fast."""\nenum Speed { FAST }', ["Speed.FAST"]),
         ('"""What to keep."""\ninput New { name: ID }', ["New.name"]),
         ("union Both = A | B", ["Both"]),

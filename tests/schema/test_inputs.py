@@ -119,9 +119,7 @@ def test_variables_of_all_kinds_are_read_as_graphql_core_reads_them(
     assert_same_variables(MADE_UP, query, {"inner": inner, **others})
 
 
-def test_a_plainly_valid_value_is_not_read_by_graphql_core(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_plainly_valid_value_is_not_read_by_graphql_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("schema.values.get_variable_values", None)
     operation = operation_of("mutation ($input: SendInput!) { send(input: $input) { __typename } }")
     raw = {"input": {"to": "+12025550100", "text": "Good morning"}}

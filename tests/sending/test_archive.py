@@ -87,9 +87,7 @@ async def test_a_rejection_stored_without_a_message_gets_that_of_its_reason(worl
     ]
 
 
-async def test_sends_outside_the_scope_are_not_found(
-    world: World,
-) -> None:
+async def test_sends_outside_the_scope_are_not_found(world: World) -> None:
     asked = await worlds.accept(world.client)
     message_id = await only_message(asked.id)
     for scope in (world.own, Everything()):
@@ -228,10 +226,7 @@ async def test_each_of_many_sends_gets_its_own_page_of_messages(world: World) ->
     rest = await read_messages_of_sends(world.own, [large], Window(3, after=shown[-1]))
     assert [message.send_id for message in rest[large].items] == [large]
     last = await read_messages_of_sends(world.own, [large], Window(2, from_end=True))
-    assert [message.id for message in last[large].items] == [
-        shown[-1],
-        rest[large].items[0].id,
-    ]
+    assert [message.id for message in last[large].items] == [shown[-1], rest[large].items[0].id]
     assert last[large].has_previous
 
 

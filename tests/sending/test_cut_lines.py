@@ -78,9 +78,7 @@ async def test_a_lost_commit_that_is_still_under_way_is_waited_for(
         await worlds.assert_audit_holds()
 
 
-async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(
-    line: Line,
-) -> None:
+async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(line: Line) -> None:
     upstream = await worlds.add_pool(default=False)
     client, poor = [await worlds.add_client(upstream, held=held) for held in (10, 0)]
     sends = [

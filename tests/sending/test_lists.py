@@ -236,9 +236,7 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.
 
 
 @given(
-    by=st.sampled_from(Period),
-    starts_at=moments,
-    minutes=st.integers(1, 60 * (MOST_PERIODS - 1)),
+    by=st.sampled_from(Period), starts_at=moments, minutes=st.integers(1, 60 * (MOST_PERIODS - 1))
 )
 def test_periods_cover_the_time_without_gaps(by: Period, starts_at: datetime, minutes: int) -> None:
     ends_at = starts_at + timedelta(minutes=minutes)

@@ -93,18 +93,8 @@ def due(number: str, quiet: QuietHours, now: datetime) -> datetime:
             at("2026-03-08 01:00", "America/New_York"),
             "2026-03-08 07:00",  # 03:00 there: the first moment that exists after 02:30
         ),
-        (
-            NEW_YORK,
-            QuietHours("02:15", "02:45", "UTC"),
-            at("2026-03-08 06:59"),
-            None,
-        ),
-        (
-            NEW_YORK,
-            QuietHours("02:30", "04:00", "UTC"),
-            at("2026-03-08 07:00"),
-            "2026-03-08 08:00",
-        ),
+        (NEW_YORK, QuietHours("02:15", "02:45", "UTC"), at("2026-03-08 06:59"), None),
+        (NEW_YORK, QuietHours("02:30", "04:00", "UTC"), at("2026-03-08 07:00"), "2026-03-08 08:00"),
         # Autumn in New York: 01:00 to 02:00 comes twice on 1 November 2026.
         (NEW_YORK, NIGHT, at("2026-10-31 22:00", "America/New_York"), "2026-11-01 13:00"),
         (
@@ -258,10 +248,7 @@ async def test_a_large_send_is_held_number_by_number(app: App) -> None:
         "SELECT send_at, priority, due_at > now() AS waits, count(*) FROM message"
         " GROUP BY 1, 2, 3 ORDER BY count"
     )
-    assert [tuple(row.values()) for row in rows] == [
-        (None, 2, False, 200),
-        (LATER, 12, True, 400),
-    ]
+    assert [tuple(row.values()) for row in rows] == [(None, 2, False, 200), (LATER, 12, True, 400)]
     [send] = await worlds.fetch("SELECT held, due_until FROM send")
     assert tuple(send.values()) == (400, LATER)
 

@@ -79,9 +79,7 @@ async def school(app: App) -> AsyncIterator[School]:
     await worlds.assert_audit_holds()
 
 
-async def test_a_check_keeps_the_raw_reading_and_is_a_line_of_the_statement(
-    school: School,
-) -> None:
+async def test_a_check_keeps_the_raw_reading_and_is_a_line_of_the_statement(school: School) -> None:
     for raw, change, units in (("70000", 100_000, 100_000), ("20000", -71_430, 28_570)):
         school.app.upstream.balance_word = raw
         checked = await school.ask(CHECK)

@@ -174,9 +174,7 @@ async def test_a_large_request_is_refused_while_others_use_the_memory(app: App) 
         await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
 
 
-async def test_a_rejected_recipient_has_its_message_wherever_it_is_shown(
-    app: App,
-) -> None:
+async def test_a_rejected_recipient_has_its_message_wherever_it_is_shown(app: App) -> None:
     shown = "rejected { input reason message }"
     given = {"to": [TO, "2025550101", "no"], "text": "Hello"}
     rejected = [

@@ -8,14 +8,7 @@ from typing import Any
 
 from tests import worlds
 from tests.inbox import post as inbound
-from tests.twilio.conftest import (
-    TO,
-    Web,
-    assign,
-    captured,
-    failure,
-    statuses,
-)
+from tests.twilio.conftest import TO, Web, assign, captured, failure, statuses
 
 
 async def texts_of(message: dict[str, Any]) -> list[str | None]:

@@ -13,16 +13,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import marked
-from tests.twilio.conftest import (
-    HELLO,
-    PREFIX,
-    TO,
-    Web,
-    account_of,
-    assign,
-    failure,
-    statuses,
-)
+from tests.twilio.conftest import HELLO, PREFIX, TO, Web, account_of, assign, failure, statuses
 
 OWN_NUMBER = "+12025550112"
 KEYS = {

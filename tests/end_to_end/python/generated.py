@@ -49,8 +49,7 @@ bulk = send_bulk.sync(client=client, body=many)
 assert isinstance(bulk, BulkAnswer), bulk
 assert (bulk.total_sent, quoted.accepted, bulk.rejected[0].reason) == (1, 1, "INVALID")
 multi = send_bulk_multi.sync(
-    client=client,
-    body=[SendItem(recipient=each, content="Hi") for each in (to, "nonsense")],
+    client=client, body=[SendItem(recipient=each, content="Hi") for each in (to, "nonsense")]
 )
 assert [each.status for each in multi.results] == ["queued", "failed"]
 school = bulk_sms.sync(client=client, body=SchoolBulk(recipients=[to], message="Bye"))

@@ -90,9 +90,7 @@ async def test_placeholders_make_a_text_for_each_row(app: App) -> None:
     ]
 
 
-async def test_texts_can_be_in_a_column_and_numbers_in_a_named_one(
-    app: App,
-) -> None:
+async def test_texts_can_be_in_a_column_and_numbers_in_a_named_one(app: App) -> None:
     rows = [["a", "b", "t"], ["2025550120", "2025550121", "One"], ["2025550122", "x", "Two"]]
     delivered = await ask(app, csv_file(rows), textColumn="T", column=" B ")
     assert (delivered["accepted"], delivered["rejected"][0]["input"]) == (1, "x")
@@ -269,9 +267,7 @@ async def test_a_quote_is_refused_like_a_send(
     assert await app.code(who, QUOTE, input={"uploadId": upload_id, **given}) == code
 
 
-async def test_an_apostrophe_before_a_number_is_ignored(
-    app: App,
-) -> None:
+async def test_an_apostrophe_before_a_number_is_ignored(app: App) -> None:
     delivered = await ask(app, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
     assert (delivered["accepted"], delivered["rejectedCount"]) == (2, 1)
 
@@ -327,18 +323,14 @@ async def test_a_rejected_row_needs_no_text(app: App) -> None:
     assert (delivered["accepted"], delivered["rejectedCount"]) == (1, 1)
 
 
-async def test_a_balance_that_is_too_small_charges_and_sends_nothing(
-    app: App,
-) -> None:
+async def test_a_balance_that_is_too_small_charges_and_sends_nothing(app: App) -> None:
     rows = [["phone"]] + [[number] for number in worlds.generated_numbers(101)]
     delivered = await ask(app, csv_file(rows), text="Hi")
     assert (delivered["required"], delivered["available"]) == (101, 100)
     assert await sent() == []
 
 
-async def test_the_same_key_replays_and_another_input_is_a_conflict(
-    app: App,
-) -> None:
+async def test_the_same_key_replays_and_another_input_is_a_conflict(app: App) -> None:
     upload_id = await keep(app, PUPILS)
     given = {"uploadId": upload_id, "text": "Hi", "idempotencyKey": "k"}
     first = await app.answer("owner", SEND, input=given)
@@ -370,9 +362,7 @@ async def test_an_upload_belongs_to_its_tenant_and_lives_for_a_day(app: App) -> 
     assert all(answer == answers[0] for answer in answers)
 
 
-async def test_a_suspended_account_is_refused_before_the_file_is_read(
-    app: App,
-) -> None:
+async def test_a_suspended_account_is_refused_before_the_file_is_read(app: App) -> None:
     suspended = replace(app.owner.actor, client_status="suspended")
     delivered = await app.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
     assert delivered["__typename"] == "AccountInactive"

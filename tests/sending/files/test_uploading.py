@@ -301,9 +301,7 @@ async def test_only_some_files_of_a_client_arrive_at_once(app: App) -> None:
         assert (await post(made, FILE)).status_code == 201
 
 
-async def test_slow_uploads_do_not_delay_the_reading_of_files(
-    app: App,
-) -> None:
+async def test_slow_uploads_do_not_delay_the_reading_of_files(app: App) -> None:
     file_limits = FileLimits(of_one_client=1, arriving_at_once=2, read_at_once=1)
     client_id = app.owner.client_id
     async with upload_server(app, file_limits) as made:
@@ -336,9 +334,7 @@ async def test_an_upload_is_found_by_its_tenant_for_a_day(app: App) -> None:
     assert await worlds.fetch("SELECT FROM upload_part") == []
 
 
-async def test_the_workers_delete_uploads_after_a_day(
-    app: App,
-) -> None:
+async def test_the_workers_delete_uploads_after_a_day(app: App) -> None:
     old = await uploaded(app.installation, app.owner.actor, FILE)
     young = await uploaded(app.installation, app.owner.actor, FILE)
     await worlds.execute(
