@@ -58,10 +58,22 @@ class Row:
     first: Callable[[Scenario], Awaitable[None]] | None = None
 
 
+def roles(others: str, *, given: Mapping[str, Any] | None = None, **cells: Any) -> Row:
+    """A row in which the roles that are not named get `others`."""
+    cells = {**dict.fromkeys(ROLES, others), "nobody": UNAUTHENTICATED, **cells}
+    return Row(**cells, given=given or {})
+
+
+def own(**asked: Any) -> Row:
+    """A field that shows each user its own objects."""
+    return Row(
+        **{"nobody": UNAUTHENTICATED, **{who: who for who in ROLES if who != "nobody"}, **asked}
+    )
+
+
 def admins(sees: str, **asked: Any) -> Row:
     """A field that only admins may use."""
-    others: dict[str, Any] = dict.fromkeys(ROLES, FORBIDDEN)
-    return Row(**{**others, "admin": sees, "nobody": UNAUTHENTICATED, **asked})
+    return roles(FORBIDDEN, admin=sees, **asked)
 
 
 def senders(owner: str, *, sibling: str, admin: str, **asked: Any) -> Row:
@@ -79,5 +91,4 @@ def senders(owner: str, *, sibling: str, admin: str, **asked: Any) -> Row:
 
 def anybody(sees: str, **asked: Any) -> Row:
     """A field with the same answer for all roles, also without a credential."""
-    everybody: dict[str, Any] = dict.fromkeys(ROLES, sees)
-    return Row(**everybody, **asked)
+    return roles(sees, nobody=sees, **asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.row import DATA, EMPTY, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
+from tests.matrix.row import DATA, EMPTY, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, roles
 from tests.matrix.things import (
     a_new_client,
     a_provider_route,
@@ -27,27 +27,15 @@ ROWS: dict[str, list[Row]] = {
             direct="owner group",
             admin="pool",
         ),
-        Row(
-            owner="owner group",
+        roles(
+            "owner group",
             sibling=NOT_FOUND,
-            supervisor="owner group",
             other_supervisor=NOT_FOUND,
-            direct="owner group",
             admin="owner group pool",
             given={"clientId": the_client},
         ),
     ],
-    "Balances.platform": [
-        Row(
-            owner=NULL,
-            sibling=NULL,
-            supervisor=NULL,
-            other_supervisor=NULL,
-            direct=NULL,
-            admin="pool",
-            through="Query.balances",
-        )
-    ],
+    "Balances.platform": [roles(NULL, admin="pool", through="Query.balances")],
     "Query.allocations": [
         Row(
             owner=FORBIDDEN,
@@ -57,13 +45,11 @@ ROWS: dict[str, list[Row]] = {
             direct="owner sibling group",
             admin=f"{EVERYBODY} group other_group",
         ),
-        Row(
+        roles(
+            "owner sibling group",
             owner=FORBIDDEN,
             sibling=FORBIDDEN,
-            supervisor="owner sibling group",
             other_supervisor=NOT_FOUND,
-            direct="owner sibling group",
-            admin="owner sibling group",
             given={"groupId": the_group},
         ),
     ],
@@ -77,14 +63,8 @@ ROWS: dict[str, list[Row]] = {
             admin="pool",
             given={"kind": "OPENING"},
         ),
-        Row(
-            owner="owner",
-            sibling=NOT_FOUND,
-            supervisor="owner",
-            other_supervisor=NOT_FOUND,
-            direct="owner",
-            admin="owner",
-            given={"clientId": the_client},
+        roles(
+            "owner", sibling=NOT_FOUND, other_supervisor=NOT_FOUND, given={"clientId": the_client}
         ),
     ],
     "Query.providerAccounts": [admins("pool")],
@@ -159,12 +139,10 @@ ROWS: dict[str, list[Row]] = {
             admin="owner group pool",
             given={"input": {"units": 1, "clientId": the_client}},
         ),
-        Row(
+        roles(
+            NOT_FOUND,
             owner=FORBIDDEN,
             sibling=FORBIDDEN,
-            supervisor=NOT_FOUND,
-            other_supervisor=NOT_FOUND,
-            direct=NOT_FOUND,
             admin="group pool",
             given={"input": {"units": 1, "groupId": the_group}},
         ),
@@ -188,12 +166,10 @@ ROWS: dict[str, list[Row]] = {
             direct="owner group",
             admin="pool",
         ),
-        Row(
-            owner="owner group",
+        roles(
+            "owner group",
             sibling=NOT_FOUND,
-            supervisor="owner group",
             other_supervisor=NOT_FOUND,
-            direct="owner group",
             admin="owner group pool",
             given={"clientId": the_client},
         ),

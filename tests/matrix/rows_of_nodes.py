@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.row import NULL, Row, Thing
+from tests.matrix.row import NULL, Row, Thing, roles
 from tests.matrix.things import (
     a_contact,
     a_conversation,
@@ -26,9 +26,7 @@ from tests.matrix.things import (
 
 def node(thing: Thing, owner: str, **others: str) -> Row:
     """A row for one object. Those who are not named get null."""
-    names = ("sibling", "supervisor", "other_supervisor", "direct", "admin")
-    given = {"given": {"id": thing}}
-    return Row(owner=owner, **{who: others.get(who, NULL) for who in names}, **given)  # type: ignore[arg-type]
+    return roles(NULL, owner=owner, given={"id": thing}, **others)
 
 
 ROWS: dict[str, list[Row]] = {

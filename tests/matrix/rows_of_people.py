@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import people
-from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody, senders
+from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody, own, roles, senders
 from tests.matrix.scenario import email_of
 from tests.matrix.things import (
     a_refresh_token,
@@ -33,16 +33,7 @@ ROWS: dict[str, list[Row]] = {
         )
     ],
     "Query.brand": [anybody(DATA)],
-    "Query.apiKeys": [
-        Row(
-            owner="owner",
-            sibling="sibling",
-            supervisor="supervisor",
-            other_supervisor="other_supervisor",
-            direct="direct",
-            admin="admin",
-        )
-    ],
+    "Query.apiKeys": [own()],
     "Query.clients": [
         admins(f"{EVERYBODY} group other_group"),
         admins("owner sibling group", given={"groupId": the_group}),
@@ -64,59 +55,12 @@ ROWS: dict[str, list[Row]] = {
         anybody("owner group", given={"input": {"refreshToken": a_refresh_token}})
     ],
     "Mutation.signOut": [anybody(DATA, given={"input": {"refreshToken": a_refresh_token}})],
-    "Query.mySessions": [
-        Row(
-            owner="owner",
-            sibling="sibling",
-            supervisor="supervisor",
-            other_supervisor="other_supervisor",
-            direct="direct",
-            admin="admin",
-            first=everybody_signs_in,
-        )
-    ],
-    "Mutation.endSession": [
-        Row(
-            owner="owner",
-            sibling=NOT_FOUND,
-            supervisor=NOT_FOUND,
-            other_supervisor=NOT_FOUND,
-            direct=NOT_FOUND,
-            admin=NOT_FOUND,
-            given={"input": {"id": a_session}},
-        )
-    ],
-    "Mutation.endOtherSessions": [
-        Row(
-            owner=DATA,
-            sibling=DATA,
-            supervisor=DATA,
-            other_supervisor=DATA,
-            direct=DATA,
-            admin=DATA,
-        )
-    ],
-    "Mutation.createApiKey": [
-        Row(
-            owner="owner",
-            sibling="sibling",
-            supervisor="supervisor",
-            other_supervisor="other_supervisor",
-            direct="direct",
-            admin="admin",
-            given={"input": {"name": "key"}},
-        )
-    ],
+    "Query.mySessions": [own(first=everybody_signs_in)],
+    "Mutation.endSession": [roles(NOT_FOUND, owner="owner", given={"input": {"id": a_session}})],
+    "Mutation.endOtherSessions": [roles(DATA)],
+    "Mutation.createApiKey": [own(given={"input": {"name": "key"}})],
     "Mutation.revokeApiKey": [
-        Row(
-            owner="owner",
-            sibling=NOT_FOUND,
-            supervisor=NOT_FOUND,
-            other_supervisor=NOT_FOUND,
-            direct=NOT_FOUND,
-            admin="owner",
-            given={"input": {"id": an_api_key}},
-        )
+        roles(NOT_FOUND, owner="owner", admin="owner", given={"input": {"id": an_api_key}})
     ],
     "Mutation.createGroup": [admins(DATA, given={"input": {"name": a_word}})],
     "Mutation.updateGroup": [admins("group", given={"input": {"id": the_group}})],
