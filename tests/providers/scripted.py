@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+import pytest
 from multidict import CIMultiDict
 
-from domain.provider import Outcome, Outgoing, Unknown
+from domain.provider import NotSent, Outcome, Outgoing, Unknown
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
-from providers.transport import Answer, Exchange
+from providers.transport import Answer, Exchange, Lost, NotConnected
 
 ID = "652f1c0d9e8b7a6655443322"
 OTHER_ID = "652f1c0d9e8b7a6655443323"
@@ -21,6 +22,9 @@ ONE = Outgoing("+12025550100", "Hello")
 TWO = Outgoing("+12025550101", "Hello")
 TWO_OTHERWISE = Outgoing("+12025550101", "Good day")
 UNKNOWN = "unknown"  # an Unknown of any reason
+
+Case = tuple[str, Exchange, str | Outcome]
+"""A name, what becomes of a request, and the outcome of its message."""
 
 CONFIG = ProviderConfig(base_url="http://127.0.0.1:1", api_key="not-to-be-seen", loopback_only=True)
 
@@ -45,7 +49,9 @@ class ScriptedTransport:
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Exchange:
-        self.asked.append(Asked(method, path, headers, None if body is None else _read(body)))
+        is_text = headers.get("Content-Type", "").startswith("text/plain")
+        read = body if body is None or is_text else _read(body)
+        self.asked.append(Asked(method, path, headers, read))
         return self.exchange
 
     async def close(self) -> None:
@@ -64,6 +70,41 @@ def answer(status: int, body: object = b"", **headers: str) -> Answer:
     """An answer; anything but bytes is written as JSON, an underscore in a header as a dash."""
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return Answer(status, named, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+COMMON: list[Case] = [
+    ("a connection that was never made", NotConnected("Refused."), NotSent("Refused.")),
+    ("no answer before the deadline", Lost("No response."), UNKNOWN),
+    ("204", answer(204), UNKNOWN),
+    ("a redirect", answer(302, b"", Location="http://127.0.0.1/"), UNKNOWN),
+    ("404 in HTML", answer(404, HTML), UNKNOWN),
+    ("500 in HTML", answer(500, HTML), UNKNOWN),
+    ("502 in HTML", answer(502, HTML), UNKNOWN),
+    ("503 in HTML", answer(503, HTML), UNKNOWN),
+    ("503 in HTML with a wait", answer(503, HTML, Retry_After="7"), UNKNOWN),
+    ("504", answer(504), UNKNOWN),
+]
+"""What means the same for every provider."""
+
+
+def nonsense(status: int, accepted: object = None) -> list[Case]:
+    """Bodies that do not say whether a message was accepted. `accepted`: a body that does."""
+    bodies = {
+        "in HTML": HTML,
+        "with nothing": b"",
+        "with a list": [accepted],
+        "with null": None,
+        "with a number": 1701,
+        "with JSON 100,000 deep": b"[" * 100_000,
+        "with bytes that are no text": b"\xff\x00\x81",
+    }
+    return [(f"{status} {name}", answer(status, body), UNKNOWN) for name, body in bodies.items()]
+
+
+def each(cases: Sequence[Case]) -> pytest.MarkDecorator:
+    """A test with an `exchange` and an `expected` outcome for each case."""
+    params = [pytest.param(exchange, expected, id=name) for name, exchange, expected in cases]
+    return pytest.mark.parametrize(("exchange", "expected"), params)
 
 
 def account(exchange: Exchange) -> ExtremeSMS:

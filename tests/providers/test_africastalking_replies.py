@@ -12,15 +12,19 @@ from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, R
 from providers.africastalking import REFUSES_MESSAGE, REJECTED, SENDER_REFUSED, AfricasTalking
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (
+    COMMON,
     CONFIG,
     HTML,
     ONE,
     TWO,
     TWO_OTHERWISE,
     UNKNOWN,
+    Case,
     ScriptedTransport,
     agrees,
     answer,
+    each,
+    nonsense,
 )
 
 ID, OTHER_ID = "ATXid_" + "0a" * 16, "ATXid_" + "0b" * 16
@@ -49,7 +53,10 @@ def listed(*recipients: object, message: object = "Sent to 1/1 Total Cost: KES 0
     return {"SMSMessageData": {"Message": message, "Recipients": list(recipients)}}
 
 
-CASES: list[tuple[str, Exchange, str | Outcome]] = [
+CASES: list[Case] = [
+    *COMMON,
+    *nonsense(200, listed(item())),
+    *nonsense(201, listed(item())),
     ("sent", answer(201, listed(item())), Accepted(ID)),
     ("processed", answer(201, listed(item(statusCode=100))), Accepted(ID)),
     ("queued", answer(200, listed(item(statusCode=102))), Accepted(ID)),
@@ -112,21 +119,10 @@ CASES: list[tuple[str, Exchange, str | Outcome]] = [
     ("404", answer(404, b"Not found"), UNKNOWN),
     ("500 with items", answer(500, listed(item())), UNKNOWN),
     ("500", answer(500, b"Internal server error"), UNKNOWN),
-    ("502 in HTML", answer(502, HTML), UNKNOWN),
     ("503", answer(503, b"", Retry_After="7"), UNKNOWN),
-    ("504", answer(504), UNKNOWN),
-    ("a redirect", answer(302, b"", Location="http://127.0.0.1/"), UNKNOWN),
-    ("200 in HTML", answer(200, HTML), UNKNOWN),
-    ("200 with nothing", answer(200), UNKNOWN),
     ("XML, as without the Accept header", answer(201, b"<AfricasTalkingResponse/>"), UNKNOWN),
     ("half a body", answer(201, b'{"SMSMessageData": {"Mess'), UNKNOWN),
     ("another shape", answer(201, {"SMSMessageData": [item()]}), UNKNOWN),
-    ("a list", answer(201, [listed(item())]), UNKNOWN),
-    ("JSON 100,000 deep", answer(201, b"[" * 100_000), UNKNOWN),
-    ("bytes that are no text", answer(201, b"\xff\x00"), UNKNOWN),
-    ("a connection that was never made", NotConnected("Refused."), NotSent("Refused.")),
-    ("a deadline before the first byte", Lost("No response."), UNKNOWN),
-    ("a connection that broke in the body", Lost("It broke."), UNKNOWN),
 ]
 
 
@@ -135,9 +131,7 @@ def account(exchange: Exchange, **changes: object) -> tuple[AfricasTalking, Scri
     return AfricasTalking(replace(ACCOUNT, **changes), transport), transport  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("exchange", "expected"), [each[1:] for each in CASES], ids=[each[0] for each in CASES]
-)
+@each(CASES)
 async def test_a_reply_has_its_outcome(exchange: Exchange, expected: str | Outcome) -> None:
     outcome = await account(exchange)[0].send(ONE)
     assert agrees(outcome, expected), outcome

@@ -6,17 +6,21 @@ import pytest
 
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected
 from providers import extreme
-from providers.transport import Exchange, Lost, NotConnected
+from providers.transport import Exchange
 from tests.providers.scripted import (
+    COMMON,
     HTML,
     ID,
     ONE,
     TWO,
     TWO_OTHERWISE,
     UNKNOWN,
+    Case,
     account,
     agrees,
     answer,
+    each,
+    nonsense,
 )
 
 NO_NUMBER = {"success": False, "error": "Invalid recipient", "code": "INVALID_RECIPIENT"}
@@ -25,9 +29,9 @@ NO_CREDITS = {"success": False, "error": "No credits", "code": "INSUFFICIENT_CRE
 SAYS_NO = {"success": False, "error": "Sorry"}
 
 # What any call may be answered, and what that means for each message in it.
-SHARED: list[tuple[str, Exchange, str | NotSent]] = [
-    ("a connection that was never made", NotConnected("Refused."), NotSent("Refused.")),
-    ("a line that broke", Lost("The line broke."), UNKNOWN),
+SHARED: list[Case] = [
+    *COMMON,
+    *nonsense(200),
     (
         "401",
         answer(401, {"error": "Invalid API key"}),
@@ -81,18 +85,11 @@ SHARED: list[tuple[str, Exchange, str | NotSent]] = [
         NotSent("The network asked to wait.", retry_after_seconds=9.0),
     ),
     ("503 with nothing", answer(503), UNKNOWN),
-    ("503 in HTML", answer(503, HTML), UNKNOWN),
-    ("503 in HTML with a wait", answer(503, HTML, Retry_After="9"), UNKNOWN),
     ("503 in JSON of somebody else", answer(503, {"message": "no healthy upstream"}), UNKNOWN),
     ("500", answer(500, SAYS_NO), UNKNOWN),
-    ("500 in HTML", answer(500, HTML), UNKNOWN),
-    ("502", answer(502, HTML), UNKNOWN),
-    ("504", answer(504, HTML), UNKNOWN),
-    ("404 in HTML, a wrong path", answer(404, HTML), UNKNOWN),
     ("404 in JSON", answer(404, SAYS_NO), UNKNOWN),
     ("408", answer(408), UNKNOWN),
     ("413", answer(413, HTML), UNKNOWN),
-    ("a redirect", answer(302, b"", Location="http://127.0.0.1/"), UNKNOWN),
     ("400 in HTML", answer(400, HTML), UNKNOWN),
     ("400 with nothing", answer(400), UNKNOWN),
     ("400 without a code", answer(400, SAYS_NO), UNKNOWN),
@@ -106,35 +103,32 @@ SHARED: list[tuple[str, Exchange, str | NotSent]] = [
     ("400 that claims success", answer(400, {**NO_NUMBER, "success": True}), UNKNOWN),
     ("402 that claims success", answer(402, {"success": True, "messageId": ID}), UNKNOWN),
     ("429 that claims success", answer(429, {"success": True, "messageId": ID}), UNKNOWN),
-    ("200 in HTML", answer(200, HTML), UNKNOWN),
-    ("200 with nothing", answer(200), UNKNOWN),
-    ("204", answer(204), UNKNOWN),
     ("200 with half a JSON", answer(200, b'{"success":true,"messageId":"65'), UNKNOWN),
-    ("200 with a list", answer(200, [True]), UNKNOWN),
-    ("200 with a number", answer(200, 1), UNKNOWN),
-    ("200 with null", answer(200, None), UNKNOWN),
     ("200 with an empty object", answer(200, {}), UNKNOWN),
     ("200 without success", answer(200, {"messageId": ID, "status": "queued"}), UNKNOWN),
     ("200 with success as text", answer(200, {"success": "true", "messageId": ID}), UNKNOWN),
     ("200 with success as a number", answer(200, {"success": 1, "messageId": ID}), UNKNOWN),
     ("200 that says no, for no reason", answer(200, SAYS_NO), UNKNOWN),
     ("200 that is not UTF-8", answer(200, b'{"success":true,"messageId":"\xff"}'), UNKNOWN),
-    ("200 with JSON too deep to read", answer(200, b"[" * 100_000), UNKNOWN),
     ("200 with an endless number", answer(200, b'{"success":' + b"1" * 10_000 + b"}"), UNKNOWN),
 ]
-NAMES = [name for name, _, _ in SHARED]
 
 
-@pytest.mark.parametrize(("exchange", "expected"), [case[1:] for case in SHARED], ids=NAMES)
+@each(SHARED)
 async def test_each_reply_is_one_outcome_for_a_single_message(
     exchange: Exchange, expected: str | Outcome
 ) -> None:
-    outcome = await account(exchange).send(ONE)
-    assert agrees(outcome, expected), outcome
+    reply = Outgoing(ONE.number, "Hello", modem="modem-77", port="port-88")
+    for message in (ONE, reply):
+        outcome = await account(exchange).send(message)
+        assert agrees(outcome, expected), outcome
+        said = repr(outcome).lower()
+        for secret in ("extreme", "127.0.0.1", "not-to-be-seen", "modem", "port-88", "2025550100"):
+            assert secret not in said
 
 
 @pytest.mark.parametrize("second", [TWO, TWO_OTHERWISE], ids=["one text", "many texts"])
-@pytest.mark.parametrize(("exchange", "expected"), [case[1:] for case in SHARED], ids=NAMES)
+@each(SHARED)
 async def test_each_reply_is_the_same_outcome_for_all_messages_of_a_call(
     exchange: Exchange, expected: str | Outcome, second: Outgoing
 ) -> None:
@@ -184,13 +178,3 @@ async def test_a_refused_call_took_nothing_and_each_message_is_sent_again_alone(
 ) -> None:
     outcomes = await account(answer(400, body)).send_many([ONE, second])
     assert outcomes == [NotSent("The network refused the call as a whole.", alone=True)] * 2
-
-
-@pytest.mark.parametrize("exchange", [case[1] for case in SHARED], ids=NAMES)
-async def test_no_outcome_names_the_provider_its_key_a_modem_or_a_number(
-    exchange: Exchange,
-) -> None:
-    reply = Outgoing(ONE.number, "Hello", modem="modem-77", port="port-88")
-    said = repr(await account(exchange).send(reply)).lower()
-    for secret in ("extreme", "127.0.0.1", "not-to-be-seen", "modem", "port-88", "2025550100"):
-        assert secret not in said

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -18,8 +17,19 @@ from domain.provider import (
 )
 from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION
 from providers.kannel import REJECTED, Kannel, report_url
-from providers.transport import Exchange, Lost, NotConnected
-from tests.providers.scripted import CONFIG, HTML, UNKNOWN, agrees, answer
+from providers.transport import Exchange, NotConnected
+from tests.providers.scripted import (
+    COMMON,
+    CONFIG,
+    HTML,
+    UNKNOWN,
+    Case,
+    ScriptedTransport,
+    agrees,
+    answer,
+    each,
+    nonsense,
+)
 
 ATTEMPT = "0193a1b2c3d47e8f9a0b1c2d3e4f5061"
 REPORTS = "http://127.0.0.1:1/webhooks/kannel/secret"
@@ -40,7 +50,11 @@ NO_PATH = NotSent("The gateway has no such address.", refuses_account=True)
 NO_ROUTE = NotSent("The gateway has no route for this number at the moment.")
 BUSY = NotSent("The gateway asked to wait.")
 DENIED = b"Number(s) has/have been denied by white- and/or black-lists."
-ANSWERS: list[tuple[str, Exchange, str | Outcome]] = [
+ACCEPTED = answer(202, b"0: Accepted for delivery")
+ANSWERS: list[Case] = [
+    *COMMON,
+    *nonsense(200),
+    *nonsense(202),
     ("accepted", answer(202, b"0: Accepted for delivery"), TAKEN),
     ("queued", answer(202, b"3: Queued for later delivery"), TAKEN),
     ("accepted, with blanks", answer(202, b"0: Accepted for delivery\r\n"), TAKEN),
@@ -48,15 +62,9 @@ ANSWERS: list[tuple[str, Exchange, str | Outcome]] = [
     ("accepted, but some numbers are denied",
      answer(202, b"0: Accepted for delivery\n Denied receivers are: +12025550100"), UNKNOWN),
     ("a number in another state", answer(202, b"1: Something"), UNKNOWN),
-    ("202 with nothing", answer(202), UNKNOWN),
     ("202 with half a sentence", answer(202, b"0:"), UNKNOWN),
-    ("202 in HTML", answer(202, HTML), UNKNOWN),
     ("202 in JSON", answer(202, {"status": "0: Accepted for delivery"}), UNKNOWN),
-    ("202 with bytes that are no text", answer(202, b"\xff\x00\x81"), UNKNOWN),
     ("200 accepted", answer(200, b"0: Accepted for delivery"), UNKNOWN),
-    ("200 with nothing", answer(200), UNKNOWN),
-    ("204", answer(204), UNKNOWN),
-    ("a redirect", answer(302, b"", Location="http://127.0.0.1/"), UNKNOWN),
     ("a wrong password", answer(403, b"Authorization failed for sendsms"), LOGIN),
     ("no route", answer(403, b"Not routable. Do not try again."), NO_ROUTE),
     ("another 403", answer(403, HTML), FORBIDDEN),
@@ -68,7 +76,6 @@ ANSWERS: list[tuple[str, Exchange, str | Outcome]] = [
     ("temporal failure, with a wait",
      answer(503, b"Temporal failure, try again later.", Retry_After="7"),
      replace(BUSY, retry_after_seconds=7.0)),
-    ("503 in HTML", answer(503, HTML), UNKNOWN),
     ("503 with nothing", answer(503, b"", Retry_After="7"), UNKNOWN),
     ("429", answer(429, HTML), BUSY),
     ("429 with a wait", answer(429, HTML, Retry_After="9"),
@@ -87,44 +94,15 @@ ANSWERS: list[tuple[str, Exchange, str | Outcome]] = [
     ("400 in HTML", answer(400, HTML), UNKNOWN),
     ("400 with nothing", answer(400), UNKNOWN),
     ("another path", answer(404, b"Unknown request.\n"), NO_PATH),
-    ("404 in HTML", answer(404, HTML), UNKNOWN),
     ("500", answer(500, DENIED), UNKNOWN),
-    ("502 in HTML", answer(502, HTML), UNKNOWN),
-    ("504", answer(504), UNKNOWN),
     ("no connection", NotConnected("The connection was refused."),
      NotSent("The connection was refused.")),
-    ("silence", Lost("No complete response came before the deadline."), UNKNOWN),
 ]  # fmt: skip
 
 
-@dataclass
-class Line:
-    """Gives the same exchange to every request, and keeps the requests."""
-
-    exchange: Exchange = field(default_factory=lambda: answer(202, b"0: Accepted for delivery"))
-    paths: list[str] = field(default_factory=list)
-    headers: list[Mapping[str, str]] = field(default_factory=list)
-    bodies: list[bytes | None] = field(default_factory=list)
-
-    async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
-    ) -> Exchange:
-        assert method == "POST"
-        self.paths.append(path)
-        self.headers.append(headers)
-        self.bodies.append(body)
-        return self.exchange
-
-    async def close(self) -> None:
-        self.paths.clear()
-
-
-@pytest.mark.parametrize(
-    ("exchange", "expected"),
-    [pytest.param(exchange, expected, id=name) for name, exchange, expected in ANSWERS],
-)
+@each(ANSWERS)
 async def test_each_answer_has_one_outcome(exchange: Exchange, expected: str | Outcome) -> None:
-    account = Kannel(ACCOUNT, Line(exchange))
+    account = Kannel(ACCOUNT, ScriptedTransport(exchange))
     assert agrees(await account.send(ONE), expected)
     (outcome,) = await account.send_many([ONE])
     assert agrees(outcome, expected)
@@ -138,10 +116,11 @@ def test_no_reason_that_a_client_or_an_operator_reads_names_the_provider() -> No
 
 
 async def test_a_request_has_the_text_as_its_body_and_everything_else_in_headers() -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     await Kannel(ACCOUNT, line).send(ONE)
-    assert (line.paths, line.bodies) == (["/cgi-bin/sendsms"], [b"Hello"])
-    assert line.headers == [
+    [asked] = line.asked
+    assert (asked.method, asked.path, asked.body) == ("POST", "/cgi-bin/sendsms", b"Hello")
+    assert asked.headers == (
         {
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-Username": "ibiki",
@@ -151,7 +130,7 @@ async def test_a_request_has_the_text_as_its_body_and_everything_else_in_headers
             "X-Kannel-DLR-Mask": "31",
             "X-Kannel-DLR-Url": f"{REPORTS}?ref={ATTEMPT}&status=%d&answer=%A",
         }
-    ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,43 +145,43 @@ async def test_a_request_has_the_text_as_its_body_and_everything_else_in_headers
     ],
 )
 async def test_a_text_outside_gsm_7_is_sent_as_ucs_2(text: str, coding: str | None) -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     await Kannel(ACCOUNT, line).send(replace(ONE, text=text))
-    assert line.headers[0].get("X-Kannel-Coding") == coding
-    assert line.bodies == [text.encode()]
+    assert line.asked[0].headers.get("X-Kannel-Coding") == coding
+    assert line.asked[0].body == text.encode()
 
 
 async def test_a_reply_leaves_through_the_line_that_the_contact_wrote_to() -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     await Kannel(ACCOUNT, line).send(replace(ONE, modem="sim 1", port="+12025550111"))
-    assert line.headers[0]["X-Kannel-From"] == "+12025550111"
-    assert line.headers[0]["X-Kannel-SMSC"] == "sim 1"
+    assert line.asked[0].headers["X-Kannel-From"] == "+12025550111"
+    assert line.asked[0].headers["X-Kannel-SMSC"] == "sim 1"
 
 
 async def test_without_a_sender_the_gateway_chooses_one() -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     await Kannel(replace(ACCOUNT, sender=None), line).send(ONE)
-    assert "X-Kannel-From" not in line.headers[0]
+    assert "X-Kannel-From" not in line.asked[0].headers
 
 
 async def test_without_an_address_for_reports_none_are_asked_for() -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     assert await Kannel(replace(ACCOUNT, report_url=None), line).send(ONE) == Accepted(None)
-    assert not [name for name in line.headers[0] if "DLR" in name]
+    assert not [name for name in line.asked[0].headers if "DLR" in name]
 
 
 async def test_an_address_with_a_path_is_called_as_it_is() -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     address = replace(ACCOUNT, base_url="http://127.0.0.1:1/sms/send")
     await Kannel(address, line).send(ONE)
-    assert line.paths == ["/sms/send"]
+    assert line.asked[0].path == "/sms/send"
 
 
 async def test_only_one_message_fits_into_a_call() -> None:
-    line = Line()
+    line = ScriptedTransport(ACCEPTED)
     with pytest.raises(ValueError, match="one message"):
         await Kannel(ACCOUNT, line).send_many([ONE, ONE])
-    assert line.paths == []
+    assert line.asked == []
 
 
 @pytest.mark.parametrize(
@@ -229,12 +208,12 @@ def test_the_address_for_reports_has_no_percent_sign_that_is_expanded(
 )
 def test_settings_that_cannot_be_sent_are_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words) as refusal:
-        Kannel(replace(ACCOUNT, **change), Line())  # type: ignore[arg-type]
+        Kannel(replace(ACCOUNT, **change), ScriptedTransport(ACCEPTED))  # type: ignore[arg-type]
     assert "not-to-be-seen" not in str(refusal.value)
 
 
 def test_it_reports_no_balance() -> None:
-    assert not isinstance(Kannel(ACCOUNT, Line()), SupportsBalance)
+    assert not isinstance(Kannel(ACCOUNT, ScriptedTransport(ACCEPTED)), SupportsBalance)
 
 
 def test_a_config_does_not_show_the_secret_of_its_address_for_reports() -> None:

@@ -20,14 +20,18 @@ from domain.provider import (
 from providers.transport import Exchange, Lost, NotConnected
 from providers.twilio import REFUSES_MESSAGE, REFUSES_SENDER, REJECTED, SENDER_REFUSED, Twilio
 from tests.providers.scripted import (
+    COMMON,
     CONFIG,
     HTML,
     ONE,
     TWO,
     UNKNOWN,
+    Case,
     ScriptedTransport,
     agrees,
     answer,
+    each,
+    nonsense,
 )
 
 SID = "SM" + "0a" * 16
@@ -50,7 +54,10 @@ def error(status: int, code: object, **more: object) -> dict[str, object]:
     return {"code": code, "message": "A sentence.", "more_info": page, "status": status, **more}
 
 
-CASES: list[tuple[str, Exchange, str | Outcome]] = [
+CASES: list[Case] = [
+    *COMMON,
+    *nonsense(200, QUEUED),
+    *nonsense(201, QUEUED),
     ("201", answer(201, QUEUED), Accepted(SID)),
     ("200", answer(200, QUEUED), Accepted(SID)),
     ("a message of a service", answer(201, {"sid": SID, "status": "accepted"}), Accepted(SID)),
@@ -98,26 +105,13 @@ CASES: list[tuple[str, Exchange, str | Outcome]] = [
     ("20429 with 400", answer(400, error(400, 20429)), WAIT),
     ("another code with 404", answer(404, error(404, 20409)), UNKNOWN),
     ("409", answer(409, error(409, 20409)), UNKNOWN),
-    ("404 in HTML", answer(404, HTML), UNKNOWN),
     ("500", answer(500, error(500, 20500)), UNKNOWN),
     ("500 with the code of a refusal", answer(500, error(500, 21211)), UNKNOWN),
-    ("502 in HTML", answer(502, HTML), UNKNOWN),
     ("503", answer(503, error(503, 20503), Retry_After="1"), UNKNOWN),
     ("503 with nothing", answer(503, b"", Retry_After="1"), UNKNOWN),
-    ("504", answer(504), UNKNOWN),
     ("500 with an ID", answer(500, QUEUED), UNKNOWN),
     ("a redirect", answer(307, QUEUED, Location="http://127.0.0.1/"), UNKNOWN),
-    ("200 in HTML", answer(200, HTML), UNKNOWN),
-    ("200 with nothing", answer(200), UNKNOWN),
     ("half a body", answer(201, b'{"sid": "SM0a0a'), UNKNOWN),
-    ("a list", answer(201, [QUEUED]), UNKNOWN),
-    ("null", answer(201, None), UNKNOWN),
-    ("a number", answer(201, 21211), UNKNOWN),
-    ("JSON 100,000 deep", answer(201, b"[" * 100_000), UNKNOWN),
-    ("bytes that are no text", answer(201, b"\xff\x00\x81"), UNKNOWN),
-    ("a connection that was never made", NotConnected("Refused."), NotSent("Refused.")),
-    ("a deadline before the first byte", Lost("No response."), UNKNOWN),
-    ("a connection that broke in the body", Lost("It broke."), UNKNOWN),
 ]
 
 
@@ -126,9 +120,7 @@ def twilio(exchange: Exchange) -> tuple[Twilio, ScriptedTransport]:
     return Twilio(ACCOUNT, transport), transport
 
 
-@pytest.mark.parametrize(
-    ("exchange", "expected"), [each[1:] for each in CASES], ids=[each[0] for each in CASES]
-)
+@each(CASES)
 async def test_a_reply_has_its_outcome(exchange: Exchange, expected: str | Outcome) -> None:
     for outcome in (
         await twilio(exchange)[0].send(ONE),
