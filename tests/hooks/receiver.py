@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.servers import serving
+
 PATIENCE_SECONDS = 20
 
 
@@ -71,16 +73,8 @@ class Receiver:
 async def receiving() -> AsyncIterator[Receiver]:
     """A receiver that listens while the block runs."""
     receiver = Receiver()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", receiver.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    receiver.url = f"http://{host}:{port}"
-    try:
-        yield receiver
-    finally:
-        receiver.closing.set()
-        await runner.cleanup()
+    async with serving(receiver.answer) as receiver.url:
+        try:
+            yield receiver
+        finally:
+            receiver.closing.set()

@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from tests.servers import serving
+
 
 @dataclass
 class Recorded:
@@ -47,16 +49,9 @@ async def recorder(
         here.requests.append(Recorded(request.method, request.path_qs, kept, body))
         return web.json_response(answer, status=status)
 
-    app = web.Application()
-    app.router.add_route("*", "/{any:.*}", keep)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    here = Recorder(f"http://127.0.0.1:{runner.addresses[0][1]}")
-    try:
+    async with serving(keep) as base_url:
+        here = Recorder(base_url)
         yield here
-    finally:
-        await runner.cleanup()
 
 
 def _read(content_type: str, text: str) -> Any:

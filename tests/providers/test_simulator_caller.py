@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ from providers.extreme import ExtremeSMS, parse_webhook
 from providers.simulator.caller import Webhook
 from providers.simulator.formats import MODEM, PORT
 from providers.simulator.server import DEFAULT_API_KEY, running
+from tests.servers import serving
 
 PHONE, LATE, TWICE = "+12025550177", "+12025550178", "+12025550179"
 EARLY, FAILED = "+12025550180", "+12025550181"
@@ -69,27 +69,13 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     listener = Listener()
-    async with listening(listener):
+    async with serving(listener.answer) as listener.url:
         webhook = Webhook(lambda: listener.url, "shown")
         async with running(webhook=webhook) as base_url:
             config = ProviderConfig(base_url=base_url, api_key=DEFAULT_API_KEY, loopback_only=True)
             provider = ExtremeSMS(config)
             yield World(listener, provider, base_url)
             await provider.close()
-
-
-@asynccontextmanager
-async def listening(listener: Listener) -> AsyncIterator[None]:
-    app = web.Application()
-    app.router.add_post("/hook", listener.answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    listener.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
-        yield
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_phone_replies_with_the_same_text_through_the_default_line(world: World) -> None:

@@ -38,6 +38,7 @@ from providers.simulator.server import running
 from tests.providers.far_end import FarEnd, listening
 from tests.providers.simulated import Simulated
 from tests.providers.vendors_at import VENDORS, account_of, balance_of
+from tests.servers import serving
 
 ONE = Outgoing("+12025550100", "Hello é € 你好")
 PHONE, FAILS = "+12025550177", "+12025550181"
@@ -171,17 +172,10 @@ class Listener:
 @asynccontextmanager
 async def listener(provider: str) -> AsyncIterator[tuple[Listener, str]]:
     """A receiver, and the address of a simulator that calls it."""
-    app = web.Application()
     here = Listener(provider)
-    app.router.add_post("/{any:.*}", here.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    here.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     webhook = Webhook(lambda: f"{here.url}/api/webhook/extreme", "a-secret")
-    async with running(webhook=webhook) as base_url:
+    async with serving(here.answer) as here.url, running(webhook=webhook) as base_url:
         yield here, base_url
-    await runner.cleanup()
 
 
 @pytest.mark.parametrize("provider", VENDORS)
