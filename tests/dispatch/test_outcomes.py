@@ -19,6 +19,8 @@ from tests.providers.simulated import Simulated, simulated
 
 PLAIN, OTHER, THIRD = "+12025550101", "+12025550102", "+12025550103"
 INVALID = "+12025550160"
+pytestmark = pytest.mark.usefixtures("connected")
+
 PATIENT = replace(QUICK, deadline_seconds=5.0, lease_seconds=10.0)
 
 
@@ -53,7 +55,6 @@ async def scene(rules: DispatchRules = PATIENT) -> AsyncIterator[Scene]:
         yield Scene(client, simulator)
 
 
-@pytest.mark.usefixtures("connected")
 async def test_a_single_is_taken_and_its_reference_kept() -> None:
     async with scene() as it:
         await worlds.accept(it.client, numbers=[PLAIN])
@@ -66,7 +67,6 @@ async def test_a_single_is_taken_and_its_reference_kept() -> None:
         assert attempt == {"outcome": "ACCEPTED", "open": False}
 
 
-@pytest.mark.usefixtures("connected")
 async def test_one_text_to_many_leaves_in_bulk_calls_and_texts_of_their_own_in_multi_calls() -> (
     None
 ):
@@ -86,7 +86,6 @@ async def test_one_text_to_many_leaves_in_bulk_calls_and_texts_of_their_own_in_m
         assert sorted((row["number"], row["reference"]) for row in rows) == sorted(taken)
 
 
-@pytest.mark.usefixtures("connected")
 async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
     async with scene() as it:
         send = await worlds.accept(it.client, numbers=[INVALID])
@@ -97,7 +96,6 @@ async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
         assert (refund["send_id"], refund["amount"], refund["source_id"]) == (send.id, 1, None)
 
 
-@pytest.mark.usefixtures("connected")
 async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_singly() -> None:
     async with scene() as it:
         await worlds.accept(it.client, numbers=[PLAIN, INVALID, OTHER])
@@ -107,7 +105,6 @@ async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_sin
         assert sorted(await it.simulator.took()) == [PLAIN, OTHER]
 
 
-@pytest.mark.usefixtures("connected")
 async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
     async with scene() as it:
         await worlds.accept(it.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
@@ -116,7 +113,6 @@ async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
         assert attempt == {"outcome": "ACCEPTED", "detail": "The network refused this message."}
 
 
-@pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("kind", ["rate_limited", "unavailable"])
 async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pause(
     kind: str,
@@ -131,7 +127,6 @@ async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pa
         assert row == {"attempts": 3, "waiting_for": None}
 
 
-@pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("kind", ["no_credits", "bad_key", "forbidden"])
 async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_passes(
     kind: str,
@@ -151,7 +146,6 @@ async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_pas
         assert account == {"paused_at": None, "pause_reason": None}
 
 
-@pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize(
     ("kind", "taken"),
     [
@@ -182,7 +176,6 @@ async def test_whatever_is_not_clear_is_unknown_stays_charged_and_is_never_sent_
         assert [len(each["messages"]) for each in await it.simulator.log()] == [1, 1]
 
 
-@pytest.mark.usefixtures("connected")
 async def test_a_message_taken_without_a_reference_is_sent() -> None:
     async with scene() as it:
         await it.simulator.control("fault", kind="no_reference", times=1)
@@ -191,7 +184,6 @@ async def test_a_message_taken_without_a_reference_is_sent() -> None:
         assert await worlds.fetch("SELECT reference FROM message") == [{"reference": None}]
 
 
-@pytest.mark.usefixtures("connected")
 async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_the_reason() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)
@@ -210,7 +202,6 @@ async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_t
     assert await worlds.held(client.account_id) == 99
 
 
-@pytest.mark.usefixtures("connected")
 async def test_a_message_that_is_not_taken_for_a_day_is_rejected_and_refunded() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)

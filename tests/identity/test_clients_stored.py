@@ -257,6 +257,7 @@ async def test_only_the_given_fields_of_a_client_change(
         (ClientChange(business="a\nb"), "business"),
         (ClientChange(rate_per_unit_usd=Decimal("NaN")), "ratePerUnitUsd"),
         (ClientChange(assigned_numbers=["1"]), "assignedNumbers"),
+        (ClientChange(low_balance_threshold=0), "lowBalanceThreshold"),
     ],
 )
 async def test_an_invalid_change_of_a_client_names_the_field(
