@@ -103,7 +103,7 @@ async def test_a_migration_that_waits_for_a_lock_does_not_stop_others(
 
 async def test_a_lock_that_is_never_released_ends_with_a_sentence(url: str, write: Write) -> None:
     await migrate(url, package=write(TABLE))
-    async with locked(f"{url}?application_name=a%20long%20report", READ):
+    async with locked(f"{url}&application_name=a%20long%20report", READ):
         with pytest.raises(MigrationFailed, match=r"0002_step could not lock.*\(a long report\)"):
             await migrate(url, package=write(TABLE, ALTER), rules=QUICK)
     await migrate(url, package=write(TABLE, ALTER), rules=QUICK)

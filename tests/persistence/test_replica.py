@@ -232,7 +232,13 @@ async def test_a_read_that_replication_cancels_is_repeated_on_the_main_database(
 
     async with servers.connected():
         await eventually(lambda: long_read(_is_standby))
-        assert await long_read(read) == "the main database"
+
+        async def is_cancelled() -> bool:
+            assert await long_read(read) == "the main database"
+            return cancelled != []
+
+        # On a busy machine the standby can be too far behind again, and is not read.
+        await eventually(is_cancelled)
     assert cancelled == ["40001"]
 
 
