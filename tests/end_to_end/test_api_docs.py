@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, clean_environment, copy_of, up
+from tests.end_to_end.program import Program, clean_environment
 
 pytestmark = [
     pytest.mark.xdist_group("up"),
@@ -21,12 +20,6 @@ pytestmark = [
 DOCS = Path(__file__).parents[2] / "docs/api"
 PAGES = sorted(path.name for path in DOCS.glob("*.md") if path.name != "README.md")
 EXPECTED = "# -> "
-
-
-@pytest.fixture(scope="module")
-def program(installation: Path) -> Iterator[Program]:
-    with copy_of(installation) as directory, up(directory) as program:
-        yield program
 
 
 def commands_of(page: str) -> str:

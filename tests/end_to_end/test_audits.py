@@ -10,8 +10,6 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +21,7 @@ from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
 
-from tests.end_to_end.program import SIGN_IN, Api, Program, copy_of, up
+from tests.end_to_end.program import SIGN_IN, Api, Program
 from tests.end_to_end.test_live import NODE, Second, clients
 from tests.test_tidy import ROOT
 
@@ -40,13 +38,6 @@ CODES = {"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "RATE_LIMITED", "TOO_
 """Codes of refusals. Any other code is a defect."""
 
 WHO = ("nobody", "client", "supervisor", "admin")
-
-
-@pytest.fixture(scope="module")
-def program(installation: Path) -> Iterator[Program]:
-    with copy_of(installation) as directory, up(directory) as running:
-        assert running.address, "it is up"
-        yield running
 
 
 @pytest.mark.usefixtures("clients")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.end_to_end.program import SIGN_IN, Api, Program, copy_of, eventually, signed_in, up
+from tests.end_to_end.program import SIGN_IN, Api, Program, eventually, signed_in
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -23,12 +21,6 @@ IMPORT = """mutation ($input: ImportContactsInput!) { importContacts(input: $inp
 CONTACTS = "query ($search: String) { contacts(search: $search) { nodes { number name } } }"
 
 
-@pytest.fixture(scope="module")
-def program(installation: Path) -> Iterator[Program]:
-    with copy_of(installation) as directory, up(directory) as running:
-        yield running
-
-
 def upload(program: Program, user: str) -> Any:
     """What the running program reports about the file."""
     with httpx.Client(base_url=program.address, timeout=30) as http:
@@ -39,12 +31,6 @@ def upload(program: Program, user: str) -> Any:
         answer = http.post("/uploads", content=FILE, headers=headers)
     assert answer.status_code == 201, answer.text
     return answer.json()
-
-
-@pytest.fixture(scope="module")
-def client(program: Program) -> Iterator[Api]:
-    with signed_in(program, "client@ibiki.test") as api:
-        yield api
 
 
 def test_a_file_is_uploaded_and_each_row_gets_its_own_text(program: Program, client: Api) -> None:

@@ -65,18 +65,6 @@ def program() -> Iterator[Program]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def client(program: Program) -> Iterator[Api]:
-    with signed_in(program, "client@ibiki.test") as api:
-        yield api
-
-
-@pytest.fixture(scope="module")
-def admin(program: Program) -> Iterator[Api]:
-    with signed_in(program, "admin@ibiki.test") as api:
-        yield api
-
-
 def standing(api: Api, send_id: str) -> Any:
     return api.ask(STANDING, id=send_id)["send"]
 

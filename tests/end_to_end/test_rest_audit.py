@@ -22,10 +22,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.end_to_end.program import Program
-from tests.end_to_end.test_audits import EXAMPLES, WHO, program, tokens
+from tests.end_to_end.test_audits import EXAMPLES, WHO, tokens
 from tests.test_tidy import ROOT
 
-__all__ = ["program", "tokens"]
+__all__ = ["tokens"]
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(1_800)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,6 @@ MESSAGES = "{ messages(first: 100) { nodes { text } } }"
 ROUTED = "{ webhookEvents(first: 100, outcome: ROUTED) { nodes { payload } } }"
 SET_ROUTE = """mutation ($client: ID!) { setModemRoute(input: {clientId: $client, modem: "flood",
     port: "1"}) { __typename } }"""
-
-
-@pytest.fixture(scope="module")
-def program(installation: Path) -> Iterator[Program]:
-    with copy_of(installation) as directory, up(directory) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(program: Program) -> Iterator[Api]:
-    with signed_in(program, "client@ibiki.test") as api:
-        yield api
 
 
 def send(client: Api, to: str, text: str = "Good morning") -> str:

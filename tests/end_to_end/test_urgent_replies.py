@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests import worlds
-from tests.end_to_end.program import Api, Program, copy_of, eventually, signed_in, up
+from tests.end_to_end.program import Api, Program, eventually, signed_in
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(400)]
 
@@ -31,12 +30,6 @@ INBOX = "{ inbox { nodes { id } } }"
 REPLY = """mutation ($id: ID!, $text: String!) { reply(input: {conversationId: $id, text: $text}) {
     __typename } }"""
 COUNTS = "query ($id: ID!) { send(id: $id) { counts { queued sent } } }"
-
-
-@pytest.fixture(scope="module")
-def program(installation: Path) -> Iterator[Program]:
-    with copy_of(installation) as directory, up(directory) as running:
-        yield running
 
 
 def test_a_reply_is_handed_over_within_a_second_while_a_bulk_drains(program: Program) -> None:

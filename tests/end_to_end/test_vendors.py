@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ import pytest
 from providers.registry import PROVIDERS
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS, SIMULATED_SENDER
 from providers.twilio import SIGNATURE_HEADER, signature_of
-from tests.end_to_end.program import Api, Program, copy_of, eventually, signed_in, up
+from tests.end_to_end.program import Api, Program, eventually, signed_in
 from tests.providers.vendors_at import VENDORS
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
@@ -38,12 +37,6 @@ REPLY = """mutation ($id: ID!) { reply(input: {conversationId: $id, text: "And t
     __typename ... on Reply { warning } } }"""
 TALK = """query { inbox { nodes { id messages { nodes { text direction } } } } }"""
 STATUS = "query ($id: ID!) { send(id: $id) { messages { nodes { status } } } }"
-
-
-@pytest.fixture(scope="module")
-def program(installation: Path) -> Iterator[Program]:
-    with copy_of(installation) as directory, up(directory) as running:
-        yield running
 
 
 def create(admin: Api, document: str, **asked: Any) -> Any:
