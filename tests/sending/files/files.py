@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from openpyxl import Workbook
@@ -66,3 +68,15 @@ async def uploaded(installation: Installation, actor: Actor | None, content: byt
     """An upload of these bytes by the actor."""
     assert actor is not None
     return await keep_upload(installation, actor, io.BytesIO(content))
+
+
+@contextmanager
+def less_memory_than(most_bytes: int) -> Iterator[None]:
+    """Fails if the block has allocated more than that at any time."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < most_bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import tracemalloc
 from collections.abc import Awaitable
 from dataclasses import replace
 from functools import partial
@@ -23,7 +22,7 @@ from domain.sending.files.uploads import keep_upload
 from domain.sending.messages import Send
 from tests import worlds
 from tests.installations import App
-from tests.sending.files.files import NORMALISER, csv_file
+from tests.sending.files.files import NORMALISER, csv_file, less_memory_than
 
 ROWS = 100_000
 MEBIBYTE = 1024 * 1024
@@ -73,14 +72,9 @@ async def test_100_000_rows_are_uploaded_sent_to_and_imported_while_others_are_a
 
 def test_a_file_is_read_in_much_less_memory_than_its_size(large_file: bytes) -> None:
     file = BytesIO(large_file * 2)
-    tracemalloc.start()
-    try:
+    with less_memory_than(8 * MEBIBYTE):
         layout = layout_of(file, NORMALISER)
-        _, most_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert layout.rows == 2 * ROWS + 1  # the second header is a row like any other
-    assert most_bytes < 8 * MEBIBYTE
 
 
 def test_wide_rows_are_not_in_memory_at_once() -> None:
@@ -90,25 +84,15 @@ def test_wide_rows_are_not_in_memory_at_once() -> None:
     file = BytesIO("\n".join(lines).encode())
     layout = layout_of(file, NORMALISER)
     columns = contact_columns_of(layout)
-    tracemalloc.start()
-    try:
+    with less_memory_than(32 * MEBIBYTE):
         cards, rejected = read_cards(file, layout, columns, NORMALISER)
-        _, most_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert ([card.name for card in cards], len(rejected)) == (["Ada"], 249 + 16)
-    assert most_bytes < 32 * MEBIBYTE
 
 
 def test_cards_take_memory_only_for_what_is_imported(large_file: bytes) -> None:
     file = BytesIO(large_file)
     layout = layout_of(file, NORMALISER)
     read = partial(read_cards, file, layout, contact_columns_of(layout), NORMALISER)
-    tracemalloc.start()
-    try:
+    with less_memory_than(64 * MEBIBYTE):
         cards, rejected = read()
-        _, most_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert (len(cards), rejected) == (ROWS, [])
-    assert most_bytes < 64 * MEBIBYTE
