@@ -1,4 +1,4 @@
-"""The documents lead somewhere: their links, and each decision that a text names, exist."""
+"""The documents are true: their links, decisions, tests, settings, commands and numbers exist."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from graphql import build_schema, parse, validate
+from prometheus_client.parser import text_string_to_metric_families
+from typer.main import get_command
+
+from domain.ledger.alarms import AlarmKind
+from ibiki.cli.main import app
+from ibiki.observability.metrics import Metrics
+from ibiki.settings import settings
+from providers.simulator.behaviours import table_of_numbers
 from tests.test_tidy import ROOT, matches, sources
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
@@ -49,3 +58,95 @@ def _anchors(text: str) -> set[str]:
     """The anchors of the headings, as GitHub makes them."""
     headings = (re.sub(r"[^\w\- ]", "", each.lower()) for each in HEADING.findall(text))
     return {each.strip().replace(" ", "-") for each in headings}
+
+
+TEXT = (ROOT / "docs" / "attacks.md").read_text()
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+LEAST = 60
+
+
+def test_every_named_test_exists() -> None:
+    named = NAMED.findall(TEXT)
+    assert len(named) >= LEAST
+    missing = [f"{path}::{name}" for path, name in named if not _has(path, name)]
+    assert missing == []
+
+
+def test_every_attack_names_a_test() -> None:
+    lines = [line for line in TEXT.splitlines() if line.startswith("| ")]
+    attacks = [line for line in lines if not line.startswith("| attack |")]
+    assert len(attacks) > 30
+    assert [line for line in attacks if not NAMED.search(line)] == []
+
+
+def _has(path: str, name: str) -> bool:
+    file = ROOT / path
+    return (
+        file.exists() and re.search(rf"^(async )?def {name}\(", file.read_text(), re.M) is not None
+    )
+
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "operating.md").read_text()
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    table = PAGE.partition("## Settings")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == sorted(
+        settings.names() - settings.OPTIONS
+    )
+
+
+def test_every_named_metric_exists() -> None:
+    families = text_string_to_metric_families(Metrics().exposition().decode())
+    there = {family.name for family in families}
+    named = set(re.findall(r"\bibiki_\w+", PAGE))
+    assert len(named) > 8
+    assert {name.removesuffix("_total") for name in named} <= there
+
+
+def test_every_named_command_exists() -> None:
+    named = set(re.findall(r"`ibiki ([a-z-]+)", PAGE))
+    assert len(named) > 5
+    assert named <= set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_the_documents_of_the_page_are_valid() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    asked = re.findall(r"`((?:mutation )?\{ [^`]*\})`", PAGE)
+    assert len(asked) >= 5
+    for document in asked:
+        assert validate(schema, parse(document)) == [], document
+
+
+def test_the_quoted_log_lines_exist() -> None:
+    table = PAGE.partition("## When something is wrong")[2].partition("\n### ")[0]
+    alarms = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
+    sources = [
+        path
+        for folder in ("ibiki", "domain", "persistence")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    delivered = " ".join(path.read_text() for path in sources)
+    said = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
+    labels = {"invalid", "refused", "InsufficientBalance"} | {each.lower() for each in AlarmKind}
+    quoted = [each for each in said if each not in labels]
+    assert len(quoted) > 5
+    assert [each for each in quoted if each not in delivered] == []
+
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_magic_numbers_are_those_of_the_simulator() -> None:
+    assert table_of_numbers() in README
+
+
+def test_it_lists_exactly_the_commands_that_exist() -> None:
+    listed = set(re.findall(r"^\| `ibiki ([a-z-]+)` \|", README, re.MULTILINE))
+    assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    opening = README.split("\n## ")[0]
+    assert opening.index("make run") < opening.index("make test")

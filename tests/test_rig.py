@@ -1,12 +1,18 @@
-"""The fixtures of the tests: databases are separate, and groups of xdist are kept."""
+"""What tests share: databases are separate, groups of xdist are kept, and data is valid."""
 
 from __future__ import annotations
 
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import asyncpg
+import phonenumbers
 import pytest
 
 from ibiki.local.embedded import EmbeddedDatabase
-from tests import databases
+from tests import databases, worlds
 
 
 async def test_a_database_is_migrated_and_belongs_to_the_application(database_url: str) -> None:
@@ -42,3 +48,42 @@ def test_xdist_sees_the_group_of_a_test(request: pytest.FixtureRequest) -> None:
     """Without groups, two browsers run at once and delete each other's files."""
     if request.config.getoption("loadgroup", default=False):
         assert request.node.nodeid.endswith("@seen")
+
+
+def test_runs_may_clear_up_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_hour_later = time.time() + 3600
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(time, "time", lambda: an_hour_later)
+    with ThreadPoolExecutor(8) as runs:
+        for _ in range(20):
+            for number in range(10):
+                (tmp_path / f"ibiki-tests-{number}" / "below").mkdir(parents=True)
+            done = [runs.submit(databases.clear_up_after_killed_runs) for _ in range(8)]
+            for each in done:
+                each.result()
+            databases.clear_up_after_killed_runs()
+            assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_world_of_the_tests_passes_the_audit(database_url: str) -> None:
+    async with worlds.connected(database_url):
+        pool = await worlds.add_pool(held=500)
+        group = await worlds.add_group(pool, held=50)
+        client = await worlds.add_client(pool, group=group, held=100)
+        school = await worlds.add_school(held=1_000, price=50)
+        await worlds.accept(client)
+        await worlds.accept(client, 20)
+        await worlds.accept(client, texts=["one", "two"])
+        await worlds.accept(school, 2)
+        assert await worlds.held(client.account_id) == 100 - 23
+        assert await worlds.held(school.account_id) == 900
+        assert await worlds.statuses() == {"QUEUED": 25}
+        await worlds.assert_audit_holds()
+
+
+def test_generated_numbers_are_valid_and_unique() -> None:
+    numbers = worlds.generated_numbers(3_000, skip=100_000)
+    assert len(set(numbers)) == 3_000
+    assert all(phonenumbers.is_valid_number(phonenumbers.parse(number)) for number in numbers)

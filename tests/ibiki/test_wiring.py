@@ -1,4 +1,4 @@
-"""The rules of an installation come from the settings."""
+"""An installation follows the settings, and its workers start by themselves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from domain.dispatch.rules import DispatchRules, Observer
 from domain.ledger.sync import SyncRules
 from ibiki.local.command_context import CommandContext
 from ibiki.settings.settings import load
 from ibiki.wiring import running_components
+from ibiki.workers import Workers
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import eventually
+from tests.installations import running_app
 
 
 async def test_sync_uses_the_lease_and_the_deadline_of_dispatch(
@@ -20,3 +26,27 @@ async def test_sync_uses_the_lease_and_the_deadline_of_dispatch(
     place = CommandContext(load(tmp_path), tmp_path, database_url)
     async with running_components(place, name="tests") as parts:
         assert parts.installation.sync_rules == SyncRules(lease_seconds=90, deadline_seconds=20)
+
+
+async def test_the_workers_notice_a_low_balance(database_url: str) -> None:
+    async with running_app(database_url) as app:
+        await worlds.execute(
+            "UPDATE client SET low_balance_threshold = 1000 WHERE id = $1", app.owner.client_id
+        )
+        workers = Workers(
+            store,
+            app.installation.providers,
+            app.installation.receiver,
+            rules=DispatchRules(),
+            observer=Observer(),
+        )
+
+        async def is_noticed() -> bool:
+            rows = await worlds.fetch("SELECT client_id FROM low_balance WHERE ended_at IS NULL")
+            return [row["client_id"] for row in rows] == [app.owner.client_id]
+
+        workers.start()
+        try:
+            await eventually(is_noticed)
+        finally:
+            await workers.stop()

@@ -1,4 +1,4 @@
-"""Recipients: the accepted ones, and the rejected ones with the reason."""
+"""Recipients: the accepted ones, the rejected ones with the reason, and the memory they take."""
 
 from __future__ import annotations
 
@@ -10,9 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import SENTENCES, InvalidPhoneNumber, RejectedRecipient, RejectionReason
+from domain.errors import (
+    SENTENCES,
+    InvalidPhoneNumber,
+    RateLimited,
+    RejectedRecipient,
+    RejectionReason,
+)
 from domain.numbers import Normaliser
-from domain.sending.recipients import Recipients, sort_normalised, sort_recipients
+from domain.sending.recipients import (
+    LARGE_LIST,
+    RecipientMemory,
+    Recipients,
+    sort_normalised,
+    sort_recipients,
+)
 
 US = Normaliser("US")
 SPELLINGS = ["2025550100", "+12025550100", "(202) 555-0101", "12025550101", "2025550102", "no", ""]
@@ -154,3 +166,29 @@ def test_100_000_recipients_are_sorted_within_a_second() -> None:
         seconds.append(time.thread_time() - started)
         assert len(recipients.numbers) + recipients.rejected_count == 100_000
     assert min(seconds) < 1.0  # tens of milliseconds on an idle machine
+
+
+def test_when_the_memory_is_reserved_only_small_requests_pass() -> None:
+    memory = RecipientMemory(3 * LARGE_LIST)
+    with memory.reserve(LARGE_LIST), memory.reserve(2 * LARGE_LIST):
+        with pytest.raises(RateLimited), memory.reserve(LARGE_LIST):
+            pass
+        with memory.reserve(LARGE_LIST - 1):
+            pass
+    with memory.reserve(3 * LARGE_LIST):
+        pass
+
+
+def test_a_request_of_any_size_passes_if_there_is_no_other() -> None:
+    memory = RecipientMemory(LARGE_LIST)
+    with memory.reserve(10 * LARGE_LIST), pytest.raises(RateLimited), memory.reserve(LARGE_LIST):
+        pass
+
+
+def test_a_request_that_fails_gives_its_memory_back() -> None:
+    memory = RecipientMemory(LARGE_LIST)
+    for _ in range(2):
+        with pytest.raises(KeyError), memory.reserve(2 * LARGE_LIST):
+            raise KeyError
+    with memory.reserve(2 * LARGE_LIST):
+        pass
