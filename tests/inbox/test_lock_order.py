@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -33,8 +34,14 @@ async def other(connected: str) -> AsyncIterator[OtherConnection]:
 
 async def waits_or_ends(pid: int, task: asyncio.Task[Any]) -> None:
     """Returns when the server process waits for a lock, or the task that uses it has ended."""
+
+    async def waits() -> bool:
+        # A task without the context of this one is outside of its transaction.
+        rows = asyncio.create_task(worlds.fetch(IS_WAITING, pid), context=Context())
+        return bool(await rows)
+
     async with asyncio.timeout(20):
-        while not task.done() and not await worlds.fetch(IS_WAITING, pid):  # noqa: ASYNC110
+        while not (task.done() or await waits()):  # noqa: ASYNC110 - of PostgreSQL
             await asyncio.sleep(0.01)
 
 
