@@ -197,7 +197,7 @@ class LockedMessage:
 
     `epoch`: of its attempt, None without an attempt. `attempts`: how often it was marked. With a
     route, `home_id` is the node of its client's pool, `cost` what the account that it waits for
-    pays, `fallback_id` the account that it may go to, and `carried` what was paid so far.
+    pays, `fallback_id` the account that it may go to, and `route_charged` what was paid so far.
     """
 
     id: UUID
@@ -214,7 +214,7 @@ class LockedMessage:
     home_id: UUID | None = None
     cost: int = 0
     fallback_id: UUID | None = None
-    carried: int | None = None
+    route_charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Transition:
 
     `due_in_seconds`: from now; None keeps its place in the queue. `in_reading`: a reading of the
     balance has given its charge back, so no transfer does. `moves_to`: the account that it waits
-    for from now on. `carried`: what the account that sends has paid, if it has a route.
+    for from now on. `route_charged`: what the account that sends has paid, if it has a route.
     """
 
     message: LockedMessage
@@ -235,7 +235,7 @@ class Transition:
     alone: bool = False
     in_reading: bool = False
     moves_to: UUID | None = None
-    carried: int | None = None
+    route_charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

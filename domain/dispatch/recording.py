@@ -25,14 +25,14 @@ from domain.dispatch.settlement import (
     accounts_of,
     as_unknown,
     cancel_opted_out,
-    carriages_of,
     expire,
     give_up,
     mark_refunded_by_reading,
     nodes_of,
-    post_carriages,
     post_refunds,
+    post_route_moves,
     refunds_of,
+    route_moves_of,
     transition_for,
     with_costs,
 )
@@ -252,12 +252,12 @@ async def write_settlement(
         return
     transitions = with_costs(account, mark_refunded_by_reading(account, transitions))
     await store.write_transitions(tx, transitions)
-    refunds, carriages = refunds_of(account, transitions), carriages_of(transitions)
-    if refunds or carriages:
-        nodes = accounts_of(account, refunds) | nodes_of(account, carriages)
+    refunds, moves = refunds_of(account, transitions), route_moves_of(transitions)
+    if refunds or moves:
+        nodes = accounts_of(account, refunds) | nodes_of(account, moves)
         book = await store.lock_accounts(tx, list(nodes))
         post_refunds(book, account, refunds, actor_id=actor_id)
-        post_carriages(book, account, carriages, actor_id=actor_id)
+        post_route_moves(book, account, moves, actor_id=actor_id)
         await store.write_book(tx, book)
 
 

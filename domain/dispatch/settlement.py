@@ -215,7 +215,7 @@ def _refund(transitions: Sequence[Transition], *, from_pool: bool) -> Refund:
 
 
 @dataclass(frozen=True, slots=True)
-class Carriage:
+class RouteMove:
     """What the routes of one send move in one settlement. Negative figures undo.
 
     `home_id`: the node of the client's pool. `credit`: units that it gets. `cost`: units that the
@@ -233,12 +233,14 @@ def with_costs(
 ) -> list[Transition]:
     """The same transitions; routed messages have the units that they cost the account then."""
     return [
-        each if each.message.home_id is None else replace(each, carried=_carried(account, each))
+        each
+        if each.message.home_id is None
+        else replace(each, route_charged=_route_charged(account, each))
         for each in transitions
     ]
 
 
-def carriages_of(transitions: Iterable[Transition]) -> list[Carriage]:
+def route_moves_of(transitions: Iterable[Transition]) -> list[RouteMove]:
     """What the transitions move, one for each send. They have their costs: see `with_costs`."""
     credits: Mapping[tuple[UUID, UUID], list[int]] = defaultdict(lambda: [0, 0])
     for each in transitions:
@@ -246,39 +248,39 @@ def carriages_of(transitions: Iterable[Transition]) -> list[Carriage]:
         if message.home_id is not None:
             moved = credits[message.send_id, message.home_id]
             moved[0] += message.price * ((each.status in TAKEN) - (message.status in TAKEN))
-            moved[1] += (each.carried or 0) - (message.carried or 0)
-    return [Carriage(*key, *moved) for key, moved in credits.items() if any(moved)]
+            moved[1] += (each.route_charged or 0) - (message.route_charged or 0)
+    return [RouteMove(*key, *moved) for key, moved in credits.items() if any(moved)]
 
 
-def nodes_of(account: LockedProviderAccount, carriages: Iterable[Carriage]) -> set[UUID]:
-    """The accounts of the ledger that the carriages change."""
+def nodes_of(account: LockedProviderAccount, moves: Iterable[RouteMove]) -> set[UUID]:
+    """The accounts of the ledger that the moves change."""
     changed: set[UUID] = set()
-    for each in carriages:
+    for each in moves:
         changed |= {each.home_id} if each.credit else set()
         changed |= {account.account_id} if each.cost else set()
     return changed
 
 
-def post_carriages(
+def post_route_moves(
     book: Book,
     account: LockedProviderAccount,
-    carriages: Sequence[Carriage],
+    moves: Sequence[RouteMove],
     *,
     actor_id: UUID | None = None,
 ) -> None:
-    """Posts the transfers of the carriages, between the nodes of pools and outside."""
-    for each in carriages:
+    """Posts the transfers of the moves, between the nodes of pools and outside."""
+    for each in moves:
         purpose = Purpose(send_id=each.send_id, actor_id=actor_id)
         _post(book, TransferKind.ROUTE_CREDIT, each.home_id, each.credit, purpose)
         _post(book, TransferKind.ROUTE_COST, account.account_id, -each.cost, purpose)
 
 
-def _carried(account: LockedProviderAccount, transition: Transition) -> int | None:
+def _route_charged(account: LockedProviderAccount, transition: Transition) -> int | None:
     """The units that the message costs the account after the transition; None if nothing yet."""
     message = transition.message
     is_taken, was_taken = transition.status in TAKEN, message.status in TAKEN
     if is_taken == was_taken or is_older(message, account.epoch):
-        return message.carried
+        return message.route_charged
     return message.cost if is_taken else None
 
 

@@ -166,9 +166,9 @@ class Deliverer:
         # A request must end before its lease does.
         safe_until = now + self._rules.deadline_seconds + 1
         wanted = {
-            each: room
+            each: free
             for each in endpoints
-            if (room := self._lanes[each].limit - len(self._lanes[each].in_flight)) > 0
+            if (free := self._lanes[each].limit - len(self._lanes[each].in_flight)) > 0
             and self._lanes[each].held_until > safe_until
         }
         if not wanted or most <= 0:

@@ -226,7 +226,7 @@ class _Check:
             texts=part.texts if self._has_texts else None,
             opted_out=opted_out,
             missing=part.missing,
-            places=part.lines,
+            listed_at=part.lines,
         )
         flags = bytearray(len(part.written))
         for at in positions:

@@ -101,11 +101,11 @@ class Sorting:
         texts: Sequence[str] | None = None,
         opted_out: Container[str] = frozenset(),
         missing: Mapping[int, str] = MappingProxyType({}),
-        places: Sequence[int] | None = None,
+        listed_at: Sequence[int] | None = None,
     ) -> tuple[list[str], list[int]]:
         """The accepted numbers of the next part, and the position of each within the part.
 
-        `places`: the positions that rejected ones are listed with; None for those in the part.
+        `listed_at`: the positions that rejected ones are listed with; None for those in the part.
         """
         keys, seen = self._keys(normalised, texts), self._seen
         numbers: list[str] = []
@@ -126,9 +126,9 @@ class Sorting:
                 positions.append(position)
         self.rejected_count += len(refused)
         for at, why in refused[: MOST_LISTED - len(self.rejected)]:
-            place = at if places is None else places[at]
+            position = at if listed_at is None else listed_at[at]
             message = missing[at] if why is RejectionReason.MISSING_VALUE else None
-            self.rejected.append(rejected_recipient(inputs[at], place, why, message=message))
+            self.rejected.append(rejected_recipient(inputs[at], position, why, message=message))
         return numbers, positions
 
     def _keys(

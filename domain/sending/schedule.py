@@ -108,37 +108,37 @@ def zones_of(number: str) -> tuple[str, ...]:
     return NOWHERE
 
 
-def _end_of_hold(zones: tuple[str, ...], moment: datetime, quiet: QuietHours) -> datetime | None:
+def _end_of_hold(names: tuple[str, ...], moment: datetime, quiet: QuietHours) -> datetime | None:
     """When a message that is due at this moment may be sent; None if it is not held.
 
     It must be outside quiet hours in all zones. If the zones are not known or too far apart, or if
     it is always quiet in one of them, the zone of the client counts.
     """
-    places = _places(zones, moment.date().toordinal()) or (quiet.zone,)
-    ended = _first_outside(moment, places, quiet)
+    zones = _zones(names, moment.date().toordinal()) or (quiet.zone,)
+    ended = _first_outside(moment, zones, quiet)
     if ended > moment + LONGEST_HOLD:
         ended = _first_outside(moment, (quiet.zone,), quiet)
     return ended if ended > moment else None
 
 
-def _first_outside(moment: datetime, places: Sequence[ZoneInfo], quiet: QuietHours) -> datetime:
-    """The first moment outside quiet hours in all places, or one after LONGEST_HOLD."""
+def _first_outside(moment: datetime, zones: Sequence[ZoneInfo], quiet: QuietHours) -> datetime:
+    """The first moment outside quiet hours in all zones, or one after LONGEST_HOLD."""
     latest = moment + LONGEST_HOLD
     while moment <= latest:
-        place = next((each for each in places if quiet.include(moment, each)), None)
-        if place is None:
+        zone = next((each for each in zones if quiet.include(moment, each)), None)
+        if zone is None:
             break
-        moment = quiet.end_after(moment, place)
+        moment = quiet.end_after(moment, zone)
     return moment
 
 
 @lru_cache(maxsize=2_000)
-def _places(names: tuple[str, ...], day: int) -> tuple[ZoneInfo, ...]:
+def _zones(names: tuple[str, ...], day: int) -> tuple[ZoneInfo, ...]:
     """The zones of these names; none if they are too far apart on that day, or one is unknown."""
     try:
-        places = tuple(ZoneInfo(name) for name in names)
+        zones = tuple(ZoneInfo(name) for name in names)
     except ZoneInfoNotFoundError:
         return ()
     noon = datetime.fromordinal(day).replace(hour=12)
-    offsets = [place.utcoffset(noon) or timedelta() for place in places]
-    return places if offsets and max(offsets) - min(offsets) <= WIDEST else ()
+    offsets = [zone.utcoffset(noon) or timedelta() for zone in zones]
+    return zones if offsets and max(offsets) - min(offsets) <= WIDEST else ()

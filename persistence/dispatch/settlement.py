@@ -377,5 +377,5 @@ def _row(transition: Transition) -> tuple[Any, ...]:
         transition.alone,
         transition.in_reading,
         transition.moves_to,
-        transition.carried,
+        transition.route_charged,
     )

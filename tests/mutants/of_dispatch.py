@@ -150,7 +150,7 @@ MUTANTS = (
     Mutant(
         "nothing is refunded",
         RECORDING,
-        "    if refunds or carriages:\n",
+        "    if refunds or moves:\n",
         "    if False:\n",
         ("dispatch/test_settling.py",),
     ),
