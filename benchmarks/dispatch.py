@@ -77,7 +77,7 @@ async def _alone(db: Database) -> list[Measurement]:
                 measured += await _drained(db, provider, pid, "bulk", 2 * BULK)
                 for token in tokens:
                     await queue_bulk(port, token)
-                slowest = max([await _urgent(provider, port, tokens[1], n) for n in range(URGENT)])
+                slowest = max([await urgent(provider, port, tokens[1], n) for n in range(URGENT)])
         assert provider.taken < singles + 4 * BULK, "the bulks were not draining any more"
     return [
         *measured,
@@ -122,7 +122,7 @@ async def _drained(
     ]
 
 
-async def _urgent(provider: Provider, port: int, token: str, each: int) -> float:
+async def urgent(provider: Provider, port: int, token: str, each: int) -> float:
     """Seconds from asking for a single message until the provider has it."""
     text = f"Urgent {each}"
     given: dict[str, object] = {"input": {"to": "+12025550100", "text": text}}

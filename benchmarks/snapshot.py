@@ -1,8 +1,9 @@
 """The cost of a message for one dispatcher while a dump or a report keeps a snapshot open.
 
 PostgreSQL cannot remove the entries of the queue whose messages have left it since the snapshot
-began. Here, four fifths of the messages leave it at once; a dispatcher would need a minute or more.
-A provider answers at once. Bulk first, then single messages of 200 clients.
+began. Here, four fifths of the messages leave it at once; a dispatcher would need minutes. A
+provider answers at once. Bulk first, then single messages of 199 clients; another client sends
+single messages one by one meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from benchmarks.databases import (
     server,
     with_children,
 )
-from benchmarks.dispatch import dispatcher, queue_bulk, queue_singles
+from benchmarks.dispatch import dispatcher, queue_bulk, queue_singles, urgent
 from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import Provider, answering
 from benchmarks.tenants import tenants_of
@@ -32,10 +33,30 @@ from persistence.servers import credentials
 
 UNITS = 100_000_000
 BULKS = 5
-SINGLES = 10_000
+SINGLES = 2_000
+COPIES = 150
 TENANTS = 200
 SECONDS = 8.0
 WAIT_SECONDS = 60.0
+URGENT = 20
+
+COPY = """
+WITH made AS MATERIALIZED (
+    SELECT message.id AS copied_id, uuidv7() AS send_id, uuidv7() AS id
+    FROM message CROSS JOIN generate_series(1, $1::int4)
+), sends AS (
+    INSERT INTO send (id, client_id, account_id, provider_account_id, actor_id, kind, text, price,
+                      accepted, rejected_count)
+    SELECT made.send_id, send.client_id, account_id, send.provider_account_id, actor_id, kind,
+           send.text, send.price, accepted, rejected_count
+    FROM made JOIN message ON message.id = copied_id JOIN send ON send.id = message.send_id
+)
+INSERT INTO message (id, send_id, client_id, provider_account_id, number, text, priority, price,
+                     due_at)
+SELECT made.id, made.send_id, client_id, provider_account_id, number, text, priority, price,
+       clock_timestamp()
+FROM made JOIN message ON message.id = copied_id
+"""
 
 # The first ones of each client, so that they are before the others in the index. One list of IDs:
 # with OR between two lists, PostgreSQL searched 400,000 IDs for each message.
@@ -73,22 +94,27 @@ async def _measure(db: Database, tokens: Sequence[str], *, singles: bool) -> lis
     async with answering() as provider:
         with server(db) as (_, port):
             if singles:
-                await queue_singles(port, tokens, SINGLES)
+                await queue_singles(port, tokens[1:], SINGLES)
+                await _execute(db, COPY, COPIES)
             else:
-                for token in tokens[:BULKS]:
+                for token in tokens[1 : BULKS + 1]:
                     await queue_bulk(port, token)
         with dispatcher(db, provider) as pid:
             before, cpu_before = await _rate(db, pid, provider)
         async with _snapshot(db):
             await _leave(db)
-            with dispatcher(db, provider) as pid:
+            with server(db) as (_, port), dispatcher(db, provider) as pid:
                 during, cpu_during = await _rate(db, pid, provider)
+                slowest = max([await urgent(provider, port, tokens[0], n) for n in range(URGENT)])
+        assert await _are_queued(db), "there was not always a message to dispatch"
     return [
         Measurement(f"{what}, no snapshot: CPU", cpu_before, "µs a message"),
         Measurement(f"{what}, a snapshot: CPU", cpu_during, "µs a message"),
         Measurement(f"{what}, a snapshot ÷ none: CPU", cpu_during / cpu_before, "", at_most=1.3),
         Measurement(f"{what}, no snapshot", before, "messages/s"),
         Measurement(f"{what}, a snapshot", during, "messages/s"),
+        Measurement(f"{what}, a snapshot ÷ none", during / before, "", at_least=0.8),
+        Measurement(f"a single among {what}, slowest of {URGENT}", slowest, "s", at_most=1),
     ]
 
 
@@ -104,11 +130,26 @@ async def _rate(db: Database, pid: int, provider: Provider) -> tuple[float, floa
 
 
 async def _leave(db: Database) -> None:
+    await _execute(db, "ALTER TABLE message DISABLE TRIGGER USER")
+    await _execute(db, LEAVE)
+    await _execute(db, "ALTER TABLE message ENABLE TRIGGER USER")
+
+
+async def _are_queued(db: Database) -> bool:
+    """Whether messages wait that were queued at the beginning."""
     own = await asyncpg.connect(**credentials(db.url))
-    await own.execute("ALTER TABLE message DISABLE TRIGGER USER")
-    await own.execute(LEAVE)
-    await own.execute("ALTER TABLE message ENABLE TRIGGER USER")
-    await own.close()
+    try:
+        return bool(await own.fetchval("SELECT count(*) > 1 FROM message WHERE status = 'QUEUED'"))
+    finally:
+        await own.close()
+
+
+async def _execute(db: Database, statement: str, *arguments: object) -> None:
+    own = await asyncpg.connect(**credentials(db.url))
+    try:
+        await own.execute(statement, *arguments)
+    finally:
+        await own.close()
 
 
 @asynccontextmanager

@@ -10,15 +10,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import inf, isfinite
 from uuid import UUID
 
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
-from domain.dispatch.fairness import BULK, PAUSE, Lookout, Turns
-from domain.dispatch.messages import ALL_IDS, Call, EndedCall, IdRange, Waiting
+from domain.dispatch.fairness import (
+    BULK,
+    LATE_SECONDS,
+    PAUSE,
+    PAUSE_OF_WHOLE,
+    WHOLE_EVERY_SECONDS,
+    Lookout,
+    Turns,
+)
+from domain.dispatch.messages import ALL_IDS, EVER_SECONDS, Call, EndedCall, IdRange, Waiting
 from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
 from domain.dispatch.rules import Breaker, DispatchRules, Observer, Stage, is_clear, requested_pause
@@ -68,19 +76,27 @@ class DispatchRunner:
         self._id = new_id()
         self._running: dict[UUID, Dispatcher] = {}
         self._queue_range, self._range_ends = ALL_IDS, -inf
-        poll_seconds, sweep_seconds = self._rules.poll_seconds, self._rules.sweep_seconds
-        # An open snapshot makes the first two slow, as `fairness` explains.
-        self._poll = Loop(
-            "the queue poll", self._look, every_seconds=poll_seconds, least_rest=PAUSE
-        )
+        self._polled_at = -inf
+        self._poll = self._loop("the queue poll", self._look, self._rules.poll_seconds, PAUSE)
         self._loops = [
             self._poll,
-            Loop("scheduled messages", self._release, every_seconds=poll_seconds, least_rest=PAUSE),
-            Loop("the sweep", self._sweep, every_seconds=sweep_seconds),
-            Loop("the clock watch", ClockWatch(store).look, every_seconds=sweep_seconds),
-            Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),
-            Loop("ending validity", self._reject_expired, every_seconds=EXPIRE_EVERY_SECONDS),
+            self._loop("the whole queue", self._look_at_all, WHOLE_EVERY_SECONDS),
+            self._loop("scheduled messages", self._release, self._rules.poll_seconds, PAUSE),
+            self._loop("the sweep", self._sweep, self._rules.sweep_seconds),
+            self._loop("the clock watch", ClockWatch(store).look, self._rules.sweep_seconds),
+            self._loop("giving up", self._give_up, self._rules.give_up_every_seconds),
+            self._loop("ending validity", self._reject_expired, EXPIRE_EVERY_SECONDS),
         ]
+
+    def _loop(
+        self,
+        name: str,
+        step: Callable[[], Awaitable[bool]],
+        every_seconds: float,
+        least_rest: float = PAUSE_OF_WHOLE,
+    ) -> Loop:
+        """An open snapshot makes most of them slow, as `fairness` explains."""
+        return Loop(name, step, every_seconds=every_seconds, least_rest=least_rest)
 
     def start(self) -> None:
         """Starts. Call it at boot, not inside a request."""
@@ -97,7 +113,18 @@ class DispatchRunner:
         self._poll.wake()
 
     async def _look(self) -> bool:
-        accounts = await self._store.accounts_with_queue()
+        """Wakes the dispatchers that have messages which became due lately."""
+        began = now_seconds()
+        since_seconds = min(began - self._polled_at + LATE_SECONDS, EVER_SECONDS)
+        await self._wake(await self._store.accounts_with_queue(since_seconds=since_seconds))
+        self._polled_at = began
+        return False
+
+    async def _look_at_all(self) -> bool:
+        await self._wake(await self._store.accounts_with_queue())
+        return False
+
+    async def _wake(self, accounts: Sequence[UUID]) -> None:
         if accounts and now_seconds() >= self._range_ends:
             self._queue_range = await self._store.queue_range()
             self._range_ends = now_seconds() + RANGE_SECONDS
@@ -105,7 +132,6 @@ class DispatchRunner:
             if provider_account_id not in self._running:
                 self._running[provider_account_id] = self._started(provider_account_id)
             self._running[provider_account_id].wake(self._queue_range)
-        return False
 
     def _started(self, provider_account_id: UUID) -> Dispatcher:
         dispatcher = Dispatcher(
@@ -155,10 +181,11 @@ class Dispatcher:
         self._recorder = recorder
         self._rules = context.rules
         self._turns = Turns(self._rules.calls_at_once)
+        self._woken = asyncio.Event()
         self._lookout = Lookout(
             context.store,
             context.provider_account_id,
-            quick_seconds=self._rules.quick_look_seconds,
+            changed=self._woken.set,
         )
         self._breaker = Breaker(
             opens_after=self._rules.breaker_opens_after,
@@ -170,7 +197,6 @@ class Dispatcher:
         """Messages that are marked and not recorded, by priority."""
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._run_task: asyncio.Task[None] | None = None
 
@@ -187,6 +213,7 @@ class Dispatcher:
         self._recorder.hurry()
         if self._run_task is not None:
             await self._run_task
+        await self._lookout.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._recorder.stop()

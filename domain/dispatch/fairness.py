@@ -5,27 +5,35 @@ not use one of them, so that an urgent message never waits for a slow call of a 
 After eight urgent calls one bulk call goes first, so that bulk does not starve
 (docs/decisions/0011).
 
-A `Lookout` knows which tenants have messages due: read from the queue, or remembered for a short
-time. Every look at the queue walks over the entries of messages that have left it, until PostgreSQL
-has removed them. While a snapshot is open (a dump, a long report), it cannot. So a look is not
-repeated for each claim: until the next one, claims continue at the positions that the last claims
-have reached. What gets an earlier position later (a late commit, a message that is released or
-moved here) is found by the next look, which always begins at the beginning: docs/decisions/0204.
+A `Lookout` knows which tenants have messages due: read from the queue, or remembered. A look at the
+whole queue visits the rows of all messages that have left it, until PostgreSQL has removed their
+entries. While a snapshot is open (a dump, a long report), it cannot. So claims continue at the
+positions that the last claims have reached, and wait only for looks at what became due lately. What
+has an earlier position (a very late commit, a message that is moved here) is found by the next look
+at the whole queue, which is made beside the claims: docs/decisions/0204.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby, zip_longest
 from math import inf
 from typing import TypeVar
 from uuid import UUID
 
-from domain.dispatch.messages import ALL_IDS, Position, Queued, Quota, Waiting
+from domain.dispatch.messages import (
+    ALL_IDS,
+    EVER_SECONDS,
+    Position,
+    Queued,
+    Quota,
+    Waiting,
+)
 from domain.dispatch.ports import Queue
-from domain.loops import LONGEST_REST_SECONDS, now_seconds
+from domain.loops import LONGEST_REST_SECONDS, end_task, now_seconds
 from domain.sending.messages import PRIORITY, SendKind
 
 REPLIES = PRIORITY[SendKind.REPLY]
@@ -159,12 +167,18 @@ def _calls_of(messages: Sequence[Queued], batch: int) -> list[Sequence[Queued]]:
 
 KEPT_SECONDS = 0.05
 KEPT_SECONDS_OF_BULK = 0.15
-"""How long a quick look is not repeated while it has tenants left, or if it has found none."""
+"""How long a look is not repeated while it has tenants left, or if it has found none."""
 
-PAUSE = 3
-PAUSE_OF_BULK = 19
-"""How long a slow look is not repeated, in times of its duration. The look at bulk is repeated
-later while tenants that it has found are still served. At most LONGEST_REST_SECONDS."""
+PAUSE = 4
+"""How long a look is not repeated, in times of its duration. At most LONGEST_REST_SECONDS."""
+
+WHOLE_EVERY_SECONDS = 0.5
+PAUSE_OF_WHOLE = 19
+"""The same for looks at the whole queue."""
+
+LATE_SECONDS = 2.0
+"""A message is committed at most so long after it became due. One that is later has to wait for a
+look at the whole queue."""
 
 MOST_REMEMBERED = 200
 """Tenants of a priority that a look returns."""
@@ -175,29 +189,61 @@ Reached = Mapping[tuple[int, UUID], Position | None]
 
 @dataclass(slots=True, eq=False)
 class _Look:
-    """The last look at some priorities, and what is left of what it has found."""
+    """The last looks at some priorities, and what is left of what they have found.
+
+    `known_at`: what became due before is in `tenants`, or is found by a look at the whole queue.
+    `whole`: a look at it that is under way. `is_cut`: the last one did not return all tenants.
+    `is_sure`: the last look has found all of `tenants`.
+    """
 
     priorities: Sequence[int]
-    quick_seconds: float
     tenants: dict[tuple[int, UUID], Waiting] = field(default_factory=dict)
     found_none: bool = False
+    is_sure: bool = False
     took_seconds: float = 0.0
     ended_at: float = -inf
+    known_at: float = field(default_factory=lambda: now_seconds())
+    whole: asyncio.Task[Sequence[Waiting]] | None = None
+    whole_at: float = -inf
+    is_cut: bool = False
 
     @property
-    def is_slow(self) -> bool:
-        return self.took_seconds > self.quick_seconds
+    def may_repeat_at(self) -> float:
+        """When a look would take at most a fifth of the time."""
+        return self.ended_at + min(PAUSE * self.took_seconds, LONGEST_REST_SECONDS)
 
     @property
     def next_at(self) -> float:
-        """When the next look may be made."""
-        serves_bulk = BULK in self.priorities and bool(self.tenants)
+        """When the next look is made."""
         rest = 0.0
         if self.tenants or self.found_none:
+            serves_bulk = BULK in self.priorities and bool(self.tenants)
             rest = KEPT_SECONDS_OF_BULK if serves_bulk else KEPT_SECONDS
-        if self.is_slow:
-            rest = max(rest, (PAUSE_OF_BULK if serves_bulk else PAUSE) * self.took_seconds)
-        return self.ended_at + min(rest, LONGEST_REST_SECONDS)
+        return max(self.ended_at + rest, self.may_repeat_at)
+
+    def take_whole(self) -> None:
+        """Adds what a look at the whole queue has found. Raises its failure."""
+        if self.whole is not None and self.whole.done():
+            ended, self.whole = self.whole, None
+            found = ended.result()
+            self.add(found)
+            self.is_cut, self.is_sure = _is_cut(found), False
+            self.found_none = self.found_none and not found
+
+    def add(self, found: Sequence[Waiting]) -> None:
+        """Remembers these as well, each at the first of the positions that are known."""
+        for each in found:
+            key = each.priority, each.client_id
+            known = self.tenants.setdefault(key, each)
+            if each.position < known.position:
+                self.tenants[key] = each
+
+    def drop_served(self, found: Sequence[Waiting]) -> None:
+        """Forgets those that the look would have found if they had anything left."""
+        keys = {(each.priority, each.client_id) for each in found}
+        for key, each in list(self.tenants.items()) if found else ():
+            if key not in keys and each.position.due_at >= found[0].since:
+                del self.tenants[key]
 
     def in_turn(self, after: Mapping[int, UUID]) -> Iterable[Waiting]:
         """The tenants that are left, in the order of their turn."""
@@ -214,38 +260,47 @@ class _Look:
 class Lookout:
     """Knows which tenants of one provider account wait."""
 
-    def __init__(self, store: Queue, provider_account_id: UUID, *, quick_seconds: float) -> None:
-        """`quick_seconds`: after a look that takes longer, the next one is made later.
+    def __init__(
+        self, store: Queue, provider_account_id: UUID, *, changed: Callable[[], None]
+    ) -> None:
+        """`changed`: called when a look beside the claims has found somebody.
 
         Set `among` to the range that the queue is in.
         """
         self._store = store
         self._provider_account_id = provider_account_id
+        self._changed = changed
         self.among = ALL_IDS
-        self._urgent = _Look((REPLIES, SINGLES), quick_seconds)
-        self._bulk = _Look((BULK,), quick_seconds)
+        self._looks = (_Look((REPLIES, SINGLES)), _Look((BULK,)))
         self._delayed: list[_Look] = []
+        self.is_remembered = False
+        """Whether the last answer was a remembered one, at least in part."""
+
+    async def stop(self) -> None:
+        """Ends looks that are under way."""
+        for look in self._looks:
+            if look.whole is not None and not look.whole.done():
+                await end_task(look.whole)
 
     async def waiting(self, after: Mapping[int, UUID], *, with_bulk: bool) -> list[Waiting]:
         """Tenants with messages due, in the order of their turn, for each priority.
 
-        `after`: the tenants that were served last.
+        `after`: the tenants that were served last. Some may have nothing due any more.
         """
-        looks = [self._urgent, self._bulk] if with_bulk else [self._urgent]
+        looks = self._looks if with_bulk else self._looks[:1]
+        await self._look_at_all(looks, after)
         due = [each for each in looks if now_seconds() >= each.next_at]
         if due:  # together, so that the first one does not have to wake for the second one
             due += [
-                each for each in looks if each.found_none and not each.is_slow and each not in due
+                each
+                for each in looks
+                if each.found_none and now_seconds() >= each.may_repeat_at and each not in due
             ]
         self._delayed = [each for each in looks if each not in due]
         for each in due:
             await self._look(each, after)
+        self.is_remembered = bool(self._delayed) or not all(each.is_sure for each in looks)
         return [tenant for each in looks for tenant in each.in_turn(after)]
-
-    @property
-    def is_remembered(self) -> bool:
-        """Whether the last answer was a remembered one, at least in part."""
-        return bool(self._delayed)
 
     @property
     def wait_seconds(self) -> float:
@@ -255,7 +310,7 @@ class Lookout:
 
     def reached(self, reached: Reached) -> None:
         """The next answer continues at these positions. Call it after the commit of a claim."""
-        for look in (self._urgent, self._bulk):
+        for look in self._looks:
             for key, position in reached.items():
                 if key in look.tenants:
                     if position is None:
@@ -264,14 +319,58 @@ class Lookout:
                         look.tenants[key] = Waiting(*key, position)
 
     async def _look(self, look: _Look, after: Mapping[int, UUID]) -> None:
+        """Looks at what became due since the last look, and a little before it."""
         began = now_seconds()
-        found = await self._store.tenants_waiting(
+        found = await self._find(look, after, since_seconds=began - look.known_at + LATE_SECONDS)
+        look.add(found)
+        if not _is_cut(found):
+            look.known_at = began
+            look.drop_served(found)
+        look.is_sure = len(found) == len(look.tenants)
+        look.found_none = not look.tenants
+        look.ended_at = now_seconds()
+        look.took_seconds = look.ended_at - began
+
+    async def _look_at_all(self, looks: Iterable[_Look], after: Mapping[int, UUID]) -> None:
+        """Begins looks at the whole queue that are due, and takes what such looks have found.
+
+        Waits for the first ones only.
+        """
+        first = []
+        for each in looks:
+            each.take_whole()
+            served_all = each.is_cut and not each.tenants
+            if each.whole is None and (now_seconds() >= each.whole_at or served_all):
+                each.whole = asyncio.create_task(self._whole(each, after), name="look at the queue")
+            if each.whole is not None and each.ended_at == -inf:
+                first.append(each.whole)
+        if first:
+            await asyncio.wait(first)
+            for each in looks:
+                each.take_whole()
+
+    async def _whole(self, look: _Look, after: Mapping[int, UUID]) -> Sequence[Waiting]:
+        began = now_seconds()
+        found = await self._find(look, after)
+        ended_at = now_seconds()
+        rest = min(PAUSE_OF_WHOLE * (ended_at - began), LONGEST_REST_SECONDS)
+        look.whole_at = ended_at + max(WHOLE_EVERY_SECONDS, rest)
+        if found:
+            self._changed()
+        return found
+
+    async def _find(
+        self, look: _Look, after: Mapping[int, UUID], *, since_seconds: float = EVER_SECONDS
+    ) -> list[Waiting]:
+        return await self._store.tenants_waiting(
             self._provider_account_id,
             after={priority: after.get(priority, NO_TENANT) for priority in look.priorities},
             most=MOST_REMEMBERED,
             among=self.among,
+            since_seconds=since_seconds,
         )
-        look.tenants = {(each.priority, each.client_id): each for each in found}
-        look.found_none = not found
-        look.ended_at = now_seconds()
-        look.took_seconds = look.ended_at - began
+
+
+def _is_cut(found: Iterable[Waiting]) -> bool:
+    """Whether there may be more tenants than the look has returned."""
+    return any(n == MOST_REMEMBERED for n in Counter(each.priority for each in found).values())

@@ -35,14 +35,21 @@ class IdRange:
 
 ALL_IDS = IdRange(UUID(int=0), UUID(int=2**128 - 1))
 
+EVER_SECONDS = 1e10
+"""Longer than any message has been due: some 300 years."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A tenant that has messages of a priority due. `position`: of the first of them."""
+    """A tenant that has messages of a priority due.
+
+    `position`: of the first of them that became due at `since` or later.
+    """
 
     priority: int
     client_id: UUID
     position: Position = field(default=BEGINNING, compare=False)
+    since: datetime = field(default=BEGINNING.due_at, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

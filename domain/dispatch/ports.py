@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.dispatch.messages import (
     ALL_IDS,
+    EVER_SECONDS,
     AttemptEnd,
     Backlog,
     Call,
@@ -118,10 +119,11 @@ class Settlements(ProviderAccountLocks, Protocol):
 class Queue(Settlements, Protocol):
     """Messages that wait to be submitted."""
 
-    async def accounts_with_queue(self) -> list[UUID]:
+    async def accounts_with_queue(self, *, since_seconds: float = EVER_SECONDS) -> list[UUID]:
         """Provider accounts that have QUEUED messages, due or not.
 
-        Must be cheap: every process that dispatches calls it several times a second.
+        `since_seconds`: leaves out messages that have been due for longer. With it, the answer must
+        be cheap: every process that dispatches calls it several times a second.
         """
 
     async def queue_range(self) -> IdRange:
@@ -137,11 +139,13 @@ class Queue(Settlements, Protocol):
         after: Mapping[int, UUID],
         most: int,
         among: IdRange = ALL_IDS,
+        since_seconds: float = EVER_SECONDS,
     ) -> list[Waiting]:
         """Tenants with messages due, at most `most` for each priority. Locks nothing.
 
         In ID order within a priority: first those after the tenant in `after`, then the others.
-        `among`: looks at messages with these IDs only.
+        `among`: looks at messages with these IDs only. `since_seconds`: leaves out messages that
+        have been due for longer. Such a look takes as long whatever an open snapshot keeps.
         """
 
     async def release_scheduled(self, *, most: int) -> int:

@@ -27,9 +27,6 @@ class DispatchRules:
     lease_seconds: float = 30.0
     sweep_seconds: float = 5.0
     poll_seconds: float = 0.15
-    quick_look_seconds: float = 0.02
-    """A look at the queue that takes longer is not repeated for each claim: see `Lookout`."""
-
     calls_at_once: int = 16
     """Open calls of one dispatcher to one provider account."""
 

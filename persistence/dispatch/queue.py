@@ -17,6 +17,7 @@ import orjson
 
 from domain.dispatch.messages import (
     ALL_IDS,
+    EVER_SECONDS,
     Call,
     IdRange,
     LockedProviderAccount,
@@ -46,11 +47,14 @@ BURST_SECONDS = 0.1
 """How far ahead of its rate an account may be. Without it, no call could hold several messages."""
 
 # ORDER BY names the whole index of the queue, so that PostgreSQL reads its first entry. Without it
-# the plan could be a scan of the table, depending on the statistics.
+# the plan could be a scan of the table, depending on the statistics. `due_at`: PostgreSQL skips
+# what became due earlier, with one search in the index for each tenant. So it does not visit the
+# rows of messages that have left the queue, although an open snapshot keeps their entries.
 ACCOUNTS_WITH_QUEUE = """
 SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
     SELECT FROM message
     WHERE provider_account_id = provider_account.id AND status = 'QUEUED'
+      AND due_at >= statement_timestamp() - make_interval(secs => $1)
     ORDER BY priority, client_id, due_at, message.id LIMIT 1
 ) AS first
 """
@@ -80,19 +84,23 @@ WHERE (until > $3 AND since < $4) OR EXISTS (
 
 # A loose index scan: one look into message_queued for each tenant, however many messages it has.
 # The first branch begins after the tenant that was served last, the second at the first tenant.
+# `due_at`: as above.
 TENANTS_WAITING = """
-SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id
+SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id,
+       statement_timestamp() - make_interval(secs => $7)
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
 CROSS JOIN LATERAL (
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+           AND due_at >= statement_timestamp() - make_interval(secs => $7)
            AND id >= $5 AND id < $6 AND client_id > turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+              AND due_at >= statement_timestamp() - make_interval(secs => $7)
               AND id >= $5 AND id < $6 AND client_id > tenant.client_id
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
     SELECT tenant.*, 1 AS lap FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
@@ -100,12 +108,14 @@ CROSS JOIN LATERAL (
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+           AND due_at >= statement_timestamp() - make_interval(secs => $7)
            AND id >= $5 AND id < $6 AND client_id <= turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+              AND due_at >= statement_timestamp() - make_interval(secs => $7)
               AND id >= $5 AND id < $6 AND client_id > tenant.client_id AND client_id <= turn.last
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
     SELECT tenant.*, 2 FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
@@ -223,9 +233,9 @@ WHERE id = $1
 """
 
 
-async def accounts_with_queue() -> list[UUID]:
+async def accounts_with_queue(*, since_seconds: float = EVER_SECONDS) -> list[UUID]:
     async with connection() as pooled:
-        return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_QUEUE)]
+        return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_QUEUE, since_seconds)]
 
 
 async def queue_range() -> IdRange:
@@ -243,13 +253,14 @@ async def tenants_waiting(
     after: Mapping[int, UUID],
     most: int,
     among: IdRange = ALL_IDS,
+    since_seconds: float = EVER_SECONDS,
 ) -> list[Waiting]:
-    turns = list(after), list(after.values())
+    turns, ends = (list(after), list(after.values())), (among.since, among.until)
     async with connection_with_plans() as pooled:
         rows = await pooled.fetch(
-            TENANTS_WAITING, provider_account_id, *turns, most, among.since, among.until
+            TENANTS_WAITING, provider_account_id, *turns, most, *ends, since_seconds
         )
-    return [Waiting(row[0], row[1], Position(row[2], row[3])) for row in rows]
+    return [Waiting(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
 
 
 async def release_scheduled(*, most: int) -> int:

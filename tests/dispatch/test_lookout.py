@@ -8,6 +8,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,18 +20,31 @@ from domain.dispatch.fairness import (
     BULK,
     KEPT_SECONDS,
     KEPT_SECONDS_OF_BULK,
-    PAUSE_OF_BULK,
+    LATE_SECONDS,
+    MOST_REMEMBERED,
+    NO_TENANT,
+    PAUSE,
     REPLIES,
     SINGLES,
+    WHOLE_EVERY_SECONDS,
     Lookout,
 )
-from domain.dispatch.messages import ALL_IDS, BEGINNING, IdRange, Position, Quota, Waiting
+from domain.dispatch.messages import (
+    ALL_IDS,
+    BEGINNING,
+    EVER_SECONDS,
+    IdRange,
+    Position,
+    Quota,
+    Waiting,
+)
+from domain.errors import TryAgain
 from domain.ids import new_id
 from domain.loops import LONGEST_REST_SECONDS
 from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
-from persistence.dispatch.queue import PICK
+from persistence.dispatch.queue import ACCOUNTS_WITH_QUEUE, PICK, TENANTS_WAITING
 from persistence.servers import credentials
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
@@ -40,38 +54,69 @@ URGENT = {REPLIES, SINGLES}
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
-class SlowQueue:
-    """Finds what it is given, and each look takes a while for each of its priorities."""
+class Dead:
+    """A queue whose looks take a while: each one so long for each of its priorities.
+
+    `looks`: at what became due lately. `wholes`: at the whole queue, which end when `open` is set.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
         self.now = 100.0
         self.seconds = {SINGLES: seconds.get("urgent", 0.0), BULK: seconds.get("bulk", 0.0)}
-        self.found = [Waiting(BULK, ANNE), Waiting(BULK, BOB), Waiting(SINGLES, CLEO)]
+        self.whole_seconds = seconds.get("whole", 0.0)
+        self.lately = [Waiting(BULK, ANNE), Waiting(BULK, BOB), Waiting(SINGLES, CLEO)]
+        self.earlier: list[Waiting] = []
         self.looks: list[set[int]] = []
+        self.wholes: list[set[int]] = []
+        self.reach = 0.0
+        self.open = asyncio.Event()
+        self.open.set()
+        self.changes = 0
+        self.failures: list[TryAgain] = []
         monkeypatch.setattr(fairness, "now_seconds", lambda: self.now)
 
+    def changed(self) -> None:
+        self.changes += 1
+
     async def tenants_waiting(
-        self, _: UUID, *, after: Mapping[int, UUID], most: int, among: IdRange
+        self,
+        _: UUID,
+        *,
+        after: Mapping[int, UUID],
+        most: int,
+        among: IdRange,
+        since_seconds: float = EVER_SECONDS,
     ) -> list[Waiting]:
+        if since_seconds == EVER_SECONDS:
+            self.wholes.append(set(after))
+            await self.open.wait()
+            self.now += self.whole_seconds
+            if self.failures:
+                raise self.failures.pop()
+            return [each for each in self.earlier if each.priority in after]
         self.looks.append(set(after))
+        self.reach = max(self.reach, since_seconds)
         self.now += sum(self.seconds.get(priority, 0.0) for priority in after)
-        found = [each for each in self.found if each.priority in after]
+        found = [each for each in self.lately if each.priority in after]
         found.sort(key=lambda each: each.client_id <= after[each.priority])
         return [each for priority in after for each in found if each.priority == priority]
 
 
-def looking_at(queue: SlowQueue) -> Lookout:
-    return Lookout(cast(Any, queue), new_id(), quick_seconds=0.02)
+def looking_at(queue: Dead) -> Lookout:
+    return Lookout(cast(Any, queue), new_id(), changed=queue.changed)
 
 
 async def waiting(of: Lookout, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
     return await of.waiting(after or {}, with_bulk=True)
 
 
-async def test_claims_continue_for_a_moment_after_a_quick_look(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    queue = SlowQueue(monkeypatch, bulk=0.01)
+async def looks_at_all_end() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_claims_continue_for_a_moment_after_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Dead(monkeypatch, bulk=0.01)
     of = looking_at(queue)
     await waiting(of)
     here = Position(NOON, new_id())
@@ -85,10 +130,10 @@ async def test_claims_continue_for_a_moment_after_a_quick_look(
     assert queue.looks[2:] == [URGENT, URGENT, {BULK}]
 
 
-async def test_when_all_tenants_of_a_quick_look_are_served_the_next_look_is_at_once(
+async def test_when_all_tenants_of_a_look_are_served_the_next_look_is_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = SlowQueue(monkeypatch)
+    queue = Dead(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
     of.reached({(SINGLES, CLEO): None})
@@ -102,8 +147,8 @@ async def test_when_all_tenants_of_a_quick_look_are_served_the_next_look_is_at_o
 async def test_a_look_that_has_found_nothing_is_repeated_a_moment_later_and_then_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = SlowQueue(monkeypatch)
-    queue.found = []
+    queue = Dead(monkeypatch)
+    queue.lately = []
     of = looking_at(queue)
     await of.waiting({}, with_bulk=False)
     queue.now += KEPT_SECONDS / 2
@@ -119,27 +164,105 @@ async def test_a_look_that_has_found_nothing_is_repeated_a_moment_later_and_then
     assert len(queue.looks) == 5
 
 
-async def test_a_slow_look_is_not_repeated_while_its_tenants_are_served(
+async def test_a_message_does_not_wait_for_a_look_at_the_whole_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = SlowQueue(monkeypatch, bulk=0.3)
+    queue = Dead(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
-    queue.looks.clear()
-    here = Position(NOON, new_id())
-    of.reached({(BULK, ANNE): here})
-    left = [each for each in await waiting(of) if each.priority == BULK]
-    assert (left[0].client_id, left[0].position) == (ANNE, here)
-    assert {BULK} not in queue.looks
-    of.reached({(BULK, ANNE): None})
-    left = [each for each in await waiting(of, after={BULK: BOB}) if each.priority == BULK]
-    assert left == [Waiting(BULK, BOB)]
-    queue.now += PAUSE_OF_BULK * 0.3
-    assert Waiting(BULK, ANNE) in await waiting(of)
+    queue.open.clear()
+    queue.now += WHOLE_EVERY_SECONDS
+    queue.reach = 0.0
+    async with asyncio.timeout(5):
+        for _ in range(100):
+            of.reached({(SINGLES, CLEO): None})
+            queue.now += KEPT_SECONDS
+            assert Waiting(SINGLES, CLEO) in await waiting(of)
+            await looks_at_all_end()
+    assert queue.wholes == [URGENT, {BULK}] * 2
+    assert queue.reach <= LATE_SECONDS + WHOLE_EVERY_SECONDS + KEPT_SECONDS
+    await of.stop()
+
+
+async def test_who_is_served_is_forgotten_if_a_look_does_not_find_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = Dead(monkeypatch)
+    of = looking_at(queue)
+    await waiting(of)
+    served, old = Position(NOON, new_id()), Position(NOON - timedelta(seconds=3), new_id())
+    of.reached({(BULK, ANNE): served, (BULK, BOB): old, (SINGLES, CLEO): served})
+    queue.lately = [Waiting(BULK, CLEO, served, NOON - timedelta(seconds=2))]
+    queue.now += KEPT_SECONDS_OF_BULK
+    # Nothing was found of singles, so nothing is known about them.
+    assert [each.client_id for each in await waiting(of)] == [CLEO, BOB, CLEO]
+    assert of.is_remembered
+
+
+async def test_looks_at_the_whole_queue_take_a_twentieth_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = Dead(monkeypatch, whole=0.25)
+    of, began = looking_at(queue), queue.now
+    while queue.now < began + 60:
+        await of.waiting({}, with_bulk=False)
+        await looks_at_all_end()
+        queue.now += 0.01
+    assert 10 <= len(queue.wholes) <= 13
+
+
+async def test_what_a_look_at_the_whole_queue_has_found_is_served_from_its_first_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = Dead(monkeypatch)
+    here, before = (Position(NOON + timedelta(hours=each), new_id()) for each in (0, -1))
+    queue.lately = [Waiting(BULK, ANNE, here)]
+    of = looking_at(queue)
+    assert await waiting(of) == queue.lately
+    assert queue.changes == 0
+    queue.earlier = [Waiting(BULK, ANNE, before), Waiting(SINGLES, CLEO, before)]
+    queue.now += WHOLE_EVERY_SECONDS
+    assert await waiting(of) == queue.lately
+    await looks_at_all_end()
+    assert queue.changes == 2
+    found = await waiting(of)
+    assert [(each.client_id, each.position) for each in found] == [(CLEO, before), (ANNE, before)]
+    assert of.is_remembered
+
+
+async def test_if_a_look_did_not_return_all_tenants_the_next_follows_when_they_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = Dead(monkeypatch, whole=1.0)
+    queue.lately = []
+    queue.earlier = [Waiting(SINGLES, new_id()) for _ in range(MOST_REMEMBERED)]
+    of = looking_at(queue)
+    tenants = await of.waiting({}, with_bulk=False)
+    assert len(tenants) == MOST_REMEMBERED
+    of.reached({(SINGLES, each.client_id): None for each in tenants[1:]})
+    await of.waiting({}, with_bulk=False)
+    await looks_at_all_end()
+    assert queue.wholes == [URGENT]
+    of.reached({(SINGLES, tenants[0].client_id): None})
+    await of.waiting({}, with_bulk=False)
+    await looks_at_all_end()
+    assert len(await of.waiting({}, with_bulk=False)) == MOST_REMEMBERED
+
+
+async def test_a_look_at_the_whole_queue_that_fails_is_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = Dead(monkeypatch)
+    of = looking_at(queue)
+    queue.failures = [TryAgain()]
+    with pytest.raises(TryAgain):
+        await waiting(of)
+    assert Waiting(SINGLES, CLEO) in await waiting(of)
+    assert queue.wholes == [URGENT, {BULK}, URGENT]
 
 
 async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = SlowQueue(monkeypatch, bulk=0.3)
+    queue = Dead(monkeypatch, bulk=0.3)
     of = looking_at(queue)
     await waiting(of)
     turn = [
@@ -151,7 +274,7 @@ async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.Mon
 async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = SlowQueue(monkeypatch, bulk=2.0)
+    queue = Dead(monkeypatch, bulk=0.3)
     of = looking_at(queue)
     await waiting(of)
     queue.looks.clear()
@@ -159,34 +282,25 @@ async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
         queue.now += KEPT_SECONDS
         assert Waiting(SINGLES, CLEO) in await waiting(of)
     assert queue.looks == [URGENT] * 3
-
-
-async def test_when_all_found_are_served_the_next_look_comes_sooner(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    queue = SlowQueue(monkeypatch, urgent=0.1)
-    queue.found = [Waiting(SINGLES, CLEO)]
-    of = looking_at(queue)
+    queue.now += PAUSE * 0.3
     await waiting(of)
-    await waiting(of)
-    of.reached({(SINGLES, CLEO): None})
-    assert Waiting(SINGLES, CLEO) not in await waiting(of)
-    assert 0 < of.wait_seconds <= 0.3
-    queue.now += 0.3
-    assert Waiting(SINGLES, CLEO) in await waiting(of)
+    assert queue.looks[3:] == [URGENT, {BULK}]
 
 
-@pytest.mark.parametrize("kind", ["urgent", "bulk"])
+@pytest.mark.parametrize("kind", ["urgent", "bulk", "whole"])
 async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    queue = SlowQueue(monkeypatch, **{kind: 60.0})
+    queue = Dead(monkeypatch, **{kind: 60.0})
     of = looking_at(queue)
     await waiting(of)
     queue.looks.clear()
+    queue.wholes.clear()
     queue.now += LONGEST_REST_SECONDS
     await waiting(of)
+    await looks_at_all_end()
     assert ({BULK} if kind == "bulk" else URGENT) in queue.looks
+    assert URGENT in queue.wholes
 
 
 @pytest.mark.usefixtures("connected")
@@ -201,7 +315,7 @@ async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_o
         return NotSent("Not now.") if spread.random() < 0.1 else Accepted(message.number)
 
     # The breaker would pause all of them.
-    rules = replace(QUICK, quick_look_seconds=-1.0, breaker_opens_after=1_000)
+    rules = replace(QUICK, breaker_opens_after=1_000)
     async with dispatching(Scripted(moody, largest_batch=5), rules=rules):
         for turn in range(40):
             tenant = spread.choice(tenants)
@@ -237,10 +351,13 @@ async def test_a_pick_begins_at_the_position_that_it_is_given() -> None:
     assert [each.id for each in picked] == [row["id"] for row in rows[2:]]
 
 
-async def test_a_pick_at_a_position_passes_what_an_open_snapshot_keeps(connected: str) -> None:
+async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
+    connected: str,
+) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10_000)
     await worlds.accept(client, 3_000)
+    await worlds.execute("UPDATE message SET due_at = due_at - interval '1 hour' * (1 + random())")
     rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
     ids = [row["id"] for row in rows]
     own = await asyncpg.connect(**credentials(connected))
@@ -251,20 +368,32 @@ async def test_a_pick_at_a_position_passes_what_an_open_snapshot_keeps(connected
                 "UPDATE message SET status = 'CANCELLED' WHERE id = ANY($1)", ids[:2_900]
             )
             await worlds.execute("VACUUM message")
-            from_beginning = await _pages_read(pool, client, BEGINNING)
-            from_position = await _pages_read(
-                pool, client, Position(rows[2_900]["due_at"], ids[2_900])
-            )
+            await worlds.accept(client)
+            turns, ends = ([SINGLES, BULK], [NO_TENANT] * 2), (ALL_IDS.since, ALL_IDS.until)
+            for read in (
+                partial(_pages_read, TENANTS_WAITING, pool.id, *turns, 9, *ends),
+                partial(_pages_read, ACCOUNTS_WITH_QUEUE),
+            ):
+                assert await read(LATE_SECONDS) < 100
+            at = Position(rows[2_900]["due_at"], ids[2_900])
+            whole, from_position = [
+                await _pages_read(
+                    PICK,
+                    pool.id,
+                    *([BULK], [client.client_id], [10], [each.due_at], [each.message_id]),
+                    *ends,
+                )
+                for each in (BEGINNING, at)
+            ]
+            assert from_position < whole / 2
+            ever = (pool.id, *turns, 9, *ends, EVER_SECONDS)
+            assert await _pages_read(TENANTS_WAITING, *ever) > 1_000
     finally:
         await own.close()
-    assert from_position < from_beginning / 2
 
 
-async def _pages_read(pool: worlds.Pool, client: worlds.Tenant, position: Position) -> int:
-    """How many pages a pick of ten messages reads or looks up."""
-    quota = [[BULK], [client.client_id], [10], [position.due_at], [position.message_id]]
-    ends = ALL_IDS.since, ALL_IDS.until
-    explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {PICK}"
-    [row] = await worlds.fetch(explained, pool.id, *quota, *ends)
+async def _pages_read(statement: str, *arguments: object) -> int:
+    """How many pages the statement reads or looks up."""
+    [row] = await worlds.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
     plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
-from domain.dispatch.messages import ALL_IDS, Call, Quota, Waiting
+from domain.dispatch.messages import ALL_IDS, EVER_SECONDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
@@ -265,6 +265,7 @@ async def test_finding_who_waits_reads_a_row_for_each_tenant_and_not_for_each_me
         16,
         ALL_IDS.since,
         ALL_IDS.until,
+        EVER_SECONDS,
     )
     plan = rows[0]["QUERY PLAN"]
     assert "Seq Scan" not in plan
