@@ -74,9 +74,6 @@ KEEP_PLANS = (
     " SET LOCAL enable_sort = off;"
 )
 
-MANY_ROWS = 50
-"""From so many rows on, a plan for these rows is worth the 0.3 ms that it takes."""
-
 Listener = Callable[[Collection[Topic]], None]
 """Receives the topics that changed, right after the commit. It must not block."""
 
@@ -140,16 +137,6 @@ async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]
         if committing:
             raise CommitLost from gone
         raise
-
-
-async def plan_for(tx: Connection, rows: int) -> None:
-    """If there are many `rows`, statements are planned for their values until the transaction ends.
-
-    A kept plan expects ten rows, and joins them by comparing each with each. 400 outcomes took 130
-    to 540 µs each, and 32 to 45 with a plan of their own. 5,000 took more than 3,000 µs each.
-    """
-    if rows >= MANY_ROWS:
-        await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 def orm(held: Connection | None) -> PooledClient | HeldClient:

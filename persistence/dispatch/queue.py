@@ -37,7 +37,6 @@ from persistence.database import (
     connection_with_plans,
     ends_of,
     note,
-    plan_for,
 )
 
 if TYPE_CHECKING:
@@ -189,8 +188,8 @@ SET next_at = greatest(next_at, clock_timestamp()) + make_interval(secs => $2::f
 WHERE provider_account_id = $1
 """
 
-# Attempts and marks are written by one statement. The pick before it has locked the rows. The IDs
-# are given once more as an array, with its ends: so PostgreSQL opens only their months.
+# Attempts and marks are written by one statement. The pick before it has locked the rows. Each
+# message finds its attempt by its place among the IDs, which are sorted: see `settlement`.
 # The COMMIT of a mark is always durable, also on the standby if one is synchronous: a mark that a
 # crash or a failover could lose would be made again, and the message would be sent twice.
 MARK = """
@@ -202,10 +201,9 @@ WITH made AS (
     FROM unnest($5::uuid[], $6::int4[]) AS new (id, messages)
 )
 UPDATE message
-SET status = 'SUBMITTING', attempt_id = marked.attempt_id, waiting_for = NULL,
-    attempts = least(message.attempts + 1, 32767), updated_at = clock_timestamp()
-FROM unnest($7::uuid[], $8::uuid[]) AS marked (id, attempt_id)
-WHERE message.id = marked.id AND message.id = ANY($7) AND message.id BETWEEN $9 AND $10
+SET status = 'SUBMITTING', attempt_id = ($8::uuid[])[width_bucket(id, $7::uuid[])],
+    waiting_for = NULL, attempts = least(attempts + 1, 32767), updated_at = clock_timestamp()
+WHERE id = ANY($7) AND id BETWEEN $9 AND $10
   AND (SELECT set_config('synchronous_commit', 'on', true)) IS NOT NULL
 """
 
@@ -329,7 +327,8 @@ async def mark_calls(
     lease_seconds: float,
 ) -> None:
     messages = [each for call in calls for each in call.messages]
-    await plan_for(tx, len(messages))
+    attempts = {each.id: call.attempt_id for call in calls for each in call.messages}
+    ids = sorted(attempts)
     await tx.execute(
         MARK,
         account.id,
@@ -337,8 +336,10 @@ async def mark_calls(
         account.epoch,
         lease_seconds,
         *columns([(call.attempt_id, len(call.messages)) for call in calls]),
-        *columns([(each.id, call.attempt_id) for call in calls for each in call.messages]),
-        *ends_of([each.id for each in messages]),
+        ids,
+        [attempts[each] for each in ids],
+        ids[0],
+        ids[-1],
     )
     note(tx, {hints.SEND + each.send_id.bytes for each in messages})
     note(tx, [hints.MESSAGE + each.id.bytes for each in messages])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -30,7 +31,6 @@ from persistence.database import (
     connection,
     ends_of,
     note,
-    plan_for,
 )
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, last_of, next_in_range
@@ -97,26 +97,27 @@ LOCK_UNDECIDED_AMONG = LOCK_UNDECIDED.format(
 )
 LOCK_UNDECIDED = LOCK_UNDECIDED.format(among="")
 
-# The IDs are given once more as an array, with its ends: so PostgreSQL opens only their months.
+# Each message finds its new values by its place among the IDs, which are sorted. A join compares
+# each with each, because PostgreSQL expects one row of messages newer than its statistics.
 WRITE_TRANSITIONS = """
 UPDATE message
-SET status = new.status,
-    attempt_id = CASE WHEN new.status = 'QUEUED' THEN NULL ELSE message.attempt_id END,
-    reference = coalesce(new.reference, message.reference),
-    failure = new.failure,
-    waiting_for = new.waiting_for,
-    due_at = CASE WHEN new.due_in_seconds IS NULL THEN message.due_at
-             ELSE statement_timestamp() + make_interval(secs => new.due_in_seconds) END,
-    alone = message.alone OR new.alone,
-    in_reading = message.in_reading OR new.in_reading,
-    provider_account_id = coalesce(new.moves_to, message.provider_account_id),
-    route_charged = new.carried,
-    updated_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[],
-            $7::bool[], $8::bool[], $9::uuid[], $10::int8[])
-    AS new (id, status, reference, failure, waiting_for, due_in_seconds, alone, in_reading,
-            moves_to, carried)
-WHERE message.id = new.id AND message.id = ANY($1) AND message.id BETWEEN $11 AND $12
+SET (status, attempt_id, reference, failure, waiting_for, due_at, alone, in_reading,
+     provider_account_id, route_charged, updated_at) = (
+    SELECT ($2::text[])[place],
+           CASE WHEN ($2::text[])[place] = 'QUEUED' THEN NULL ELSE message.attempt_id END,
+           coalesce(($3::text[])[place], message.reference),
+           ($4::text[])[place],
+           ($5::text[])[place],
+           coalesce(statement_timestamp() + make_interval(secs => ($6::float8[])[place]),
+                    message.due_at),
+           message.alone OR ($7::bool[])[place],
+           message.in_reading OR ($8::bool[])[place],
+           coalesce(($9::uuid[])[place], message.provider_account_id),
+           ($10::int8[])[place],
+           clock_timestamp()
+    FROM (SELECT width_bucket(message.id, $1::uuid[]) AS place OFFSET 0) AS of_message
+)
+WHERE message.id = ANY($1) AND message.id BETWEEN $11 AND $12
 """
 
 # A late result replaces the outcome that the sweep wrote. The detail is kept and added to.
@@ -257,9 +258,10 @@ async def lock_undecided(
 
 
 async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -> None:
-    rows, ids = [_row(each) for each in transitions], [each.message.id for each in transitions]
-    await plan_for(tx, len(rows))
-    await tx.execute(WRITE_TRANSITIONS, *columns(rows), *ends_of(ids))
+    ids, *values = columns(sorted(map(_row, transitions), key=itemgetter(0)))
+    # PostgreSQL reads an array of texts from its beginning, up to the value that it needs.
+    given = [None if all(each is None for each in column) else column for column in values]
+    await tx.execute(WRITE_TRANSITIONS, ids, *given, ids[0], ids[-1])
     note(tx, {hints.SEND + each.message.send_id.bytes for each in transitions})
     note(tx, [hints.MESSAGE + each.message.id.bytes for each in transitions])
 

@@ -15,8 +15,8 @@ from domain.dispatch.messages import ALL_IDS, EVER_SECONDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
-from persistence.database import MANY_ROWS, plan_for
-from persistence.dispatch.queue import BURST_SECONDS, PICK, TENANTS_WAITING
+from persistence.dispatch.queue import BURST_SECONDS, MARK, PICK, TENANTS_WAITING
+from persistence.dispatch.settlement import WRITE_TRANSITIONS
 from tests import worlds
 
 ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
@@ -81,16 +81,20 @@ async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick(
     assert "message_pkey" not in plan
 
 
-@pytest.mark.parametrize(
-    ("rows", "mode"), [(MANY_ROWS - 1, "force_generic_plan"), (MANY_ROWS, "force_custom_plan")]
-)
-async def test_statements_for_many_rows_have_a_plan_of_their_own(rows: int, mode: str) -> None:
-    """A kept plan is made for few rows. It would compare each of many with each."""
+@pytest.mark.parametrize("statement", [MARK, WRITE_TRANSITIONS], ids=["mark", "record"])
+async def test_the_statements_for_many_messages_join_nothing(statement: str) -> None:
+    """A join would compare each with each: PostgreSQL expects one row of new messages."""
+    ids, one = [new_id()], new_id()
+    given: dict[str, list[object]] = {
+        MARK: [one, one, 0, 30.0, ids, [1], ids, ids, one, one],
+        WRITE_TRANSITIONS: [ids, ["SENT"], *[None] * 8, one, one],
+    }
     async with store.transaction(keeps_plans=True) as tx:
-        await plan_for(tx, rows)
-        assert await tx.fetchval("SHOW plan_cache_mode") == mode
-    async with store.transaction(keeps_plans=True) as tx:
-        assert await tx.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
+        prepared = await tx.prepare(statement)
+        plan = str(await prepared.explain(*given[statement]))
+    assert "message_pkey" in plan
+    assert "Join" not in plan
+    assert "Nested Loop" not in plan
 
 
 async def test_a_tenant_with_nothing_due_is_passed_over() -> None:
