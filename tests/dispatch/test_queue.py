@@ -87,7 +87,7 @@ async def test_the_statements_for_many_messages_join_nothing(statement: str) -> 
     ids, one = [new_id()], new_id()
     given: dict[str, list[object]] = {
         MARK: [one, one, 0, 30.0, ids, [1], ids, ids, one, one],
-        WRITE_TRANSITIONS: [ids, ["SENT"], *[None] * 8, one, one],
+        WRITE_TRANSITIONS: [ids, *[None] * 9, one, one, "SENT"],
     }
     async with store.transaction(keeps_plans=True) as tx:
         prepared = await tx.prepare(statement)
