@@ -266,7 +266,7 @@ async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -
     rows = sorted((_row(each, usual) for each in transitions), key=itemgetter(0))
     ids, *values = columns(rows)
     # An array costs both sides some tenths of a µs for each value.
-    given = [None if all(each is None for each in column) else column for column in values]
+    given = [None if column.count(None) == len(column) else column for column in values]
     await tx.execute(WRITE_TRANSITIONS, ids, *given, ids[0], ids[-1], usual.value)
     note(tx, {hints.SEND + each.message.send_id.bytes for each in transitions})
     note(tx, [hints.MESSAGE + each.message.id.bytes for each in transitions])
