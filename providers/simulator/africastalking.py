@@ -60,7 +60,7 @@ class SimulatedAfricasTalking(SimulatedVendor):
             form = {}
         return _read_form(form)
 
-    def answer(self, asked: Asked, ids: list[str | None]) -> Response:
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
         if not asked.messages:
             return 200, {"UserData": {"balance": f"KES {self.log.balance}.5000"}}
         pairs = list(zip(asked.messages, ids, strict=True))

@@ -61,7 +61,7 @@ class SimulatedAndroid(SimulatedVendor):
                 return Asked(reference=own_id, problem=None if known else "not_found")
         return Asked(problem="not_found")
 
-    def answer(self, asked: Asked, ids: list[str | None]) -> Response:
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
         if asked.reference is not None:
             word = self.status_word(asked.reference)
             return 200, _state(asked.reference, "Failed" if word == FAILED else "Delivered", "")

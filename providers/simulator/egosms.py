@@ -1,32 +1,24 @@
 """The EgoSMS accounts of the simulator: the plain API and the JSON API (see providers.egosms).
 
-The vendor's clients work against it: it answers with the keys that they know, and without a
-redirect if the last slash of a path is missing.
+The vendor's clients work against them: they answer with the keys that these know, and without a
+redirect if the last slash of a path is missing. All accounts of both APIs are in the log.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
-from providers.simulator.behaviours import (
-    BEHAVIOURS,
-    MAGIC_NUMBERS,
-    Behaviour,
-    CountedCalls,
-    MagicNumber,
-    behaviour_of,
-)
-from providers.simulator.calls import PendingCallback, PlannedResponse, json_call
+from providers.simulator.behaviours import MAGIC_NUMBERS, MagicNumber
+from providers.simulator.calls import PendingCallback, WebhookCall, json_call
 from providers.simulator.faults import Faults
-from providers.simulator.formats import LONGEST_TEXT, Endpoint, RequestedMessage, new_id
-from providers.simulator.request_log import LoggedMessage, RequestLog
+from providers.simulator.formats import LONGEST_TEXT, RequestedMessage, new_id
+from providers.simulator.request_log import RequestLog
+from providers.simulator.vendors import Asked, ReceivedCall, Response, Sent, SimulatedVendor
 
-PLAIN_PATH: Final = "/api/v1/plain"
-JSON_PATH: Final = "/api/v1/json"
 PRICE: Final = 35
 """What a message costs, in the currency of the account."""
 
@@ -49,195 +41,167 @@ REFUSALS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a call asks for. `problem` is the kind of refusal if the call is not right."""
+class _SimulatedEgoSms(SimulatedVendor):
+    """What both APIs have in common."""
 
-    is_json: bool
-    username: str
-    password: str
-    messages: tuple[RequestedMessage, ...] = ()
-    problem: str | None = None
-
-
-def is_egosms(path: str) -> bool:
-    """Whether a path is one of EgoSMS."""
-    return path.rstrip("/") in (PLAIN_PATH, JSON_PATH)
-
-
-def report_body(code: str, number: str, word: str) -> dict[str, object]:
-    """A delivery report."""
-    status = "Success" if word == "delivered" else "Failed"
-    return {"MsgFollowUpUniqueCode": code, "number": number, "Status": status}
-
-
-class EgoAccounts:
-    """The EgoSMS accounts, which share the log and the faults of the other provider."""
+    provider = "egosms"
+    own_kinds = frozenset({"no_reference"})
+    method: str
+    path: str
 
     def __init__(self, log: RequestLog, faults: Faults) -> None:
-        self._log = log
-        self._faults = faults
-        self._counted = CountedCalls()
+        super().__init__(log, faults)
         if DEMO_USERNAME not in log.wallets:
             log.open_wallet(DEMO_USERNAME, DEMO_PASSWORD, DEMO_BALANCE)
 
-    def receive(self, endpoint: Endpoint, query: Mapping[str, str], body: bytes) -> PlannedResponse:
-        """The response to a call. The call is in the log before anything is sent back."""
-        method, path = endpoint
-        is_json = path.rstrip("/") == JSON_PATH
-        asked = _read_json(body) if is_json else _read_plain(query)
-        fault = self._faults.next_for(path)
-        right_method = method == ("POST" if is_json else "GET")
-        behaviour = self._behaviour(asked, fault, right_method=right_method)
-        code = new_id() if behaviour.accepts and asked.messages else None
-        planned = self._planned(asked, behaviour, code)
-        self._write(method, path, asked, planned, code)
-        callbacks = tuple(_callbacks(asked, code)) if code is not None and is_json else ()
-        return PlannedResponse(behaviour, planned.status, planned.body, callbacks)
+    @abstractmethod
+    def read_call(self, call: ReceivedCall) -> Asked:
+        """What a call with the right method asks for. Never raises."""
 
-    def _behaviour(self, asked: Asked, fault: Behaviour | None, *, right_method: bool) -> Behaviour:
-        wallet = self._log.wallets.get(asked.username)
-        is_known = wallet is not None and wallet.opens_with(asked.password)
-        problem = asked.problem or (None if is_known else "bad_key")
-        return behaviour_of(
-            fault,
-            problem if right_method else "not_found",
-            lambda: self._magic(asked),
-            lambda: wallet is not None and PRICE * len(asked.messages) <= wallet.balance,
-        )
+    def owns(self, path: str) -> bool:
+        return path.rstrip("/") == self.path
 
-    def _magic(self, asked: Asked) -> Behaviour:
-        """The behaviour of the whole call: that of the first magic number among its recipients."""
-        for message in asked.messages:
-            magic = _magic_number(message)
-            if magic is not None and self._counted.refuses(magic):
-                return BEHAVIOURS[magic.kind]
-        return BEHAVIOURS["accept"]
+    def read(self, call: ReceivedCall) -> Asked:
+        return self.read_call(call) if call.method == self.method else Asked(problem="not_found")
 
-    def _planned(self, asked: Asked, behaviour: Behaviour, code: str | None) -> PlannedResponse:
-        kind = behaviour.kind
-        if behaviour.ending in ("hang", "reset"):
-            return PlannedResponse(behaviour, None)
-        if kind in REFUSALS:
-            plain, message = REFUSALS[kind]
-            failed = orjson.dumps({"Status": "Failed", "Message": message})
-            return PlannedResponse(behaviour, 200, failed if asked.is_json else plain.encode())
-        if behaviour.status is not None and kind != "no_reference":
-            body = behaviour.body
-            return PlannedResponse(
-                behaviour, behaviour.status, body if isinstance(body, bytes) else orjson.dumps(body)
-            )
-        if asked.is_json:
-            return PlannedResponse(
-                behaviour, 200, orjson.dumps(self._json_answer(asked, kind, code))
-            )
-        return PlannedResponse(behaviour, 200, self._plain_answer(asked, kind).encode())
+    def new_id(self) -> str:
+        return new_id()
 
-    def _plain_answer(self, asked: Asked, kind: str) -> str:
-        if asked.messages:
-            return {"lower_case": "ok", "text_amounts": " Sent\r\n"}.get(kind, "Ok")
-        return str(self._balance(asked, kind))
+    def ids(self, asked: Asked, *, accepts: bool) -> list[str | None]:
+        """One code for all messages of a call."""
+        return [self.new_id() if accepts else None] * len(asked.messages)
 
-    def _json_answer(self, asked: Asked, kind: str, code: str | None) -> dict[str, object]:
+    def magic_number(self, recipient: str) -> MagicNumber | None:
+        """+1 202 555 01xx, or 256700000nnn with the same last three digits."""
+        digits = recipient.removeprefix("+")
+        if digits.startswith("256700000"):
+            return MAGIC_NUMBERS.get(f"+12025550{digits[-3:]}")
+        return MAGIC_NUMBERS.get(f"+{digits}")
+
+    def can_pay(self, asked: Asked) -> bool:
+        return PRICE * len(asked.messages) <= self.log.wallets[asked.username].balance
+
+    def logged(self, asked: Asked, ids: list[str | None]) -> Mapping[str, object]:
+        """Without the query and the body: they contain the password."""
+        if asked.username not in self.log.wallets:
+            return {}
+        return {"wallet": asked.username, "cost": PRICE * sum(each is not None for each in ids)}
+
+    def inbound(
+        self, sender: str, text: str, receiver: str, url: str, secret: str | None
+    ) -> WebhookCall:
+        raise NotImplementedError("Phones cannot write through EgoSMS.")
+
+    def report(self, sent: Sent, word: str, url: str, secret: str | None) -> WebhookCall:
+        status = "Success" if word == "delivered" else "Failed"
+        names = {"MsgFollowUpUniqueCode": sent.id, "number": sent.message.recipient}
+        return json_call({**names, "Status": status})(url, secret)
+
+    def asked(
+        self,
+        username: str,
+        password: str,
+        messages: tuple[RequestedMessage, ...] = (),
+        problem: str | None = None,
+    ) -> Asked:
+        """What a call asks for. A wrong value is refused before a wrong password."""
+        wallet = self.log.wallets.get(username)
+        is_known = wallet is not None and wallet.opens_with(password)
+        return Asked(messages, problem or (None if is_known else "bad_key"), username=username)
+
+    def balance(self, asked: Asked, kind: str) -> int | str:
+        balance = self.log.wallets[asked.username].balance
+        return {"currency_word": f"UGX {balance}", "thousands": f"{balance:,}"}.get(kind, balance)
+
+
+class SimulatedEgoSmsPlain(_SimulatedEgoSms):
+    """The plain API. It makes no webhook calls."""
+
+    method, path = "GET", "/api/v1/plain"
+
+    def read_call(self, call: ReceivedCall) -> Asked:
+        query = call.query
+        username, password = query.get("username", ""), query.get("password", "")
+        if query.get("method") == "Balance":
+            problem = None if username and password else "invalid_params"
+            return self.asked(username, password, problem=problem)
+        wanted = RequestedMessage(query.get("number", ""), query.get("message", ""))
+        filled = all((username, password, wanted.recipient, wanted.text, query.get("sender")))
+        problem = _problem(wanted, query.get("sender")) if filled else "invalid_params"
+        return self.asked(username, password, (wanted,), problem)
+
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
+        said = {"lower_case": "ok", "text_amounts": " Sent\r\n"}.get(kind, "Ok")
+        return 200, (said if asked.messages else str(self.balance(asked, kind))).encode()
+
+    def refusal(self, kind: str) -> Response | None:
+        return (200, REFUSALS[kind][0].encode()) if kind in REFUSALS else None
+
+    def callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+        return iter(())
+
+
+class SimulatedEgoSmsJson(_SimulatedEgoSms):
+    """The JSON API. It reports deliveries, and phones cannot reply."""
+
+    method, path = "POST", "/api/v1/json"
+
+    def read_call(self, call: ReceivedCall) -> Asked:
+        try:
+            given = orjson.loads(call.body)
+        except orjson.JSONDecodeError:
+            given = None
+        if not isinstance(given, dict) or not isinstance(given.get("userdata"), dict):
+            return Asked(problem="invalid_params")
+        user = given["userdata"]
+        username, password = _text(user.get("username")), _text(user.get("password"))
+        known_wallet = "walletType" not in given or given["walletType"] in WALLETS
+        items = given.get("msgdata")
+        if given.get("method") == "Balance" and not items and known_wallet:
+            return self.asked(username, password)
+        if given.get("method") != "SendSms" or not isinstance(items, list) or not known_wallet:
+            return self.asked(username, password, problem="invalid_params")
+        messages, problem = _read_items(items)
+        return self.asked(username, password, messages, problem)
+
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
         answer: dict[str, object] = {
             "Status": "ok" if kind == "lower_case" else "OK",
             "Message": "Success",
         }
-        if asked.messages:
-            cost = PRICE * len(asked.messages)
-            answer["Cost"] = str(cost) if kind == "text_amounts" else cost
-            if kind != "no_reference":
-                answer["MsgFollowUpUniqueCode"] = code
-        else:
-            balance = self._balance(asked, kind)
-            answer["Balance"] = str(balance) if kind == "text_amounts" else balance
-        return answer | ({"Currency": "UGX"} if kind == "extra_key" else {})
-
-    def _balance(self, asked: Asked, kind: str) -> int | str:
-        balance = self._log.wallets[asked.username].balance
-        return {"currency_word": f"UGX {balance}", "thousands": f"{balance:,}"}.get(kind, balance)
-
-    def _write(
-        self, method: str, path: str, asked: Asked, planned: PlannedResponse, code: str | None
-    ) -> None:
-        """Logs a call without its query and its body: they contain the password."""
-        request: dict[str, object] = {
-            "method": method,
-            "path": path,
-            "behaviour": planned.behaviour.kind,
-            "status": planned.status,
-        }
-        if asked.username in self._log.wallets:
-            cost = 0 if code is None else PRICE * len(asked.messages)
-            request |= {"wallet": asked.username, "cost": cost}
-        self._log.add_request(
-            request,
-            [
-                LoggedMessage(
-                    recipient=each.recipient, text=each.text, took=code is not None, id=code
-                )
-                for each in asked.messages
-            ],
+        amount = PRICE * len(ids) if asked.messages else self.balance(asked, kind)
+        answer["Cost" if asked.messages else "Balance"] = (
+            str(amount) if kind == "text_amounts" else amount
         )
+        if asked.messages and kind != "no_reference":
+            answer["MsgFollowUpUniqueCode"] = ids[0]
+        return 200, answer | ({"Currency": "UGX"} if kind == "extra_key" else {})
+
+    def refusal(self, kind: str) -> Response | None:
+        if kind not in REFUSALS:
+            return None
+        return 200, {"Status": "Failed", "Message": REFUSALS[kind][1]}
+
+    def callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+        for each in super().callbacks(asked, ids):
+            if each.callback.report_status is not None:
+                yield each
 
 
-def _magic_number(message: RequestedMessage) -> MagicNumber | None:
-    """+1 202 555 01xx, or 256700000nnn with the same last three digits."""
-    digits = message.recipient.removeprefix("+")
-    if digits.startswith("256700000"):
-        return MAGIC_NUMBERS.get(f"+12025550{digits[-3:]}")
-    return MAGIC_NUMBERS.get(f"+{digits}")
-
-
-def _callbacks(asked: Asked, code: str) -> Iterator[PendingCallback]:
-    """The reports on accepted messages. Phones cannot reply through EgoSMS."""
-    for message in asked.messages:
-        magic = _magic_number(message)
-        for callback in BEHAVIOURS[magic.kind].callbacks if magic else ():
-            if callback.report_status is not None:
-                body = report_body(code, message.recipient, callback.report_status)
-                yield PendingCallback(callback, json_call(body), provider="egosms")
-
-
-def _read_plain(query: Mapping[str, str]) -> Asked:
-    username, password = query.get("username", ""), query.get("password", "")
-    if query.get("method") == "Balance":
-        problem = None if username and password else "invalid_params"
-        return Asked(False, username, password, problem=problem)
-    wanted = RequestedMessage(query.get("number", ""), query.get("message", ""))
-    filled = all((username, password, wanted.recipient, wanted.text, query.get("sender")))
-    problem = _problem(wanted, query.get("sender")) if filled else "invalid_params"
-    return Asked(False, username, password, (wanted,), problem)
-
-
-def _read_json(body: bytes) -> Asked:
-    """What a body asks for. Never raises."""
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        asked = None
-    if not isinstance(asked, dict) or not isinstance(asked.get("userdata"), dict):
-        return Asked(True, "", "", problem="invalid_params")
-    username, password = (_text(asked["userdata"].get(key)) for key in ("username", "password"))
-    known_wallet = "walletType" not in asked or asked["walletType"] in WALLETS
-    if asked.get("method") == "Balance" and not asked.get("msgdata") and known_wallet:
-        return Asked(True, username, password)
-    items = asked.get("msgdata")
-    if asked.get("method") != "SendSms" or not isinstance(items, list) or not known_wallet:
-        return Asked(True, username, password, problem="invalid_params")
+def _read_items(items: list[object]) -> tuple[tuple[RequestedMessage, ...], str | None]:
+    """The messages of a call, and what is wrong with the first that is not right."""
     read = [each if isinstance(each, dict) else {} for each in items]
     messages = tuple(
         RequestedMessage(_text(each.get("number")), _text(each.get("message"))) for each in read
     )
-    numbers = {each.recipient for each in messages}
     problems = [
         _problem(wanted, each.get("senderid"))
         or (None if each.get("priority", "1") in tuple("01234") else "invalid_params")
         for wanted, each in zip(messages, read, strict=True)
     ]
+    numbers = {each.recipient for each in messages}
     right = 0 < len(messages) == len(numbers) <= MOST_NUMBERS
-    problem = next(filter(None, problems), None) if right else "invalid_params"
-    return Asked(True, username, password, messages, problem)
+    return messages, next(filter(None, problems), None) if right else "invalid_params"
 
 
 def _problem(wanted: RequestedMessage, sender: object) -> str | None:
@@ -246,11 +210,8 @@ def _problem(wanted: RequestedMessage, sender: object) -> str | None:
     if not 0 < len(wanted.text) <= LONGEST_TEXT:
         return "invalid_params"
     digits = wanted.recipient
-    return (
-        None
-        if digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15
-        else ("invalid_recipient")
-    )
+    is_number = digits.isascii() and digits.isdigit() and 7 <= len(digits) <= 15
+    return None if is_number else "invalid_recipient"
 
 
 def _text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from providers.simulator import formats
@@ -52,10 +53,9 @@ class SimulatedExtreme(SimulatedVendor):
             endpoint=endpoint,
             modem=request.modem,
             port=request.port,
-            logged={"modem": request.modem, "port": request.port},
         )
 
-    def answer(self, asked: Asked, ids: list[str | None]) -> Response:
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
         if asked.endpoint in formats.SENDS:
             return 200, formats.send_response(asked.endpoint, ids, asked.messages)
         if asked.reference is None:
@@ -65,6 +65,9 @@ class SimulatedExtreme(SimulatedVendor):
             return 404, formats.NO_SUCH_MESSAGE
         accepted_at = self.log.accepted_at[asked.reference]
         return 200, formats.status_response(asked.reference, accepted_at, status)
+
+    def logged(self, asked: Asked, ids: list[str | None]) -> Mapping[str, object]:
+        return {"modem": asked.modem, "port": asked.port}
 
     def refusal(self, kind: str) -> Response | None:
         return None

@@ -12,7 +12,7 @@ import math
 import socket
 import struct
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from providers.simulator.behaviours import Behaviour
 from providers.simulator.caller import Webhook, WebhookCaller
 from providers.simulator.calls import PlannedResponse
 from providers.simulator.control import ACCOUNT, CALLER, VENDORS, control_routes
-from providers.simulator.egosms import EgoAccounts, is_egosms
+from providers.simulator.egosms import SimulatedEgoSmsJson, SimulatedEgoSmsPlain
 from providers.simulator.extreme import SimulatedExtreme
 from providers.simulator.faults import Faults
 from providers.simulator.request_log import RequestLog
@@ -34,89 +34,57 @@ from providers.simulator.vendors import ReceivedCall
 
 DEFAULT_API_KEY: Final = "simulated"
 DEFAULT_BALANCE: Final = 100_000
+LOOPBACK: Final = "127.0.0.1"
 LARGEST_REQUEST_BYTES: Final = 16 * 1024 * 1024
-EGO_ACCOUNTS: Final = web.AppKey("ego_accounts", EgoAccounts)
 # Calls that are still open at the end hang, so a longer wait would not help.
 SHUTDOWN_SECONDS: Final = 0.2
 RESET_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
-async def serve(
-    host: str = "127.0.0.1",
-    port: int = 0,
-    state_dir: Path | None = None,
-    *,
-    api_key: str = DEFAULT_API_KEY,
-    balance: int = DEFAULT_BALANCE,
-    announce: Callable[[str], None] = lambda base_url: None,
-    webhook: Webhook | None = None,
-) -> None:
-    """Serves until cancelled. `announce` is called with the base URL when the server is ready."""
-    async with running(
-        host, port, state_dir, api_key=api_key, balance=balance, webhook=webhook
-    ) as base_url:
-        announce(base_url)
-        await asyncio.Event().wait()
-
-
 @asynccontextmanager
 async def running(
-    host: str = "127.0.0.1",
-    port: int = 0,
     state_dir: Path | None = None,
     *,
-    api_key: str = DEFAULT_API_KEY,
     balance: int = DEFAULT_BALANCE,
     webhook: Webhook | None = None,
     listener: socket.socket | None = None,
 ) -> AsyncIterator[str]:
     """Runs a simulator in the body of the `async with`, and yields its base URL.
 
-    Port 0 means any free port. `listener`: an open socket to use instead of host and port. Without
-    `state_dir` nothing is kept. `balance` is used only for a new directory. Raises DirectoryInUse
-    if another simulator uses the directory, OSError if the port is in use.
+    Without a `listener`, any free port of this machine. Without `state_dir`, nothing is kept.
+    `balance` is used only for a new directory. Raises DirectoryInUse.
     """
     with _directory(state_dir) as directory:
-        app = create_app(Path(directory), api_key=api_key, balance=balance, webhook=webhook)
+        app = _create_app(Path(directory), balance, webhook or Webhook())
         # With `handler_cancellation`, a call that hangs ends when the caller disconnects.
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
         )
         await runner.setup()
         try:
-            if listener is None:
-                await web.TCPSite(runner, host, port).start()
-            else:
-                await web.SockSite(runner, listener).start()
-                host = listener.getsockname()[0]
-            bound = runner.addresses[0][1]
-            yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+            await web.SockSite(runner, listener or socket.create_server((LOOPBACK, 0))).start()
+            host, port = runner.addresses[0][:2]
+            yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
         finally:
             await runner.cleanup()
 
 
-def create_app(
-    state_dir: Path,
-    *,
-    api_key: str = DEFAULT_API_KEY,
-    balance: int = DEFAULT_BALANCE,
-    webhook: Webhook | None = None,
-) -> web.Application:
+def _create_app(state_dir: Path, balance: int, webhook: Webhook) -> web.Application:
     """The application. Its log is opened in `state_dir` now, and closed with the application."""
     app = web.Application(client_max_size=LARGEST_REQUEST_BYTES)
     log, faults = RequestLog(state_dir, opening_balance=balance), Faults()
-    app[ACCOUNT] = SimulatedExtreme(log, faults, api_key=api_key)
-    app[EGO_ACCOUNTS] = EgoAccounts(log, faults)
+    app[ACCOUNT] = SimulatedExtreme(log, faults, api_key=DEFAULT_API_KEY)
     app[VENDORS] = [
         SimulatedTwilio(log, faults),
         SimulatedAndroid(log, faults),
         SimulatedAfricasTalking(log, faults),
+        SimulatedEgoSmsPlain(log, faults),
+        SimulatedEgoSmsJson(log, faults),
     ]
-    app[CALLER] = WebhookCaller(webhook or Webhook())
+    app[CALLER] = WebhookCaller(webhook)
     app.add_routes(control_routes())
     app.router.add_route("*", "/{anything:.*}", _receive)
-    app.on_cleanup.append(_close_caller)
-    app.on_cleanup.append(_close_log)
+    app.on_cleanup.append(_close)
     return app
 
 
@@ -126,8 +94,9 @@ def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:
     return nullcontext(state_dir)
 
 
-async def _close_caller(app: web.Application) -> None:
+async def _close(app: web.Application) -> None:
     await app[CALLER].close()
+    app[ACCOUNT].log.close()
 
 
 async def _receive(request: web.Request) -> web.StreamResponse:
@@ -141,14 +110,9 @@ async def _receive(request: web.Request) -> web.StreamResponse:
 
 async def _respond(request: web.Request, account: SimulatedExtreme) -> web.StreamResponse:
     body = await request.read()
-    if is_egosms(request.path):
-        planned = request.app[EGO_ACCOUNTS].receive(
-            (request.method, request.path), request.query, body
-        )
-    else:
-        call = ReceivedCall(request.method, request.path, request.query, request.headers, body)
-        owners = (each for each in request.app[VENDORS] if each.owns(request.path))
-        planned = next(owners, account).receive(call)
+    call = ReceivedCall(request.method, request.path, request.query, request.headers, body)
+    owners = (each for each in request.app[VENDORS] if each.owns(request.path))
+    planned = next(owners, account).receive(call)
     behaviour = planned.behaviour
     await request.app[CALLER].start(planned.callbacks)
     if behaviour.seconds and not behaviour.asks_to_wait:
@@ -196,7 +160,3 @@ def _reset(request: web.Request) -> web.Response:
         raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
         transport.abort()
     return web.Response()
-
-
-async def _close_log(app: web.Application) -> None:
-    app[ACCOUNT].log.close()

@@ -67,7 +67,7 @@ class SimulatedTwilio(SimulatedVendor):
                 return Asked()
         return Asked(problem="not_found")
 
-    def answer(self, asked: Asked, ids: list[str | None]) -> Response:
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
         if asked.reference is not None:
             word = "undelivered" if self.status_word(asked.reference) == FAILED else DELIVERED
             return 200, {"sid": asked.reference, "status": word, "error_code": None}

@@ -20,6 +20,7 @@ from providers.simulator.behaviours import (
     Behaviour,
     Callback,
     CountedCalls,
+    MagicNumber,
     behaviour_of,
 )
 from providers.simulator.calls import PendingCallback, PlannedResponse, WebhookCall
@@ -49,7 +50,7 @@ class Asked:
     """What a call asks for. `problem`: the kind of its refusal if it is not right.
 
     `reference`: the message whose status it asks for. `own_ids`: the IDs that the caller chose.
-    `logged`: what else the log keeps of the call.
+    `username`: of an account at EgoSMS.
     """
 
     messages: tuple[RequestedMessage, ...] = ()
@@ -61,7 +62,7 @@ class Asked:
     endpoint: Endpoint = ("", "")
     modem: str | None = None
     port: str | None = None
-    logged: Mapping[str, object] = field(default_factory=dict)
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class SimulatedVendor(ABC):
     """An account at one vendor. It shares the log, the balance and the faults with the others."""
 
     provider: str
+    own_kinds: frozenset[str] = frozenset()
+    """Kinds of behaviours with a status that `answer` answers, not the behaviour."""
 
     def __init__(self, log: RequestLog, faults: Faults) -> None:
         self.log = log
@@ -97,7 +100,7 @@ class SimulatedVendor(ABC):
         """An ID in the form of this vendor."""
 
     @abstractmethod
-    def answer(self, asked: Asked, ids: list[str | None]) -> Response:
+    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
         """The answer to a call that was accepted. One ID per message, None for a refused one."""
 
     @abstractmethod
@@ -123,6 +126,19 @@ class SimulatedVendor(ABC):
         """Whether a message of a call is refused while the others are accepted."""
         return False
 
+    def magic_number(self, recipient: str) -> MagicNumber | None:
+        """The magic number that a recipient is."""
+        return MAGIC_NUMBERS.get(recipient)
+
+    def can_pay(self, asked: Asked) -> bool:
+        """Whether the balance is enough for the messages that are not refused alone."""
+        count = sum(not self.refuses_alone(asked, message) for message in asked.messages)
+        return count <= self.log.balance
+
+    def logged(self, asked: Asked, ids: list[str | None]) -> Mapping[str, object]:
+        """What else the log keeps of a call."""
+        return {}
+
     def status_word(self, reference: str) -> str | None:
         """`delivered` or `failed`; None if the message is not known."""
         if reference not in self.log.accepted_at:
@@ -136,13 +152,13 @@ class SimulatedVendor(ABC):
             self.faults.next_for(call.path),
             asked.problem,
             lambda: self._magic(asked),
-            lambda: self._count_accepted(asked) <= self.log.balance,
+            lambda: self.can_pay(asked),
         )
-        ids = self._ids(asked, behaviour)
+        ids = self.ids(asked, accepts=behaviour.accepts)
         status, body = self._planned(asked, behaviour, ids)
         logged = {"method": call.method, "path": call.path, "provider": self.provider}
         self.log.add_request(
-            {**logged, "behaviour": behaviour.kind, "status": status, **asked.logged},
+            {**logged, "behaviour": behaviour.kind, "status": status, **self.logged(asked, ids)},
             [
                 LoggedMessage(
                     recipient=each.recipient, text=each.text, took=own is not None, id=own
@@ -151,7 +167,7 @@ class SimulatedVendor(ABC):
             ],
         )
         as_bytes = body if isinstance(body, bytes) else orjson.dumps(body)
-        callbacks = tuple(self._callbacks(asked, ids))
+        callbacks = tuple(self.callbacks(asked, ids))
         return PlannedResponse(behaviour, status, as_bytes, callbacks)
 
     def _magic(self, asked: Asked) -> Behaviour:
@@ -162,7 +178,7 @@ class SimulatedVendor(ABC):
         """
         name = "accept"
         for message in asked.messages:
-            magic = MAGIC_NUMBERS.get(message.recipient)
+            magic = self.magic_number(message.recipient)
             if magic is None or self.refuses_alone(asked, message):
                 continue
             if BEHAVIOURS[magic.kind].callbacks:
@@ -171,14 +187,12 @@ class SimulatedVendor(ABC):
                 return BEHAVIOURS[magic.kind]
         return BEHAVIOURS[name]
 
-    def _count_accepted(self, asked: Asked) -> int:
-        return sum(not self.refuses_alone(asked, message) for message in asked.messages)
-
-    def _ids(self, asked: Asked, behaviour: Behaviour) -> list[str | None]:
+    def ids(self, asked: Asked, *, accepts: bool) -> list[str | None]:
+        """The ID of each message of a call, None for a refused one."""
         own = iter(asked.own_ids)
         return [
             (next(own, None) or self.new_id())
-            if behaviour.accepts and not self.refuses_alone(asked, message)
+            if accepts and not self.refuses_alone(asked, message)
             else None
             for message in asked.messages
         ]
@@ -191,13 +205,14 @@ class SimulatedVendor(ABC):
         refused = None if behaviour.accepts else self.refusal(behaviour.kind)
         if refused is not None:
             return refused
-        if behaviour.status is not None:
+        if behaviour.status is not None and behaviour.kind not in self.own_kinds:
             return behaviour.status, behaviour.body
-        return self.answer(asked, ids)
+        return self.answer(asked, ids, behaviour.kind)
 
-    def _callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+    def callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+        """The webhook calls that follow a call."""
         for message, own_id in zip(asked.messages, ids, strict=True):
-            magic = MAGIC_NUMBERS.get(message.recipient)
+            magic = self.magic_number(message.recipient)
             for callback in BEHAVIOURS[magic.kind].callbacks if magic and own_id else ():
                 assert own_id is not None
                 if callback.report_status == FAILED:

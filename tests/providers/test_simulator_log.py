@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from domain.provider import Accepted, Outcome, Outgoing
+from ibiki.processes import SIMULATOR_STATE
 from providers.simulator import request_log
 from providers.simulator.request_log import LOG_NAME, DirectoryInUse, LoggedMessage, RequestLog
 from tests.providers.simulated import Simulated, account_at, simulated
@@ -22,21 +23,22 @@ ROOT = Path(__file__).parents[2]
 BATCH = [Outgoing(f"+120255501{position:02d}", "Hello") for position in range(50)]
 
 
-async def started(data: Path, *more: str) -> asyncio.subprocess.Process:
+async def started(data: Path) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "providers.simulator", "--data", str(data), *more,
+        sys.executable, "-m", "ibiki", "simulate", "--port", "0", "--data", str(data),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
 
 @asynccontextmanager
 async def separate_program(
-    data: Path, *more: str
+    data: Path,
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Simulated]]:
-    program = await started(data, *more)
+    program = await started(data)
     try:
         assert program.stdout is not None
-        base_url = (await asyncio.wait_for(program.stdout.readline(), 60)).decode().strip()
+        announced = (await asyncio.wait_for(program.stdout.readline(), 60)).decode()
+        base_url = announced.split()[-1].removesuffix(".")
         async with account_at(base_url) as it:
             yield program, it
     finally:
@@ -55,7 +57,8 @@ async def test_every_answered_message_is_in_the_log_after_a_kill(tmp_path: Path)
                 return
             answered.extend(outcomes)
 
-    async with separate_program(tmp_path, "--balance", "1000000") as (program, it):
+    async with separate_program(tmp_path) as (program, it):
+        await it.control("balance", balance=1_000_000)
         senders = [asyncio.ensure_future(send_on(it)) for _ in range(4)]
         await it.has_seen(30)
         os.kill(program.pid, signal.SIGKILL)
@@ -103,15 +106,16 @@ async def test_the_opening_balance_is_used_only_for_a_new_directory(tmp_path: Pa
 
 
 async def test_two_simulators_cannot_use_one_directory(tmp_path: Path) -> None:
-    async with simulated(tmp_path):
+    directory = tmp_path / SIMULATOR_STATE
+    async with simulated(directory):
         with pytest.raises(DirectoryInUse):
-            RequestLog(tmp_path, opening_balance=1)
+            RequestLog(directory, opening_balance=1)
         program = await started(tmp_path)
         stdout, stderr = await program.communicate()
         assert (program.returncode, stdout) == (1, b"")
         assert stderr.startswith(b"Another simulator is running in ")
         assert b"Traceback" not in stderr
-    RequestLog(tmp_path, opening_balance=1).close()
+    RequestLog(directory, opening_balance=1).close()
 
 
 async def test_without_a_directory_nothing_is_kept() -> None:
