@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.provider import Provider, SupportsBalance, SupportsStatus
 from ibiki.cli.errors import CommandError
+from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
@@ -23,16 +28,37 @@ NO_MESSAGE = "00000000000000000000000000000000"
 """The reference of a message that no provider has."""
 
 
-def check(data: Path, provider: str, *, config: Path | None, address: str, as_json: bool) -> bool:
-    """Prints what is wrong. Returns whether nothing does harm. Raises CommandError."""
+PROBLEM_FOUND = 4
+"""The exit code."""
+
+app = typer.Typer()
+
+
+@app.command("check-provider")
+def check_provider(
+    provider: Annotated[str, typer.Argument(help="The name of the provider, such as kannel.")],
+    config: Annotated[
+        Path | None, typer.Option(help="For Kannel: its configuration file.", dir_okay=False)
+    ] = None,
+    address: Annotated[
+        str,
+        typer.Option(help="For Kannel elsewhere: its admin-port, such as http://10.0.0.5:13000."),
+    ] = "",
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Say what is wrong with a provider. Sends nothing. Exits with 4 if something is wrong.
+
+    For Kannel, this checks the configuration and the status. For others, it reads the balance.
+    """
     if provider not in PROVIDERS:
         raise CommandError(f"No such provider. These can be checked: {', '.join(PROVIDERS)}.")
     if provider == "kannel":
         findings = _check_kannel(config, address)
     else:
-        findings = with_installation(data, _Accounts(provider).check, must_exist=True)
-    _print(provider, findings, as_json=as_json)
-    return all(each.is_advice for each in findings)
+        findings = with_installation(data, partial(_check_accounts, provider), must_exist=True)
+    _print(provider, findings, as_json=json)
+    raise typer.Exit(0 if all(each.is_advice for each in findings) else PROBLEM_FOUND)
 
 
 def _check_kannel(config: Path | None, address: str) -> list[Finding]:
@@ -49,25 +75,21 @@ def _check_kannel(config: Path | None, address: str) -> list[Finding]:
     return [*check_configuration(groups), *check_status(page)]
 
 
-class _Accounts:
-    """The accounts at one provider."""
-
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
-
-    async def check(self, context: CommandContext, parts: Components) -> list[Finding]:
-        """Opens each account and asks its provider something that sends nothing."""
-        accounts = await store.read_provider_accounts(Everything())
-        own = [each for each in accounts if each.provider == self._provider]
-        if not own:
-            raise CommandError(f"There is no account at {self._provider}.")
-        findings = []
-        for each in own:
-            try:
-                await try_account(await parts.installation.providers.of(each.id))
-            except ProviderUnavailable as unavailable:
-                findings.append(_of_account(each.name or str(each.id), unavailable))
-        return findings
+async def _check_accounts(
+    provider: str, context: CommandContext, parts: Components
+) -> list[Finding]:
+    """Opens each account and asks its provider something that sends nothing."""
+    accounts = await store.read_provider_accounts(Everything())
+    own = [each for each in accounts if each.provider == provider]
+    if not own:
+        raise CommandError(f"There is no account at {provider}.")
+    findings = []
+    for each in own:
+        try:
+            await try_account(await parts.installation.providers.of(each.id))
+        except ProviderUnavailable as unavailable:
+            findings.append(_of_account(each.name or str(each.id), unavailable))
+    return findings
 
 
 async def try_account(account: Provider) -> None:

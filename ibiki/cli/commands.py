@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+import typer
 import uvloop
-from rich.progress import Progress
 
 from domain.dispatch import settle as exporting
 from domain.dispatch.messages import UnknownFilter
@@ -28,13 +27,14 @@ from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.times import moment_of
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
+from ibiki.cli.options import DEFAULT_DIRECTORY, LOOPBACK, Data, DryRun, Host, Json, Port
 from ibiki.cli.running import (
     OPERATOR,
     busy,
     configure_logs,
     console,
-    err_console,
     print_result,
+    progress_bar,
     with_installation,
 )
 from ibiki.http.csv_files import csv_lines
@@ -47,7 +47,11 @@ from persistence import migrating, store
 from resolvers import ids
 from resolvers.ids import Kind
 
+app = typer.Typer()
+
 MOST_SHOWN = 1_000
+LEDGER_INVALID = 3
+"""The exit code."""
 
 AUDIT_ADVICE = (
     "Nothing was changed. Keep these lines and make a dump of the database now (pg_dump). Do not"
@@ -63,8 +67,9 @@ class PoolNotSynced(CommandError):
 # commands that do not serve it.
 
 
-def serve(data: Path, *, host: str, port: int) -> None:
-    """Serves the API until a stop signal."""
+@app.command()
+def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = DEFAULT_DIRECTORY) -> None:
+    """Serve the API. Any number of these processes may run."""
     from ibiki import processes
 
     with open_context(data) as context:
@@ -73,8 +78,16 @@ def serve(data: Path, *, host: str, port: int) -> None:
             uvloop.run(processes.serve(context, telemetry, host=host, port=port))
 
 
-def dispatch(data: Path, *, host: str, port: int | None) -> None:
-    """Sends messages to providers until a stop signal."""
+@app.command()
+def dispatch(
+    host: Host = LOOPBACK,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Serve /healthz, /readyz and /metrics on this port.", min=0, max=65535),
+    ] = None,
+    data: Data = DEFAULT_DIRECTORY,
+) -> None:
+    """Send messages to providers. Any number of these processes may run."""
     from ibiki import processes
 
     with open_context(data) as context:
@@ -83,49 +96,78 @@ def dispatch(data: Path, *, host: str, port: int | None) -> None:
             uvloop.run(processes.dispatch(context, telemetry, host=host, port=port))
 
 
-def simulate(data: Path, *, host: str, port: int) -> None:
-    """Runs the simulated provider until a stop signal."""
+@app.command()
+def simulate(host: Host = LOOPBACK, port: Port = 8100, data: Data = DEFAULT_DIRECTORY) -> None:
+    """Run the simulated provider."""
     from ibiki import processes
 
     asyncio.run(processes.simulate(data, host=host, port=port, announce=console.print))
 
 
-def migrate(data: Path) -> None:
-    """Applies the missing migrations and prints a line for each."""
+@app.command()
+def migrate(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Apply all missing migrations. Safe to run several times at once."""
     with open_context(data) as context, busy("Migrating"):
         check_session(context)
         asyncio.run(migrating.migrate(context.database_url, report=console.print))
     console.print("The database is up to date.")
 
 
-def demo(data: Path) -> None:
-    """Writes the demo data and prints the sign-ins."""
+@app.command()
+def demo(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Write the demo data, unless it exists."""
     with_installation(data, _demo)
 
 
-def create_admin(data: Path, *, email: str, password: str) -> None:
-    """Creates a user with the role ADMIN."""
+@app.command("create-admin")
+def create_admin(
+    email: Annotated[str, typer.Argument(help="The email that the admin signs in with.")],
+    password: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ADMIN_PASSWORD",
+            help="Prompted for if not set. Other users of this machine can see an option.",
+        ),
+    ] = None,
+    data: Data = DEFAULT_DIRECTORY,
+) -> None:
+    """Create a user with the role ADMIN."""
+    given = password or _prompt_for_password()
 
     async def create(context: CommandContext, parts: Components) -> None:
-        user = await make_admin(store, parts.passwords, email=email, password=password)
+        user = await make_admin(store, parts.passwords, email=email, password=given)
         console.print(f"{user.email} can sign in now.")
 
     with_installation(data, create)
 
 
-def audit(data: Path, *, full: bool, as_json: bool) -> bool:
-    """Compares balances with transfers, and charges with messages. Returns whether they agree."""
+def _prompt_for_password() -> str:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("Set ADMIN_PASSWORD, or run this in a terminal.")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@app.command()
+def audit(
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Start from the beginning, not from the last closed month."),
+    ] = False,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Compare balances with transfers, and charges with messages. Exits with 3 if they differ."""
 
     async def check(context: CommandContext, parts: Components) -> bool:
         started = await new_audit(store, full=full)
-        with _progress(as_json) as progress:
+        with progress_bar(json) as progress:
             bar = progress.add_task("Checking balances and charges", total=100)
             done = await audit_all(
                 store, started, report=lambda now: progress.update(bar, completed=now.percent)
             )
         checkpoint = next(iter((await store.read_checkpoints())[-1:]), None)
         print_result(
-            as_json,
+            json,
             {
                 "id": str(done.id),
                 "holds": done.holds,
@@ -144,14 +186,24 @@ def audit(data: Path, *, full: bool, as_json: bool) -> bool:
         )
         return done.holds
 
-    return bool(with_installation(data, check, must_exist=True))
+    holds = with_installation(data, check, must_exist=True)
+    raise typer.Exit(0 if holds else LEDGER_INVALID)
 
 
-def sync(data: Path, *, client: str, reading: int | None, as_json: bool) -> None:
-    """Sets the default pool, or a client's own account, to the provider's balance.
-
-    Raises PoolNotSynced.
-    """
+@app.command()
+def sync(
+    client: Annotated[
+        str,
+        typer.Option(help="Sync this client's own provider account, not the default pool."),
+    ] = "",
+    reading: Annotated[
+        int | None,
+        typer.Option(help="The balance in units, if the provider reports none (Kannel)."),
+    ] = None,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Read the balance from the provider and set the pool to it."""
 
     async def read(context: CommandContext, parts: Components) -> None:
         account = await store.find_provider_account(await _own_account(client) if client else None)
@@ -169,7 +221,7 @@ def sync(data: Path, *, client: str, reading: int | None, as_json: bool) -> None
         except ProviderUnavailable as unavailable:
             raise PoolNotSynced(_why_not_synced(context, account, unavailable)) from unavailable
         print_result(
-            as_json,
+            json,
             {
                 "previousPool": done.previous_pool,
                 "change": done.change,
@@ -194,8 +246,19 @@ async def _own_account(client: str) -> UUID:
     return own.id
 
 
-def export_unknowns(data: Path, *, send: str, client: str, before: str) -> None:
-    """Prints the UNKNOWN messages that match as CSV, page by page."""
+@app.command("export-unknowns")
+def export_unknowns(
+    send: Annotated[str, typer.Option(help="Only messages of the send with this ID.")] = "",
+    client: Annotated[
+        str,
+        typer.Option(help="Only messages of this client: its name, its ID, or a user's email."),
+    ] = "",
+    before: Annotated[
+        str, typer.Option(help="Only messages submitted before this time (2026-11-20T08:30:00Z).")
+    ] = "",
+    data: Data = DEFAULT_DIRECTORY,
+) -> None:
+    """Print the UNKNOWN messages as CSV, to compare them with the provider's log."""
     send_id = ids.decode(Kind.SEND, send) if send else None
     moment = time_of(before, name="--before") if before else None
 
@@ -210,14 +273,22 @@ def export_unknowns(data: Path, *, send: str, client: str, before: str) -> None:
     with_installation(data, export, must_exist=True)
 
 
-def reconcile(data: Path, *, dry_run: bool, since: str | None, as_json: bool) -> None:
-    """Compares all charges with their messages, and corrects each difference once."""
+@app.command()
+def reconcile(
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+    dry_run: DryRun = False,
+    since: Annotated[
+        str, typer.Option(help="Only sends from this date or time on (ISO 8601; UTC).")
+    ] = "",
+) -> None:
+    """Compare all charges with their messages, and correct each difference once."""
     moment = moment_of(since, field="--since") if since else None
 
     async def run(context: CommandContext, parts: Components) -> None:
         started = await new_reconciliation(store, dry_run=dry_run, since=moment)
         total = await store.estimate_sends()
-        with _progress(as_json) as progress:
+        with progress_bar(json) as progress:
             bar = progress.add_task("Comparing charges with messages", total=total)
             done = await reconcile_all(
                 store,
@@ -226,7 +297,7 @@ def reconcile(data: Path, *, dry_run: bool, since: str | None, as_json: bool) ->
             )
         found = (await store.read_differences(Everything(), [done.id], most=MOST_SHOWN))[done.id]
         print_result(
-            as_json,
+            json,
             _figures_of(done, found),
             f"{summary(done)}.",
             *(each.explanation for each in found),
@@ -297,15 +368,17 @@ def _why_not_synced(
     return f"{unavailable} {last_reading} {advice}"
 
 
-def export_schema() -> None:
-    """Prints the GraphQL schema."""
+@app.command("export-schema")
+def export_schema(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Print the GraphQL schema. --data has no effect."""
     from schema.schema import export_schema as export
 
     sys.stdout.write(export())
 
 
-def export_openapi() -> None:
-    """Prints the OpenAPI document of the REST API."""
+@app.command("export-openapi")
+def export_openapi(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Print the OpenAPI document of the REST API. --data has no effect."""
     from ibiki.http.rest.openapi import export_openapi as export
 
     sys.stdout.write(export())
@@ -315,8 +388,3 @@ async def _demo(context: CommandContext, parts: Components) -> None:
     password = await demo_data.write_demo(context, parts.installation, parts.passwords)
     for user in demo_data.USERS:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
-
-
-def _progress(as_json: bool) -> Progress:
-    """A progress bar, but only on a terminal."""
-    return Progress(console=err_console, disable=as_json or not err_console.is_terminal)

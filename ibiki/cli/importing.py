@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 from uuid import UUID
 
+import typer
 from rich.progress import Progress
 
 from domain.errors import units_in_words
@@ -19,13 +21,27 @@ from domain.imports.table import Table, opened_table
 from domain.imports.tenants import EMAIL
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
-from ibiki.cli.running import busy, err_console, print_result, with_installation
+from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
+from ibiki.cli.running import busy, print_result, progress_bar, with_installation
 from ibiki.http.csv_files import csv_lines
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
 from persistence import store
 
+app = typer.Typer()
+
 MOST_SHOWN = 20
+
+
+class Importable(StrEnum):
+    """The kinds of files that can be imported."""
+
+    LEGACY_LOGS = "legacy-logs"
+    CLIENTS = "clients"
+    BALANCES = "balances"
+    CONTACTS = "contacts"
+    OPT_OUTS = "opt-outs"
+
 
 WHAT = {
     "legacy-logs": "log line",
@@ -66,18 +82,41 @@ class Problems:
             self.all_in.write(csv_lines([(problem.line, problem.message)]))
 
 
+@app.command(
+    "import",
+    epilog="Columns, named in the first line (docs/importing.md explains them):\n\n"
+    "legacy-logs: client_email, created_at, message_count, charged, reference\n\n"
+    "clients: name, email; optional: business, group, rate_usd, status, password\n\n"
+    "balances: client_email, balance; optional: reference\n\n"
+    "contacts: client_email, a phone; optional: a name, a business\n\n"
+    "opt-outs: client_email, a phone",
+)
 def import_file(
-    data: Path,
-    kind: str,
-    file: Path,
-    *,
-    client: str,
-    column: str,
-    errors: Path | None,
-    dry_run: bool,
-    as_json: bool,
+    kind: Annotated[Importable, typer.Argument(help="What the file holds.")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV or XLSX file.", exists=True, dir_okay=False, readable=True)
+    ],
+    client: Annotated[
+        str,
+        typer.Option(
+            help="For contacts and opt-outs: the client of all lines. Its name, ID or email."
+        ),
+    ] = "",
+    column: Annotated[
+        str, typer.Option(help="For contacts and opt-outs: the column of the phone numbers.")
+    ] = "",
+    errors: Annotated[
+        Path | None,
+        typer.Option(help="Write all lines that cannot be imported to this CSV file."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file.")] = False,
+    json: Json = False,
+    data: Data = DEFAULT_DIRECTORY,
 ) -> None:
-    """Imports the file, or nothing of it if a line is wrong. Raises CommandError then."""
+    """Import a file of another system. If one line is wrong, nothing is imported.
+
+    If it was interrupted, run it again: it skips what was imported before.
+    """
 
     async def run(context: CommandContext, parts: Components) -> None:
         client_id = (await client_named(client)).id if client else None
@@ -89,37 +128,35 @@ def import_file(
                 )
             importer = _importer(kind, parts, table, client_id=client_id, column=column or None)
             problems = Problems(stack.enter_context(_new_list(errors)) if errors else None)
-            progress = stack.enter_context(
-                Progress(console=err_console, disable=as_json or not err_console.is_terminal)
-            )
+            progress = stack.enter_context(progress_bar(json))
             await _check(importer, table, parts, problems, progress)
             if problems.count or dry_run:
                 progress.stop()
-                _say_checked(kind, table, problems, dry_run=dry_run, as_json=as_json)
+                _say_checked(kind, table, problems, dry_run=dry_run, as_json=json)
                 return
             report = _bar(progress, "Importing", table)
             changed = await import_lines(importer, table, report=report)
-        _say_imported(kind, table, changed, as_json=as_json)
+        _say_imported(kind, table, changed, as_json=json)
 
     with_installation(data, run, must_exist=True)
 
 
 def _importer(
-    kind: str, parts: Components, table: Table, *, client_id: UUID | None, column: str | None
+    kind: Importable, parts: Components, table: Table, *, client_id: UUID | None, column: str | None
 ) -> Importer[Any, Any]:
     normaliser = parts.installation.normaliser
-    if (client_id or column) and kind not in ("contacts", "opt-outs"):
+    if (client_id or column) and kind not in (Importable.CONTACTS, Importable.OPT_OUTS):
         raise CommandError("--client and --column are for contacts and opt-outs only.")
     match kind:
-        case "legacy-logs":
+        case Importable.LEGACY_LOGS:
             return legacy_logs.LegacyLogImport(store, table)
-        case "balances":
+        case Importable.BALANCES:
             return balances.BalanceImport(store, table)
-        case "clients":
+        case Importable.CLIENTS:
             return clients.ClientImport(store, parts.passwords, normaliser, table)
-        case "contacts":
+        case Importable.CONTACTS:
             return ContactImport(store, normaliser, table, client_id=client_id, column=column)
-        case _:
+        case Importable.OPT_OUTS:
             return OptOutImport(store, normaliser, table, client_id=client_id, column=column)
 
 
@@ -151,7 +188,7 @@ def _bar(progress: Progress, what: str, table: Table) -> Callable[[int], None]:
 
 
 def _say_checked(
-    kind: str, table: Table, problems: Problems, *, dry_run: bool, as_json: bool
+    kind: Importable, table: Table, problems: Problems, *, dry_run: bool, as_json: bool
 ) -> None:
     """Says what is wrong, or that a dry run found nothing. Raises CommandError."""
     lines = units_in_words(table.layout.rows, "line")
@@ -171,7 +208,7 @@ def _say_checked(
     raise CommandError("\n".join(said))
 
 
-def _say_imported(kind: str, table: Table, changed: int, *, as_json: bool) -> None:
+def _say_imported(kind: Importable, table: Table, changed: int, *, as_json: bool) -> None:
     words = units_in_words(changed, WHAT[kind])
     print_result(
         as_json,
@@ -183,7 +220,7 @@ def _say_imported(kind: str, table: Table, changed: int, *, as_json: bool) -> No
 
 
 def _figures(
-    kind: str, table: Table, problems: Problems, *, imported: int, dry_run: bool
+    kind: Importable, table: Table, problems: Problems, *, imported: int, dry_run: bool
 ) -> dict[str, Any]:
     return {
         "kind": kind,

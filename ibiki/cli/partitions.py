@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 from uuid import UUID
 
+import typer
+
+from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import busy, print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
@@ -15,8 +18,22 @@ from persistence.partitions import Partition, read_partitions, time_of
 MEGABYTE = 1_000_000
 
 
-def show(data: Path, *, move: bool, as_json: bool) -> None:
-    """Prints every partition with its months and size. `move`: first moves webhook events."""
+app = typer.Typer()
+
+
+@app.command()
+def partitions(
+    move: Annotated[
+        bool,
+        typer.Option(
+            "--move",
+            help="Move webhook events into months. No process of an older release may run.",
+        ),
+    ] = False,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """List the months that messages and events are stored by."""
 
     async def read(context: CommandContext, parts: Components) -> None:
         if move:
@@ -25,7 +42,7 @@ def show(data: Path, *, move: bool, as_json: bool) -> None:
         async with connection() as pooled:
             found = await read_partitions(pooled)
         print_result(
-            as_json,
+            json,
             {
                 "partitions": [
                     {

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from domain.dispatch.restored import DispatchersRunning, doubt_queued
 from domain.errors import units_in_words
 from domain.times import moment_of
 from ibiki.cli.errors import CommandError
+from ibiki.cli.options import DEFAULT_DIRECTORY, Data, DryRun, Json
 from ibiki.cli.running import busy, print_result, with_installation
 from ibiki.local import backup as backups
 from ibiki.local import embedded
@@ -26,15 +30,25 @@ NEXT_STEPS = (
 )
 
 
-def backup(data: Path, directory: Path, *, as_json: bool) -> None:
-    """Raises CommandError."""
+app = typer.Typer()
+
+
+@app.command()
+def backup(
+    directory: Annotated[
+        Path, typer.Argument(help="The directory of the backups. Choose another disk.")
+    ],
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Copy the embedded database while it runs, and keep all its changes from then on."""
     _check_embedded()
     if not (data / "postgres").exists():
         raise NotInstalled(f"{data} holds no installation. Choose another --data.")
     with embedded.start(data), busy("Copying the database"):
         done = backups.backup(data, directory)
     print_result(
-        as_json,
+        json,
         {"path": str(done.path), "archives": done.archives},
         f"The copy is {done.path}.",
         "All changes since are kept."
@@ -43,8 +57,20 @@ def backup(data: Path, directory: Path, *, as_json: bool) -> None:
     )
 
 
-def restore(directory: Path, data: Path, *, to: str | None, as_json: bool) -> None:
-    """Raises CommandError."""
+@app.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(help="The directory of `ibiki backup`.")],
+    to: Annotated[
+        str,
+        typer.Option(help="The time to restore (2026-11-20T08:30:00Z). Default: the last change."),
+    ] = "",
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Restore a backup of the embedded database into a new --data directory.
+
+    Messages that were queued at that time become UNKNOWN, as by `ibiki after-restore`.
+    """
     _check_embedded()
     until = moment_of(to, field="--to") if to else None
     base = backups.restore(directory, data, until=until)
@@ -63,22 +89,28 @@ def restore(directory: Path, data: Path, *, to: str | None, as_json: bool) -> No
         ) from unavailable
     doubted = with_installation(data, _doubt)
     print_result(
-        as_json,
+        json,
         {"backup": str(base), "messages": doubted},
         f"{data} has the database of {base} with the changes until {to or 'the last one'}.",
         *_doubted(doubted),
     )
 
 
-def after_restore(data: Path, *, dry_run: bool, as_json: bool) -> None:
-    """Raises CommandError if a process that sends is running."""
+@app.command("after-restore")
+def after_restore(
+    data: Data = DEFAULT_DIRECTORY, json: Json = False, dry_run: DryRun = False
+) -> None:
+    """Make queued messages UNKNOWN after a restore: they may have been sent since.
+
+    Run it before `ibiki dispatch` or `ibiki up`. It refuses while one of them runs.
+    """
     if dry_run:
         due = with_installation(data, _count, must_exist=True)
         would = f"To become UNKNOWN: {units_in_words(due, 'message')}. Nothing was changed."
-        print_result(as_json, {"messages": due, "dryRun": True}, would)
+        print_result(json, {"messages": due, "dryRun": True}, would)
         return
     doubted = with_installation(data, _doubt, must_exist=True)
-    print_result(as_json, {"messages": doubted, "dryRun": False}, *_doubted(doubted))
+    print_result(json, {"messages": doubted, "dryRun": False}, *_doubted(doubted))
 
 
 async def _doubt(context: CommandContext, parts: Components) -> int:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 from uuid import UUID
+
+import typer
 
 from domain.identity.access import Everything
 from domain.ledger.closing import LedgerDoesNotHold
@@ -16,24 +20,46 @@ from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
+from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json, NamedClient
 from ibiki.cli.running import busy, console, print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.retention import Exporting, check_writable, erase, export_months, run_retention
 from ibiki.wiring import Components
 from persistence import store
 
+app = typer.Typer()
 
+Apply = Annotated[bool, typer.Option("--apply", help="Drop it. Else, nothing is changed.")]
+
+
+class ExportFormat(StrEnum):
+    """How files of old months are written."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@app.command()
 def retention(
-    data: Path,
-    *,
-    apply: bool,
-    export: Path | None,
-    format: str,
-    without_export: bool,
-    as_json: bool,
+    apply: Apply = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write messages to files in this directory before they are dropped."),
+    ] = None,
+    format: Annotated[
+        ExportFormat, typer.Option(help="The format of these files.")
+    ] = ExportFormat.CSV,
+    without_export: Annotated[
+        bool, typer.Option("--without-export", help="Drop messages without writing them to files.")
+    ] = False,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
 ) -> None:
-    """Says what is older than the rules allow. With `apply`, drops it. Raises CommandError."""
-    if format == "parquet" and find_spec("pyarrow") is None:
+    """Drop texts and whole months that are older than the rules say. Without --apply, list them.
+
+    Safe to interrupt and to run again. Messages can be sent meanwhile.
+    """
+    if format is ExportFormat.PARQUET and find_spec("pyarrow") is None:
         raise CommandError("Parquet needs pyarrow: install ibiki[parquet], or use --format csv.")
     if apply and export is None and not without_export:
         raise CommandError(
@@ -62,13 +88,27 @@ def retention(
                 rows = [each async for each in found]
         except LedgerDoesNotHold as broken:
             raise CommandError(str(broken)) from broken
-        await _print(rows, as_json=as_json, done=apply, files=files)
+        await _print(rows, as_json=json, done=apply, files=files)
 
     with_installation(data, run, must_exist=True)
 
 
-def set_retention(data: Path, client: str, *, text_days: int | None, months: int | None) -> None:
-    """Sets the rule of one client. None: as in the settings; 0: for ever."""
+@app.command("set-retention")
+def set_retention(
+    client: NamedClient,
+    text_days: Annotated[
+        int | None, typer.Option(help="Days that texts are kept. 0: for ever.", min=0, max=36_500)
+    ] = None,
+    months: Annotated[
+        int | None,
+        typer.Option(help="Months that messages are kept. 0: for ever.", min=0, max=1200),
+    ] = None,
+    data: Data = DEFAULT_DIRECTORY,
+) -> None:
+    """Keep the texts and messages of one client shorter or longer than those of others.
+
+    Without an option, the settings of the installation apply.
+    """
 
     async def run(context: CommandContext, parts: Components) -> None:
         found = await client_named(client)
@@ -80,8 +120,21 @@ def set_retention(data: Path, client: str, *, text_days: int | None, months: int
     with_installation(data, run, must_exist=True)
 
 
-def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: bool) -> None:
-    """Says what is stored about a number. With `apply`, drops it. Raises CommandError."""
+@app.command("erase-person")
+def erase_person(
+    number: Annotated[str, typer.Argument(help="The phone number of the person.")],
+    client: Annotated[
+        str,
+        typer.Option(help="Only of this client: its name, its ID, or a user's email."),
+    ] = "",
+    apply: Apply = False,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Drop messages, contacts and events of a phone number. Without --apply, only list them.
+
+    Charges and opt-outs stay. So do messages that are not finished: run it again later.
+    """
 
     async def run(context: CommandContext, parts: Components) -> None:
         of = Clients(frozenset({(await client_named(client)).id})) if client else Clients()
@@ -92,7 +145,7 @@ def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: 
             async for _, step in erase(store, e164, of, dry_run=not apply):
                 found += step.found
                 waiting += step.waiting
-        await _print(found, as_json=as_json, done=apply, waiting=waiting)
+        await _print(found, as_json=json, done=apply, waiting=waiting)
 
     with_installation(data, run, must_exist=True)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import typer
 
 from domain.errors import units_in_words
 from domain.hooks.changes import rotate_secrets
 from domain.ledger.credentials import rotate_keys
 from ibiki.cli.errors import CommandError
+from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
@@ -15,9 +16,12 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 
+app = typer.Typer()
 
-def rotate(data: Path, *, as_json: bool) -> None:
-    """Raises CommandError if credentials cannot be decrypted. All others are rotated."""
+
+@app.command("rotate-keys")
+def rotate(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
+    """Encrypt all stored credentials with the first key of ENCRYPTION_KEYS."""
 
     async def run(context: CommandContext, parts: Components) -> None:
         rotated, unreadable = await rotate_keys(store, parts.cipher)
@@ -25,7 +29,7 @@ def rotate(data: Path, *, as_json: bool) -> None:
         named = [ids.encode(Kind.PROVIDER_ACCOUNT, each) for each in unreadable]
         named += [ids.encode(Kind.HOOK_ENDPOINT, each) for each in unreadable_secrets]
         print_result(
-            as_json,
+            json,
             {"rotated": rotated, "secrets": secrets, "unreadable": named},
             f"The credentials of {units_in_words(rotated, 'provider account')} and the secrets of"
             f" {units_in_words(secrets, 'webhook endpoint')} are encrypted with the first key of"

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 from rich.console import Console
+from rich.progress import Progress
 
 from domain.identity.access import Actor, Role
 from ibiki.local.command_context import CommandContext, open_context
@@ -60,6 +61,11 @@ def configure_logs(context: CommandContext) -> None:
 def busy(what: str) -> AbstractContextManager[object]:
     """Shows a status line, but only on a terminal."""
     return err_console.status(f"{what} …") if err_console.is_terminal else nullcontext()
+
+
+def progress_bar(as_json: bool) -> Progress:
+    """A progress bar, but only on a terminal."""
+    return Progress(console=err_console, disable=as_json or not err_console.is_terminal)
 
 
 def print_result(as_json: bool, figures: dict[str, Any], *lines: str) -> None:

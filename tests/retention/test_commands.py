@@ -91,6 +91,4 @@ def test_a_directory_of_exports_is_checked_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ExportUnusable, match=r"RETENTION_EXPORT: .* written to: Not a directory"):
         DailyRetention(store, settings.model_copy(update={"export": nowhere}))
     with pytest.raises(ExportUnusable, match=r"--export: .* cannot be written to: Not a directory"):
-        retention(
-            tmp_path, apply=True, export=nowhere, format="csv", without_export=False, as_json=False
-        )
+        retention(apply=True, export=nowhere, data=tmp_path)
