@@ -74,7 +74,8 @@ def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = DEFAULT_DIRECTO
 
     with open_context(data) as context:
         configure_logs(context)
-        with running_telemetry(context.settings.monitoring, program="ibiki serve") as telemetry:
+        endpoint = context.settings.monitoring.otlp_endpoint
+        with running_telemetry(endpoint, program="ibiki serve") as telemetry:
             uvloop.run(processes.serve(context, telemetry, host=host, port=port))
 
 
@@ -92,7 +93,8 @@ def dispatch(
 
     with open_context(data) as context:
         configure_logs(context)
-        with running_telemetry(context.settings.monitoring, program="ibiki dispatch") as telemetry:
+        endpoint = context.settings.monitoring.otlp_endpoint
+        with running_telemetry(endpoint, program="ibiki dispatch") as telemetry:
             uvloop.run(processes.dispatch(context, telemetry, host=host, port=port))
 
 

@@ -134,28 +134,6 @@ class Carrier(Protocol):
         """Receives nothing more. It can be opened again."""
 
 
-class LocalCarrier:
-    """Carries texts within one process."""
-
-    def __init__(self) -> None:
-        self._receive: Callable[[str], None] | None = None
-
-    async def open(
-        self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
-    ) -> None:
-        """Receives from now on. It is never lost."""
-        self._receive = receive
-
-    async def send(self, channel: str, text: str) -> None:
-        """Delivers the text to this process."""
-        if self._receive is not None:
-            self._receive(text)
-
-    async def close(self) -> None:
-        """Receives nothing more."""
-        self._receive = None
-
-
 class Backend(BroadcastBackend):
     """The six methods that broadcaster needs, on one carrier and one channel."""
 

@@ -55,7 +55,7 @@ def run(context: CommandContext, listener: socket.socket) -> None:
     """Runs everything until Ctrl-C, then shuts down cleanly."""
     monitoring = context.settings.monitoring
     logs.configure(log_format=monitoring.log_format, level=monitoring.log_level)
-    with running_telemetry(monitoring, program="ibiki up") as telemetry:
+    with running_telemetry(monitoring.otlp_endpoint, program="ibiki up") as telemetry:
         uvloop.run(_up(context, telemetry, listener))
 
 

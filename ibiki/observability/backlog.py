@@ -32,6 +32,22 @@ ANSWER_SECONDS = 2.0
 
 NOT_KNOWN = float("nan")
 
+FIGURES = {
+    "queued": ("messages_queued", "Messages not submitted to a provider yet."),
+    "scheduled": ("messages_scheduled", "Messages whose time has not come yet."),
+    "oldest_seconds": ("oldest_queued_seconds", "Age of the oldest queued message."),
+    "unknown": ("messages_unknown", "Messages whose outcome a person must settle."),
+    "events": ("webhook_events_waiting", "Webhook events not evaluated yet."),
+    "pending_opt_outs": ("opt_outs_pending", "Unrouted STOPs that the operator must assign."),
+    "hooks": ("hook_deliveries_waiting", "Deliveries of client webhooks that have not arrived."),
+    "failing_hooks": (
+        "hook_endpoints_failing",
+        "Webhook endpoints of clients that have failed for a day.",
+    ),
+    "misplaced": ("rows_without_month", "Rows of a month that no partition was made for."),
+}
+"""The gauge of each field of a `Backlog`."""
+
 
 class BacklogMetrics:
     """The gauges. A figure that could not be read in time is NaN, not the last value or 0."""
@@ -41,23 +57,7 @@ class BacklogMetrics:
             return Gauge(f"ibiki_{name}", help, labels, registry=registry)
 
         self._answers = gauge("database_answers", "1 if the database answered the last time.")
-        self._queued = gauge("messages_queued", "Messages not submitted to a provider yet.")
-        self._scheduled = gauge("messages_scheduled", "Messages whose time has not come yet.")
-        self._oldest = gauge("oldest_queued_seconds", "Age of the oldest queued message.")
-        self._unknown = gauge("messages_unknown", "Messages whose outcome a person must settle.")
-        self._events = gauge("webhook_events_waiting", "Webhook events not evaluated yet.")
-        self._pending_opt_outs = gauge(
-            "opt_outs_pending", "Unrouted STOPs that the operator must assign."
-        )
-        self._hooks = gauge(
-            "hook_deliveries_waiting", "Deliveries of client webhooks that have not arrived."
-        )
-        self._failing_hooks = gauge(
-            "hook_endpoints_failing", "Webhook endpoints of clients that have failed for a day."
-        )
-        self._misplaced = gauge(
-            "rows_without_month", "Rows of a month that no partition was made for."
-        )
+        self._figures = {field: gauge(*named) for field, named in FIGURES.items()}
         self._paused = gauge(
             "provider_account_paused",
             "1 while the provider rejects us.",
@@ -106,12 +106,5 @@ class BacklogMetrics:
                 self._alarm.labels(kind.value.lower(), str(account.id)).set(kind in raised)
 
     def _show(self, backlog: Backlog | None) -> None:
-        self._queued.set(backlog.queued if backlog else NOT_KNOWN)
-        self._scheduled.set(backlog.scheduled if backlog else NOT_KNOWN)
-        self._oldest.set(backlog.oldest_seconds if backlog else NOT_KNOWN)
-        self._unknown.set(backlog.unknown if backlog else NOT_KNOWN)
-        self._events.set(backlog.events if backlog else NOT_KNOWN)
-        self._hooks.set(backlog.hooks if backlog else NOT_KNOWN)
-        self._failing_hooks.set(backlog.failing_hooks if backlog else NOT_KNOWN)
-        self._pending_opt_outs.set(backlog.pending_opt_outs if backlog else NOT_KNOWN)
-        self._misplaced.set(backlog.misplaced if backlog else NOT_KNOWN)
+        for field, gauge in self._figures.items():
+            gauge.set(getattr(backlog, field, NOT_KNOWN))

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.provider import Outcome
+    from ibiki.observability.spans import Traces
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+log = logging.getLogger("ibiki.dispatch")
 
 OUTCOME_WORDS = {
     Accepted: "accepted",
@@ -151,8 +153,9 @@ def _replica_lag_seconds() -> float:
 class RequestMetrics(RequestObserver):
     """Counts accepted and refused requests. Labels are looked up once: this is a hot path."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, traces: Traces | None = None) -> None:
         self._metrics = metrics
+        self._traces = traces
         self._accepted = {
             kind: (
                 metrics.sends_accepted.labels(kind.value.lower()),
@@ -172,6 +175,8 @@ class RequestMetrics(RequestObserver):
         """Counts the transaction."""
         self._metrics.accept_batch_size.observe(sends)
         self._metrics.accept_batch_seconds.observe(seconds)
+        if self._traces is not None:
+            self._traces.decided(sends, seconds=seconds)
 
     def refused(self, operation: str, refusal: str) -> None:
         """Counts the refusal."""
@@ -191,10 +196,11 @@ class HookMetrics(HookObserver):
 
 
 class DispatchMetrics(Observer):
-    """Counts what the dispatcher reports."""
+    """Counts all events of the dispatchers, and logs those that need attention."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, traces: Traces | None = None) -> None:
         self._metrics = metrics
+        self._traces = traces
 
     def called(
         self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
@@ -203,29 +209,11 @@ class DispatchMetrics(Observer):
         account = str(provider_account_id)
         self._metrics.calls.labels(account).inc()
         self._metrics.call_seconds.observe(seconds)
-        for outcome in outcomes:
-            self._metrics.outcomes.labels(account, OUTCOME_WORDS[type(outcome)]).inc()
-
-    def swept(self, messages: int) -> None:
-        """Counts messages whose lease had passed."""
-        self._metrics.swept.inc(messages)
-
-    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        """Shows whether the circuit breaker is open."""
-        self._metrics.breaker_open.labels(str(provider_account_id)).set(open_)
-
-
-log = logging.getLogger("ibiki.dispatch")
-
-
-class DispatchLog(DispatchMetrics):
-    """Counts all events of the dispatchers, and logs those that need attention."""
-
-    def called(
-        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
-    ) -> None:
-        """Logs the number of messages with an unknown outcome."""
-        super().called(provider_account_id, outcomes, seconds=seconds)
+        words = [OUTCOME_WORDS[type(outcome)] for outcome in outcomes]
+        for word in words:
+            self._metrics.outcomes.labels(account, word).inc()
+        if self._traces is not None:
+            self._traces.called(provider_account_id, words, seconds=seconds)
         unknown = [outcome for outcome in outcomes if isinstance(outcome, Unknown)]
         if unknown:
             log.warning(
@@ -233,12 +221,12 @@ class DispatchLog(DispatchMetrics):
                 len(unknown),
                 len(outcomes),
                 unknown[0].reason,
-                extra={"provider_account": str(provider_account_id)},
+                extra={"provider_account": account},
             )
 
     def swept(self, messages: int) -> None:
-        """Logs the number of messages that became UNKNOWN because their lease ended."""
-        super().swept(messages)
+        """Counts the messages that became UNKNOWN because their lease ended."""
+        self._metrics.swept.inc(messages)
         if messages:
             log.warning(
                 "%d messages are UNKNOWN: their lease ended during the call",
@@ -261,8 +249,8 @@ class DispatchLog(DispatchMetrics):
         )
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        """Logs when the circuit breaker opens or closes."""
-        super().breaker(provider_account_id, open_=open_)
+        """Shows whether the circuit breaker is open."""
+        self._metrics.breaker_open.labels(str(provider_account_id)).set(open_)
         extra = {"provider_account": str(provider_account_id)}
         if open_:
             log.warning("the circuit breaker is open: calls got no clear answer", extra=extra)

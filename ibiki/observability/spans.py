@@ -20,9 +20,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from domain.provider import Outcome
-from ibiki.observability.metrics import OUTCOME_WORDS
-
 FLUSH_SECONDS = 3.0
 """How long the program waits at its end for the last spans to be sent."""
 
@@ -66,11 +63,8 @@ class Traces:
         """Records a transaction that decided sends."""
         self._record("accept", SpanKind.INTERNAL, {"ibiki.sends": sends}, seconds=seconds)
 
-    def called(
-        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
-    ) -> None:
-        """Records a call to a provider that sent messages."""
-        words = [OUTCOME_WORDS[type(outcome)] for outcome in outcomes]
+    def called(self, provider_account_id: UUID, words: Sequence[str], *, seconds: float) -> None:
+        """Records a call to a provider that sent messages, with the outcome of each as a word."""
         counts = {f"ibiki.{word}": words.count(word) for word in sorted(set(words))}
         account = {"ibiki.provider_account": str(provider_account_id)}
         failure = "the outcome is unknown" if "ibiki.unknown" in counts else None

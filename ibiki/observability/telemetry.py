@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
-from ibiki.observability.metrics import DispatchLog, Metrics, RequestMetrics
-from ibiki.settings.settings import MonitoringSettings
+from ibiki.observability.metrics import DispatchMetrics, Metrics, RequestMetrics
 
 if TYPE_CHECKING:
-    from domain.provider import Outcome
     from ibiki.observability.spans import Traces
 
 
@@ -20,71 +17,32 @@ if TYPE_CHECKING:
 class Telemetry:
     """The metrics and traces of one process. `traces` is None if no endpoint is configured."""
 
-    metrics: Metrics = field(default_factory=Metrics)
-    traces: Traces | None = None
+    metrics: Metrics
+    traces: Traces | None
 
     def for_requests(self) -> RequestMetrics:
         """The observer of API requests."""
-        return (
-            TracedRequests(self.metrics, self.traces)
-            if self.traces
-            else RequestMetrics(self.metrics)
-        )
+        return RequestMetrics(self.metrics, self.traces)
 
-    def for_dispatch(self) -> DispatchLog:
+    def for_dispatch(self) -> DispatchMetrics:
         """The observer of the dispatchers."""
-        return (
-            TracedDispatch(self.metrics, self.traces) if self.traces else DispatchLog(self.metrics)
-        )
+        return DispatchMetrics(self.metrics, self.traces)
 
 
 @contextmanager
-def running_telemetry(monitoring: MonitoringSettings, *, program: str) -> Iterator[Telemetry]:
-    """The telemetry of a process, for as long as the process runs."""
-    with tracing(monitoring.otlp_endpoint, program=program) as traces:
-        yield Telemetry(Metrics(), traces)
-
-
-@contextmanager
-def tracing(endpoint: str | None, *, program: str) -> Iterator[Traces | None]:
-    """Sends traces to the endpoint while the block runs. Yields None without an endpoint.
+def running_telemetry(endpoint: str | None, *, program: str) -> Iterator[Telemetry]:
+    """The telemetry of a process, while the block runs. Traces are sent to the endpoint.
 
     At the end, it waits a few seconds for the remaining spans to be sent.
     """
     if endpoint is None:
-        yield None
+        yield Telemetry(Metrics(), None)
         return
     # Only imported if it is needed: OpenTelemetry takes long to import.
     from ibiki.observability.spans import Traces, exporting_to
 
     traces = Traces(exporting_to(endpoint, program=program))
     try:
-        yield traces
+        yield Telemetry(Metrics(), traces)
     finally:
         traces.flush()
-
-
-class TracedRequests(RequestMetrics):
-    """Counts requests, and records a span of each transaction."""
-
-    def __init__(self, metrics: Metrics, traces: Traces) -> None:
-        super().__init__(metrics)
-        self._traces = traces
-
-    def decided(self, sends: int, *, seconds: float) -> None:
-        super().decided(sends, seconds=seconds)
-        self._traces.decided(sends, seconds=seconds)
-
-
-class TracedDispatch(DispatchLog):
-    """Counts and logs calls, and records a span of each."""
-
-    def __init__(self, metrics: Metrics, traces: Traces) -> None:
-        super().__init__(metrics)
-        self._traces = traces
-
-    def called(
-        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
-    ) -> None:
-        super().called(provider_account_id, outcomes, seconds=seconds)
-        self._traces.called(provider_account_id, outcomes, seconds=seconds)

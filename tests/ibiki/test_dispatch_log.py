@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from domain.provider import Accepted, Unknown
-from ibiki.observability.metrics import DispatchLog, Metrics
+from ibiki.observability.metrics import DispatchMetrics, Metrics
 
 ACCOUNT = UUID(int=7)
 
@@ -41,15 +41,18 @@ ACCOUNT = UUID(int=7)
     ],
 )
 def test_the_event_is_logged(
-    caplog: pytest.LogCaptureFixture, happens: Callable[[DispatchLog], None], level: int, said: str
+    caplog: pytest.LogCaptureFixture,
+    happens: Callable[[DispatchMetrics], None],
+    level: int,
+    said: str,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
-        happens(DispatchLog(Metrics()))
+        happens(DispatchMetrics(Metrics()))
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, said)]
 
 
 def test_success_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    dispatch_log = DispatchLog(Metrics())
+    dispatch_log = DispatchMetrics(Metrics())
     with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
         dispatch_log.called(ACCOUNT, [Accepted("r")], seconds=1)
         dispatch_log.swept(0)

@@ -14,9 +14,8 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from domain.provider import Accepted, Outcome, Rejected, Unknown
 from ibiki.observability.spans import OutageLoggingExporter
-from ibiki.observability.telemetry import tracing
+from ibiki.observability.telemetry import running_telemetry
 from tests.ibiki.collector import attributes, collecting
 
 ACCOUNT = UUID(int=7)
@@ -27,9 +26,9 @@ def test_without_an_endpoint_opentelemetry_is_not_imported() -> None:
     program = """
 import sys
 import ibiki.local.all_in_one, ibiki.cli.commands
-from ibiki.observability.telemetry import tracing
-with tracing(None, program="ibiki-test") as traces:
-    assert traces is None
+from ibiki.observability.telemetry import running_telemetry
+with running_telemetry(None, program="ibiki-test") as telemetry:
+    assert telemetry.traces is None
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
@@ -37,14 +36,10 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 
 def test_recorded_spans_are_sent_at_the_end() -> None:
     with collecting() as collector:
-        with tracing(f"{collector.address}/", program="ibiki-test") as traces:
+        with running_telemetry(f"{collector.address}/", program="ibiki-test") as telemetry:
+            traces = telemetry.traces
             assert traces is not None
-            outcomes: list[Outcome] = [
-                Accepted("r1"),
-                Rejected("+12025550143 is no number"),
-                Unknown("reset"),
-            ]
-            traces.called(ACCOUNT, outcomes, seconds=0.5)
+            traces.called(ACCOUNT, ["accepted", "rejected", "unknown"], seconds=0.5)
             traces.decided(7, seconds=0.25)
         (call,) = collector.named("provider call")
         (accept,) = collector.named("accept")
@@ -65,7 +60,8 @@ def test_recorded_spans_are_sent_at_the_end() -> None:
 
 def test_a_request_joins_the_trace_of_its_caller() -> None:
     with collecting() as collector:
-        with tracing(collector.address, program="ibiki-test") as traces:
+        with running_telemetry(collector.address, program="ibiki-test") as telemetry:
+            traces = telemetry.traces
             assert traces is not None
             for parent, status in ((PARENT, 200), ("", 503), ("nonsense", 200)):
                 traces.answered(
@@ -83,7 +79,8 @@ def test_a_request_joins_the_trace_of_its_caller() -> None:
 
 def test_a_hanging_collector_delays_the_end_by_a_few_seconds_only() -> None:
     with collecting(hangs=True) as collector:
-        with tracing(collector.address, program="ibiki-test") as traces:
+        with running_telemetry(collector.address, program="ibiki-test") as telemetry:
+            traces = telemetry.traces
             assert traces is not None
             traces.decided(1, seconds=0.1)
             begun_at = time.monotonic()

@@ -20,7 +20,6 @@ from ibiki.http.app import AppParts, build_app
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.http.monitoring_routes import IsReady
 from ibiki.http.server import serving
-from ibiki.live.bus import LocalCarrier
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.startup import live_updates
 from ibiki.live.subscribing import Live, SocketRules
@@ -30,6 +29,25 @@ from tests.installations import App
 PROTOCOL = Subprotocol("graphql-transport-ws")
 SOON_SECONDS = 10.0
 """Longer than anything takes that happens at all."""
+
+
+class LocalCarrier:
+    """Carries texts within one process. It is never lost."""
+
+    def __init__(self) -> None:
+        self._receive: Callable[[str], None] | None = None
+
+    async def open(
+        self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
+    ) -> None:
+        self._receive = receive
+
+    async def send(self, channel: str, text: str) -> None:
+        if self._receive is not None:
+            self._receive(text)
+
+    async def close(self) -> None:
+        self._receive = None
 
 
 class FakeAuthenticator:

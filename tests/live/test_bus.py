@@ -25,14 +25,13 @@ from ibiki.live.bus import (
     Backend,
     Bus,
     Carrier,
-    LocalCarrier,
     packed,
 )
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.local import embedded
 from persistence.connections import PostgresCarrier
 from tests import databases
-from tests.live.rig import eventually
+from tests.live.rig import LocalCarrier, eventually
 
 pytestmark = pytest.mark.timeout(120)
 
