@@ -89,7 +89,10 @@ async def dispatch(
         parts = await stack.enter_async_context(running_components(context, name="ibiki dispatch"))
         if listener is not None:
             # Before the workers, so that it ends after them: /readyz says that they are stopping.
-            app = build_monitoring_app(_monitoring_routes(context, telemetry, stop))
+            access = MetricsAccess(token=context.settings.monitoring.metrics_token)
+            is_ready = _readiness_until(stop)
+            routes = MonitoringRoutes(telemetry.metrics, is_ready, store, access)
+            app = build_monitoring_app(routes)
             await stack.enter_async_context(server.serving_at(listener, app))
         await stack.enter_async_context(run_workers(context, parts, telemetry))
         await _log_started("the dispatcher is running")
@@ -216,7 +219,7 @@ def app_of(
             is_ready=_readiness_until(stop),
             traces=telemetry.traces,
             backlog=store,
-            metrics_access=metrics_access_of(context.settings),
+            metrics_access=MetricsAccess(token=context.settings.monitoring.metrics_token),
             origins=AllowedOrigins(
                 frozenset(installation.allowed_origins), loopback=not installation.is_production
             ),
@@ -224,7 +227,9 @@ def app_of(
             body=BodyLimit(size=context.settings.limits.body_bytes),
             live=parts.live,
             body_by_path={
-                uploads.PATH: upload_limit_of(context.settings),
+                uploads.PATH: BodyLimit(
+                    size=context.settings.limits.upload_bytes, seconds=uploads.SECONDS
+                ),
                 **dict.fromkeys(egosms.PATHS, egosms.LIMIT),
             },
             routes=[
@@ -244,14 +249,6 @@ def app_of(
                 *Console().routes(),
             ],
         )
-    )
-
-
-def _monitoring_routes(
-    context: CommandContext, telemetry: Telemetry, stop: asyncio.Event
-) -> MonitoringRoutes:
-    return MonitoringRoutes(
-        telemetry.metrics, _readiness_until(stop), store, metrics_access_of(context.settings)
     )
 
 
@@ -343,16 +340,6 @@ def dispatch_rules_of(settings: Settings) -> DispatchRules:
         breaker_longest_seconds=dispatch.breaker_longest_seconds,
         give_up_seconds=dispatch.give_up_hours * 3600,
     )
-
-
-def metrics_access_of(settings: Settings) -> MetricsAccess:
-    """Who may read /metrics, from the settings."""
-    return MetricsAccess(token=settings.monitoring.metrics_token)
-
-
-def upload_limit_of(settings: Settings) -> BodyLimit:
-    """The size limit and the time limit of an upload."""
-    return BodyLimit(size=settings.limits.upload_bytes, seconds=uploads.SECONDS)
 
 
 def webhook_rules_of(settings: Settings, parts: Components) -> WebhookRules:

@@ -100,16 +100,10 @@ async def running_components(
         # No send is accepted before the routes are read.
         await parts.installation.routes.read()
         parts.actors.on_change(parts.installation.routes.changed)
-        parts.installation.routes.start()
-        stack.push_async_callback(parts.installation.routes.stop)
-        parts.installation.acceptor.start()
-        stack.push_async_callback(parts.installation.acceptor.stop)
-        parts.installation.reconciler.start()
-        stack.push_async_callback(parts.installation.reconciler.stop)
-        parts.installation.auditor.start()
-        stack.push_async_callback(parts.installation.auditor.stop)
-        parts.intake.start()
-        stack.push_async_callback(parts.intake.stop)
+        made = parts.installation
+        for each in (made.routes, made.acceptor, made.reconciler, made.auditor, parts.intake):
+            each.start()
+            stack.push_async_callback(each.stop)
         yield replace(parts, live=live)
 
 

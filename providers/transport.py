@@ -18,7 +18,6 @@ a kept connection, the second one would be read as the response to the next requ
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from abc import ABC, abstractmethod
@@ -31,6 +30,7 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from domain.hooks.addresses import is_this_machine
 from domain.provider import Outcome, Outgoing
 
 LARGEST_ANSWER_BYTES: Final = 1024 * 1024
@@ -207,19 +207,9 @@ def checked_base_url(base_url: str, *, loopback_only: bool) -> str:
         raise ValueError("The provider's address must have the form https://host[:port][/path].")
     if url.user is not None or url.password is not None:
         raise ValueError("The provider's address must not contain a user name or a password.")
-    if loopback_only and not is_loopback(url.host):
+    if loopback_only and not is_this_machine(url.host):
         raise ValueError("Only providers on this machine may be called here.")
     return str(url).rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine, by name or IP address. Makes no DNS query."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ docs/decisions/0101-the-session-cookie.md explains the cookie and its protection
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import orjson
@@ -13,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from domain.errors import InvalidCredentials, RateLimited, TryAgain
+from domain.errors import InvalidCredentials, TryAgain
 from domain.identity.sessions import SignedIn
 from domain.installation import Installation
-from ibiki.http.requests import JSON, RequestRefused, error_body, try_again
+from ibiki.http.graphql_http import read_bytes
+from ibiki.http.requests import JSON, RequestRefused, error_body, headers_of, http_refusals
 
 PATH = "/session"
 COOKIE = "ibiki_session"
@@ -52,15 +54,12 @@ class ConsoleSession:
         if not isinstance(email, str) or not isinstance(password, str):
             raise RequestRefused(400, "email and password are required. Both are strings.")
         address = request.client.host if request.client else ""
+        sessions = self._installation.sessions
         try:
-            signed_in = await self._installation.sessions.sign_in(email, password, address=address)
+            with http_refusals(InvalidCredentials):
+                signed_in = await sessions.sign_in(email, password, address=address)
         except InvalidCredentials as error:
             raise RequestRefused(401, str(error), code="INVALID_CREDENTIALS") from None
-        except RateLimited as error:
-            retry = [(b"retry-after", b"%d" % error.retry_after_seconds)]
-            raise RequestRefused(429, str(error), code=error.code, headers=retry) from None
-        except TryAgain as error:
-            raise try_again(error) from None
         return self._signed_in(request, signed_in)
 
     async def refresh(self, request: Request) -> Response:
@@ -72,11 +71,10 @@ class ConsoleSession:
         if not refresh_token:
             return Response(status_code=204)
         try:
-            signed_in = await self._installation.sessions.refresh(refresh_token)
+            with http_refusals(InvalidCredentials):
+                signed_in = await self._installation.sessions.refresh(refresh_token)
         except InvalidCredentials as error:
             return _signed_out(request, 401, str(error))
-        except TryAgain as error:
-            raise try_again(error) from None
         finally:
             await self._catch_up()
         return self._signed_in(request, signed_in)
@@ -85,21 +83,17 @@ class ConsoleSession:
         """Ends the session, its access token and its sockets. Raises RequestRefused."""
         refresh_token = request.cookies.get(cookie_name(request))
         if refresh_token:
-            try:
+            with http_refusals():
                 await self._installation.sessions.sign_out(refresh_token)
                 await self._catch_up()
-            except TryAgain as error:
-                raise try_again(error) from None
         response = Response(status_code=204)
         _forget(request, response)
         return response
 
     async def _catch_up(self) -> None:
         """Ends the session at once in this process. Others notice within a second."""
-        try:
+        with suppress(TryAgain):
             await self._installation.actors.catch_up()
-        except TryAgain:
-            return
 
     def _signed_in(self, request: Request, signed_in: SignedIn) -> Response:
         body = orjson.dumps(
@@ -148,13 +142,10 @@ def _same_origin_only(answer: Answer) -> Answer:
 
 
 async def _read_object(request: Request) -> dict[str, object]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST_BODY:
-            raise RequestRefused(413, f"The body is larger than the limit of {LONGEST_BODY} bytes.")
+    why = f"The body is larger than the limit of {LONGEST_BODY} bytes."
+    body = await read_bytes(headers_of(request.scope), request.receive, most=LONGEST_BODY, why=why)
     try:
-        given = orjson.loads(bytes(body))
+        given = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise RequestRefused(400, "The body is not valid JSON.") from None
     if not isinstance(given, dict):

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from starlette.responses import StreamingResponse
 
-from domain.errors import NotFound, RateLimited, Refusal, TryAgain
-from ibiki.http.requests import RequestRefused, try_again
-
 Item = TypeVar("Item")
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
@@ -57,21 +51,6 @@ def csv_response(
             "cache-control": "no-store",
         },
     )
-
-
-@contextmanager
-def http_refusals() -> Iterator[None]:
-    """Raises a refusal of the domain as a refused request."""
-    try:
-        yield
-    except TryAgain as refusal:
-        raise try_again(refusal) from None
-    except RateLimited as refusal:
-        wait = [(b"retry-after", b"%d" % refusal.retry_after_seconds)]
-        raise RequestRefused(429, str(refusal), code=refusal.code, headers=wait) from None
-    except Refusal as refusal:
-        status = 404 if isinstance(refusal, NotFound) else _STATUS.get(refusal.code, 400)
-        raise RequestRefused(status, str(refusal), code=refusal.code) from None
 
 
 def _cell(value: object) -> object:

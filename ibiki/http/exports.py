@@ -16,8 +16,8 @@ from domain.errors import InvalidInput
 from domain.identity.access import Role, require
 from domain.identity.ports import Authenticator
 from domain.times import in_utc
-from ibiki.http.csv_files import csv_response, http_refusals
-from ibiki.http.requests import bearer_of, headers_of
+from ibiki.http.csv_files import csv_response
+from ibiki.http.requests import bearer_of, headers_of, http_refusals
 from resolvers import ids
 from resolvers.ids import Kind
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -18,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from domain.dispatch.ports import Backlogs
 from ibiki.http.middleware import FORWARDED
-from ibiki.http.requests import RequestRefused
+from ibiki.http.requests import RequestRefused, ip_of
 from ibiki.observability.metrics import CONTENT_TYPE, Metrics
 
 IsReady = Callable[[], Coroutine[Any, Any, str | None]]
@@ -57,7 +56,8 @@ class MetricsAccess:
             return hmac.compare_digest(_hashed(shown), _hashed(self.token))
         if any(name in request.headers for name in FORWARDED):
             return False  # the request came through a proxy, from any network
-        return _is_private(request.client.host if request.client else "")
+        ip = ip_of(request.client)
+        return ip is not None and ip.is_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +96,6 @@ class MonitoringRoutes:
         if self.store is not None:
             await self.metrics.backlog.refresh(self.store)
         return Response(self.metrics.exposition(), media_type=CONTENT_TYPE)
-
-
-def _is_private(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_private
 
 
 def _hashed(text: str) -> bytes:

@@ -10,13 +10,15 @@ no part of the REST API.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 import orjson
 
-from domain.errors import InvalidInput, TryAgain
+from domain.errors import InvalidInput, NotFound, RateLimited, Refusal, TryAgain
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
 
@@ -60,6 +62,33 @@ def try_again(refusal: TryAgain) -> RequestRefused:
     """The refusal as an HTTP response."""
     retry = [(b"retry-after", b"1")]
     return RequestRefused(503, str(refusal), code=refusal.code, headers=retry)
+
+
+@contextmanager
+def http_refusals(*others: type[Refusal]) -> Iterator[None]:
+    """Raises a refusal of the domain as a refused request, except for `others`."""
+    try:
+        yield
+    except others:
+        raise
+    except TryAgain as refusal:
+        raise try_again(refusal) from None
+    except RateLimited as refusal:
+        wait = [(b"retry-after", b"%d" % refusal.retry_after_seconds)]
+        raise RequestRefused(429, str(refusal), code=refusal.code, headers=wait) from None
+    except Refusal as refusal:
+        statuses = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
+        status = 404 if isinstance(refusal, NotFound) else statuses.get(refusal.code, 400)
+        raise RequestRefused(status, str(refusal), code=refusal.code) from None
+
+
+def ip_of(client: Sequence[object] | None) -> IPv4Address | IPv6Address | None:
+    """The address of a client, as (host, port). None if it has no IP address."""
+    try:
+        ip = ip_address(str(client[0]) if client else "")
+    except ValueError:
+        return None
+    return (isinstance(ip, IPv6Address) and ip.ipv4_mapped) or ip
 
 
 def idempotency_key_of(scope: Scope) -> str | None:

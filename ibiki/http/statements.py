@@ -14,8 +14,8 @@ from domain.identity.ports import Authenticator
 from domain.ledger.ports import LedgerArchive
 from domain.ledger.statement import StatementFilter, StatementLine
 from domain.ledger.statement_export import export_statement, period_of
-from ibiki.http.csv_files import csv_response, http_refusals
-from ibiki.http.requests import bearer_of, headers_of
+from ibiki.http.csv_files import csv_response
+from ibiki.http.requests import bearer_of, headers_of, http_refusals
 from resolvers import ids
 from resolvers.ids import Kind
 

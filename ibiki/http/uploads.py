@@ -18,8 +18,7 @@ from domain.installation import Installation
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import keep_upload
-from ibiki.http.csv_files import http_refusals
-from ibiki.http.requests import RequestRefused, bearer_of, headers_of
+from ibiki.http.requests import RequestRefused, bearer_of, headers_of, http_refusals
 from resolvers import ids
 from resolvers.ids import Kind
 

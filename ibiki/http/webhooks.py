@@ -12,10 +12,10 @@ a secret behind it. A call that an account signs names it, too.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 from uuid import UUID
 
@@ -29,13 +29,13 @@ from domain.inbox.intake import Intake
 from domain.inbox.webhooks import LARGEST_BODY, WebhookOutcome
 from domain.loops import RequestRateLimiter
 from ibiki.http.middleware import FORWARDED, OUTCOME
-from ibiki.http.requests import RequestRefused
+from ibiki.http.requests import RequestRefused, ip_of
 from ibiki.observability.metrics import Metrics
 from providers.registry import ANSWERS, SIGNATURES
 from providers.replies import Signature, SignedCall
 from resolvers import ids
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network: TypeAlias = IPv4Network | IPv6Network
 Accounts: TypeAlias = Callable[[str], Awaitable[Mapping[UUID, str | None]]]
 """The accounts at a provider, each with the secret that it signs its calls with, if it does."""
 
@@ -140,7 +140,7 @@ class Webhooks:
         if wait_seconds:
             retry = [(b"retry-after", b"%d" % wait_seconds)]
             raise self._refused(provider, 429, TOO_MANY, code="RATE_LIMITED", headers=retry)
-        if self._rules.allowed_networks and not self._is_allowed(address):
+        if self._rules.allowed_networks and not self._is_allowed(request):
             raise self._refused(provider, 403, NOT_ALLOWED, code="FORBIDDEN")
         if self._has_standard_signature(request):
             return False  # it is checked after the body is read
@@ -150,7 +150,7 @@ class Webhooks:
         if _own_signature(request, provider) is not None:
             return False
         if not self._secrets and not self._signatures:
-            if self._rules.open_on_loopback and _is_loopback(request, address):
+            if self._rules.open_on_loopback and _is_loopback(request):
                 return True
             raise self._refused(provider, 401, NOT_CONFIGURED, code="UNAUTHENTICATED")
         reason = WRONG_SECRET if shown else NO_SECRET
@@ -203,14 +203,9 @@ class Webhooks:
         matches = [hmac.compare_digest(given, secret) for secret in self._secrets]
         return any(matches)
 
-    def _is_allowed(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-            parsed = parsed.ipv4_mapped
-        return any(parsed in network for network in self._rules.allowed_networks)
+    def _is_allowed(self, request: Request) -> bool:
+        ip = ip_of(request.client)
+        return ip is not None and any(ip in each for each in self._rules.allowed_networks)
 
     async def _read(self, request: Request, provider: str, *, by_get: bool) -> bytes:
         if by_get:
@@ -271,13 +266,11 @@ def _own_signature(request: Request, provider: str) -> Signature | None:
     return signature if signature and signature.header in request.headers else None
 
 
-def _is_loopback(request: Request, address: str) -> bool:
+def _is_loopback(request: Request) -> bool:
     if any(name in request.headers for name in FORWARDED):
         return False  # the proxy is on this machine, but its client is not
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    ip = ip_of(request.client)
+    return ip is not None and ip.is_loopback
 
 
 SIGNATURE_HEADER = "webhook-signature"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ class ServerSentEvents:
                 request.parameters.query, request.parameters.operation_name
             )
         except Rejected as rejected:
-            events.fail(self._errors(rejected, request))
+            events.end(self._errors(rejected, request))
         else:
             check_method(operation, request.scope["method"])
             if operation.kind != "subscription":
@@ -76,8 +77,8 @@ class ServerSentEvents:
         send: Send,
     ) -> None:
         holder = await self._admit(request.credential, events)
-        leave: Callable[[], None] = holder.leave
-        try:
+        with ExitStack() as stack:
+            stack.callback(holder.leave)
             subscription = SubscriptionRequest(
                 query=request.parameters.query,
                 operation=operation,
@@ -89,12 +90,10 @@ class ServerSentEvents:
                     self.live, self.engine, installation, subscription, holder.actor, events
                 )
             except Rejected as rejected:
-                events.fail(self._errors(rejected, request))
+                events.end(self._errors(rejected, request))
             else:
-                leave = _both(stop, holder.leave)
+                stack.callback(stop)
             await events.write(request, receive, send)
-        finally:
-            leave()
 
     async def _admit(self, credential: str | None, events: EventStream) -> Holder:
         retry = [(b"retry-after", b"1")]
@@ -133,15 +132,11 @@ class EventStream:
         self._woken.set()
 
     def end(self, errors: bytes | None = None) -> None:
-        """Ends the stream, after everything that waits is written."""
+        """Ends the stream, after everything that waits is written, with errors if it failed."""
         if errors is not None:
             self._pending.put(Item(b'{"errors":%b}' % errors, key="errors"))
         self._final_event = COMPLETE
         self._woken.set()
-
-    def fail(self, errors: bytes) -> None:
-        """Ends the stream with the errors of an operation that was not executed."""
-        self.end(errors)
 
     def rights_changed(self, actor: Actor) -> None:
         """Cuts the connection: the client reconnects and gets its new rights."""
@@ -206,11 +201,3 @@ async def _until_gone(receive: Receive, cut: Callable[[], None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     cut()
-
-
-def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
-        first()
-        second()
-
-    return both

@@ -244,17 +244,6 @@ def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def is_loopback(url: str | None) -> bool:
-    """Whether the address is on this machine. True for None."""
-    host = urlsplit(url).hostname if url else "localhost"
-    if host is None or host == "localhost":
-        return host is not None
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _split_url(value: str) -> SplitResult | None:
     try:
         parts = urlsplit(value)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from domain.hooks.addresses import is_this_machine
 from ibiki.local import generated_secrets
 from ibiki.settings.checks import (
     RECIPES,
@@ -29,7 +31,6 @@ from ibiki.settings.checks import (
     check_secret_key,
     check_signing_secrets,
     described,
-    is_loopback,
     misspelt,
     problems_of,
     region_of,
@@ -102,15 +103,18 @@ class BusSettings(Group):
     )
 
 
-class GivenSecrets(Group):
-    """Secrets from the environment."""
+class SecretSettings(Group):
+    """Secrets. The keys that are not set are generated, and kept in the data directory."""
 
-    secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = Field(None, repr=False)
+    secret_key: Annotated[str, AfterValidator(check_secret_key)] = Field(
+        "", repr=False, validate_default=False
+    )
     encryption_keys: Annotated[List, AfterValidator(check_encryption_keys)] = Field((), repr=False)
-    webhook_secret: List = Field((), repr=False)
+    """Fernet keys. The first one encrypts, all of them decrypt."""
+    webhook_secrets: List = Field((), repr=False, validation_alias="WEBHOOK_SECRET")
     """Several are valid at once, so that a secret can be changed."""
-    webhook_signing_secret: Annotated[List, AfterValidator(check_signing_secrets)] = Field(
-        (), repr=False
+    webhook_signing_secrets: Annotated[List, AfterValidator(check_signing_secrets)] = Field(
+        (), repr=False, validation_alias="WEBHOOK_SIGNING_SECRET"
     )
     demo_password: str | None = Field(None, repr=False)
 
@@ -229,28 +233,13 @@ class MonitoringSettings(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
-    """Secrets as the program uses them. The repr does not show them."""
-
-    secret_key: str
-    encryption_keys: tuple[str, ...]
-    """Fernet keys. The first one encrypts, all of them decrypt."""
-    webhook_secrets: tuple[str, ...]
-    webhook_signing_secrets: tuple[str, ...]
-    demo_password: str | None
-
-    def __repr__(self) -> str:
-        return "Secrets(…)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of this installation. They are valid."""
 
     installation: InstallationSettings
     database: DatabaseSettings
     bus: BusSettings
-    secrets: Secrets
+    secrets: SecretSettings
     upstream: UpstreamSettings
     webhooks: WebhookSettings
     hooks: HookSettings
@@ -286,26 +275,13 @@ def load(directory: Path) -> Settings:
     """
     problems: list[Problem] = []
     groups: dict[str, Any] = {
-        "installation": _read(InstallationSettings, problems),
-        "database": _read(DatabaseSettings, problems),
-        "bus": _read(BusSettings, problems),
-        "upstream": _read(UpstreamSettings, problems),
-        "webhooks": _read(WebhookSettings, problems),
-        "hooks": _read(HookSettings, problems),
-        "limits": _read(LimitSettings, problems),
-        "dispatch": _read(DispatchSettings, problems),
-        "retention": _read(RetentionSettings, problems),
-        "tokens": _read(TokenSettings, problems),
-        "monitoring": _read(MonitoringSettings, problems),
+        name: _read(group, problems) for name, group in get_type_hints(Settings).items()
     }
-    given = _read(GivenSecrets, problems)
-    problems += _conflicts(
-        groups["installation"], groups["upstream"], groups["bus"], groups["monitoring"], given
-    )
-    problems += _pooler_alone(groups["database"], groups["bus"])
-    if problems or given is None:
+    problems += _conflicts(**groups)
+    if problems:
         raise SettingsInvalid(problems)
-    return Settings(**groups, secrets=_with_stored_keys(given, directory))
+    groups["secrets"] = _with_stored_keys(groups["secrets"], directory)
+    return Settings(**groups)
 
 
 def load_or_exit(directory: Path) -> Settings:
@@ -334,26 +310,26 @@ def _read(group: type[_AnyGroup], problems: list[Problem]) -> _AnyGroup | None:
 
 
 def _conflicts(
+    *,
     installation: InstallationSettings | None,
     upstream: UpstreamSettings | None,
     bus: BusSettings | None,
     monitoring: MonitoringSettings | None,
-    given: GivenSecrets | None,
+    secrets: SecretSettings | None,
+    database: DatabaseSettings | None,
+    **_others: object,
 ) -> list[Problem]:
     """Problems between groups. A group is None if it could not be read."""
     found: list[Problem] = []
     if installation and upstream and monitoring and installation.loopback_only:
         found += _not_loopback(upstream, monitoring)
-    if installation and bus and given and installation.is_production and bus.url:
-        found += _keys_not_shared(given)
+    if installation and bus and secrets and installation.is_production and bus.url:
+        found += _keys_not_shared(secrets)
+    if database and bus and database.transaction_pooler and not bus.url:
+        what = "is not set, and PostgreSQL cannot carry live data through a pooler of transactions"
+        fix = "Set it, or unset DATABASE_TRANSACTION_POOLER."
+        found.append(Problem("REDIS_URL", what, fix))
     return found
-
-
-def _pooler_alone(database: DatabaseSettings | None, bus: BusSettings | None) -> list[Problem]:
-    if database is None or bus is None or bus.url or not database.transaction_pooler:
-        return []
-    what = "is not set, and PostgreSQL cannot carry live data through a pooler of transactions"
-    return [Problem("REDIS_URL", what, "Set it, or unset DATABASE_TRANSACTION_POOLER.")]
 
 
 def _not_loopback(upstream: UpstreamSettings, monitoring: MonitoringSettings) -> list[Problem]:
@@ -365,11 +341,11 @@ def _not_loopback(upstream: UpstreamSettings, monitoring: MonitoringSettings) ->
     return [
         Problem(name, "is not on this machine, but LOOPBACK_ONLY is set", "Unset one of them.")
         for name, address in addresses.items()
-        if not is_loopback(address)
+        if address and not is_this_machine(urlsplit(address).hostname)
     ]
 
 
-def _keys_not_shared(given: GivenSecrets) -> list[Problem]:
+def _keys_not_shared(given: SecretSettings) -> list[Problem]:
     return [
         Problem(
             name,
@@ -381,15 +357,10 @@ def _keys_not_shared(given: GivenSecrets) -> list[Problem]:
     ]
 
 
-def _with_stored_keys(given: GivenSecrets, directory: Path) -> Secrets:
+def _with_stored_keys(given: SecretSettings, directory: Path) -> SecretSettings:
     try:
-        return Secrets(
-            secret_key=given.secret_key or generated_secrets.secret_key(directory),
-            encryption_keys=given.encryption_keys or generated_secrets.encryption_keys(directory),
-            webhook_secrets=given.webhook_secret,
-            webhook_signing_secrets=given.webhook_signing_secret,
-            demo_password=given.demo_password,
-        )
+        secret_key = given.secret_key or generated_secrets.secret_key(directory)
+        keys = given.encryption_keys or generated_secrets.encryption_keys(directory)
     except OSError as error:
         problem = Problem(
             "SECRET_KEY, ENCRYPTION_KEYS",
@@ -397,3 +368,4 @@ def _with_stored_keys(given: GivenSecrets, directory: Path) -> Secrets:
             "Set both, or choose another directory with --data.",
         )
         raise SettingsInvalid([problem]) from error
+    return given.model_copy(update={"secret_key": secret_key, "encryption_keys": keys})

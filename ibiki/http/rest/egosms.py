@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -37,9 +37,9 @@ from domain.numbers import Normaliser
 from domain.sending import send as sending
 from domain.sending.messages import Send
 from domain.sending.text import OutgoingText
-from ibiki.http.graphql_http import SMALL_BYTES, check_density
+from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_bytes
 from ibiki.http.middleware import MEBIBYTE, ROUTE, BodyLimit
-from ibiki.http.requests import EGOSMS, RequestRefused, idempotency_key_of
+from ibiki.http.requests import EGOSMS, headers_of, idempotency_key_of
 from ibiki.http.rest.endpoints import EVERYONE, SENDERS
 from ibiki.http.rest.errors import RestRefused, invalid, refused
 from ibiki.http.rest.operations import held_in
@@ -180,12 +180,7 @@ async def _read(request: Request) -> bytes:
 
     Raises RequestRefused.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise RequestRefused(415, "Compressed bodies are not supported.")
-    try:
-        body = await request.body()
-    except ClientDisconnect:
-        raise RequestRefused(400, "The body is incomplete.") from None
+    body = await read_bytes(headers_of(request.scope), request.receive)
     if len(body) > SMALL_BYTES:
         check_density(body)
     return body
