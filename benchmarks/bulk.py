@@ -19,7 +19,7 @@ from domain.ids import new_send_id
 from domain.numbers import Normaliser
 from domain.sending.accept import AcceptedNow, accept_alone
 from domain.sending.messages import NewSend, SendKind
-from domain.sending.recipients import sort_recipients
+from domain.sending.recipients import sort_normalised
 from persistence import store
 from persistence.sending import accept
 from persistence.sending.batches import MESSAGE_COLUMNS
@@ -43,7 +43,7 @@ async def _measure(url: str) -> list[Measurement]:
         tenant = await worlds.add_client(await worlds.add_pool(held=UNITS), held=UNITS)
 
         async def bulk() -> None:
-            recipients = sort_recipients(numbers, normaliser)
+            recipients = sort_normalised(numbers, normaliser.normalise_many(numbers))
             assert len(recipients.numbers) == COUNT
             result = await accept_alone(store, _send_of(tenant, recipients.numbers))
             assert isinstance(result, AcceptedNow), result

@@ -8,8 +8,6 @@ that the library lacks; tests/sending/test_numbers.py compares both on generated
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import date
 from functools import cache
 
 from phonenumbers import (
@@ -149,7 +147,7 @@ class Plan:
         self.main = Region(_metadata(code, region_code_for_country_code(int(code))))
         self.valid = _any_region([_metadata(code, region) for region in regions])
         if code == "1":
-            added = area_codes | {each.code for each in MISSING_AREA_CODES}
+            added = area_codes | MISSING_AREA_CODES.keys()
             self.valid += f"|(?:{'|'.join(sorted(added))})[2-9][0-9]{{6}}\\Z"
         self._is_valid = re.compile(self.valid, re.ASCII).match
         self._plain = re.compile(f"(?!{self.main.trunk})(?:({self.valid})|.+)", re.ASCII).match
@@ -235,66 +233,24 @@ def _without_groups(pattern: str) -> str:
     return re.sub(r"\((?!\?)", "(?:", pattern)
 
 
-@dataclass(frozen=True, slots=True)
-class AreaCode:
-    """A North American area code. `in_service`: the first day on which numbers were given out."""
-
-    code: str
-    place: str
-    in_service: date
-    source: str
-
-
-# In service, and not known to `phonenumbers` yet. A test fails when the library knows one of them:
-# then remove its entry. The setting EXTRA_AREA_CODES adds codes that come into service before this
-# table is updated.
-MISSING_AREA_CODES = (
-    AreaCode(
-        "861",
-        "western and central Illinois (overlays 309)",
-        date(2023, 2, 24),
-        "Illinois Commerce Commission, release of 17 February 2023",
-    ),
-    AreaCode(
-        "624",
-        "western New York, Buffalo (overlays 716)",
-        date(2023, 9, 11),
-        "New York Public Service Commission, case 22-C-0358",
-    ),
-    AreaCode(
-        "436",
-        "northeastern Ohio (overlays 440)",
-        date(2024, 3, 1),
-        "Public Utilities Commission of Ohio, release of February 2024",
-    ),
-    AreaCode(
-        "924",
-        "southern Minnesota (overlays 507)",
-        date(2024, 8, 30),
-        "Minnesota Public Utilities Commission, release of July 2024",
-    ),
-    AreaCode(
-        "621",
-        "Houston, Texas (overlays 281, 346, 713 and 832)",
-        date(2025, 1, 23),
-        "Public Utility Commission of Texas, release of 15 January 2025",
-    ),
-    AreaCode(
-        "729",
-        "eastern Tennessee (overlays 423)",
-        date(2025, 9, 5),
-        "Tennessee Public Utility Commission, release of 5 February 2025",
-    ),
-    AreaCode(
-        "457",
-        "northern Louisiana (overlays 318)",
-        date(2025, 9, 25),
-        "Louisiana Public Service Commission, notice of February 2025",
-    ),
-    AreaCode(
-        "679",
-        "Detroit, Michigan (overlays 313)",
-        date(2025, 11, 7),
-        "Michigan Public Service Commission, notice on the 313/679 overlay",
-    ),
-)
+# North American area codes that are in service, and not known to `phonenumbers` yet: where, since
+# when, and the source. A test fails when the library knows one of them: then remove its entry. The
+# setting EXTRA_AREA_CODES adds codes that come into service before this table is updated.
+MISSING_AREA_CODES = {
+    "861": "western and central Illinois (overlays 309), 2023-02-24; "
+    "Illinois Commerce Commission, release of 17 February 2023",
+    "624": "western New York, Buffalo (overlays 716), 2023-09-11; "
+    "New York Public Service Commission, case 22-C-0358",
+    "436": "northeastern Ohio (overlays 440), 2024-03-01; "
+    "Public Utilities Commission of Ohio, release of February 2024",
+    "924": "southern Minnesota (overlays 507), 2024-08-30; "
+    "Minnesota Public Utilities Commission, release of July 2024",
+    "621": "Houston, Texas (overlays 281, 346, 713 and 832), 2025-01-23; "
+    "Public Utility Commission of Texas, release of 15 January 2025",
+    "729": "eastern Tennessee (overlays 423), 2025-09-05; "
+    "Tennessee Public Utility Commission, release of 5 February 2025",
+    "457": "northern Louisiana (overlays 318), 2025-09-25; "
+    "Louisiana Public Service Commission, notice of February 2025",
+    "679": "Detroit, Michigan (overlays 313), 2025-11-07; "
+    "Michigan Public Service Commission, notice on the 313/679 overlay",
+}

@@ -8,13 +8,14 @@ that were imported.
 from __future__ import annotations
 
 import asyncio
-import heapq
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from domain.errors import InvalidFile, InvalidInput, Refusal
 from domain.imports.table import Table
@@ -58,28 +59,29 @@ class Problem:
 async def check(
     importer: Importer[Read, Resolved],
     table: Table,
-    scratch: BinaryIO,
     *,
     refuse: Callable[[Problem], None],
     report: Report,
 ) -> int:
     """Reads all lines and passes each that cannot be imported to `refuse`. Returns how many.
 
-    Repeated lines come last. `scratch`: an empty file.
+    Repeated lines come last.
     """
-    keys, count, refused = RepeatedKeys(scratch), 0, 0
+    count = refused = 0
     rows = table.rows()
-    while page := await asyncio.to_thread(_read, importer, rows):
-        for line, found in await persist(partial(_resolve, importer, page)):
-            if isinstance(found, Problem):
-                refused += 1
-                refuse(found)
-            elif key := importer.key(found):
-                keys.add(key, line)
-        report(count := count + len(page))
-    for line, first in keys.repeated():
-        refused += 1
-        refuse(Problem(line, f"This repeats line {first}. Remove one of the two."))
+    with closing(sqlite3.connect("")) as database:
+        keys = RepeatedKeys(database)
+        while page := await asyncio.to_thread(_read, importer, rows):
+            for line, found in await persist(partial(_resolve, importer, page)):
+                if isinstance(found, Problem):
+                    refused += 1
+                    refuse(found)
+                elif key := importer.key(found):
+                    keys.add(key, line)
+            report(count := count + len(page))
+        for line, first in keys.repeated():
+            refused += 1
+            refuse(Problem(line, f"This repeats line {first}. Remove one of the two."))
     return refused
 
 
@@ -143,52 +145,21 @@ async def _write(importer: Importer[Read, Resolved], page: _Page[Read]) -> int:
         ) from refusal
 
 
-_HASH, _LINE = 16, 6
-_RECORD = _HASH + _LINE
-_AT_ONCE = 1_000
-
-
 class RepeatedKeys:
-    """The keys of a file with their lines. `file`: empty, for the parts."""
+    """The keys of a file with their lines, in a temporary database of SQLite on disk."""
 
-    def __init__(self, file: BinaryIO, *, most_in_memory: int = 100_000) -> None:
-        self._file = file
-        self._most = most_in_memory
-        self._new: list[bytes] = []
-        self._ends: list[int] = []
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._database.execute("CREATE TABLE key (hash BLOB, line INTEGER)")
 
     def add(self, key: str, line: int) -> None:
         """Adds a key that is on this line."""
-        digest = blake2b(key.encode(), digest_size=_HASH).digest()
-        self._new.append(digest + line.to_bytes(_LINE))
-        if len(self._new) == self._most:
-            self._write()
+        digest = blake2b(key.encode(), digest_size=16).digest()
+        self._database.execute("INSERT INTO key VALUES (?, ?)", (digest, line))
 
     def repeated(self) -> Iterator[tuple[int, int]]:
         """Each line whose key is also on an earlier line, with the first of these lines."""
-        self._write()
-        starts = [0, *self._ends]
-        parts = [self._part(start, end) for start, end in zip(starts, self._ends, strict=False)]
-        first = b""
-        for record in heapq.merge(*parts):
-            if record[:_HASH] == first[:_HASH]:
-                yield _line_of(record), _line_of(first)
-            else:
-                first = record
-
-    def _write(self) -> None:
-        self._file.seek(0, 2)
-        self._file.write(b"".join(sorted(self._new)))
-        self._ends.append(self._file.tell())
-        self._new.clear()
-
-    def _part(self, start: int, end: int) -> Iterator[bytes]:
-        while start < end:
-            self._file.seek(start)
-            block = self._file.read(min(_RECORD * _AT_ONCE, end - start))
-            start += len(block)
-            yield from (block[at : at + _RECORD] for at in range(0, len(block), _RECORD))
-
-
-def _line_of(record: bytes) -> int:
-    return int.from_bytes(record[_HASH:])
+        with_first = "SELECT line, min(line) OVER (PARTITION BY hash) AS first FROM key"
+        return self._database.execute(
+            f"SELECT line, first FROM ({with_first}) WHERE line > first ORDER BY line"  # noqa: S608 - no values
+        )

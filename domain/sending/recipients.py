@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.errors import SENTENCES, RateLimited, RejectedRecipient, RejectionReason
-from domain.numbers import Normaliser, why_invalid
+from domain.numbers import why_invalid
 
 MOST_LISTED = 1_000
 """Rejected recipients that are kept one by one. All of them are counted."""
@@ -48,21 +48,6 @@ class Recipients:
     rejected_count: int
 
 
-def sort_recipients(
-    inputs: Sequence[str],
-    normaliser: Normaliser,
-    *,
-    texts: Sequence[str] | None = None,
-    opted_out: Container[str] = frozenset(),
-) -> Recipients:
-    """The accepted recipients, and the rejected ones with the reason.
-
-    `texts`: one for each input, if each recipient has its own. `opted_out`: E.164.
-    """
-    normalised = normaliser.normalise_many(inputs)
-    return sort_normalised(inputs, normalised, texts=texts, opted_out=opted_out)
-
-
 def sort_normalised(
     inputs: Sequence[str],
     normalised: Sequence[str | None],
@@ -70,8 +55,10 @@ def sort_normalised(
     opted_out: Container[str] = frozenset(),
     missing: Mapping[int, str] = MappingProxyType({}),
 ) -> Recipients:
-    """The same for numbers that are normalised already: opt-outs are looked up by number.
+    """The accepted recipients, and the rejected ones with the reason.
 
+    `normalised`: of each input, None if it is not valid. `texts`: one for each input, if each
+    recipient has its own. `opted_out`: E.164.
     `missing`: what is missing for a recipient, by its position, as a sentence.
     """
     sorting = Sorting()

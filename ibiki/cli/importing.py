@@ -129,7 +129,8 @@ def import_file(
             importer = _importer(kind, parts, table, client_id=client_id, column=column or None)
             problems = Problems(stack.enter_context(_new_list(errors)) if errors else None)
             progress = stack.enter_context(progress_bar(json))
-            await _check(importer, table, parts, problems, progress)
+            report = _bar(progress, "Checking", table)
+            await check(importer, table, refuse=problems.add, report=report)
             if problems.count or dry_run:
                 progress.stop()
                 _say_checked(kind, table, problems, dry_run=dry_run, as_json=json)
@@ -168,18 +169,6 @@ def _new_list(path: Path) -> TextIO:
         raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
     file.write(csv_lines([("line", "problem")]))
     return file
-
-
-async def _check(
-    importer: Importer[Any, Any],
-    table: Table,
-    parts: Components,
-    problems: Problems,
-    progress: Progress,
-) -> None:
-    with parts.installation.file_limits.temporary_file() as scratch:
-        report = _bar(progress, "Checking", table)
-        await check(importer, table, scratch, refuse=problems.add, report=report)
 
 
 def _bar(progress: Progress, what: str, table: Table) -> Callable[[int], None]:

@@ -47,8 +47,7 @@ async def import_text(app: App, text: str | bytes, make: Make, named: Sequence[s
     problems: list[Problem] = []
     async with opened_table(app.installation, io.BytesIO(content), named) as table:
         importer = make(table)
-        scratch = io.BytesIO()
-        count = await check(importer, table, scratch, refuse=problems.append, report=_ignore)
+        count = await check(importer, table, refuse=problems.append, report=_ignore)
         assert count == len(problems)
         if problems:
             return Result(0, problems)

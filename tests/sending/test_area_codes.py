@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import phonenumbers
 import pytest
 
-from domain.numbering_plans import MISSING_AREA_CODES, AreaCode
+from domain.numbering_plans import MISSING_AREA_CODES
 from domain.numbers import Normaliser
 
-CODES = [each.code for each in MISSING_AREA_CODES]
+CODES = list(MISSING_AREA_CODES)
 
 
-@pytest.mark.parametrize("entry", MISSING_AREA_CODES, ids=CODES)
-def test_the_library_still_lacks_the_area_code(entry: AreaCode) -> None:
-    number = phonenumbers.parse(f"+1{entry.code}5550101")
+@pytest.mark.parametrize("code", CODES)
+def test_the_library_still_lacks_the_area_code(code: str) -> None:
+    number = phonenumbers.parse(f"+1{code}5550101")
     assert not phonenumbers.is_valid_number(number), (
-        f"phonenumbers {phonenumbers.__version__} knows area code {entry.code}:"
+        f"phonenumbers {phonenumbers.__version__} knows area code {code}:"
         " remove its entry from domain/numbering_plans.py."
     )
 
@@ -34,11 +32,8 @@ def test_a_number_in_a_missing_area_code_is_valid(code: str, region: str) -> Non
         assert normaliser.normalise_many(national) == [number, number, None, None]
 
 
-def test_every_entry_is_complete_and_listed_once() -> None:
-    assert len(set(CODES)) == len(CODES)
+def test_every_entry_is_an_area_code() -> None:
     assert all(len(code) == 3 and code.isdecimal() and code[0] > "1" for code in CODES)
-    assert all(each.place and each.source for each in MISSING_AREA_CODES)
-    assert all(date(2020, 1, 1) < each.in_service < date.today() for each in MISSING_AREA_CODES)
 
 
 def test_the_settings_add_further_area_codes() -> None:

@@ -20,7 +20,7 @@ from domain.numbers import Normaliser
 from tests.sending.numbers_as_written import as_written, examples
 
 US = Normaliser("US")
-MISSING = {each.code for each in MISSING_AREA_CODES}
+MISSING = MISSING_AREA_CODES.keys()
 
 # Likely home regions, and every special dialling rule of the metadata.
 REGIONS = [
