@@ -73,7 +73,3 @@ class ContactImportStore(FindsPayers, ContactWrites, Protocol):
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
         """Those of the numbers that have opted out of the client's messages."""
-
-
-class ImportStore(LegacyLogStore, BalanceStore, ClientStore, ContactImportStore, Protocol):
-    """The store of all imports. `persistence.store` fills it."""

@@ -217,7 +217,7 @@ class Auditor(Runs[Audit]):
     """Runs audits in the background of a process. A stop marks the current one as stopped."""
 
     def __init__(self, store: AuditStore) -> None:
-        super().__init__("audit")
+        super().__init__("audit", lambda run, report: audit(store, run, report=report), summary)
         self._store = store
 
     async def last_result(self) -> Audit:
@@ -233,12 +233,6 @@ class Auditor(Runs[Audit]):
                 self.add(await new_audit(self._store))
             await asyncio.sleep(POLL_SECONDS)
         return last
-
-    async def perform(self, run: Audit, report: Report) -> Audit:
-        return await audit(self._store, run, report=report)
-
-    def summary(self, run: Audit) -> str:
-        return summary(run)
 
 
 def summary(run: Audit) -> str:

@@ -164,7 +164,9 @@ class Reconciler(Runs[Reconciliation]):
     """The background task. A run can be cancelled: each correction is a transaction of its own."""
 
     def __init__(self, store: ReconcileStore) -> None:
-        super().__init__("reconciliation")
+        super().__init__(
+            "reconciliation", lambda run, report: reconcile(store, run, report=report), summary
+        )
         self._store = store
 
     async def start_nightly(self) -> bool:
@@ -173,14 +175,6 @@ class Reconciler(Runs[Reconciliation]):
             with suppress(AlreadyRunning):
                 self.add(await new_reconciliation(self._store))
         return False
-
-    async def perform(
-        self, run: Reconciliation, report: Callable[[Reconciliation], None]
-    ) -> Reconciliation:
-        return await reconcile(self._store, run, report=report)
-
-    def summary(self, run: Reconciliation) -> str:
-        return summary(run)
 
 
 def last_night(now: datetime) -> datetime:

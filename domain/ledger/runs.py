@@ -80,8 +80,19 @@ class Runs(Generic[Run]):
     it. A stop cancels the current run.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        perform: Callable[[Run, Callable[[Run], None]], Awaitable[Run]],
+        summary: Callable[[Run], str],
+    ) -> None:
+        """`perform`: performs a run to its end, and calls the function with it after each page.
+
+        `summary`: a finished run in one line, for the log.
+        """
         self._kind = kind
+        self._perform = perform
+        self._summary = summary
         self._waiting: asyncio.Queue[tuple[Run, asyncio.Future[Run]]] = asyncio.Queue()
         self._latest: dict[asyncio.Future[Run], Run] = {}
         self._task: asyncio.Task[None] | None = None
@@ -109,14 +120,6 @@ class Runs(Generic[Run]):
         await asyncio.wait([done], timeout=within_seconds)
         return done.result() if done.done() else self._latest[done]
 
-    async def perform(self, run: Run, report: Callable[[Run], None]) -> Run:
-        """Performs a run to its end. Calls `report` with the run after each page."""
-        raise NotImplementedError
-
-    def summary(self, run: Run) -> str:
-        """A finished run in one line, for the log."""
-        raise NotImplementedError
-
     async def _work(self) -> None:
         while True:
             run, done = await self._waiting.get()
@@ -125,7 +128,7 @@ class Runs(Generic[Run]):
                 self._latest[done] = now
 
             try:
-                finished = await self.perform(run, report)
+                finished = await self._perform(run, report)
             except asyncio.CancelledError:
                 done.cancel()
                 raise
@@ -133,7 +136,7 @@ class Runs(Generic[Run]):
                 _log.exception("%s %s failed", self._kind, run.id)
                 done.set_exception(failure)
             else:
-                _log.info("%s %s: %s", self._kind, run.id, self.summary(finished))
+                _log.info("%s %s: %s", self._kind, run.id, self._summary(finished))
                 done.set_result(finished)
 
     def _forget(self, done: asyncio.Future[Run]) -> None:

@@ -95,22 +95,11 @@ def _allocation(line: StatementLine) -> str:
     return f"{words}. {line.note}" if line.note else words
 
 
-def _send(line: StatementLine) -> str:
-    return f"Sent {_messages(line)}"
-
-
 def _refund(line: StatementLine) -> str:
     name = _below(line)
     to = f" to {name}" if name else ""
-    return f"Refund{to} for {_messages(line)} that {_were(line)} not sent"
-
-
-def _sync(line: StatementLine) -> str:
-    return "Balance check" if line.amount else "Balance check: no change"
-
-
-def _opening(_line: StatementLine) -> str:
-    return "Opening balance"
+    were = "was" if _count(line) == 1 else "were"
+    return f"Refund{to} for {_messages(line)} that {were} not sent"
 
 
 def _reconcile(line: StatementLine) -> str:
@@ -134,11 +123,11 @@ def _route_cost(line: StatementLine) -> str:
 
 
 _DESCRIPTIONS = {
-    TransferKind.OPENING: _opening,
+    TransferKind.OPENING: lambda _: "Opening balance",
     TransferKind.ALLOCATION: _allocation,
-    TransferKind.SEND: _send,
+    TransferKind.SEND: lambda line: f"Sent {_messages(line)}",
     TransferKind.REFUND: _refund,
-    TransferKind.SYNC: _sync,
+    TransferKind.SYNC: lambda line: "Balance check" + ("" if line.amount else ": no change"),
     TransferKind.RECONCILE: _reconcile,
     TransferKind.ROUTE_CREDIT: _route_credit,
     TransferKind.ROUTE_COST: _route_cost,
@@ -162,7 +151,3 @@ def _count(line: StatementLine) -> int:
 def _messages(line: StatementLine) -> str:
     count = _count(line)
     return f"{count:,} message{'' if count == 1 else 's'}"
-
-
-def _were(line: StatementLine) -> str:
-    return "was" if _count(line) == 1 else "were"

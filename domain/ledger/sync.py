@@ -34,7 +34,7 @@ from domain.ids import new_id
 from domain.ledger.balances import Balances, BalanceView, units_of_reading
 from domain.ledger.book import Book, Holding, Purpose, TransferKind
 from domain.ledger.idempotency import Answer, once, own_key
-from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
+from domain.ledger.ports import NewSync, ProviderAccount, SyncStore
 from domain.loops import now_seconds
 from domain.provider import Provider, Reading, SupportsBalance
 from domain.transactions import Transaction
@@ -128,7 +128,10 @@ async def sync(
         try:
             await _pause_marking(store, account.id, reader_id, rules)
             reading, units = await _read(store, source, account, reader_id)
-            return await _set_pool(store, account, reader_id, reading, units, actor_id, view)
+            write = partial(_write, store, account, reader_id, reading, units, actor_id, view)
+            _, synced = await once(store, own_key(reader_id, "sync"), write)
+            assert synced is not None  # the key is new, so that no earlier call can have used it
+            return synced
         except _PauseExpired:
             continue
         finally:
@@ -205,24 +208,6 @@ def _kept(account: ProviderAccount) -> str:
     return f" The balance from the last check, {age} ago, is kept."
 
 
-async def _set_pool(
-    store: SyncStore,
-    asked: ProviderAccount,
-    reader_id: UUID,
-    reading: Reading,
-    units: int,
-    actor_id: UUID | None,
-    view: BalanceView,
-) -> Synced:
-    _, synced = await once(
-        store,
-        own_key(reader_id, "sync"),
-        partial(_write, store, asked, reader_id, reading, units, actor_id, view),
-    )
-    assert synced is not None  # the key is new, so that no earlier call can have used it
-    return synced
-
-
 async def _write(
     store: SyncStore,
     asked: ProviderAccount,
@@ -240,7 +225,17 @@ async def _write(
         raise ProviderUnavailable(CREDENTIALS_CHANGED)
     figures = await store.pool_figures(tx, asked.id)
     change = units - figures.in_flight - figures.pool
-    done = _new_sync(account, figures, reading, units, actor_id)
+    done = NewSync(
+        id=new_id(),
+        provider_account_id=account.id,
+        raw=reading.raw,
+        reading=units,
+        in_flight=figures.in_flight,
+        pool_before=figures.pool,
+        pool_after=units - figures.in_flight,
+        epoch=account.epoch + 1,
+        actor_id=actor_id,
+    )
     book = await store.lock_accounts(tx, [account.account_id])
     _post(book, book.holdings[account.account_id], account, change, done)
     await store.write_book(tx, book)
@@ -258,26 +253,6 @@ async def _write(
         balances=await store.read_balances(view, tx=tx),
     )
     return {"sync": str(done.id)}, synced
-
-
-def _new_sync(
-    account: ProviderAccount,
-    figures: PoolFigures,
-    reading: Reading,
-    units: int,
-    actor_id: UUID | None,
-) -> NewSync:
-    return NewSync(
-        id=new_id(),
-        provider_account_id=account.id,
-        raw=reading.raw,
-        reading=units,
-        in_flight=figures.in_flight,
-        pool_before=figures.pool,
-        pool_after=units - figures.in_flight,
-        epoch=account.epoch + 1,
-        actor_id=actor_id,
-    )
 
 
 def _post(book: Book, pool: Holding, account: ProviderAccount, change: int, done: NewSync) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from domain.inbox.messages import InboundMessage
 from domain.live import hints
-from domain.live.streams import OFFERS_AT_ONCE, Spawn, Stream, Topics
+from domain.live.streams import OFFERS_AT_ONCE, HintedStream
 from domain.live.subscriptions import FeedPosition, FeedWatch, Item, Renderer, Subscriber
 
 PAGE = 50
@@ -21,27 +22,16 @@ RUN_SECONDS = 0.05
 """How long one run goes on with subscribers that are behind. Each run rests in proportion."""
 
 
-class FeedStream(Stream):
+class FeedStream(HintedStream):
     """The feed of one client, for one document and viewpoint."""
 
-    def __init__(
-        self,
-        watch: FeedWatch,
-        renderer: Renderer,
-        *,
-        forget: Callable[[], None],
-        spawn: Spawn,
-        topics: Topics,
-        reads: asyncio.Semaphore,
-    ) -> None:
-        super().__init__(renderer, forget, spawn)
+    def __init__(self, watch: FeedWatch, renderer: Renderer, **parts: Any) -> None:
+        """`parts`: see `HintedStream`."""
+        super().__init__(renderer, **parts)
         self._watch = watch
-        self._registry = topics
-        self._reads = reads
-        self._topics = frozenset({hints.FEED + watch.client_id.bytes})
         self._offered: dict[Subscriber, int] = {}
         """The last number that each subscriber was offered."""
-        self._registry.watch_topics(self, frozenset(), self._topics)
+        self.watch_topics(frozenset({hints.FEED + watch.client_id.bytes}))
 
     def join(self, subscriber: Subscriber) -> None:
         """Adds a subscriber: it receives everything after its position."""
@@ -62,12 +52,6 @@ class FeedStream(Stream):
         for each in ending:
             self._offered.pop(each, None)
         super().end(ending, errors)
-
-    def close(self) -> None:
-        """Ends the stream: no topic wakes it any more."""
-        self._registry.watch_topics(self, self._topics, frozenset())
-        self._topics = frozenset()
-        super().close()
 
     async def run_once(self) -> None:
         """Delivers a page to the subscribers in front, then to those behind, the last one first.

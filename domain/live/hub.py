@@ -142,13 +142,10 @@ class Hub:
         stream: Stream
         if isinstance(watch, ChangeWatch):
             stream = self._trackers[watch.kind].stream(watch, renderer, forget)
-        elif isinstance(watch, FeedWatch):
-            stream = FeedStream(
-                watch, renderer, forget=forget, spawn=self.spawn, topics=self, reads=self._reads
-            )
         else:
-            stream = StateStream(
-                watch, renderer, forget=forget, spawn=self.spawn, topics=self, reads=self._reads
+            kind: Any = FeedStream if isinstance(watch, FeedWatch) else StateStream
+            stream = kind(
+                watch, renderer, forget=forget, spawn=self.spawn, registry=self, reads=self._reads
             )
         self._streams[key] = stream
         return stream

@@ -132,33 +132,44 @@ class Topics(Protocol):
         """Wakes the stream for the topics in `now`, and no longer for the others of `before`."""
 
 
-class StateStream(Stream):
-    """One state. A subscriber never receives an older version after a newer one, or one twice."""
+class HintedStream(Stream):
+    """A stream that hints about topics wake. `reads`: limits the reads of all such streams."""
 
     def __init__(
         self,
-        watch: StateWatch[Any],
         renderer: Renderer,
         *,
         forget: Callable[[], None],
         spawn: Spawn,
-        topics: Topics,
+        registry: Topics,
         reads: asyncio.Semaphore,
     ) -> None:
         super().__init__(renderer, forget, spawn)
-        self._watch = watch
-        self._registry = topics
+        self._registry = registry
         self._reads = reads
         self._topics: frozenset[Topic] = frozenset()
-        self._version = 0
-        self._is_doubtful = False
-        self._body: bytes | None = None
+
+    def watch_topics(self, topics: frozenset[Topic]) -> None:
+        """From now on, hints about these topics wake the stream."""
+        self._registry.watch_topics(self, self._topics, topics)
+        self._topics = topics
 
     def close(self) -> None:
         """Ends the stream: no topic wakes it any more."""
-        self._registry.watch_topics(self, self._topics, frozenset())
-        self._topics = frozenset()
+        self.watch_topics(frozenset())
         super().close()
+
+
+class StateStream(HintedStream):
+    """One state. A subscriber never receives an older version after a newer one, or one twice."""
+
+    def __init__(self, watch: StateWatch[Any], renderer: Renderer, **parts: Any) -> None:
+        """`parts`: see `HintedStream`."""
+        super().__init__(renderer, **parts)
+        self._watch = watch
+        self._version = 0
+        self._is_doubtful = False
+        self._body: bytes | None = None
 
     async def run_once(self) -> None:
         """Reads the state, and offers it to all subscribers that do not have it."""
@@ -185,8 +196,7 @@ class StateStream(Stream):
         """The state. Reads it again if it depends on a topic that was not watched before."""
         value = await self._watch.read()
         while self.subscribers and (topics := self._watch.topics_of(value)) != self._topics:
-            self._registry.watch_topics(self, self._topics, topics)
-            self._topics = topics
+            self.watch_topics(topics)
             value = await self._watch.read()
         return value
 

@@ -1,4 +1,4 @@
-"""Log lines and opening balances of another system: behind `domain.imports.ports.ImportStore`.
+"""Log lines and opening balances of another system: behind `domain.imports.ports`.
 
 Set-based SQL: a file has millions of lines. 1,000,000 take two minutes (docs/benchmarks.md).
 """

@@ -6,9 +6,8 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from importlib import resources
 
 
@@ -53,7 +52,7 @@ def kind_of(name: str) -> Kind:
     if phone is not None:
         return phone
     for kind in (Kind.FULL_NAME, Kind.FIRST_NAME, Kind.LAST_NAME, Kind.COMPANY, Kind.NUMBER):
-        if _group(kind.name.lower()).is_exact(words):
+        if words in _group(kind.name.lower()).exact:
             return kind
     if _is_part(_group("company"), words):
         return Kind.COMPANY
@@ -113,46 +112,24 @@ def _phone_kind(words: tuple[str, ...]) -> Kind | None:
         return Kind.OTHER_PHONE
     if is_mobile:
         return Kind.MOBILE
-    return Kind.LANDLINE if is_landline or landline.matches_with_phone(words) else Kind.PHONE
+    return Kind.LANDLINE if is_landline or _has(words, landline.with_phone) else Kind.PHONE
 
 
-@dataclass(frozen=True)
 class _Group:
     """One table of header_words.toml."""
 
-    table: dict[str, list[str]]
-
-    @cached_property
-    def exact(self) -> frozenset[tuple[str, ...]]:
-        return _phrases(self.table.get("exact", ()))
-
-    @cached_property
-    def words(self) -> frozenset[tuple[str, ...]]:
-        return _phrases(self.table.get("words", ()))
-
-    @cached_property
-    def with_phone(self) -> frozenset[tuple[str, ...]]:
-        return _phrases(self.table.get("with_phone", ()))
-
-    @cached_property
-    def never(self) -> frozenset[tuple[str, ...]]:
-        return _phrases(self.table.get("never", ()))
-
-    @cached_property
-    def stems(self) -> tuple[str, ...]:
-        return tuple("".join(words_of(stem)) for stem in self.table.get("stems", ()))
-
-    def is_exact(self, words: tuple[str, ...]) -> bool:
-        return words in self.exact
+    def __init__(self, table: dict[str, list[str]]) -> None:
+        self.exact = _phrases(table.get("exact", ()))
+        self.words = _phrases(table.get("words", ()))
+        self.with_phone = _phrases(table.get("with_phone", ()))
+        self.never = _phrases(table.get("never", ()))
+        self.stems = tuple("".join(words_of(stem)) for stem in table.get("stems", ()))
 
     def matches(self, words: tuple[str, ...]) -> bool:
         """Whether the name is exactly one of the group, or contains one of its words or stems."""
         if words in self.exact or _has(words, self.words):
             return True
         return any(word.startswith(self.stems) or word.endswith(self.stems) for word in words)
-
-    def matches_with_phone(self, words: tuple[str, ...]) -> bool:
-        return _has(words, self.with_phone)
 
 
 def _is_part(group: _Group, words: tuple[str, ...]) -> bool:
