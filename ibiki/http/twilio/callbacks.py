@@ -1,14 +1,8 @@
-"""Status callbacks: forms that are posted to the URL of one message, signed as Twilio does.
-
-Source: the RequestValidator of Twilio's SDKs. The signature is base64 of HMAC-SHA1 with the auth
-token, of the URL and then each key and its value, sorted by key.
-"""
+"""Status callbacks: forms that are posted to the URL of one message, signed as Twilio does."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +14,7 @@ from domain.ids import SidKind, sid_of
 from domain.sending.messages import Callback, Message
 from ibiki.http.twilio.forms import FORM
 from ibiki.http.twilio.resources import VERSION, ClientReads, error_of, find_own, status_of
+from providers.twilio import signature_of
 
 FORMAT = "twilio"
 
@@ -38,10 +33,10 @@ class CallbackFormat:
         assert isinstance(subject, Message)
         own = await find_own(self._store, OfClient(delivery.client_id))
         form = form_of(subject, own.number_of(subject))
-        signature = signature_of(self._tokens.signing(own.client), delivery.url, form)
+        token = self._tokens.signing(own.client)
         headers = {
             "Content-Type": FORM,
-            "X-Twilio-Signature": signature,
+            "X-Twilio-Signature": signature_of(delivery.url, list(form.items()), token),
             # The same for every attempt: a callback may come twice.
             "I-Twilio-Idempotency-Token": str(delivery.event_id),
         }
@@ -71,9 +66,3 @@ def form_of(message: Message, own_number: str | None) -> dict[str, str]:
         "To": message.number,
     }
     return {name: value for name, value in fields.items() if value}
-
-
-def signature_of(token: str, url: str, form: Mapping[str, str]) -> str:
-    """The value of X-Twilio-Signature."""
-    signed = url + "".join(f"{name}{form[name]}" for name in sorted(form))
-    return base64.b64encode(hmac.digest(token.encode(), signed.encode(), "sha1")).decode()
