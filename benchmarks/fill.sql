@@ -84,8 +84,8 @@ FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
 -- step attempts: a call for each single message, and for each 100 of a bulk
 INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,
                      lease_until, ended_at, outcome)
-SELECT filling.id(ms, n), pool_id, pool_id, 0, least(100, first + accepted - n),
-       filling.at(ms + 1000), filling.at(ms + 31000), filling.at(ms + 2000), 'ACCEPTED'
+SELECT filling.id(ms, n), pool_id, NULL, 0, least(100, first + accepted - n),
+       filling.at(ms + 1000), NULL, filling.at(ms + 2000), 'ACCEPTED'
 FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
 CROSS JOIN LATERAL generate_series(first, first + accepted - 1, 100) AS n
 WHERE NOT queued;

@@ -7,15 +7,18 @@ from tortoise.models import Model
 
 
 class Attempt(Model):
-    """One call made for messages: committed before its first byte leaves."""
+    """One call made for messages: committed before its first byte leaves.
+
+    `dispatcher_id`, `lease_until`: null when it has ended, and are not read any more.
+    """
 
     id = fields.UUIDField(primary_key=True)
     provider_account_id = fields.UUIDField()
-    dispatcher_id = fields.UUIDField()
+    dispatcher_id = fields.UUIDField(null=True)
     epoch = fields.BigIntField()
     messages = fields.IntField()
     started_at = fields.DatetimeField()
-    lease_until = fields.DatetimeField()
+    lease_until = fields.DatetimeField(null=True)
     ended_at = fields.DatetimeField(null=True)
     outcome = fields.TextField(null=True)
     detail = fields.TextField(null=True)

@@ -128,7 +128,8 @@ WHERE message.id = ANY($1) AND message.id BETWEEN $11 AND $12
 END_ATTEMPTS = f"""
 WITH ended AS (
     UPDATE attempt
-    SET ended_at = clock_timestamp(), outcome = done.outcome,
+    SET ended_at = clock_timestamp(), outcome = done.outcome, dispatcher_id = NULL,
+        lease_until = NULL,
         detail = nullif(left(concat_ws(E'\\n', attempt.detail, done.detail), {MOST_DETAIL}), '')
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS done (id, outcome, detail)
     WHERE attempt.id = done.id AND attempt.id = ANY($1) AND attempt.id BETWEEN $4 AND $5

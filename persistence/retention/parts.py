@@ -191,7 +191,7 @@ PARTS = {
         client="NULL::uuid",
         made_at="started_at",
         changed_at="ended_at",
-        columns="item.id, item.provider_account_id, item.dispatcher_id, item.epoch, item.messages,"
+        columns="item.id, item.provider_account_id, item.epoch, item.messages,"
         " item.started_at, item.ended_at, item.outcome, item.detail",
     ),
 }

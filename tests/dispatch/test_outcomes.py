@@ -63,8 +63,11 @@ async def test_a_single_is_taken_and_its_reference_kept() -> None:
         assert request["path"] == "/api/v2/sms/sendsingle"
         (row,) = await worlds.fetch("SELECT reference, failure FROM message")
         assert row == {"reference": request["messages"][0]["id"], "failure": None}
-        (attempt,) = await worlds.fetch("SELECT outcome, ended_at IS NULL AS open FROM attempt")
-        assert attempt == {"outcome": "ACCEPTED", "open": False}
+        (attempt,) = await worlds.fetch(
+            "SELECT outcome, ended_at IS NULL AS open, dispatcher_id, lease_until FROM attempt"
+        )
+        ended = {"open": False, "dispatcher_id": None, "lease_until": None}
+        assert attempt == {"outcome": "ACCEPTED", **ended}
 
 
 async def test_one_text_to_many_leaves_in_bulk_calls_and_texts_of_their_own_in_multi_calls() -> (
