@@ -248,7 +248,7 @@ async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:
 async def test_a_page_of_events_with_an_outcome_reads_few_others(filled: None) -> None:
     for outcome in (*WebhookOutcome, None):
         for from_end in (False, True):
-            window = Window[EventKey](20, from_end=from_end)
+            window: Window[EventKey] = Window(20, from_end=from_end)
             read = read_webhook_events(Everything(), window, outcome=outcome)
             work = await work_of(read, ["webhook_event"])
             assert not work.scans["webhook_event"], (outcome, work)
