@@ -56,7 +56,7 @@ class DispatchRules:
         if self.deadline_seconds <= 0 or self.deadline_seconds >= self.lease_seconds:
             raise ValueError("The deadline of a call must be above 0 and below the lease.")
         if self.calls_at_once < 1:
-            raise ValueError("At least one call at once must be allowed.")
+            raise ValueError("calls_at_once must be at least 1.")
         if self.messages_under_way < 2 * self.calls_at_once:
             raise ValueError("messages_under_way must be at least twice calls_at_once.")
         if self.messages_per_second is not None and self.messages_per_second <= 0:

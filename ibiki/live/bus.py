@@ -116,7 +116,7 @@ class Bus:
                 try:
                     self._receive(unpacked(event.message))
                 except Exception:
-                    log.exception("a hint could not be processed")
+                    log.exception("hints of another process could not be received")
 
 
 class Carrier(Protocol):
