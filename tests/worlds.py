@@ -166,6 +166,25 @@ async def add_school(*, held: int = 10_000, price: int = 50, name: str = "School
     return _tenant(pool, client_id, pool.account_id, None, None)
 
 
+async def assign_number(client_id: UUID, number: str) -> None:
+    """The client owns this number, and gets the messages to it."""
+    await execute(
+        "INSERT INTO assigned_number (client_id, number) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        client_id,
+        number,
+    )
+
+
+async def opt_out(client_id: UUID, number: str, *, source: str = "PERSON") -> None:
+    """The number gets no more messages of the client."""
+    await execute(
+        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, $3)",
+        client_id,
+        number,
+        source,
+    )
+
+
 async def open_with(account_id: UUID, units: int) -> None:
     """Adds units to a node by an OPENING transfer from outside."""
     if units == 0:

@@ -114,10 +114,7 @@ async def either_way(
 
 async def test_a_job_accepts_and_rejects_what_other_sends_do(app: App) -> None:
     await worlds.open_with(app.owner.account_id, 10_000)
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, '+12025550102', 'PERSON')",
-        app.owner.client_id,
-    )
+    await worlds.opt_out(app.owner.client_id, "+12025550102")
     chance = random.Random(7)
     orders = [
         ORDER,
@@ -250,11 +247,7 @@ async def test_later_messages_are_written_at_once_and_wait_for_their_time(app: A
 async def test_a_number_that_opts_out_before_its_message_is_written_gets_none(app: App) -> None:
     send = await accepted(app)
     number = worlds.generated_numbers(ROWS)[20]
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-        app.owner.client_id,
-        number,
-    )
+    await worlds.opt_out(app.owner.client_id, number)
     await written_to_the_end(writer())
     # Its message has a time, so that the dispatcher looks the number up once more.
     rows = await worlds.fetch("SELECT number FROM message WHERE send_at <= now()")

@@ -170,11 +170,7 @@ async def test_a_number_that_opted_out_meanwhile_is_cancelled_and_refunded(
 ) -> None:
     """Opting out cancels queued messages. This row was written by something else."""
     send = await scheduled(tenant, HOUR, 3)
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-        tenant.client_id,
-        send.numbers[1],
-    )
+    await worlds.opt_out(tenant.client_id, send.numbers[1])
     await clock_moves(2 * HOUR)
     calls = await marked(tenant.pool)
     assert [each.number for call in calls for each in call.messages] == [

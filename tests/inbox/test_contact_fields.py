@@ -49,11 +49,7 @@ async def numbers(app: App, **asked: Any) -> list[str]:
 
 
 async def opt_out(tenant: worlds.Tenant, number: str) -> None:
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')",
-        tenant.client_id,
-        number,
-    )
+    await worlds.opt_out(tenant.client_id, number, source="KEYWORD")
 
 
 async def test_contacts_are_filtered_by_opt_out(app: App) -> None:

@@ -89,11 +89,7 @@ async def test_an_empty_cell_changes_nothing(app: App) -> None:
 
 
 async def test_an_opt_out_survives_an_import(app: App) -> None:
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')",
-        app.owner.client_id,
-        "+12025550120",
-    )
+    await worlds.opt_out(app.owner.client_id, "+12025550120", source="KEYWORD")
     await ask(app, b"phone,name\n2025550120,Ada\n")
     [node] = (await app.answer("owner", SEARCH))["nodes"]
     assert node["optedOut"] is True

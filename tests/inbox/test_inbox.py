@@ -41,11 +41,7 @@ MODEM = "query ($id: ID!) { message(id: $id) { modem port } }"
 @pytest.fixture
 async def talk(app: App) -> str:
     """The ID of the owner's conversation with PHONE, which has one inbound message."""
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-        OUR_NUMBER,
-        app.owner.client_id,
-    )
+    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     await receive("Good morning", firstname="Ada", modem="m1")
     return conversation_id((await rows("conversation"))[0]["id"])
 

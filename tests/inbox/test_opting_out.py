@@ -30,11 +30,7 @@ OTHER_PHONE = "+12025550144"
 async def client(connected: str) -> worlds.Tenant:
     """A client with a number of its own, and 100 credits."""
     client = await worlds.add_client(await worlds.add_pool(), held=100)
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-        OUR_NUMBER,
-        client.client_id,
-    )
+    await worlds.assign_number(client.client_id, OUR_NUMBER)
     return client
 
 
@@ -88,12 +84,7 @@ async def test_the_last_keyword_of_a_number_counts(client: worlds.Tenant) -> Non
 async def test_only_opt_outs_by_text_are_lifted_by_text(client: worlds.Tenant) -> None:
     for source in ("BLOCKED", "PERSON"):
         await worlds.execute("DELETE FROM opt_out")
-        await worlds.execute(
-            "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, $3)",
-            client.client_id,
-            PHONE,
-            source,
-        )
+        await worlds.opt_out(client.client_id, PHONE, source=source)
         await post.received(*(said(f"{word} ") for word in ("START", "UNSTOP", "YES")))
         assert await opted_out() == [(PHONE, source)]
 

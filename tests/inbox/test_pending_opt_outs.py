@@ -119,11 +119,7 @@ async def test_the_block_stays_while_another_stop_of_the_phone_is_pending(app: A
 
 async def test_a_stronger_opt_out_is_neither_weakened_nor_lifted(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-        app.sibling.client_id,
-        PHONE,
-    )
+    await worlds.opt_out(app.sibling.client_id, PHONE)
     await assign(app, await stop(), app.owner)
     expected = {app.owner.client_id: "KEYWORD", app.sibling.client_id: "PERSON"}
     assert await opt_outs() == expected
@@ -132,11 +128,7 @@ async def test_a_stronger_opt_out_is_neither_weakened_nor_lifted(app: App) -> No
 async def test_start_to_one_client_ends_only_its_block(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
     await stop()
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-        post.OUR_NUMBER,
-        app.owner.client_id,
-    )
+    await worlds.assign_number(app.owner.client_id, post.OUR_NUMBER)
     await post.received(inbound("START", receiver=post.OUR_NUMBER))
     assert await opt_outs() == {app.sibling.client_id: "PENDING"}
 

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 
 async def assign(client_id: UUID, number: str = OUR_NUMBER) -> None:
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)", number, client_id
-    )
+    await worlds.assign_number(client_id, number)
 
 
 async def route_by_hand(client_id: UUID, modem: str, port: str = "1") -> None:

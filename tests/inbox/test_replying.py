@@ -44,11 +44,7 @@ QUOTE = """query ($input: QuoteInput!) { quote(input: $input) { accepted cost
 
 async def hear(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
     """Receives a message for the owner. Returns the IDs of its conversation and its own."""
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        OUR_NUMBER,
-        app.owner.client_id,
-    )
+    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
     (talk,) = await worlds.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id

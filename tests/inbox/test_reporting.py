@@ -209,11 +209,7 @@ async def test_a_refunded_message_is_never_changed_by_a_report(client: worlds.Te
 
 async def test_messages_and_reports_are_received_side_by_side(client: worlds.Tenant) -> None:
     send = await sent(client)
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-        post.OUR_NUMBER,
-        client.client_id,
-    )
+    await worlds.assign_number(client.client_id, post.OUR_NUMBER)
     rows = await post.received(
         report("delivered"), post.inbound("STOP", receiver=post.OUR_NUMBER), report("sent")
     )

@@ -199,11 +199,7 @@ async def test_checking_readiness_sends_and_charges_nothing(app: App) -> None:
 
 
 async def test_a_client_without_balance_or_line_is_not_ready(app: App) -> None:
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-        OUR_NUMBER,
-        app.owner.client_id,
-    )
+    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     await post.received(inbound("Hi", receiver=OUR_NUMBER))
     await worlds.accept(app.owner, 100)
 

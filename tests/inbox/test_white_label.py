@@ -55,11 +55,7 @@ async def settled(database_template: Any) -> AsyncIterator[Scenario]:
 async def _hide_secrets(settled: Scenario) -> None:
     for number, tenant in enumerate(settled.tenants().values()):
         ours = f"+1202555011{number}"
-        await worlds.execute(
-            "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-            ours,
-            tenant.client_id,
-        )
+        await worlds.assign_number(tenant.client_id, ours)
         said = post.inbound("Hello", receiver=ours, modem=MODEM, port=PORT, messageId=str(number))
         (row,) = await post.received(said)
         assert row["outcome"] == "ROUTED"

@@ -115,11 +115,7 @@ OURS = "+12025550190"
 
 async def inbox_with(ibiki: Ibiki, count: int) -> list[str]:
     """The texts in the client's inbox once there are so many."""
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        OURS,
-        ibiki.client.client_id,
-    )
+    await worlds.assign_number(ibiki.client.client_id, OURS)
     await ibiki.receives(
         "SELECT count(*) = $2 FROM inbound WHERE client_id = $1", ibiki.client.client_id, count
     )

@@ -32,11 +32,7 @@ NUMBERS = {"owner": "+12025550111", "sibling": "+12025550112", "loner": "+120255
 async def lines(people: App) -> None:
     """Each tenant has a number of its own."""
     for who, number in NUMBERS.items():
-        await worlds.execute(
-            "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-            number,
-            getattr(people, who).client_id,
-        )
+        await worlds.assign_number(getattr(people, who).client_id, number)
 
 
 pytestmark = pytest.mark.usefixtures("lines")

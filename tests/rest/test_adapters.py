@@ -31,11 +31,7 @@ async def account(
     request: pytest.FixtureRequest, web: httpx.AsyncClient, app: App
 ) -> AsyncIterator[Open]:
     """Opens an account at the server. Its key is the name of a user of the app."""
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-        app.owner.client_id,
-        OPTED_OUT,
-    )
+    await worlds.opt_out(app.owner.client_id, OPTED_OUT)
     async with AsyncExitStack() as opened:
 
         async def open_account(key: str) -> ExtremeSMS:

@@ -44,9 +44,7 @@ CASES: list[tuple[str, str | None]] = [
 
 async def heard(client: worlds.Tenant, number: str, **said: Any) -> tuple[str, str]:
     """A message from a phone to the client. Returns the IDs of it and of its conversation."""
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)", number, client.client_id
-    )
+    await worlds.assign_number(client.client_id, number)
     await post.received(post.inbound("Hello?", receiver=number, **said))
     [row] = await worlds.fetch(
         "SELECT i.id, c.id AS conversation_id FROM inbound i"

@@ -105,11 +105,7 @@ async def pair(app: App) -> list[worlds.Tenant]:
     """Two clients that hold the same, and that the same number has opted out of."""
     clients = [await worlds.add_client(app.pool, held=30, name=each) for each in ("one", "two")]
     for each in clients:
-        await worlds.execute(
-            "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-            each.client_id,
-            OPTED_OUT,
-        )
+        await worlds.opt_out(each.client_id, OPTED_OUT)
         await worlds.execute(
             "INSERT INTO template (id, client_id, name, text)"
             " VALUES ($1, $1, 'Ready', 'Order {{no}} is ready.')",

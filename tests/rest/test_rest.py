@@ -116,10 +116,7 @@ async def test_a_result_is_right_after_the_rejected_items_that_a_send_lists(
 ) -> None:
     many = replace(app.installation.limits, recipients_multi=MOST_LISTED * 2)
     object.__setattr__(app.installation, "limits", many)
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, '+12025550102', 'PERSON')",
-        app.owner.client_id,
-    )
+    await worlds.opt_out(app.owner.client_id, "+12025550102")
     wrong = [{"recipient": "x", "content": "Hi"}] * MOST_LISTED
     last = [("2025550102", "Hi"), (TO, "Hi"), ("y", "Hi"), (TO, "Hi")]
     items = [*wrong, *({"recipient": to, "content": text} for to, text in last)]
@@ -215,10 +212,7 @@ async def test_the_inbox_is_read_page_by_page_without_gaps(
         "next": None,
         "hasMore": False,
     }
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ('+12025550111', $1)",
-        app.owner.client_id,
-    )
+    await worlds.assign_number(app.owner.client_id, "+12025550111")
     texts = [f"in {each}" for each in range(5)]
     for each in texts:
         await inbound.received(inbound.inbound(each, receiver="+12025550111"))

@@ -66,11 +66,7 @@ async def rows(table: str) -> int:
 
 async def grown_old(app: App, database_url: str) -> Old:
     """The installation in which that happened."""
-    await worlds.execute(
-        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-        OUR_NUMBER,
-        app.owner.client_id,
-    )
+    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     await worlds.accept(app.owner, 6, text="A text for all")
     later = await worlds.accept(app.owner, 2, text="Never sent")
     await cancel_send(store, app.owner.actor, later.id)

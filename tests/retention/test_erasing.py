@@ -33,9 +33,7 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     other = await worlds.accept(old.app.sibling, numbers=[PHONE], text="To the same person")
     waits = await worlds.accept(old.app.owner, numbers=[PHONE], text="Waits")
     await capture_contacts(store)
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')", owner, PHONE
-    )
+    await worlds.opt_out(owner, PHONE, source="KEYWORD")
     rejected = [[PHONE[1:], 0, "OPTED_OUT", ""], ["12", 1, "INVALID", ""]]
     await worlds.execute(
         "UPDATE send SET rejected = $1 WHERE id = $2", json.dumps(rejected), old.bulk

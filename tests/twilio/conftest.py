@@ -96,11 +96,7 @@ async def statuses(status: str, message: Mapping[str, Any]) -> None:
 async def assign(web: Web, *numbers: str) -> None:
     """Gives the owner numbers of its own."""
     for number in numbers:
-        await worlds.execute(
-            "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
-            number,
-            web.app.owner.client_id,
-        )
+        await worlds.assign_number(web.app.owner.client_id, number)
 
 
 async def captured() -> None:

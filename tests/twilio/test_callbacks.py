@@ -119,11 +119,7 @@ async def test_a_repeated_key_has_one_callback_and_another_url_conflicts(web: We
 
 
 async def test_a_refused_message_leaves_no_callback(web: Web) -> None:
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-        web.app.owner.client_id,
-        TO,
-    )
+    await worlds.opt_out(web.app.owner.client_id, TO)
     failure(await web.create({**HELLO, "StatusCallback": "https://a.example.com"}), 400, 21610)
     for wrong in (
         "ftp://a.example.com",

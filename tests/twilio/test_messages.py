@@ -192,11 +192,7 @@ async def test_a_repeated_key_sends_once(web: Web) -> None:
 
 async def test_refusals_before_a_send_have_codes(web: Web) -> None:
     owner = web.app.owner
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
-        owner.client_id,
-        "+12025550102",
-    )
+    await worlds.opt_out(owner.client_id, "+12025550102")
     failure(await web.create({**HELLO, "To": "+12025550102"}), 400, 21610)
     web.app.rate_limiter.requests_left = 0
     limited = await web.create()

@@ -278,11 +278,7 @@ async def test_a_tab_between_cells_does_not_join_them_to_a_number(app: App) -> N
 
 
 async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
-    await worlds.execute(
-        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')",
-        app.owner.client_id,
-        "+12025550121",
-    )
+    await worlds.opt_out(app.owner.client_id, "+12025550121", source="KEYWORD")
     delivered = await ask(app, PUPILS, text="Hi")
     assert (delivered["accepted"], delivered["charged"]) == (1, 1)
     expected = {"input": "2025550121", "position": 4, "reason": "OPTED_OUT"}
