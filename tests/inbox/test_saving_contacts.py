@@ -150,14 +150,6 @@ async def test_a_deleted_contact_keeps_its_opt_out(app: App) -> None:
     assert (await save(app))["optedOut"] is True
 
 
-@pytest.mark.parametrize("who", ["sibling", "loner"])
-async def test_a_contact_of_another_client_cannot_be_deleted(app: App, who: str) -> None:
-    contact_id = (await save(app))["id"]
-    answer = await app.answer(who, DELETE, input={"id": contact_id})
-    assert answer == {"__typename": "NotFound", "message": "No such contact."}
-    assert len(await found(app)) == 1
-
-
 async def test_subscribers_of_the_conversation_are_notified(app: App) -> None:
     await worlds.accept(app.owner, numbers=[NUMBER])
     await worlds.execute("UPDATE message SET status = 'SENT', attempts = 1, attempt_id = id")
