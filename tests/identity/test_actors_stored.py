@@ -21,7 +21,7 @@ from domain.identity.users import UserChange, update_user
 from persistence import store
 from tests import people, worlds
 from tests.clocks import stopwatch
-from tests.locks import locked
+from tests.locks import holding, locked
 from tests.people import ADDRESS, NORMALISER, PASSWORD, PASSWORDS, TOKENS
 
 EMAIL = "ada@ibiki.test"
@@ -244,24 +244,14 @@ async def test_other_processes_call_back_with_the_changed_subject(world: World) 
 
 
 async def test_a_change_whose_commit_is_overtaken_by_another_is_not_missed(world: World) -> None:
-    late = asyncio.Event()
-
-    async def write_and_wait() -> None:
-        async with store.transaction() as tx:
-            await store.end_session(tx, world.session.session_id)
-            await late.wait()
-
-    writing = asyncio.create_task(write_and_wait())
-    await suspend(world)
-
     async def knows_the_second() -> bool:
         actor = await world.there.actor_for(world.secret)
         return actor is not None and actor.client_status == "SUSPENDED"
 
-    await within_a_second(knows_the_second)
-    assert await world.there.actor_for(world.session.access_token)
-    late.set()
-    await writing
+    async with holding(lambda tx: store.end_session(tx, world.session.session_id)):
+        await suspend(world)
+        await within_a_second(knows_the_second)
+        assert await world.there.actor_for(world.session.access_token)
 
     async def knows_the_first() -> bool:
         return await world.there.actor_for(world.session.access_token) is None
