@@ -123,6 +123,14 @@ async def marked(
     return claimed.calls
 
 
+async def submitting(count: int = 1, *, pool_held: int = 0) -> tuple[worlds.Tenant, Call]:
+    """A client that held 10 before its send of so many messages, and the call that has them."""
+    client = await worlds.add_client(await worlds.add_pool(held=pool_held), held=10)
+    await worlds.accept(client, count)
+    (call,) = await marked(client.pool)
+    return client, call
+
+
 async def answered(
     pool: worlds.Pool, call: Call, *outcomes: Outcome, is_probe: bool = False
 ) -> None:

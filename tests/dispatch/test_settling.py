@@ -15,7 +15,7 @@ from domain.ledger.sync import SyncRules, sync
 from domain.provider import Accepted, NotSent, Outcome, Reading, Rejected, Unknown
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import Scripted, answered, eventually, lease_passes, marked
+from tests.dispatch.parts import Scripted, answered, eventually, lease_passes, marked, submitting
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -52,10 +52,7 @@ async def refunds() -> list[tuple[object, object, int]]:
 
 
 async def test_a_lease_that_passes_makes_a_message_unknown_and_it_stays_charged() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
+    client, call = await submitting()
     assert await sweep(store, Observer()) is False
     assert await worlds.statuses() == {"SUBMITTING": 1}
     await lease_passes(call)
@@ -77,39 +74,30 @@ async def test_a_lease_that_passes_makes_a_message_unknown_and_it_stays_charged(
 async def test_an_answer_after_the_sweep_decides_the_message(
     outcome: Outcome, status: str, held: int
 ) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
+    client, call = await submitting()
     await lease_passes(call)
-    await answered(pool, call, outcome)
-    await answered(pool, call, outcome)
+    await answered(client.pool, call, outcome)
+    await answered(client.pool, call, outcome)
     assert await worlds.statuses() == {status: 1}
     assert await worlds.held(client.account_id) == held
     await worlds.assert_audit_holds()
 
 
 async def test_a_sweep_after_the_answer_changes_nothing() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
-    await answered(pool, call, Accepted("ref"))
+    client, call = await submitting()
+    await answered(client.pool, call, Accepted("ref"))
     await lease_passes(call)
     assert await worlds.statuses() == {"SENT": 1}
 
 
 async def test_an_answer_of_an_attempt_that_is_not_the_present_one_changes_nothing() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (first,) = await marked(pool)
-    await answered(pool, first, NotSent("as a whole", alone=True))
-    (second,) = await marked(pool)
+    client, first = await submitting()
+    await answered(client.pool, first, NotSent("as a whole", alone=True))
+    (second,) = await marked(client.pool)
     assert second.messages[0].id == first.messages[0].id
-    await answered(pool, first, NO)
+    await answered(client.pool, first, NO)
     assert await worlds.statuses() == {"SUBMITTING": 1}
-    await answered(pool, second, Accepted("ref"))
+    await answered(client.pool, second, Accepted("ref"))
     assert await worlds.statuses() == {"SENT": 1}
     assert await worlds.held(client.account_id) == 9
 
@@ -139,44 +127,35 @@ async def test_a_refusal_by_an_attempt_of_this_epoch_is_refunded_from_outside() 
 
 
 async def test_a_refusal_by_an_attempt_before_the_reading_is_refunded_by_the_pool() -> None:
-    pool = await worlds.add_pool(held=100)
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
+    client, call = await submitting(pool_held=100)
     await lease_passes(call)
-    await read(pool, 110)
+    await read(client.pool, 110)
     assert await whole_pool() == 110
-    await answered(pool, call, NO)
-    assert await refunds() == [(pool.account_id, client.account_id, 1)]
+    await answered(client.pool, call, NO)
+    assert await refunds() == [(client.pool.account_id, client.account_id, 1)]
     assert await whole_pool() == 110, "the reading had it already"
     assert await worlds.held(client.account_id) == 10
     await worlds.assert_audit_holds()
 
 
 async def test_a_message_that_a_reading_counted_as_unknown_is_never_queued_again() -> None:
-    pool = await worlds.add_pool(held=100)
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
+    client, call = await submitting(pool_held=100)
     # The lease has passed and nobody has swept: the message is SUBMITTING still.
     await worlds.execute("UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'")
-    await read(pool, 110)
-    await answered(pool, call, NotSent("refused"))
+    await read(client.pool, 110)
+    await answered(client.pool, call, NotSent("refused"))
     assert await worlds.statuses() == {"REJECTED": 1}
     assert await whole_pool() == 110
     await worlds.assert_audit_holds()
 
 
 async def test_a_message_queued_again_before_the_reading_is_refunded_from_outside() -> None:
-    pool = await worlds.add_pool(held=100)
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
-    await answered(pool, call, NotSent("as a whole", alone=True))
-    await read(pool, 110)
+    client, call = await submitting(pool_held=100)
+    await answered(client.pool, call, NotSent("as a whole", alone=True))
+    await read(client.pool, 110)
     assert await whole_pool() == 109
-    (again,) = await marked(pool)
-    await answered(pool, again, NO)
+    (again,) = await marked(client.pool)
+    await answered(client.pool, again, NO)
     assert await refunds() == [(None, client.account_id, 1)]
     assert await whole_pool() == 110
 
@@ -209,11 +188,8 @@ async def test_an_owned_account_is_refunded_for_an_attempt_of_this_epoch() -> No
 async def test_an_admin_settles_an_unknown_message_and_the_note_is_kept(
     taken: bool, status: str, held: int
 ) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
-    await answered(pool, call, Unknown("?"))
+    client, call = await submitting()
+    await answered(client.pool, call, Unknown("?"))
     message_id = call.messages[0].id
     await settle_unknown(store, worlds.ADMIN, message_id, taken=taken, note=" the log says so ")
     assert await worlds.statuses() == {status: 1}
@@ -231,11 +207,8 @@ async def test_an_admin_settles_an_unknown_message_and_the_note_is_kept(
 
 
 async def test_the_other_messages_of_the_call_stay_in_doubt() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client, 3)
-    (call,) = await marked(pool)
-    await answered(pool, call, *[Unknown("?")] * 3)
+    client, call = await submitting(3)
+    await answered(client.pool, call, *[Unknown("?")] * 3)
     await settle_unknown(store, worlds.ADMIN, call.messages[1].id, taken=False, note="in its log")
     assert await worlds.statuses() == {"UNKNOWN": 2, "REJECTED": 1}
     assert await worlds.held(client.account_id) == 8
@@ -266,11 +239,8 @@ async def test_settling_needs_a_note(note: str) -> None:
 
 
 async def test_a_repeated_report_is_delivered_once() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    await worlds.accept(client)
-    (call,) = await marked(pool)
-    await answered(pool, call, Unknown("?"))
+    client, call = await submitting()
+    await answered(client.pool, call, Unknown("?"))
     assert await settle(store, call.messages[0].id, NO) is True
     assert await settle(store, call.messages[0].id, NO) is False
     assert await settle(store, call.messages[0].id, Accepted("ref")) is False
