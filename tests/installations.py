@@ -11,7 +11,7 @@ from uuid import UUID
 
 from cryptography.fernet import Fernet
 
-from domain.errors import ProviderUnavailable
+from domain.errors import ProviderUnavailable, TryAgain
 from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import Hooks
 from domain.identity.access import Actor, Role
@@ -151,6 +151,22 @@ class App:
         codes = [error["extensions"]["code"] for error in body.get("errors", ())]
         assert len(codes) <= 1, body
         return codes[0] if codes else None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUsers:
+    """Accepts the name of a user of the app as a credential. For "away", the store is away."""
+
+    app: App
+
+    async def actor_for(self, credential: str) -> Actor | None:
+        """The actor with this name."""
+        if credential == "away":
+            raise TryAgain
+        try:
+            return self.app.actor(credential)
+        except KeyError:
+            return None
 
 
 @asynccontextmanager

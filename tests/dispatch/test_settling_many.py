@@ -18,8 +18,7 @@ import pytest
 from domain.dispatch import settle
 from domain.dispatch.messages import UnknownFilter, UnknownTotal
 from domain.dispatch.settle import export_unknowns, preview_unknowns, settle_unknowns
-from domain.errors import Forbidden, InvalidInput, NotFound, TryAgain
-from domain.identity.access import Actor
+from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
 from domain.provider import Accepted, Unknown
 from ibiki.http.csv_files import safe_cell
@@ -30,6 +29,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.end_to_end.program import run
+from tests.ibiki.hostile import NameAuthenticator
 from tests.ibiki.http_server import running_server
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -208,22 +208,11 @@ async def test_settling_many_is_refused_without_the_right_a_filter_or_a_note(
 # The export
 
 
-class People:
-    """Knows an admin and a client by their names."""
-
-    def __init__(self, client: worlds.Tenant) -> None:
-        self.actors = {"admin": worlds.ADMIN, "client": client.actor}
-
-    async def actor_for(self, credential: str) -> Actor | None:
-        if credential == "away":
-            raise TryAgain
-        return self.actors.get(credential)
-
-
 @asynccontextmanager
 async def exporting(client: worlds.Tenant) -> AsyncIterator[Any]:
     """Asks for the file as the user with this name, with a query."""
-    async with running_server(routes=Exports(store, People(client)).routes()) as made:
+    users = NameAuthenticator({"admin": worlds.ADMIN, "client": client.actor})
+    async with running_server(routes=Exports(store, users).routes()) as made:
 
         async def ask(who: str | None, query: str = "") -> Any:
             headers = {"authorization": f"Bearer {who}"} if who else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import orjson
 
+from domain.errors import TryAgain
 from domain.identity.access import Actor
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.server import serving
@@ -59,13 +60,15 @@ class Web:
 
 @dataclass
 class NameAuthenticator:
-    """Accepts the name of an actor as the credential."""
+    """Accepts the name of an actor as the credential. For "away", the store is away."""
 
-    actors: dict[str, Actor | None]
+    actors: Mapping[str, Actor | None]
 
     async def actor_for(self, credential: str) -> Actor | None:
         """The actor with this name."""
-        return self.actors[credential]
+        if credential == "away":
+            raise TryAgain
+        return self.actors.get(credential)
 
 
 async def add_users(app: App) -> NameAuthenticator:

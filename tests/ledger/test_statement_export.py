@@ -17,8 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.errors import InvalidInput, TryAgain
-from domain.identity.access import Actor
+from domain.errors import InvalidInput
 from domain.ids import new_id
 from domain.ledger import statement_export
 from domain.ledger.book import Purpose, TransferKind
@@ -32,7 +31,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 from tests.ibiki.http_server import running_server
-from tests.installations import App
+from tests.installations import App, KnownUsers
 from tests.ledger.test_statement_read import Move, moves, play
 from tests.ledger.upstream import Upstream, synced
 
@@ -153,25 +152,10 @@ def test_a_period_that_ends_before_it_begins_is_refused() -> None:
 # The endpoint
 
 
-class People:
-    """Knows the actors of an app by their names."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def actor_for(self, credential: str) -> Actor | None:
-        if credential == "away":
-            raise TryAgain
-        try:
-            return self._app.actor(credential)
-        except KeyError:
-            return None
-
-
 @asynccontextmanager
 async def asking(app: App) -> AsyncIterator[Any]:
-    """Asks for the statement of a client by a person's name."""
-    async with running_server(routes=Statements(store, People(app)).routes()) as made:
+    """Asks for the statement of a client as the user with this name."""
+    async with running_server(routes=Statements(store, KnownUsers(app)).routes()) as made:
 
         async def ask(who: str | None, client_id: str, query: str = "") -> Any:
             headers = {"authorization": f"Bearer {who}"} if who else {}

@@ -10,8 +10,7 @@ import pytest
 from ibiki.http.middleware import BodyLimit
 from ibiki.http.rest.rest import Rest
 from tests.ibiki.http_server import running_server
-from tests.installations import App
-from tests.sending.files.test_uploading import KnownUsers
+from tests.installations import App, KnownUsers
 
 LIMIT = BodyLimit(size=1_000_000)
 

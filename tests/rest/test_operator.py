@@ -12,10 +12,9 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
-from tests.installations import App
+from tests.installations import App, KnownUsers
 from tests.rest.test_parity import CODES, figures, pair, stored, user_of
 from tests.rest.test_rest import by, failure
-from tests.sending.files.test_uploading import KnownUsers
 
 __all__ = ["pair"]
 

@@ -12,10 +12,9 @@ import pytest
 from domain.identity.access import Actor
 from domain.identity.quiet_hours import QuietHours
 from tests import worlds
-from tests.installations import App
+from tests.installations import App, KnownUsers
 from tests.rest.test_rest import BULK, HELLO, MANY, MULTI, SINGLE, TO
 from tests.sending import test_sending as graphql
-from tests.sending.files.test_uploading import KnownUsers
 
 CODES = {
     "Send": None,

@@ -10,9 +10,8 @@ import pytest
 
 from domain.identity.access import Actor
 from tests import worlds
-from tests.installations import App
+from tests.installations import App, KnownUsers
 from tests.rest.test_rest import HELLO, TO, by, failure
-from tests.sending.files.test_uploading import KnownUsers
 
 CREDITS = "/api/v1/communications/credits"
 SINGLE = "/api/v1/communications/single-sms"

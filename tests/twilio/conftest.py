@@ -16,8 +16,7 @@ from ibiki.http.twilio.facade import TwilioFacade
 from persistence import store
 from tests import worlds
 from tests.ibiki.http_server import running_server
-from tests.installations import App
-from tests.sending.files.test_uploading import KnownUsers
+from tests.installations import App, KnownUsers
 
 PREFIX = "/2010-04-01"
 TO = "+12025550101"

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from domain.dispatch.rules import DispatchRules, Observer
-from domain.errors import NotFound, RateLimited, TryAgain
-from domain.identity.access import Actor, OfClient
+from domain.errors import NotFound, RateLimited
+from domain.identity.access import OfClient
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.files.table import KEPT_SECONDS, PART_BYTES
 from domain.sending.files.uploads import opened
@@ -30,25 +30,12 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import eventually
 from tests.ibiki.http_server import RunningServer, running_server
-from tests.installations import App
+from tests.installations import App, KnownUsers
 from tests.persistence.connections import until
 from tests.sending.files.files import csv_file, uploaded, xlsx
 
 FILE = b"phone,name\n2025550120,Ada\n2025550121,Bob\n"
 LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownUsers:
-    """Knows the users of the app by their names."""
-
-    app: App
-
-    async def actor_for(self, credential: str) -> Actor | None:
-        if credential == "away":
-            raise TryAgain
-        known = ("owner", "sibling", "direct", "supervisor", "admin")
-        return self.app.actor(credential) if credential in known else None
 
 
 @asynccontextmanager
