@@ -45,7 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_run_directory] = Path(os.environ[databases.SHARED])
         return
     config.stash[_run] = ExitStack()
-    config.stash[_run_directory] = config.stash[_run].enter_context(databases.run_directory())
+    directory = config.stash[_run].enter_context(databases.run_directory())
+    config.stash[_run_directory] = directory
+    # In /tmp/pytest-of-USER, each run closes the folders of all others to the user of a database.
+    config.option.basetemp = config.option.basetemp or str(directory / "tmp")
 
 
 @pytest.hookimpl(optionalhook=True)
