@@ -25,9 +25,6 @@ STREAMING = f"SELECT state = 'streaming' FROM pg_stat_replication WHERE applicat
 SYNCHRONOUS = (
     f"SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = '{NAME}'"
 )
-CAUGHT_UP = """
-SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replication
-"""
 
 
 def places_of_postgres(volume: Volume) -> Sequence[Path]:

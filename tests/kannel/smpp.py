@@ -100,11 +100,6 @@ class Network:
         )
         await self._deliver(submitted.number, submitted.sender, words.encode(), esm_class=RECEIPT)
 
-    async def hang_up(self) -> None:
-        """Closes all links."""
-        for link in tuple(self.links):
-            link.writer.close()
-
     async def _deliver(
         self, sender: str, to: str, content: bytes, *, coding: int = 0, esm_class: int = 0
     ) -> None:

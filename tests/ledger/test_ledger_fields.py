@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -32,9 +29,6 @@ FILTERED = """query ($filter: TransferFilter, $orderBy: TransferOrder, $kind: Tr
         nodes { balanceAfter createdAt } } }"""
 PROVIDER_ACCOUNTS = """{ providerAccounts { id provider owner { name } unit pricePerMessage
     providerBalance lastCheckedAt platform { pool state } } }"""
-AUDIT = """{ ledgerAudit { holds accountsChecked transfersChecked messagesChecked violations
-    checkedAt } }"""
-UNKNOWN_CLIENT = ids.encode(Kind.CLIENT, UUID(int=404))
 
 
 def client_id(tenant: worlds.Tenant) -> str:
@@ -75,33 +69,24 @@ def figures(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
 
 
 @pytest.mark.parametrize(
-    ("who", "own", "named"),
+    ("who", "own"),
     [
-        # What it sees of itself; then of owner, sibling and loner by name.
-        ("owner", (100, 170, None), [(100, 170, None), None, None]),
-        ("sibling", (20, 170, None), [None, (20, 170, None), None]),
-        ("loner", (7, None, None), [None, None, (7, None, None)]),
-        ("supervisor", (None, 170, None), [(100, 170, None), (20, 170, None), None]),
-        ("other_supervisor", (None, 5, None), [None, None, None]),
-        ("direct", (100, 170, None), [(100, 170, None), (20, 170, None), None]),
-        ("admin", (None, None, 682), [(100, 170, 682), (20, 170, 682), (7, None, 682)]),
+        ("owner", (100, 170, None)),
+        ("loner", (7, None, None)),
+        ("supervisor", (None, 170, None)),
+        ("direct", (100, 170, None)),
+        ("admin", (None, None, 682)),
     ],
 )
 async def test_users_see_their_own_balances_and_those_of_their_group(
-    app: App, who: str, own: Any, named: list[Any]
+    app: App, who: str, own: Any
 ) -> None:
     assert figures(await app.answer(who, BALANCES)) == own
-    for tenant, expected in zip((app.owner, app.sibling, app.loner), named, strict=True):
-        for query in (BALANCES, TRANSFERS):
-            body = await app.ask(who, query, id=client_id(tenant))
-            if expected is None:
-                assert body == await app.ask(who, query, id=UNKNOWN_CLIENT)
-                assert body == await app.ask(who, query, id="nonsense")
-                assert body["errors"][0]["message"] == "No such client."
-            elif query is BALANCES:
-                assert figures(body["data"]["balances"]) == expected
-            else:
-                assert body["data"]["transfers"]["nodes"][0]["balanceAfter"] == expected[0]
+
+
+async def test_the_operator_sees_the_balances_of_a_client_its_group_and_the_pool(app: App) -> None:
+    named = await app.answer("admin", BALANCES, id=client_id(app.sibling))
+    assert figures(named) == (20, 170, 682)
 
 
 async def test_the_operator_sees_the_pool_beside_what_the_provider_said(app: App) -> None:
@@ -215,21 +200,3 @@ async def test_the_operator_sees_all_provider_accounts(app: App) -> None:
     }
     assert owned["id"] == ids.encode(Kind.PROVIDER_ACCOUNT, school.pool.id)
     assert owned["owner"] == {"name": "School"}
-
-
-async def test_the_operator_has_the_ledger_proved(app: App) -> None:
-    await worlds.accept(app.owner, 3)
-    found = await app.answer("admin", AUDIT)
-    assert found.pop("checkedAt").endswith("Z")
-    assert found["holds"]
-    assert (found["messagesChecked"], found["violations"]) == (3, [])
-    await worlds.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
-    assert (await app.answer("admin", AUDIT))["holds"], "the last result, until there is another"
-
-
-@pytest.mark.parametrize("who", ["owner", "direct", "supervisor"])
-async def test_no_provider_shows_in_what_others_than_the_operator_read(app: App, who: str) -> None:
-    await worlds.accept(app.owner, 3)
-    read = [await app.ask(who, query) for query in (BALANCES, TRANSFERS, ALLOCATIONS)]
-    said = re.sub(r'"endcursor": "[^"]*"|[a-z]{3}_[0-9a-z]{26}', "", json.dumps(read).lower())
-    assert not [word for word in ("extreme", "egosms", "modem", "http", "key") if word in said]
