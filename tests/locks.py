@@ -1,4 +1,4 @@
-"""Transactions that hold locks while a test runs, and waits until somebody needs these locks."""
+"""Transactions that hold locks while a test runs, and waits until others need these locks."""
 
 from __future__ import annotations
 

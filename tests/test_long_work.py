@@ -167,7 +167,7 @@ async def test_a_request_can_end_while_a_long_result_is_being_read(
 
 
 def _is_paused(process: asyncio.subprocess.Process) -> bool:
-    """Whether the loop has stopped reading the result, because nobody takes what it has read."""
+    """Whether the loop has stopped reading the result because it is not consumed."""
     return bool(process.stdout._paused)  # type: ignore[union-attr]
 
 

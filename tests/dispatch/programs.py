@@ -28,7 +28,7 @@ async def simulator_program() -> AsyncIterator[Simulated]:
 async def dispatcher(
     database_url: str, base_url: str, *, dies_at: Stage | None = None, stops_at: Stage | None = None
 ) -> AsyncIterator[Process]:
-    """A dispatcher in a program of its own, that is at work until the stage is reached."""
+    """A dispatcher in a program of its own, which runs until the stage is reached."""
     named = [dies_at.value, "SIGKILL"] if dies_at else []
     named += [stops_at.value, "SIGSTOP"] if stops_at else []
     async with _program("tests.dispatch.program", database_url, base_url, *named) as (program, _):

@@ -16,7 +16,7 @@ from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventua
 
 HOUR_SECONDS = 3_600
 
-# As it is left by a clock that has gone back since by an hour.
+# The rows as they are after the clock went back by an hour.
 SET_BACK = (
     "UPDATE message SET due_at = due_at + interval '1 h', updated_at = updated_at + interval '1 h'",
     """

@@ -64,7 +64,7 @@ async def test_a_dispatcher_killed_at_any_stage_submits_nothing_twice_and_loses_
     if stage is Stage.PICKED:
         assert (taken_before, statuses) == (0, {"SENT": SINGLES + BULK})
     if stage is Stage.MARKED:
-        # Nothing had left, but nobody else can know.
+        # Nothing was submitted, but the other dispatcher cannot know that.
         assert taken_before == 0
         assert statuses["UNKNOWN"] == SINGLES + BULK
     if stage in (Stage.ANSWERED, Stage.RECORDING):

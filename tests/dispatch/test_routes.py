@@ -170,7 +170,7 @@ async def test_a_message_that_the_fallback_did_not_send_waits_for_the_fallback()
     assert (row["id"], row["status"]) == (world.fallback.id, "QUEUED")
 
 
-async def test_an_expired_lease_is_charged_like_any_message_in_doubt() -> None:
+async def test_an_expired_lease_is_charged_like_any_unknown_message() -> None:
     world = await a_world()
     await world.accept(1)
     [call] = await marked(world.carrier)

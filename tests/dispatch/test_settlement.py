@@ -101,7 +101,7 @@ def test_an_answer_decides_what_is_being_submitted(outcome: Outcome, status: str
         (NotSent("as a whole", alone=True), "REJECTED"),
     ],
 )
-def test_a_late_answer_decides_a_message_in_doubt(
+def test_a_late_answer_decides_an_unknown_message(
     message: LockedMessage, outcome: Outcome, status: str
 ) -> None:
     assert status_after(message, outcome) == status
@@ -124,7 +124,7 @@ def test_a_decided_message_stays_decided(status: MessageStatus, outcome: Outcome
     outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1),
     ages=st.lists(st.sampled_from([1.0, 90_000.0]), min_size=1),
 )
-def test_no_order_of_answers_refunds_twice_or_queues_a_message_in_doubt_again(
+def test_no_order_of_answers_refunds_twice_or_queues_an_unknown_message_again(
     outcomes: list[Outcome], ages: list[float]
 ) -> None:
     message, seen = UNKNOWN, [MessageStatus.UNKNOWN]

@@ -23,7 +23,7 @@ NO = Rejected("no")
 
 
 class Read(Scripted):
-    """A provider that says a balance."""
+    """A provider that reports this balance."""
 
     def __init__(self, balance: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Read(Scripted):
 
 
 async def read(pool: worlds.Pool, balance: int) -> None:
-    """The provider's balance is read: the account's epoch is a new one."""
+    """Reads the provider's balance, which begins a new epoch of the account."""
     account = await store.find_provider_account(pool.id)
     await sync(store, Read(balance), account, actor_id=None, rules=SyncRules())
 
@@ -140,7 +140,7 @@ async def test_a_refusal_by_an_attempt_before_the_reading_is_refunded_by_the_poo
 
 async def test_a_message_that_a_reading_counted_as_unknown_is_never_queued_again() -> None:
     client, call = await submitting(pool_held=100)
-    # The lease has passed and nobody has swept: the message is SUBMITTING still.
+    # The lease has passed without a sweep: the message is still SUBMITTING.
     await worlds.execute("UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'")
     await read(client.pool, 110)
     await answered(client.pool, call, NotSent("refused"))
@@ -206,7 +206,7 @@ async def test_an_admin_settles_an_unknown_message_and_the_note_is_kept(
     await worlds.assert_audit_holds()
 
 
-async def test_the_other_messages_of_the_call_stay_in_doubt() -> None:
+async def test_the_other_messages_of_the_call_stay_unknown() -> None:
     client, call = await submitting(3)
     await answered(client.pool, call, *[Unknown("?")] * 3)
     await settle_unknown(store, worlds.ADMIN, call.messages[1].id, taken=False, note="in its log")

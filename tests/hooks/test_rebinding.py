@@ -1,4 +1,4 @@
-"""Names that lead somewhere else, and certificates of somebody else.
+"""Names that resolve to internal addresses, and certificates of other names.
 
 127.0.0.2 is opened as an internal network and used like a public address. All other addresses of
 this machine stay forbidden.
@@ -218,7 +218,7 @@ async def test_the_name_is_sent_and_checked_although_the_address_is_chosen_befor
         ([NAME], {"days": -1}, "The endpoint's certificate is not trusted"),
     ],
 )
-async def test_the_certificate_of_somebody_else_is_refused_before_anything_is_sent(
+async def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
     authority: Authority, names: Names, names_of: list[str], options: dict[str, Any], reason: str
 ) -> None:
     names.answers = [[OPEN]]

@@ -73,7 +73,7 @@ async def test_a_head_that_is_too_large_is_refused(web: RunningServer) -> None:
     assert (await web.raw(*long_url)).startswith(b"HTTP/1.1 431")
 
 
-async def test_a_body_that_nobody_reads_does_not_keep_the_connection(web: RunningServer) -> None:
+async def test_a_body_that_is_not_read_does_not_keep_the_connection(web: RunningServer) -> None:
     head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
     answered = await web.raw(head, b"x", pause_seconds=0.05)
     assert answered.startswith(b"HTTP/1.1 404")
@@ -136,7 +136,7 @@ def test_no_part_of_an_answer_waits_until_the_caller_has_confirmed_the_one_befor
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
-async def test_each_answer_closes_its_connection_once_the_server_is_to_stop() -> None:
+async def test_each_answer_closes_its_connection_while_the_server_stops() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response("here")(scope, receive, send)
 

@@ -58,7 +58,7 @@ async def second(app: App) -> worlds.Pool:
 
 
 async def heard(app: App, account_id: UUID | None, *, sender: str, modem: str) -> tuple[bool, str]:
-    """Whether the owner got a message that came in so, and why."""
+    """Whether the owner got a message that came in this way, and why."""
     said = inbound("Hi", sender=sender, modem=modem, messageId=new_id().hex)
     [row] = await post.received(said, account_id=account_id)
     assert row["client_id"] in (None, app.owner.client_id)

@@ -45,7 +45,7 @@ def test_every_opt_out_word_opts_out_in_any_case_and_punctuation(word: str) -> N
         ("...", None),
     ],
 )
-def test_opting_in_takes_the_word_alone(text: str, keyword: Keyword | None) -> None:
+def test_only_the_word_alone_opts_in(text: str, keyword: Keyword | None) -> None:
     assert KEYWORDS.match(text) is keyword
 
 

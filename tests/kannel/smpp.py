@@ -1,7 +1,7 @@
 """A small SMPP 3.4 network: it takes messages, answers, sends receipts and texts, and keeps a log.
 
-Only what Kannel needs: bind, submit_sm, deliver_sm, enquire_link, unbind (SMPP 3.4 §4). `answers`
-says what becomes of a message to a number. The log is the witness: what is in it has left.
+Only what Kannel needs: bind, submit_sm, deliver_sm, enquire_link, unbind (SMPP 3.4 §4). `answers`:
+what happens to a message to a number. Each message that was given to the network is in the log.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class _Link:
     sequence: int = 0
 
     async def run(self) -> None:
-        """Answers until the other side is gone."""
+        """Answers until the other side disconnects."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._answer():
                 pass

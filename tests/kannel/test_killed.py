@@ -24,7 +24,7 @@ RULES = replace(QUICK, deadline_seconds=15.0, lease_seconds=30.0)
 
 @dataclass
 class Watched:
-    """An account that tells how many messages were accepted, and that one was refused."""
+    """An account that counts accepted messages, and notes that one was refused."""
 
     account: Kannel
     accepted: int = 0

@@ -142,7 +142,7 @@ def world_of(delivered: dict[str, list[dict[str, str | int | None]]]) -> list[wo
 
 
 def as_told(clients: list[worlds.Tenant]) -> bytes:
-    """The same as input for a hammerer."""
+    """The clients as input for a hammerer."""
     return orjson.dumps(
         {
             "clients": [

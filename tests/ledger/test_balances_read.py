@@ -184,7 +184,7 @@ async def test_in_flight_is_what_is_queued_or_submitted_under_a_valid_lease(
         ("ACCEPTED", "'1 minute'", SyncState.IN_SYNC),
     ],
 )
-async def test_an_attempt_in_doubt_since_the_reading_asks_for_a_sync(
+async def test_an_unknown_attempt_since_the_reading_needs_a_sync(
     world: World, outcome: str, ended: str, state: SyncState
 ) -> None:
     await worlds.execute(

@@ -120,7 +120,7 @@ async def test_an_allocation_of_nothing_or_to_two_is_refused(app: App) -> None:
         assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_a_sync_sets_the_pool_to_what_the_provider_says(app: App) -> None:
+async def test_a_sync_sets_the_pool_to_the_reading_of_the_provider(app: App) -> None:
     await worlds.accept(app.owner, 2)
     app.upstream.balance_word = "1000"
     answer = await app.answer("admin", SYNC)

@@ -54,7 +54,7 @@ async def row_of(shown_id: str) -> dict[str, Any]:
     return (await worlds.fetch("SELECT * FROM provider_account WHERE id = $1", key))[0]
 
 
-async def test_an_admin_adds_an_account_whose_secret_nobody_reads(app: App) -> None:
+async def test_an_admin_adds_an_account_whose_secret_cannot_be_read(app: App) -> None:
     account = await created(app, name="Second", messagesPerSecond=30)
     assert account["configuration"] == values(baseUrl=URL)
     assert (account["unit"], account["pricePerMessage"], account["isDefault"]) == (

@@ -136,7 +136,7 @@ async def walk(view: BalanceView, size: int, *, backwards: bool = False) -> list
     return lines
 
 
-async def test_a_statement_tells_a_clients_story(connected: None) -> None:
+async def test_a_statement_lists_all_that_happened_to_a_client(connected: None) -> None:
     pool = await worlds.add_pool(held=900)
     client = await worlds.add_client(pool, held=100, name="Acme")
     send = await worlds.accept(client, 3)

@@ -96,7 +96,7 @@ async def test_a_reading_below_what_is_allocated_leaves_the_pool_below_zero_and_
     await worlds.assert_audit_holds()
 
 
-async def test_what_is_queued_is_not_in_the_reading_and_what_is_in_doubt_may_be() -> None:
+async def test_queued_messages_are_not_in_the_reading_and_unknown_ones_may_be() -> None:
     pool = await worlds.add_pool(default=False)
     client = await worlds.add_client(pool, held=100)
     for outcome in (Unknown("?"), Rejected("no"), None):

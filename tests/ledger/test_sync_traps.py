@@ -208,7 +208,7 @@ STEPS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS)
-async def test_at_rest_a_pool_is_what_its_provider_says(
+async def test_at_rest_a_pool_equals_the_balance_of_its_provider(
     connected: None, kind: Kind, steps: list[tuple[str, object]]
 ) -> None:
     scene = await _scene(kind)

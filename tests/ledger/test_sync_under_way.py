@@ -40,7 +40,7 @@ class Moody(Upstream):
         await asyncio.sleep(self._random.random() * 0.02)
 
 
-async def test_at_rest_after_syncs_amid_everything_the_pool_is_what_the_provider_says(
+async def test_at_rest_after_syncs_under_load_the_pool_equals_the_balance_of_the_provider(
     database_url: str,
 ) -> None:
     random, numbers = Random(20261101), iter(worlds.generated_numbers(10_000))

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def topic() -> Topic:
-    """One that nobody else uses."""
+    """A topic of its own."""
     return hints.SEND + new_id().bytes
 
 

@@ -45,7 +45,7 @@ async def settled(database_template: Any) -> AsyncIterator[Scenario]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_everybody_gets_what_the_table_says(settled: Scenario, name: str) -> None:
+async def test_each_role_gets_what_the_table_says(settled: Scenario, name: str) -> None:
     found = [what for row in ROWS[name] async for what in differences(settled, name, row)]
     assert not found, "\n".join([f"{name}, asked by everybody:", *found])
 

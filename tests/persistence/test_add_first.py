@@ -1,6 +1,6 @@
 """Migrations add first: the program of the previous release works on the new tables.
 
-So processes are restarted one after the other, after the migration. What nobody uses any more is
+So processes are restarted one after the other, after the migration. What is no longer used is
 removed a release later.
 """
 

@@ -1,4 +1,5 @@
-"""Each index is in the plan of a statement of the program. One that nobody reads is removed."""
+"""Each index is in the plan of a statement of the program. An index that no statement reads is
+removed."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def _type_of(field: Any) -> str:
 
 
 def test_the_migrations_are_one_chain() -> None:
-    """Two that depend on the same one would be applied in an order that nobody has tested."""
+    """Two that depend on the same one would be applied in an order that is not tested."""
     files = sorted(Path(migrations.__file__).parent.glob("[0-9]*.py"))
     numbers = [int(file.name[:4]) for file in files]
     assert numbers == list(range(1, len(files) + 1))

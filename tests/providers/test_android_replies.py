@@ -132,7 +132,7 @@ async def test_without_an_id_of_ours_a_conflict_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("sentence", ["record not found", "Invalid device ID"])
-async def test_a_reply_through_a_phone_that_is_gone_is_rejected_alone(sentence: str) -> None:
+async def test_a_reply_through_a_missing_phone_is_rejected_alone(sentence: str) -> None:
     assert await android(answer(400, said(sentence)))[0].send(REPLY) == Rejected(REJECTED)
 
 

@@ -43,7 +43,7 @@ def config(name: str, base_url: str) -> ProviderConfig:
 
 
 async def problem(name: str, made: ProviderConfig) -> str | None:
-    """What the check says about an account."""
+    """The problem that the check finds in an account. None if there is none."""
     account = open_account(name.removesuffix(" plain"), made)
     try:
         await try_account(account)

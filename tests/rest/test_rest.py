@@ -54,7 +54,7 @@ def failure(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 async def stored(web: httpx.AsyncClient, message_id: str) -> tuple[str, str]:
-    """The number of a message, and the word for its status."""
+    """The number of a message, and its status in the REST API."""
     status = (await web.get(STATUS + message_id)).json()
     row = await worlds.fetch(
         "SELECT number FROM message WHERE id = $1", ids.decode(Kind.MESSAGE, message_id)

@@ -19,7 +19,7 @@ from tests.retention.old import Old, assert_proven
 
 
 async def erased(clients: Clients, *, dry_run: bool = False) -> dict[Part, tuple[int, int]]:
-    """Of each part of what is stored about PHONE: how many rows are gone, and how many wait."""
+    """For each table with rows about PHONE: how many are erased, and how many wait."""
     found: dict[Part, tuple[int, int]] = {}
     async for part, step in erase(store, PHONE, clients, dry_run=dry_run, rest=0):
         gone, waiting = found.get(part, (0, 0))

@@ -65,7 +65,7 @@ async def test_old_messages_are_dropped_and_the_ledger_is_proven(old: Old) -> No
     assert len((await old.app.answer("owner", EVERYTHING))["nodes"]) == 2
 
 
-async def test_what_comes_after_the_others_are_gone_is_kept(old: Old) -> None:
+async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
     await old.drop()
     report = {"messageId": "ref", "status": "delivered", "recipient": PHONE}
     [late] = await post.stored(report)

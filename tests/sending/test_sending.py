@@ -251,7 +251,7 @@ async def test_a_send_is_cancelled_by_its_owner(
 
 
 async def in_doubt(app: App) -> UUID:
-    """A message of the owner's that nobody knows the outcome of."""
+    """An UNKNOWN message of the owner."""
     asked = await worlds.accept(app.owner)
     attempt_id = new_id()
     await worlds.execute(
