@@ -155,3 +155,14 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition is a question asked
             await asyncio.sleep(0.02)
+
+
+async def statuses_become(
+    expected: dict[str, int], *, of: UUID | None = None, seconds: float = 20.0
+) -> None:
+    """Waits until this is how many messages are in which status: of one send, or of all."""
+
+    async def are_so() -> bool:
+        return await worlds.statuses(of) == expected
+
+    await eventually(are_so, seconds=seconds)

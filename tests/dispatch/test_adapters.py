@@ -10,7 +10,7 @@ import pytest
 
 from domain.provider import Accepted, Outcome, Outgoing
 from tests import worlds
-from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
+from tests.dispatch.parts import QUICK, Scripted, dispatching, statuses_become
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -42,11 +42,7 @@ async def test_messages_of_a_call_that_failed_on_our_side_are_unknown(provider: 
     client = await worlds.add_client(await worlds.add_pool(), held=10)
     async with dispatching(provider, rules=QUICK):
         send = await worlds.accept(client, 3)
-
-        async def is_unknown() -> bool:
-            return await worlds.statuses(send.id) == {"UNKNOWN": 3}
-
-        await eventually(is_unknown)
+        await statuses_become({"UNKNOWN": 3}, of=send.id)
     assert len(provider.seen) == 3
     assert await worlds.held(client.account_id) == 7
     await worlds.assert_audit_holds()

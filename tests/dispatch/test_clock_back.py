@@ -12,7 +12,14 @@ from domain.loops import now_seconds
 from domain.provider import NotSent
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
+from tests.dispatch.parts import (
+    QUICK,
+    Scripted,
+    answered,
+    dispatching,
+    marked,
+    statuses_become,
+)
 
 HOUR_SECONDS = 3_600
 
@@ -59,7 +66,7 @@ async def test_messages_accepted_before_are_submitted_at_once() -> None:
     await set_back()
     provider = Scripted()
     async with dispatching(provider):
-        await eventually(lambda: all_sent(3))
+        await statuses_become({"SENT": 3})
     assert len(provider.seen) == 3
 
 
@@ -77,10 +84,6 @@ async def test_a_clock_that_goes_back_while_dispatchers_work_is_noticed() -> Non
     clock.ahead_seconds -= HOUR_SECONDS
     await watch.look()
     assert len(await marked(pool)) == 1
-
-
-async def all_sent(count: int) -> bool:
-    return await worlds.statuses() == {"SENT": count}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from domain.dispatch.settlement import GIVEN_UP
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from tests import worlds
-from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
+from tests.dispatch.parts import QUICK, Opened, dispatching, eventually, statuses_become
 from tests.providers.far_end import FarEnd, deaf, listening
 from tests.providers.simulated import Simulated, simulated
 
@@ -33,11 +33,7 @@ class Scene:
 
     async def ends(self, **expected: int) -> None:
         """Waits until messages are in these statuses, and checks the books."""
-
-        async def is_so() -> bool:
-            return await worlds.statuses() == expected
-
-        await eventually(is_so)
+        await statuses_become(expected)
         given_back = expected.get("REJECTED", 0)
         sent = sum(expected.values()) - given_back
         assert await worlds.held(self.client.account_id) == 100 - sent
@@ -213,11 +209,7 @@ async def test_a_message_that_is_not_taken_for_a_day_is_rejected_and_refunded() 
     provider = ExtremeSMS(_account(base_url))
     async with dispatching(Opened(provider), rules=replace(QUICK, give_up_seconds=1.0)):
         await worlds.accept(client, 30)
-
-        async def given_up() -> bool:
-            return await worlds.statuses() == {"REJECTED": 30}
-
-        await eventually(given_up)
+        await statuses_become({"REJECTED": 30})
     await provider.close()
     rows = await worlds.fetch("SELECT DISTINCT failure FROM message")
     assert rows == [{"failure": GIVEN_UP}]

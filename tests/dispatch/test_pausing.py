@@ -19,7 +19,15 @@ from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
+from tests.dispatch.parts import (
+    QUICK,
+    Scripted,
+    answered,
+    dispatching,
+    eventually,
+    marked,
+    statuses_become,
+)
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -206,11 +214,7 @@ async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits(
     async with dispatching(Scripted(answer), rules=rules, observer=delivered):
         for _ in range(20):
             await worlds.accept(client)
-
-        async def drained() -> bool:
-            return await worlds.statuses() == {"UNKNOWN": 5, "SENT": 15}
-
-        await eventually(drained)
+        await statuses_become({"UNKNOWN": 5, "SENT": 15})
     assert answer.called_at[5] - answer.called_at[4] > 0.4
     assert delivered.delivered == ["breaker opens", "breaker closes"]
 

@@ -11,7 +11,7 @@ from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer, Stage
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import QUICK, eventually
+from tests.dispatch.parts import QUICK, eventually, statuses_become
 from tests.dispatch.programs import dispatcher, simulator_program, stands_still
 
 pytestmark = [
@@ -47,11 +47,7 @@ async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_m
         assert await worlds.statuses() == {"SUBMITTING": 3}
         await eventually(mark_is_old)
         program.send_signal(signal.SIGCONT)
-
-        async def sent() -> bool:
-            return await worlds.statuses() == {"SENT": 3}
-
-        await eventually(sent)
+        await statuses_become({"SENT": 3})
         outcomes = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
         assert [row["outcome"] for row in outcomes] == ["NOT_SENT", "ACCEPTED"]
         assert len(await simulator.log()) == 1
@@ -74,11 +70,7 @@ async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(connected:
         await eventually(swept)
         assert await worlds.held(client.account_id) == 97
         program.send_signal(signal.SIGCONT)
-
-        async def refunded() -> bool:
-            return await worlds.statuses() == {"REJECTED": 3}
-
-        await eventually(refunded)
+        await statuses_become({"REJECTED": 3})
         assert await worlds.held(client.account_id) == 100
         assert await simulator.log() == []
         await worlds.assert_audit_holds()
@@ -93,9 +85,5 @@ async def test_a_dispatcher_that_wakes_in_time_makes_the_call(connected: str) ->
         await worlds.accept(client)
         await stands_still(program)
         program.send_signal(signal.SIGCONT)
-
-        async def sent() -> bool:
-            return await worlds.statuses() == {"SENT": 1}
-
-        await eventually(sent)
+        await statuses_become({"SENT": 1})
         assert len(await simulator.log()) == 1

@@ -13,7 +13,7 @@ from domain.provider import Accepted, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
+from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually, statuses_become
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -80,11 +80,7 @@ async def test_a_claim_locks_no_more_messages_than_it_may_mark(
 
     monkeypatch.setattr(store, "pick_messages", counted)
     async with dispatching(Scripted(), rules=RULES):
-
-        async def all_sent() -> bool:
-            return await worlds.statuses() == {"SENT": 1_000}
-
-        await eventually(all_sent)
+        await statuses_become({"SENT": 1_000})
     assert sum(locked) == 1_000
 
 
@@ -110,11 +106,7 @@ async def test_answers_that_are_not_recorded_yet_count_too(monkeypatch: pytest.M
             await asyncio.sleep(0.01)
             assert len(provider.seen) == 384
         recording.set()
-
-        async def all_sent() -> bool:
-            return await worlds.statuses() == {"SENT": 1_000}
-
-        await eventually(all_sent)
+        await statuses_become({"SENT": 1_000})
 
 
 async def test_a_single_message_goes_although_bulk_is_at_its_limit() -> None:

@@ -23,7 +23,13 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.dispatch.parts import Scripted, answered, dispatching, eventually, marked
+from tests.dispatch.parts import (
+    Scripted,
+    answered,
+    dispatching,
+    marked,
+    statuses_become,
+)
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
 from tests.installations import App
@@ -69,14 +75,10 @@ async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
     assert (await app.answer("owner", REPLY, input=also))["__typename"] == "Reply"
     provider = Scripted()
     async with dispatching(provider):
-        await eventually(lambda: all_sent(2))
+        await statuses_become({"SENT": 2})
     assert [call[0] for call in provider.calls] == [
         Outgoing(PHONE, text, " modem 3", "07") for text in ("Yes?", "Again")
     ]
-
-
-async def all_sent(count: int) -> bool:
-    return await worlds.statuses() == {"SENT": count}
 
 
 async def test_a_first_message_names_no_line(app: App) -> None:
@@ -135,7 +137,7 @@ async def test_replies_are_sent_before_everything_else(app: App) -> None:
         return Accepted(None)
 
     async with dispatching(Scripted(answer=note)):
-        await eventually(lambda: all_sent(22))
+        await statuses_become({"SENT": 22})
     assert order[0].text == "Yes?"
 
 

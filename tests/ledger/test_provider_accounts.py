@@ -14,7 +14,7 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually, marked
+from tests.dispatch.parts import QUICK, Scripted, dispatching, marked, statuses_become
 from tests.installations import App
 
 SECRET = "not-to-be-seen"
@@ -188,11 +188,7 @@ async def test_a_paused_account_takes_no_message_and_loses_none(app: App) -> Non
         resumed = await app.answer("admin", PAUSE, input={**account, "paused": False})
         assert resumed["paused"] is False
         assert "PAUSED" not in str(resumed["platform"]["alarms"])
-
-        async def all_sent() -> bool:
-            return await worlds.statuses() == {"SENT": 3}
-
-        await eventually(all_sent)
+        await statuses_become({"SENT": 3})
     assert len(provider.seen) == 3
     await worlds.assert_audit_holds()
 
@@ -210,11 +206,7 @@ async def test_a_paused_account_that_the_provider_refused_is_not_probed(app: App
         assert provider.calls == []
         key = ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id)
         await app.answer("admin", PAUSE, input={"id": key, "paused": False})
-
-        async def is_sent() -> bool:
-            return await worlds.statuses() == {"SENT": 1}
-
-        await eventually(is_sent)
+        await statuses_become({"SENT": 1})
 
 
 async def test_a_clients_own_account_and_one_that_does_not_exist(app: App) -> None:
