@@ -158,7 +158,7 @@ def test_too_many_columns_are_refused() -> None:
         layout(b"2025550120" + b"," * MOST_COLUMNS)
 
 
-STRANGE = [b'"' * 300_001, b"," * 262_143, b"\n" * 1_000_000, b'",\n' * 90_000, b"a|;," * 60_000]
+STRANGE = [b'"' * 300_001, b"," * 262_143, b"\n" * 200_000, b'",\n' * 90_000, b"a|;," * 60_000]
 
 
 @pytest.mark.parametrize("content", STRANGE)
