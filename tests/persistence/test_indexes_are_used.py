@@ -1,5 +1,4 @@
-"""Each index is in the plan of a statement of the program. An index that no statement reads is
-removed."""
+"""Each index is in the plan of a statement of the program. Others are removed."""
 
 from __future__ import annotations
 
