@@ -17,6 +17,7 @@ from persistence import database, opening
 from persistence.dispatch.backlog import read_backlog
 from persistence.ledger.balances import read_balances
 from persistence.ledger.pools import find_provider_account, pool_figures
+from persistence.ledger.singles import sum_singles
 from persistence.servers import credentials
 
 QUEUED = 1_000_000
@@ -41,7 +42,7 @@ FROM made
 
 
 def main() -> list[Measurement]:
-    """Milliseconds for each statement: just after filling, and after autovacuum."""
+    """Milliseconds for each statement: just after filling, after autovacuum, and with a sum."""
     with new_database() as db:
         asyncio.run(add_tenants(db.url, 1, units=1_000))
         return asyncio.run(_measure(db.url))
@@ -55,6 +56,9 @@ async def _measure(url: str) -> list[Measurement]:
     figures = await _times("just filled")
     await own.execute("VACUUM message")
     figures += await _times("vacuumed")
+    for _ in range(3):  # a sum is opened, waits for older transactions, and gets its figure
+        await sum_singles()
+    figures += await _times("summed")
     await opening.disconnect()
     await own.close()
     return figures

@@ -82,6 +82,7 @@ class Workers:
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
             Loop("folding tallies", store.fold_tallies, every_seconds=FOLD_SECONDS),
+            Loop("summing singles", store.sum_singles, every_seconds=FOLD_SECONDS),
             Loop("purging uploads", self._purge_uploads, every_seconds=PURGE_SECONDS),
             Loop("purging sign-ins", self._purge_sign_ins, every_seconds=PURGE_SECONDS),
             Loop("purging webhooks", self._purge_hooks, every_seconds=PURGE_SECONDS),

@@ -40,6 +40,7 @@ from persistence.ledger.pools import *
 from persistence.ledger.provider_accounts import *
 from persistence.ledger.reconcile import *
 from persistence.ledger.reconcile_imported import *
+from persistence.ledger.singles import *
 from persistence.ledger.statement import *
 from persistence.ledger.transfers import *
 from persistence.live.changes import *

@@ -308,6 +308,10 @@ class Upkeep(Protocol):
     async def fold_tallies(self) -> bool:
         """Replaces the many counters of a send by their sum. True if there may be more."""
 
+    async def sum_singles(self) -> bool:
+        """One step of the sums of single messages that wait, if they are many. Always False."""
+        ...
+
 
 class DatabaseClock(Protocol):
     """The database's clock, and the rows that carry its times."""

@@ -96,13 +96,15 @@ class AccountPage:
     of; `transfers`: those that are not also counted at their source. `total`: the sum of their
     changes. `balance`: after the last of them, None without one. `broken_at`: the version of the
     first one that does not follow the one before it. `foreign_at`: of the first one in another
-    pool. `highest_version`: of all transfers of the account, also after this page. `closed_sends`:
+    pool. `is_miscounted`: whether the sum of the messages that wait for a pool is wrong.
+    `highest_version`: of all transfers of the account, also after this page. `closed_sends`:
     the sends of closed months that these transfers are for.
     """
 
     account_id: UUID
     exists: bool
     is_pool: bool
+    is_miscounted: bool
     held: int
     version: int
     arrears: int
@@ -155,6 +157,8 @@ def violations_of_account(page: AccountPage, chain: ProvenChain) -> Iterator[str
             f"account {page.account_id} holds {page.held} at version {page.version}; its"
             f" {chain.entries} transfers say {chain.total} at version {page.highest_version}"
         )
+    if page.is_miscounted:
+        yield f"the sum of the single messages that wait differs from them: pool {page.account_id}"
     if not page.is_pool and page.held < -page.arrears:
         yield f"account {page.account_id} holds {page.held}, below its arrears of {page.arrears}"
 

@@ -8,10 +8,11 @@ from uuid import UUID
 from domain.dispatch.messages import Backlog
 from domain.sending.messages import LATER
 from persistence.database import connection
-from persistence.ledger.platform import ALL_OPEN_SENDS, ALONE, FIRST_OF_TENANTS
+from persistence.ledger.platform import ALL_OPEN_SENDS, FIRST_OF_TENANTS
+from persistence.ledger.singles import SINGLES_WAITING
 from persistence.partitions import count_misplaced
 
-# Messages of large sends come from counters. The first message that is due takes one look for each
+# Messages come from counters and sums. The first message that is due takes one look for each
 # tenant and priority.
 WAITING = f"""
 WITH later AS (
@@ -22,7 +23,8 @@ WITH later AS (
     CROSS JOIN LATERAL ({FIRST_OF_TENANTS} SELECT due_at FROM tenant) AS each
 )
 SELECT (
-           (SELECT count(*) FROM message WHERE status = 'QUEUED' AND priority = ANY({ALONE}))
+           (SELECT coalesce(sum(single.messages), 0) FROM provider_account AS upstream
+            CROSS JOIN LATERAL ({SINGLES_WAITING.format("upstream.id")}) AS single)
            + (SELECT coalesce(sum(each.queued), 0) FROM {ALL_OPEN_SENDS}) - later.messages
        )::int8,
        coalesce(extract(epoch FROM clock_timestamp() - first.due_at), 0)::float8,

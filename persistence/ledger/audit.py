@@ -29,6 +29,7 @@ from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
 from persistence.database import columns, connection, note, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
+from persistence.ledger.singles import DIFFERS
 from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page
@@ -117,9 +118,10 @@ LEFT JOIN ledger_checkpoint_account AS closed ON account_id = found.id AND check
 ORDER BY id LIMIT $2
 """  # noqa: S608 - a statement of our own
 
+IS_POOL = "coalesce(kind = 'POOL', false)"
 # Both ends of each transfer, with the signed amount. A transfer is counted at its source, or at its
 # destination if it comes from outside.
-ACCOUNT_PAGES = """
+ACCOUNT_PAGES = f"""
 WITH wanted AS (
     SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[]) WITH ORDINALITY
         AS each (id, proven_version, proven_balance, position)
@@ -154,22 +156,20 @@ WITH wanted AS (
     FROM chain LEFT JOIN account ON account.id = account_id GROUP BY account_id
 )
 SELECT wanted.id AS account_id, account.id IS NOT NULL AS exists,
-       coalesce(kind = 'POOL', false) AS is_pool, coalesce(held, 0) AS held,
+       {IS_POOL} AS is_pool, {IS_POOL} AND {DIFFERS} AS is_miscounted, coalesce(held, 0) AS held,
        coalesce(account.version, 0) AS version, coalesce(arrears, 0) AS arrears,
        coalesce(entries, 0) AS entries, coalesce(transfers, 0) AS transfers,
        coalesce(total, 0) AS total, proven.balance, broken_at, foreign_at,
-       greatest(
-           0,
-           (SELECT source_version FROM transfer WHERE source_id = wanted.id
+       greatest(0, (SELECT source_version FROM transfer WHERE source_id = wanted.id
             ORDER BY source_version DESC LIMIT 1),
            (SELECT destination_version FROM transfer WHERE destination_id = wanted.id
             ORDER BY destination_version DESC LIMIT 1)) AS highest_version,
-       coalesce(closed_sends, '{}') AS closed_sends
+       coalesce(closed_sends, '{{}}') AS closed_sends
 FROM wanted
 LEFT JOIN account ON account.id = wanted.id
 LEFT JOIN proven ON proven.account_id = wanted.id
 ORDER BY position
-"""
+"""  # noqa: S608 - a condition of our own
 
 # Also the sends that only a message or a transfer names: their rows were deleted by hand.
 LAST_SEND_ID = """

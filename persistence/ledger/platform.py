@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from domain.sending.messages import LATER, PRIORITY, SendKind
-
-# The priorities of messages of large sends, and of others.
-LARGE = {PRIORITY[kind] for kind in (SendKind.BULK, SendKind.MULTI, SendKind.CSV)}
-_ALONE = sorted(set(PRIORITY.values()) - LARGE)
-ALONE = f"ARRAY[{', '.join(str(each + later) for later in (0, LATER) for each in _ALONE)}]::int2[]"
+from domain.sending.messages import LATER
+from persistence.ledger.singles import ALONE, SINGLES_WAITING
 
 # Of each open send: what is queued, written or not. OPEN_SENDS: of a pool; `{0}`: its account.
 ALL_OPEN_SENDS = """
@@ -25,13 +21,12 @@ OPEN_SENDS = f"{ALL_OPEN_SENDS} WHERE open_send.provider_account_id = {{0}}"
 # What a pool has paid for messages that wait.
 #
 # Messages of large sends, written or not: from the counters of the open sends. So a million of them
-# are not read. Others: from an index of them alone, at the account that they wait for. A routed one
+# are not read. Others: see `singles`. They count for the account that they wait for. A routed one
 # waits for one account and was charged in the pool of another: it counts there until it is taken,
 # also while it is SUBMITTING, and not where it waits.
 UNITS_WAITING = f"""
 SELECT (
-    (SELECT coalesce(sum(price), 0) FROM message
-     WHERE provider_account_id = {{0}} AND status = 'QUEUED' AND priority = ANY({ALONE}))
+    (SELECT units FROM ({SINGLES_WAITING}) AS single)
     + (SELECT coalesce(sum(send.price * each.queued), 0) FROM {OPEN_SENDS})
     + (SELECT coalesce(sum(message.price), 0)
        FROM provider_route AS route JOIN message ON message.route_id = route.id
@@ -47,8 +42,7 @@ SELECT (
 # written, and without what waits for another account than the send's.
 MESSAGES_WAITING = f"""
 SELECT (
-    (SELECT count(*) FROM message
-     WHERE provider_account_id = {{0}} AND status = 'QUEUED' AND priority = ANY({ALONE}))
+    (SELECT messages FROM ({SINGLES_WAITING}) AS single)
     + (SELECT coalesce(sum(each.queued), 0) FROM {OPEN_SENDS})
     - (SELECT coalesce(sum(unwritten), 0) FROM send_job
        WHERE send_job.provider_account_id = {{0}} AND unwritten > 0)

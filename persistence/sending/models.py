@@ -167,6 +167,42 @@ class OpenSend(Model):
         table = "open_send"
 
 
+class QueueSum(Model):
+    """Single messages that wait for an account, summed: see `persistence.ledger.singles`.
+
+    `below_xid`: the sum is of those whose `changed_xid` is smaller. `ended_xid`: when all
+    transactions below it have ended, the sum gets its figure; until then, `messages` and `units`
+    are null.
+    """
+
+    id = fields.BigIntField(
+        primary_key=True, generated=False, db_default=SqlDefault("nextval('queue_sum_number')")
+    )
+    provider_account_id = fields.UUIDField()
+    cluster = fields.BigIntField(db_default=SqlDefault("(pg_control_system()).system_identifier"))
+    below_xid = fields.BigIntField()
+    ended_xid = fields.BigIntField(null=True)
+    messages = fields.BigIntField(null=True)
+    units = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "queue_sum"
+
+
+class QueueChange(Model):
+    """What a statement changed in a sum, until it is added to it."""
+
+    id = fields.BigIntField(
+        primary_key=True, generated=False, db_default=SqlDefault("nextval('queue_change_number')")
+    )
+    queue_sum_id = fields.BigIntField()
+    messages = fields.BigIntField()
+    units = fields.BigIntField()
+
+    class Meta:
+        table = "queue_change"
+
+
 class SendJob(Model):
     """A send whose messages are written in parts, from its upload: see docs/decisions/0193.
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from domain.pages import Window
 from domain.sending.messages import LATER, MessageStatus
-from persistence.ledger.platform import LARGE
+from persistence.ledger.singles import LARGE
 from persistence.pages import Filter, order_of, page_clause
 
 WAITING = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)

@@ -44,7 +44,7 @@ async def test_the_figures_of_the_queue_read_no_row_of_a_message(
     statement, arguments = statements[figures]
     rows = await worlds.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}", *arguments)
     plan = "\n".join(row["QUERY PLAN"] for row in rows)
-    assert "Index Only Scan using message_queued_alone on message" in plan, plan
+    assert "Index Only Scan using message_queued_single on message" in plan, plan
     assert "Seq Scan on message" not in plan, plan
     assert not re.search(r"Index Scan using message_queued", plan), plan
     # VACUUM skips a page that another process has just pinned.

@@ -8,6 +8,7 @@ ACCEPT = "domain/sending/accept.py"
 SYNC = "domain/ledger/sync.py"
 POOLS_SQL = "persistence/ledger/pools.py"
 PLATFORM_SQL = "persistence/ledger/platform.py"
+SINGLES_SQL = "persistence/ledger/singles.py"
 CONSTRAINTS = "persistence/migrations/sql/0002_constraints.sql"
 
 MUTANTS = (
@@ -146,10 +147,9 @@ MUTANTS = (
     ),
     Mutant(
         "a message of a crashed call counts as in flight",
-        PLATFORM_SQL,
-        "status = 'QUEUED' AND priority = ANY({ALONE}))\n    + (SELECT coalesce(sum(send.price",
-        "status IN ('QUEUED', 'SUBMITTING') AND priority = ANY({ALONE}))\n"
-        "    + (SELECT coalesce(sum(send.price",
+        SINGLES_SQL,
+        "status = 'QUEUED' AND priority = ANY({ALONE})\n  AND changed_xid {{1}}",
+        "status IN ('QUEUED', 'SUBMITTING') AND priority = ANY({ALONE})\n  AND changed_xid {{1}}",
         ("ledger/test_sync.py",),
     ),
     Mutant(

@@ -103,7 +103,8 @@ INDEXES = {
     "message_of_earlier_send": "(send_id, id) WHERE by_send",
     "message_queued": "(provider_account_id, priority, client_id, due_at, id)"
     " WHERE (status = 'QUEUED'::text)",
-    "message_queued_alone": "(provider_account_id, price) WHERE ((status = 'QUEUED'::text)"
+    "message_queued_single": "(provider_account_id, changed_xid, price)"
+    " WHERE ((status = 'QUEUED'::text)"
     " AND (priority = ANY (ARRAY[(0)::smallint, (1)::smallint, (10)::smallint, (11)::smallint])))",
     "message_routed": "(route_id, status, priority) INCLUDE (provider_account_id, price)"
     " WHERE ((route_id IS NOT NULL)"
@@ -203,6 +204,8 @@ STORAGE = {
         "autovacuum_vacuum_threshold": "200",
     },
     "open_send": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "1000"},
+    "queue_change": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
+    "queue_sum": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "1000"},
     "send_tally": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
     **{
         table: {
