@@ -1,4 +1,4 @@
-"""Which addresses webhooks may be posted to: public ones, and what the operator has opened.
+"""Which addresses webhooks may be posted to: public ones, and networks that the operator allows.
 
 IANA's registries of special addresses: RFC 6890. 6to4: RFC 3056. NAT64: RFC 6052, RFC 8215.
 """
@@ -49,8 +49,8 @@ OTHERS: Final[list[Network]] = [
 class AddressRules:
     """What may be posted to, besides https on public addresses.
 
-    `internal_networks`: private networks that the operator has opened. `loopback`: this machine
-    too, also by plain http (the sandbox). `loopback_only`: nothing but this machine (tests).
+    `internal_networks`: private networks that the operator allows. `loopback`: also this machine,
+    even by plain http (the sandbox). `loopback_only`: only this machine (tests).
     """
 
     internal_networks: Sequence[Network] = ()

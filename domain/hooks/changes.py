@@ -22,7 +22,7 @@ from domain.transactions import changing
 MOST_ENDPOINTS = 10
 LONGEST_DESCRIPTION = 200
 OVERLAP_HOURS = 24
-"""How long the previous secret signs beside the new one."""
+"""How long the previous secret also signs."""
 
 PAUSED_BY_HAND = "A user paused it."
 CHOSEN = tuple(each for each in EventType if each is not EventType.WEBHOOK_TEST)
@@ -156,7 +156,7 @@ def _owner(actor: Actor, client_id: UUID | None) -> UUID:
 
 
 def _new_secret() -> str:
-    """As Standard Webhooks says: a prefix, and 24 to 64 random bytes in base64."""
+    """A secret of Standard Webhooks: a prefix, and 24 to 64 random bytes in base64."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 

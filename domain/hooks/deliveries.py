@@ -16,7 +16,7 @@ from uuid import UUID
 from domain.loops import backoff_seconds
 
 STANDARD = "standard"
-"""The format of endpoints: JSON, signed as Standard Webhooks says."""
+"""The format of endpoints: JSON, signed according to Standard Webhooks."""
 
 GONE = 410
 MOST_ANSWER_CHARACTERS = 1024
@@ -67,7 +67,7 @@ class HookRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueDelivery:
-    """A delivery that may be posted now, with what its endpoint says about how.
+    """A delivery that may be posted now, with the settings and state of its endpoint.
 
     `position`: later events of one subject have higher ones. `occurred_at`: of the event.
     `age_seconds`: of the delivery. `secrets`: encrypted, the newest first; empty for callbacks that
@@ -96,7 +96,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class HookRequest:
-    """A request as it is posted. The body is signed, so it is not changed any more."""
+    """A request as it is posted. The body is signed: do not change it."""
 
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
@@ -104,10 +104,10 @@ class HookRequest:
 
 @dataclass(frozen=True, slots=True)
 class HookAnswer:
-    """What came back. `status`: None if there was no complete answer; then `error` says why.
+    """The answer to a request. `status`: None without a complete answer; `error` says why.
 
-    `body`: the beginning of the answer. `retry_after_seconds`: as the endpoint asks for. `ours`:
-    nothing was posted, and that is not the endpoint's fault. `is_final`: no attempt can succeed.
+    `body`: the beginning of the answer. `retry_after_seconds`: what the endpoint asks for. `ours`:
+    nothing was posted, because of a failure on our side. `is_final`: no attempt can succeed.
     """
 
     status: int | None
@@ -126,10 +126,10 @@ class HookAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One attempt as it is recorded. `due_in_seconds`: until the next one of a PENDING delivery.
+    """One attempt as it is recorded. `due_in_seconds`: until the next one if still PENDING.
 
-    `counts`: whether it changes what is known about the endpoint. `pause_reason`: why nothing more
-    is posted to the endpoint; None if it goes on.
+    `counts`: whether it changes what is known about the endpoint. `pause_reason`: why the
+    endpoint is paused; None if it is not.
     """
 
     delivery: DueDelivery
@@ -143,7 +143,7 @@ class Recorded:
 def recorded(
     delivery: DueDelivery, answer: HookAnswer, rules: HookRules, *, counts: bool = True
 ) -> Recorded:
-    """What follows from an answer: done, again later, or never again."""
+    """The state after an answer: delivered, to be repeated later, or failed."""
     if answer.is_success:
         return Recorded(delivery, answer, DeliveryStatus.DELIVERED, counts=counts)
     if answer.status == GONE and not delivery.is_callback:

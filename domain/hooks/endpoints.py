@@ -43,7 +43,7 @@ class Endpoint:
 
     @property
     def old_secret_until(self) -> datetime | None:
-        """Until when the previous secret signs as well. None if it does not."""
+        """When the previous secret stops signing. None if it does not sign."""
         until = self.previous_until
         return until if until is not None and until > self.seen_at else None
 

@@ -24,13 +24,13 @@ from domain.transactions import Transaction, Transactional
 
 
 class HookQueue(Protocol):
-    """The deliveries that wait. All functions raise TryAgain if the database is away."""
+    """The deliveries that wait. All functions raise TryAgain if the database is unavailable."""
 
     async def claim_endpoints(self, holder: UUID, *, lease_seconds: float, most: int) -> set[UUID]:
         """The endpoints with pending deliveries that this worker holds for the lease from now.
 
-        An endpoint is held by one worker at a time, so that one place knows what is in flight and
-        in which order. Endpoints that wait after failures, or are paused, are not claimed.
+        An endpoint is held by one worker at a time, which knows what is in flight and keeps the
+        order. Endpoints that wait after failures, or are paused, are not claimed.
         """
 
     async def release_endpoints(self, holder: UUID) -> None:
@@ -86,7 +86,7 @@ class HookStore(HookQueue, HookUpkeep, HookSubjects, Protocol):
 
 
 class HookSender(Protocol):
-    """Posts to the URLs of clients. Nothing on a private network can be reached by it."""
+    """Posts to the URLs of clients. It cannot reach private networks."""
 
     async def post(self, url: str, request: HookRequest) -> HookAnswer:
         """Posts once. Never raises because of what the receiver does."""
@@ -144,15 +144,15 @@ class EndpointStore(Transactional, Protocol):
     async def write_endpoint(
         self, tx: Transaction, endpoint_id: UUID, change: EndpointChange, *, pause_reason: str
     ) -> None:
-        """Changes an endpoint. To resume it also forgets its failures."""
+        """Changes an endpoint. Resuming it also clears its failures."""
 
     async def replace_secret(
         self, tx: Transaction, endpoint_id: UUID, secret: bytes, *, overlap_hours: float
     ) -> None:
-        """Sets a new secret. The previous one signs for these hours, too."""
+        """Sets a new secret. The previous one also signs, for these hours."""
 
     async def drop_endpoint(self, tx: Transaction, endpoint_id: UUID) -> None:
-        """Deletes an endpoint. Its deliveries end."""
+        """Deletes an endpoint. Its pending deliveries end."""
 
     async def queue_test(self, tx: Transaction, endpoint: Endpoint) -> UUID:
         """Writes a delivery of a test event. Returns its ID."""

@@ -43,7 +43,7 @@ class Test:
 
 
 async def read_subjects(store: HookSubjects, deliveries: Sequence[DueDelivery]) -> dict[UUID, Any]:
-    """The subject of each delivery, by the delivery's ID. Without those that no longer exist."""
+    """The subjects that still exist, by the ID of their delivery."""
     message_ids = {each.subject for each in deliveries if each.type in OF_MESSAGES}
     send_ids = {each.subject for each in deliveries if each.type is EventType.SEND_FINISHED}
     everything = Everything()

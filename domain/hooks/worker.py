@@ -143,7 +143,7 @@ class Deliverer:
         await self._store.record_deliveries(results, self._rules)
         del self._results[: len(results)]
         for each in results:
-            # Not before: until it is recorded, the next one of its subject must not start.
+            # Only now: the next one of its subject must not start before this one is recorded.
             self._lanes[each.delivery.endpoint_id].in_flight.pop(each.delivery.id, None)
 
     async def _claim(self) -> None:
@@ -220,7 +220,7 @@ class Deliverer:
         return [self._secret(delivery.endpoint_id, each) for each in delivery.secrets]
 
     def _secret(self, endpoint_id: UUID, encrypted: bytes) -> str:
-        """Decrypted once: that takes longer than to sign with it."""
+        """The decrypted secret, cached: decrypting takes longer than signing."""
         key = (endpoint_id, encrypted)
         if key not in self._decrypted:
             if len(self._decrypted) >= MOST_CLAIMED:

@@ -106,7 +106,7 @@ def message_scope(actor: Actor) -> Scope:
 
 
 def own_scope(actor: Actor) -> OfClient:
-    """The tenant that the actor writes for. Raises Forbidden if it has none, as an admin."""
+    """The tenant that the actor writes for. Raises Forbidden if it has none (an admin)."""
     if actor.client_id is None:
         raise Forbidden("Your user has no account to send from.")
     return OfClient(actor.client_id)
@@ -115,7 +115,7 @@ def own_scope(actor: Actor) -> OfClient:
 def feed_scope(actor: Actor) -> OfClient:
     """The client whose inbound messages the actor may follow. A feed is numbered for one client.
 
-    Raises Forbidden if the actor has no client, as an admin.
+    Raises Forbidden if the actor has no client (an admin).
     """
     if actor.client_id is None:
         raise Forbidden("Your user has no client whose messages it can follow.")
@@ -146,7 +146,7 @@ def payer_of(actor: Actor) -> Payer:
     if actor.payer is None:
         raise Forbidden("Your user has no account to send from.")
     if not is_active(actor.client_status):
-        # Exactly as stored: other systems write it in other ways.
+        # %r: other systems may have stored it with other case or blanks.
         _log.info("client %s cannot send: its status is %r", actor.client_id, actor.client_status)
         raise AccountInactive(actor.client_status or "SUSPENDED")
     return actor.payer

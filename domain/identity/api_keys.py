@@ -25,7 +25,7 @@ class CreatedApiKey:
 
 
 async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> CreatedApiKey:
-    """Adds a key of the actor's own. Raises InvalidInput."""
+    """Adds a key for the actor's user. Raises InvalidInput."""
     prefix = MARK + secrets.token_hex(4)
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     async with changing(store) as tx:
@@ -43,7 +43,7 @@ async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> Crea
 
 
 async def revoke_api_key(store: ApiKeyStore, actor: Actor, key_id: UUID) -> ApiKey:
-    """Revokes a key of the actor's own, or any key if the actor is an admin. Safe to repeat.
+    """Revokes a key of the actor's user, or any key for an admin. Safe to repeat.
 
     Raises NotFound.
     """

@@ -1,4 +1,4 @@
-"""Auth tokens of the Twilio-compatible API: they sign status callbacks, and are no passwords.
+"""Auth tokens of the Twilio-compatible API: they sign status callbacks and are not passwords.
 
 A token is made of SECRET_KEY, the client's ID and a number, so it is the same in every process, and
 nothing secret is stored. A new number makes a new token: docs/decisions/0165.
@@ -26,7 +26,7 @@ LONGEST_DELAY_MINUTES: Final = 1_440
 
 @dataclass(frozen=True, slots=True)
 class AuthToken:
-    """The newest token of a client. `signs_from`: before that, the one before it signs."""
+    """The newest token of a client. `signs_from`: until then, the previous token signs."""
 
     client: Client
     token: str
@@ -37,7 +37,7 @@ class AuthTokens:
     """The auth tokens of clients."""
 
     def __init__(self, secret_key: str) -> None:
-        # A key of its own, so that no token tells anything about access tokens.
+        # A separate key, so that a token reveals nothing about access tokens.
         self._key = hmac.digest(secret_key.encode(), TOKEN_OF, sha256)
 
     def of(self, client_id: UUID, number: int = 0) -> str:
@@ -57,7 +57,8 @@ class AuthTokens:
     ) -> AuthToken:
         """Makes a new token for a client, which signs after the delay.
 
-        Raises NotFound, and InvalidInput for a wrong delay, or while another token waits.
+        Raises NotFound, and InvalidInput for a wrong delay or if the last new token does not sign
+        yet.
         """
         if not 0 <= delay_minutes <= LONGEST_DELAY_MINUTES:
             raise InvalidInput(

@@ -71,7 +71,7 @@ KEEP: Final = Keep.KEEP
 Value = TypeVar("Value")
 
 TextKey = tuple[str | None, UUID]
-"""A key that serves lists by a text and lists by ID."""
+"""A position in a list that is sorted by a text or by ID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Client:
     quiet_hours: QuietHours | None = None
     auth_token_number: int = 0
     auth_token_from: datetime | None = None
-    """The number of its newest auth token. Until the time, the previous one signs."""
+    """From this time its newest auth token signs; until then, the previous one."""
 
     @property
     def key(self) -> TextKey:

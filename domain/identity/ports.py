@@ -43,7 +43,7 @@ class Passwords(Protocol):
         """A salted hash with its parameters."""
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Whether the stored hash is of this password. None is False, after the same time."""
+        """Whether the hash is of this password. For None it returns False after the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Throttle(Protocol):
         """Counts one failure for both."""
 
     async def succeeded(self, *, account: str, address: str) -> None:
-        """Forgets the failures of the account. Those of the address with other accounts stay."""
+        """Clears the failures of the account. Those of the address with other accounts stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class SessionStore(Transactional, Protocol):
     async def end_sessions_of(
         self, tx: Transaction, user_id: UUID, *, except_id: UUID | None = None
     ) -> int:
-        """Ends all other sessions of a user. Returns how many were open."""
+        """Ends the sessions of a user, except `except_id`. Returns how many were open."""
 
     async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
         """Makes every process forget the actors with this session, key, user, client or group."""
@@ -255,7 +255,7 @@ class Directory(Protocol):
         filter: ClientFilter = ALL_CLIENTS,
         order: ClientOrder = ClientOrder.NEWEST,
     ) -> Page[Client]:
-        """Clients, with their number in all."""
+        """A page of clients, with the total count."""
 
     async def list_users(
         self,
@@ -264,7 +264,7 @@ class Directory(Protocol):
         filter: UserFilter = ALL_USERS,
         order: UserOrder = UserOrder.NEWEST,
     ) -> Page[User]:
-        """Users, with their number in all."""
+        """A page of users, with the total count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,12 +322,12 @@ class IdentityStore(Directory, Transactional, Protocol):
         under: UUID | None,
         departed_versions: Mapping[UUID, int],
     ) -> None:
-        """Moves a node under another one (None: it stays) and writes the departed versions."""
+        """Moves a node under another one (None leaves it) and writes the departed versions."""
 
     async def release_supervisors(
         self, tx: Transaction, client_id: UUID, *, outside_group_id: UUID | None
     ) -> None:
-        """Takes the client away from the supervisors of every other group."""
+        """Clears the client of its supervisors, except those of this group."""
 
     async def add_user(self, tx: Transaction, user: User, *, password_hash: str) -> None:
         """Adds a user. Raises InvalidInput if another user has the email."""

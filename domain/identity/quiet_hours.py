@@ -34,12 +34,12 @@ class QuietHours:
         return ZoneInfo(self.time_zone)
 
     def include(self, moment: datetime, zone: ZoneInfo) -> bool:
-        """Whether the moment is in quiet hours where that zone is used."""
+        """Whether the moment is in quiet hours in that time zone."""
         start, end = _minutes(self.start), _minutes(self.end)
         return (_minute_of(moment, zone) - start) % DAY_MINUTES < (end - start) % DAY_MINUTES
 
     def end_after(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """The first full minute outside quiet hours, from a moment in them on."""
+        """The first full minute outside quiet hours after a moment in them."""
         moment = moment.replace(second=0, microsecond=0)
         wait = (_minutes(self.end) - _minute_of(moment, zone)) % DAY_MINUTES
         ended = moment + wait * MINUTE
@@ -64,7 +64,7 @@ def quiet_hours_of(start: str, end: str, time_zone: str) -> QuietHours:
         if len(time_zone) <= LONGEST_ZONE and time_zone.isascii():
             return QuietHours(start, end, ZoneInfo(time_zone).key)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass  # the name of a folder or of no file
+        pass  # no such file, or a folder
     raise InvalidInput(
         "timeZone is the name of a time zone, such as America/New_York.", field=FIELD
     )

@@ -112,7 +112,7 @@ class Sessions:
             used = await self._store.lock_refresh_token(tx, _hash(refresh_token))
             if used is not None:
                 signed_in = await self._use(tx, used, refresh_token)
-        # Raised after the commit: the session has to stay ended.
+        # Raise after the commit: a rollback would open the session again.
         if signed_in is None:
             raise SessionOver
         return signed_in
@@ -140,7 +140,7 @@ class Sessions:
             return found
 
     async def end_others(self, actor: Actor) -> int:
-        """Ends all sessions of the actor's user but the one of this request. Returns how many.
+        """Ends the sessions of the actor's user, except that of this request. Returns how many.
 
         Called with an API key, it ends all of them. Keys stay valid.
         """

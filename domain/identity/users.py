@@ -50,7 +50,7 @@ async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) 
 def user_of(
     email: str, role: Role, *, client_id: UUID | None = None, group_id: UUID | None = None
 ) -> User:
-    """The user that is requested, with a new ID. Raises InvalidInput."""
+    """The requested user, with a new ID. Raises InvalidInput."""
     user = User(
         id=new_id(),
         email=email_of(email),
@@ -101,8 +101,8 @@ async def update_user(
 def changed_user(user: User, change: UserChange) -> User:
     """The user after the change.
 
-    A new role drops the client or group that it cannot have, unless the change names it: then
-    it raises InvalidInput.
+    A new role clears the client or group that it cannot have. Raises InvalidInput if the change
+    itself sets that client or group.
     """
     role = _given(kept(change.role, user.role), field="role")
     disabled = _given(kept(change.disabled, user.disabled), field="disabled")

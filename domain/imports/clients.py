@@ -90,7 +90,7 @@ class ClientImport:
         added = 0
         for start in range(0, len(lines), MOST_AT_ONCE):
             some = [each for each in lines[start : start + MOST_AT_ONCE] if each.is_new]
-            # A hash takes long: none is computed in a transaction.
+            # Hashing is slow, so it is done before the transaction.
             hashes = {each.email: await self._hash_of(each) for each in some}
             if some:
                 async with changing(self._store, repeatable=True) as tx:

@@ -72,4 +72,4 @@ class ContactImportStore(FindsPayers, ContactWrites, Protocol):
     """Contacts and opt-outs."""
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
-        """Those of the numbers that have opted out of the client's messages."""
+        """The numbers of these that have opted out of the client's messages."""

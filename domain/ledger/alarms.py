@@ -141,7 +141,7 @@ def _dispatch(signs: PoolSigns, now: datetime) -> Iterator[Alarm]:
     messages = units_in_words(signs.queued, "message")
     waiting = f"{messages} {'waits' if signs.queued == 1 else 'wait'}."
     if signs.stopped_at is not None:
-        words = f"The account is paused. {waiting} Resume it when they may leave."
+        words = f"The account is paused. {waiting} Resume it when they may be sent."
         yield Alarm(AlarmKind.PAUSED, words, signs.stopped_at, signs.queued)
     if signs.paused_at is not None:
         words = f"The provider rejects the account (a wrong key, or no money left). {waiting}"

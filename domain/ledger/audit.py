@@ -54,7 +54,7 @@ Report = Callable[[Audit], None]
 
 
 class AuditStopped(Exception):
-    """The audit was stopped: it gave no sign of life for too long, and another one may run now."""
+    """The audit was stopped: it reported no progress for too long. Another one may run now."""
 
 
 async def start_audit(store: AuditStore, actor: Actor, *, full: bool = False) -> Audit:

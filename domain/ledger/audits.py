@@ -92,8 +92,8 @@ class ProvenChain:
 class AccountPage:
     """An account and some of its transfers, in the order of versions, from one snapshot.
 
-    `exists`: whether there is a row of the account. `entries`: transfers that the account is an end
-    of; `transfers`: those that are not also counted at their source. `total`: the sum of their
+    `exists`: whether there is a row of the account. `entries`: transfers from or to the
+    account; `transfers`: without those that are counted at their source. `total`: the sum of their
     changes. `balance`: after the last of them, None without one. `broken_at`: the version of the
     first one that does not follow the one before it. `foreign_at`: of the first one in another
     pool. `is_miscounted`: whether the sum of the messages that wait for a pool is wrong.
@@ -187,9 +187,9 @@ class AuditStore(Protocol):
     async def next_accounts(
         self, after: UUID, *, most: int, checkpoint_id: UUID | None
     ) -> Sequence[AccountStart]:
-        """The next accounts by ID, as the checkpoint has them; None: from version 0.
+        """The next accounts by ID, starting at the checkpoint; None: at version 0.
 
-        Includes IDs that only transfers have.
+        Includes IDs that are in transfers only.
         """
 
     async def audit_accounts(

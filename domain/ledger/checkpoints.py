@@ -1,4 +1,4 @@
-"""Checkpoints: a closed month in figures, with a hash of itself and of the checkpoint before it.
+"""Checkpoints: the figures of closed months, each with its hash and the hash before it.
 
 An audit starts from the newest checkpoint. docs/decisions/0197 explains what a checkpoint proves.
 """
@@ -62,7 +62,7 @@ class SendsOfMonth:
 
     @property
     def lasting(self) -> tuple[int, int, int]:
-        """The figures that nothing changes after the month was closed."""
+        """The figures that never change after the month was closed."""
         return self.sends, self.messages, self.charged
 
 
@@ -80,7 +80,7 @@ class Checkpoint:
 
     @property
     def month(self) -> str:
-        """Such as 2026-10."""
+        """The closed month, such as 2026-10."""
         return f"{self.ends_at - timedelta(days=1):%Y-%m}"
 
     @property

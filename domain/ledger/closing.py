@@ -1,4 +1,4 @@
-"""Closing months: the figures of each are stored after an audit that held."""
+"""Closing months: the figures of each are stored after an audit without violations."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Closer:
         self._store = store
 
     async def close_daily(self) -> bool:
-        """Closes what is due, unless a process has looked today. Cheap: a loop calls it."""
+        """Closes what is due, unless a process has done so today. Cheap: a loop calls it."""
         now = datetime.now(UTC)
         if await self._store.start_daily("close months", not_since=last_night(now)):
             try:

@@ -170,10 +170,10 @@ class CredentialStore(AccountStore, Protocol):
     async def put_client_under(
         self, tx: Transaction, client_id: UUID, parent_id: UUID, *, as_owner: bool
     ) -> None:
-        """Charges the client's sends to the pool node `parent_id` from now on, if it is the owner.
+        """Charges the client's sends to a new node below `parent_id`, or to `parent_id` itself.
 
-        Else to a new node below this node of a pool or a group. The versions of its figures do not
-        decrease.
+        `as_owner`: to `parent_id` itself, the pool node of the client's own account. The versions
+        of the client's figures do not decrease.
         """
 
 

@@ -27,7 +27,7 @@ Answer: TypeAlias = Mapping[str, Any]
 
 Result = TypeVar("Result")
 
-_in_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make it each time
+_in_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps creates one each time
 
 
 @dataclass(slots=True)
@@ -108,8 +108,8 @@ def stored_answer(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> Answer:
 async def stored_before(store: IdempotencyKeys, key: IdempotencyKey | None) -> Answer | None:
     """The success stored under the key of a command that is about to be refused, if there is one.
 
-    A stored success goes before every other check. To look it up only now saves a query for each
-    request that is not refused. Raises IdempotencyConflict.
+    A stored success takes precedence over every check. Looking it up only now saves a query for
+    each request that is not refused. Raises IdempotencyConflict.
     """
     if key is None:
         return None

@@ -2,7 +2,7 @@
 
 Its charges can be parts of a unit, ours cannot. So the charges of a client are added up, and a line
 counts as charging the whole units by which it raises the total: a hundred lines of 0.03 count as
-3 units, not as 0 or 100. Less than one unit of each client is not counted.
+3 units, not as 0 or 100. A remainder of less than one unit for each client is not counted.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ async def closed_accounts(
 async def violations_of_month(
     store: AuditStore, previous: Checkpoint | None, checkpoint: Checkpoint, pace: Pace
 ) -> AsyncIterator[str]:
-    """What a checkpoint says and its transfers and sends do not."""
+    """The differences between a checkpoint and its transfers and sends, in words."""
     closed = {each.account_id: each async for each in closed_accounts(store, checkpoint, pace)}
     async for now in accounts_at_close(store, previous, checkpoint.ends_at, pace):
         then = closed.pop(now.account_id, AccountAtClose(now.account_id))

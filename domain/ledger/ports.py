@@ -207,7 +207,7 @@ class ReconcileImportedStore(Ledger, Protocol):
         """
 
     async def allow_arrears(self, tx: Transaction, account_id: UUID, units: int) -> None:
-        """Lets the account hold as little as minus these units."""
+        """Allows the holding of the account to fall to minus these units."""
 
     async def write_imported_differences(
         self, tx: Transaction, run_id: UUID, differences: Sequence[Difference]

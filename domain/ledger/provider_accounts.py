@@ -62,7 +62,7 @@ class PlatformAccounts(AccountStore, Protocol):
         configuration: Mapping[str, str],
         encrypted: bytes | None,
     ) -> None:
-        """Stores the values and when they were set. Ends a refusal, and a reading that runs."""
+        """Stores the values and when they were set. Ends a refusal, and a reading in progress."""
 
     async def write_terms(
         self,
@@ -310,7 +310,7 @@ async def ensure_default_pool(
 ) -> UUID:
     """The default provider account, created with its pool node if there is none yet.
 
-    Safe for many processes at once. One that is there already is left as it is.
+    Safe for many processes at once. Does not change an existing one.
     """
     async with changing(store) as tx:
         return await store.add_default_pool(tx, provider=provider, unit=unit, price=price)

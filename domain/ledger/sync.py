@@ -241,7 +241,7 @@ async def _write(
     await store.write_book(tx, book)
     await store.end_reading(tx, done)
     if account.owner_client_id is not None and account.is_unread:
-        # Its actors are cached as those of an account whose balance must be read first.
+        # Cached actors of the owner say that the balance must be read first.
         await store.note_access_changes(tx, [account.owner_client_id])
     synced = Synced(
         provider_account_id=account.id,
@@ -258,7 +258,7 @@ async def _write(
 def _post(book: Book, pool: Holding, account: ProviderAccount, change: int, done: NewSync) -> None:
     """Posts one transfer between outside and the pool node, also if the amount is 0.
 
-    Each check of a client's own balance is a line of kind SYNC in its statement, the first as well.
+    Each check of a client's own balance, also the first, is a SYNC line in its statement.
     """
     first = account.read_at is None and change > 0 and account.owner_client_id is None
     book.post(

@@ -1,8 +1,8 @@
 """A client's feed of inbound messages, delivered to each subscriber in order, each message once.
 
-Messages are read from the table by their feed number, never from a hint: a subscriber that is slow
-or was disconnected receives what it missed as it takes more. Subscribers at the same position
-share one read and one execution.
+Messages are read from the table by their feed number, never from a hint, so that a subscriber that
+is slow or was disconnected misses none. Subscribers at the same position share one read and one
+execution.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class FeedStream(HintedStream):
         super().end(ending, errors)
 
     async def run_once(self) -> None:
-        """Delivers a page to the subscribers in front, then to those behind, the last one first.
+        """Delivers a page to the subscribers in front, then to the others, furthest behind first.
 
-        New messages are delivered between two of those, so that a subscriber far behind delays
-        no other. The last one of all receives a page in every run.
+        New messages are delivered in between, so that a subscriber far behind delays no other. The
+        one furthest behind receives a page in every run.
         """
         self.read_seconds = 0.0
         ends_at = time.monotonic() + RUN_SECONDS

@@ -2,7 +2,7 @@
 
 A hint wakes the streams of its topic: they read, render once and offer the result to every
 subscriber. A subscriber is registered before its first state is read, so that no change is lost in
-between. The hub also looks for changes without a hint, so that a lost hint costs about a second.
+between. The hub also polls, so that a lost hint delays a change by about a second only.
 
 Messages, conversations and webhook events that change are read once for all subscribers. A hint
 names what has changed, and its rows are read by ID. Each subscriber receives the newest state of
@@ -39,8 +39,8 @@ from domain.loops import Loop, log_failure, pause_after
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
 LONGEST_REST_SECONDS = 30.0
-"""The longest rest after a look: it may have been slow, the database away, or this process
-suspended."""
+"""The longest rest after a look. A look that waited for the database, or was suspended with the
+process, would cause a longer one."""
 
 READS_AT_ONCE = 6
 

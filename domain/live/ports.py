@@ -27,7 +27,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in the order of changes: transaction ID, then row ID."""
+    """A position in the order of changes: transaction ID, then row ID."""
 
     transaction: int
     row_id: UUID = BEFORE_ANY_ID
@@ -63,7 +63,7 @@ class LiveStore(Protocol):
         """Changes after a position. A message that is only accepted has not changed yet."""
 
     async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
-        """The last changes of so many seconds, at most 1,000, in the order of changes."""
+        """The changes of the last `seconds`, at most the newest 1,000, in the order of changes."""
 
     async def position(self) -> Position:
         """A position before every change that is committed from now on."""

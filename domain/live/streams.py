@@ -55,9 +55,9 @@ class Stream:
     def wake(self, *, hinted: bool = True) -> None:
         """Runs the stream: something may have changed.
 
-        `hinted`: False if a look at all figures found the change. Most often a hint came before,
-        so nothing is new. Looks are rare: the stream does not rest after it, and the next change
-        does not wait.
+        `hinted`: False if polling found the change. A hint has usually come first, so that nothing
+        is new. The stream does not rest after such a run, because a rest would delay the next
+        change, and polls are rare.
         """
         self._dirty = True
         self._hinted |= hinted
@@ -133,7 +133,7 @@ class Topics(Protocol):
 
 
 class HintedStream(Stream):
-    """A stream that hints about topics wake. `reads`: limits the reads of all such streams."""
+    """A stream that hints about its topics wake. `reads`: limits the reads of all such streams."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class StateStream(HintedStream):
             self.read_seconds = time.monotonic() - began
         version, body = self._watch.version_of(value), await self.renderer.render(value)
         if version < self._version and not self._is_doubtful:
-            # Perhaps an older snapshot. Read again: the second answer counts.
+            # It may be an older snapshot. Read again, and use the second answer.
             self._is_doubtful = True
             self.wake()
             return
@@ -255,8 +255,8 @@ class ChangeStream(Stream):
             joining = self.new_subscribers()
             await self._tracker.find_position()
             first = await self.watch.read_first()
-            # Render everything before anything is delivered: if the database is away, the whole
-            # run is repeated, and no subscriber receives half of it.
+            # Render everything before anything is delivered: if the database is unavailable, the
+            # whole run is repeated, and no subscriber receives half of it.
             first_items = [await self._item(change) for change in first]
             held = [(change, await self._item(change)) for change in self._held.values()]
             self._held.clear()

@@ -52,7 +52,7 @@ OF_A_PERSON = (
 )
 
 OPEN_FOR = timedelta(minutes=10)
-"""A row may name a moment this long before others see it changed: its transaction ends later."""
+"""No transaction lasts longer: a row is visible this long after its `updated_at` at the latest."""
 
 MOST = 2_000
 """Rows of one step: a transaction of about 50 ms."""
@@ -77,7 +77,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """Which rows are in files: of months that were closed then, and not changed since."""
+    """The rows that an export wrote: of months closed by then, and not changed since."""
 
     closed_until: datetime
     unchanged_since: datetime
@@ -85,7 +85,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is dropped of a month and a client, or would be. `client_id`: None is no client's."""
+    """What was dropped of a month and a client, or would be. `client_id`: None for no client."""
 
     part: Part
     month: str
@@ -116,7 +116,7 @@ class RetentionStore(Protocol):
     """What retention needs. Every function is safe to repeat."""
 
     async def read_clock(self) -> float:
-        """The time of the database, which `updated_at` is of, in seconds since 1970."""
+        """The clock of the database, which sets `updated_at`, in seconds since 1970."""
 
     async def read_checkpoints(self) -> Sequence[Checkpoint]:
         """All checkpoints, oldest first."""
@@ -140,10 +140,10 @@ class RetentionStore(Protocol):
         """Gives back the space of months that ended before then and have no rows any more."""
 
     async def read_progress(self, name: str) -> UUID:
-        """Up to which ID a rule was applied to a part."""
+        """The ID up to which a rule was applied to a part."""
 
     async def write_progress(self, name: str, last_id: UUID) -> None:
-        """Stores up to which ID a rule was applied to a part."""
+        """Stores the ID up to which a rule was applied to a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,10 @@ async def drop_old(
     exported: Exported | None = None,
     rest: float = REST,
 ) -> AsyncIterator[Found]:
-    """Drops what is too old. Yields what is gone, step by step. `dry_run`: changes nothing.
+    """Drops what is too old. Yields what was dropped, step by step. `dry_run`: changes nothing.
 
-    `exported`: all other rows of months stay. The rules must be those of the export. Can be killed
-    at any point, and run again, also in several processes at once.
+    `exported`: of months, drops only these rows; the rules must be those of the export. Safe to
+    kill and run again, also in several processes at once.
     """
     for task in await _tasks(store, rules, now, exported):
         span = await _span(store, task, exported)
@@ -179,7 +179,7 @@ async def drop_old(
             for found in step.found:
                 yield found
             is_blocked = is_blocked or step.waiting > 0
-            # A rule of 100 years begins before the first ID.
+            # `before` is 0 if the limit is before 1970: a rule of 100 years.
             done_id = step.last_id or UUID(int=max(span.before.int - 1, 0))
             if task.name is not None and not is_blocked and not dry_run:
                 await persist(partial(store.write_progress, task.name, done_id))

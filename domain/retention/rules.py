@@ -14,7 +14,7 @@ KEEP = 0
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days for texts, and months for messages after the end of theirs. None or 0: for ever."""
+    """Days for texts; months for messages, from the end of their month. None or 0: for ever."""
 
     text_days: int | None = None
     months: int | None = None
@@ -24,7 +24,7 @@ class Retention:
 class Clients:
     """Some clients: only those in `only`, or all but `without`.
 
-    What belongs to no client counts as a client's that is not named.
+    Rows of no client are treated like those of a client that is not named.
     """
 
     only: frozenset[UUID] | None = None
@@ -32,7 +32,7 @@ class Clients:
 
     @property
     def key(self) -> str:
-        """Differs if the clients differ."""
+        """A text that differs if the clients differ."""
         text = f"{sorted(self.only) if self.only is not None else '*'} {sorted(self.without)}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -49,13 +49,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The installation's rule, and the rules of clients. None in a client's: the installation's."""
+    """The installation's rule, and those of clients, in which None is the installation's value."""
 
     default: Retention
     of_clients: Mapping[UUID, Retention] = field(default_factory=dict)
 
     def text_limits(self, now: datetime) -> list[Limit]:
-        """Texts from before these moments are dropped."""
+        """The limits for texts: older ones are dropped."""
         days = {
             client: self.default.text_days if each.text_days is None else each.text_days
             for client, each in self.of_clients.items()
@@ -66,14 +66,14 @@ class Rules:
         ]
 
     def month_limits(self, now: datetime) -> list[Limit]:
-        """Months before these moments are dropped. Each is the first moment of a month."""
+        """The limits for months: earlier ones are dropped. Each limit is the start of a month."""
         return [
             Limit(clients, months_before(now, count), f"months {count} {clients.key}")
             for count, clients in _groups(self.default.months, self._months())
         ]
 
     def all_months_before(self, now: datetime) -> datetime | None:
-        """The moment before which all clients drop months. None: a client keeps them for ever."""
+        """The moment before which all clients drop months. None if a client keeps them for ever."""
         counts = [self.default.months, *self._months().values()]
         return None if not all(counts) else months_before(now, max(each or 0 for each in counts))
 
