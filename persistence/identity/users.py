@@ -14,6 +14,7 @@ from domain.errors import InvalidInput
 from domain.identity.access import Everything, Role
 from domain.identity.directory import ALL_USERS, TextKey, User, UserFilter, UserOrder
 from domain.pages import Page, Window
+from persistence.compiled import ById
 from persistence.database import orm
 from persistence.identity import models
 from persistence.pages import list_page, order_columns
@@ -31,8 +32,11 @@ JOIN app_user ON lower(app_user.email) = lower(given.email)
 """
 
 
+_by_id = ById(lambda user_id: models.User.filter(id=user_id))
+
+
 async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | None:
-    row = await models.User.filter(id=user_id).using_db(orm(tx)).first()
+    row = await _by_id(user_id, tx=tx)
     return None if row is None else _user(row)
 
 
