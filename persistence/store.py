@@ -51,6 +51,7 @@ from persistence.sending.archive import *
 from persistence.sending.batches import *
 from persistence.sending.messages import *
 from persistence.sending.routes import *
+from persistence.sending.stats import *
 from persistence.sending.tallies import *
 from persistence.sending.templates import *
 from persistence.sending.uploads import *

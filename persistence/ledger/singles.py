@@ -17,8 +17,9 @@ from __future__ import annotations
 from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.database import transaction
 
+LARGE_KINDS = (SendKind.BULK, SendKind.MULTI, SendKind.CSV)
 # The priorities of messages of large sends, and of others.
-LARGE = {PRIORITY[kind] for kind in (SendKind.BULK, SendKind.MULTI, SendKind.CSV)}
+LARGE = {PRIORITY[kind] for kind in LARGE_KINDS}
 _ALONE = sorted(set(PRIORITY.values()) - LARGE)
 ALONE = f"ARRAY[{', '.join(str(each + later) for later in (0, LATER) for each in _ALONE)}]::int2[]"
 

@@ -1,6 +1,6 @@
-"""Stored sends: pages by key within a scope, through querysets, and statistics of messages.
+"""Stored sends: pages by key within a scope, through querysets.
 
-SQL for statistics, which group millions of messages, and for all messages of a large send.
+SQL for all messages of a large send.
 """
 
 from __future__ import annotations
@@ -17,22 +17,18 @@ from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Page, Window
 from domain.sending.lists import (
     ALL_SENDS,
-    Period,
     SendFilter,
     SendOrder,
-    StatRow,
 )
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send, SendKind
 from persistence.database import connection, orm
-from persistence.long_reads import long_read
 from persistence.pages import list_page
 from persistence.planned import in_turn
 from persistence.sending import models
-from persistence.sending.listed import first_id, last_id, rows_within
-from persistence.sending.messages import add_time, first_of_sends
+from persistence.sending.listed import first_id, last_id
+from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import messages_of
 from persistence.sending.tallies import read_counts
-from persistence.sending.waiting import messages_of_client
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -44,13 +40,6 @@ ACCEPTED = f"""
 SELECT id, number, text FROM {messages_of("$1", "id, number, text, client_id", since="$3")}
 WHERE client_id = $2 ORDER BY id
 """  # noqa: S608 - names of our own
-# With date_trunc() in a time zone, this took half as long again.
-STATS = """
-SELECT date_bin({by}, created_at, '2000-01-01 00:00:00+00') AS starts_at, status,
-       count(*) AS messages, sum(price)::int8 AS units
-FROM {messages} GROUP BY 1, 2
-"""
-
 # Whether a send has messages for a later time. coalesce(): never NULL, so that a filter can ask for
 # false. `due_until` comes first: for most sends, it saves the look at their messages.
 IS_SCHEDULED = f"""
@@ -126,28 +115,6 @@ async def read_submitted_at(scope: OfClient, ids: Sequence[UUID]) -> dict[UUID, 
     async with connection() as pooled:
         rows = await pooled.fetch(SUBMITTED_AT, list(ids), scope.client_id)
     return {row[0]: row[1] for row in rows}
-
-
-async def read_message_stats(
-    scope: Scope,
-    by: Period,
-    starts_at: datetime,
-    ends_at: datetime,
-    *,
-    client_id: UUID | None = None,
-) -> list[StatRow]:
-    wanted = rows_within(scope)
-    if client_id is not None:
-        wanted.add("client_id = {}", client_id)
-    add_time(wanted, starts_at, ends_at)
-    wanted.add("id >= {} AND id < {}", first_id(starts_at), last_id(ends_at))
-    messages = f"message {wanted.where}"
-    if client_id is not None or scope != Everything():
-        messages = messages_of_client(wanted, "created_at, status, price")
-    statement = STATS.format(by=wanted.value(by.length), messages=messages)
-    async with in_turn(scope, searches=True):
-        rows = await long_read(lambda held: held.fetch(statement, *wanted.values))
-    return [StatRow(row[0], MessageStatus(row[1]), row[2], row[3]) for row in rows]
 
 
 def _sends_within(scope: Scope) -> QuerySet[models.Send]:

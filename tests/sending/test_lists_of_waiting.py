@@ -20,8 +20,8 @@ from domain.sending.lists import MessageFilter, Period
 from domain.sending.messages import MessageStatus, SendKind
 from persistence.inbox.messages import read_any_messages
 from persistence.sending import listed
-from persistence.sending.archive import read_message_stats
 from persistence.sending.messages import read_messages, read_messages_of_sends
+from persistence.sending.stats import read_message_stats
 from persistence.sending.waiting import WAITING
 from tests import worlds
 
