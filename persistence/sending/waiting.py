@@ -31,23 +31,24 @@ BY_STATUS = f"(status NOT IN ('QUEUED', 'SUBMITTING') OR priority NOT IN ({_LIST
 # The parts, by a loose index scan. ORDER BY has the columns of the index, so that PostgreSQL reads
 # its first entry. `behind`: leads to the next part. For one client, it compares `due_at` alone: for
 # a pair, PostgreSQL would begin at the client, and read each message of the part.
+# `id`: of the first message of the part, in the order of the page.
 _PARTS = f"""
 WITH RECURSIVE part AS (
     SELECT head.* FROM provider_account AS upstream
     CROSS JOIN unnest(ARRAY[{_LISTED}]::int2[]) AS large (priority)
     CROSS JOIN LATERAL (
-        SELECT provider_account_id, priority, client_id, due_at FROM message
+        SELECT provider_account_id, priority, client_id, due_at, id FROM message
         WHERE provider_account_id = upstream.id AND status = 'QUEUED'
           AND priority = large.priority {{of_client}} {{since}}
-        ORDER BY client_id, due_at, id LIMIT 1) AS head
+        ORDER BY client_id {{order}}, due_at {{order}}, id {{order}} LIMIT 1) AS head
     {{only}}
     UNION ALL
     SELECT head.* FROM part CROSS JOIN LATERAL (
-        SELECT provider_account_id, priority, client_id, due_at FROM message
+        SELECT provider_account_id, priority, client_id, due_at, id FROM message
         WHERE provider_account_id = part.provider_account_id AND status = 'QUEUED'
           AND priority = part.priority {{of_client}} {{since}}
           AND {{behind}}
-        ORDER BY client_id, due_at, id LIMIT 1) AS head
+        ORDER BY client_id {{order}}, due_at {{order}}, id {{order}} LIMIT 1) AS head
 )"""  # noqa: S608 - numbers of our own
 # Pairs, and `due_at` in ORDER BY: see Listed._of_status.
 _OF_PART = """
@@ -58,7 +59,7 @@ AND (due_at, id) >= (part.due_at, {lowest}) AND (due_at, id) <= (part.due_at, {h
 _QUEUED = """
 {parts}, among AS (
     SELECT part.* FROM part CROSS JOIN LATERAL ({head}) AS head
-    ORDER BY head.id {order} LIMIT {size}
+    WHERE head.id IS NOT NULL ORDER BY head.id {order} LIMIT {size}
 )
 SELECT page.* FROM among AS part CROSS JOIN LATERAL ({page}) AS page
 ORDER BY page.id {order} LIMIT {size}
@@ -86,7 +87,8 @@ _LAST = """
 {parts}
 SELECT id FROM (
     SELECT page.id FROM (
-        SELECT part.* FROM part CROSS JOIN LATERAL ({head}) AS head ORDER BY head.id {order}
+        SELECT part.* FROM part CROSS JOIN LATERAL ({head}) AS head
+        WHERE head.id IS NOT NULL ORDER BY head.id {order}
     ) AS part CROSS JOIN LATERAL ({page}) AS page LIMIT {most}
 ) AS looked ORDER BY id {order} OFFSET {most} - 1 LIMIT 1
 """
@@ -123,8 +125,8 @@ def page_of_waiting(
         since = f"AND id >= {among.since}" if among.since else ""
         return _SUBMITTING.format(page=page_clause(page, window, key="id"), since=since)
     return _QUEUED.format(
-        parts=_parts(among),
-        head=_of_part(wanted, replace(window, size=0), among, "id"),
+        parts=_parts(among, window),
+        head=_head(wanted, window, among),
         page=_of_part(wanted, window, among, "*"),
         order=order_of(window),
         size=wanted.value(window.size + 1),
@@ -134,8 +136,8 @@ def page_of_waiting(
 def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: int) -> str:
     """The SELECT of the last of the first `most` queued messages of large sends."""
     return _LAST.format(
-        parts=_parts(among),
-        head=_of_part(wanted, Window(0, from_end=window.from_end), among, "id"),
+        parts=_parts(among, window),
+        head=_head(wanted, Window(0, from_end=window.from_end), among),
         page=_of_part(wanted, Window(most, from_end=window.from_end), among, "id"),
         order=order_of(window),
         most=most,
@@ -155,13 +157,33 @@ def messages_of_client(wanted: Filter, columns: str) -> str:
     UNION ALL {waiting}) AS message"""  # noqa: S608 - conditions of our own
 
 
-def _parts(among: Among) -> str:
-    of_client, behind = "", "(client_id, due_at) > (part.client_id, part.due_at)"
+def _parts(among: Among, window: Window[UUID]) -> str:
+    order = order_of(window)
+    comparison = "<" if order == "DESC" else ">"
+    of_client = ""
+    behind = f"(client_id, due_at) {comparison} (part.client_id, part.due_at)"
     if among.client is not None:
-        of_client, behind = f"AND client_id = {among.client}", "due_at > part.due_at"
+        of_client, behind = f"AND client_id = {among.client}", f"due_at {comparison} part.due_at"
     since = f"AND due_at >= {among.since_at} AND id >= {among.since}" if among.since else ""
     only = f"WHERE {among.only}" if among.only else ""
-    return _PARTS.format(of_client=of_client, behind=behind, since=since, only=only)
+    return _PARTS.format(of_client=of_client, behind=behind, since=since, only=only, order=order)
+
+
+def _head(wanted: Filter, window: Window[UUID], among: Among) -> str:
+    """The SELECT of the first message of a part that the page may have. Its ID can be NULL.
+
+    The search for the parts has found it, unless there are further conditions for it.
+    """
+    look = _of_part(wanted, replace(window, size=0), among, "id")
+    if wanted.conditions:
+        return look
+    is_wanted = f"part.id BETWEEN {among.lowest} AND {among.highest}"
+    if window.after is not None:
+        is_wanted += f" AND part.id < {wanted.value(window.after)}"
+    if window.before is not None:
+        is_wanted += f" AND part.id > {wanted.value(window.before)}"
+    # OFFSET 0: PostgreSQL would look twice, for the condition and for the order.
+    return f"SELECT CASE WHEN {is_wanted} THEN part.id ELSE ({look}) END AS id OFFSET 0"
 
 
 def _of_part(wanted: Filter, window: Window[UUID], among: Among, columns: str) -> str:
