@@ -87,7 +87,7 @@ AMONG_NEWEST = """
 OF_ANY_CLIENT = "(contact.client_id = ANY (ARRAY(SELECT client.id FROM client)))"
 
 # The contacts that have opted out, if they are few: among many contacts, a page of them is far.
-ARE_FEW = "SELECT count(*) <= $2 FROM (SELECT FROM opt_out WHERE {} LIMIT $2 + 1) AS found"
+COUNT_OPT_OUTS = "SELECT count(*) FROM (SELECT FROM opt_out WHERE {} LIMIT $2 + 1) AS found"
 AMONG_OPTED_OUT = """
 (contact.id = ANY (ARRAY(
     SELECT found.id FROM opt_out CROSS JOIN LATERAL (
@@ -96,12 +96,18 @@ AMONG_OPTED_OUT = """
     ) AS found WHERE {})))
 """
 
+# If they are some thousands of one client: read once, and compared with each contact on the way.
+AMONG_NUMBERS = """
+(contact.number IN (SELECT opt_out.number FROM opt_out WHERE opt_out.client_id = '{}'))
+"""
+
 WHOLE_NUMBER = re.compile(r"\+[0-9]{7,15}", re.ASCII)
 
 MOST_SEARCHED = 100_000
 """Contacts that a search of all clients looks through: it must not take a second."""
 
 FEW_OPT_OUTS = 2_000
+SOME_OPT_OUTS = 20_000
 
 MOST_AT_ONCE = 10_000
 
@@ -247,14 +253,18 @@ def _searched_of_all(query: QuerySet[ContactRow], search: str) -> QuerySet[Conta
 async def _among_few(query: QuerySet[ContactRow], scope: Scope) -> QuerySet[ContactRow]:
     """The contacts that have opted out, found by their opt-outs if these are few."""
     client_id = scope.client_id if isinstance(scope, OfClient) else None
+    most = FEW_OPT_OUTS if client_id is None else SOME_OPT_OUTS
     async with connection() as pooled:
         where = "$1::uuid IS NULL OR client_id = $1"
-        are_few = await pooled.fetchval(ARE_FEW.format(where), client_id, FEW_OPT_OUTS)
-    if not are_few:
+        found = await pooled.fetchval(COUNT_OPT_OUTS.format(where), client_id, most)
+    if found <= FEW_OPT_OUTS:
+        of_client = "true" if client_id is None else f"opt_out.client_id = '{client_id}'"
+        among = AMONG_OPTED_OUT.format(of_client)
+    elif found <= most:
+        among = AMONG_NUMBERS.format(client_id)
+    else:
         return query
-    of_client = "true" if client_id is None else f"opt_out.client_id = '{client_id}'"
-    among = RawSQL(AMONG_OPTED_OUT.format(of_client))
-    return query.annotate(among=among).filter(among=True)
+    return query.annotate(among=RawSQL(among)).filter(among=True)
 
 
 async def _first_by_name(window: Window[Any]) -> list[UUID]:

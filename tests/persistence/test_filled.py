@@ -28,7 +28,7 @@ from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.ledger.statement import read_statement
 from persistence.sending import archive, listed, messages
 from tests import databases, worlds
-from tests.persistence.test_reads_stay_small import PLANNING, assert_small, work_of
+from tests.persistence.test_reads_stay_small import FLUSH, PLANNING, assert_small, work_of
 
 MOST = 300
 SIZE = Size(messages=20_000, queued=4_000)
@@ -51,7 +51,7 @@ async def filled(filled_url: str) -> AsyncIterator[None]:
     async with worlds.connected(filled_url, pool_size=1):
         yield
         # Otherwise PostgreSQL counts the work of this test later, as work of the next one.
-        await worlds.execute("SELECT pg_stat_force_next_flush()")
+        await worlds.execute(FLUSH)
 
 
 async def test_a_filled_database_passes_the_audit(filled: None) -> None:
@@ -143,11 +143,12 @@ async def test_a_page_of_both_directions_reads_that_page(filled: None) -> None:
         assert work.rows["inbound"] <= 2 * 21 + PLANNING, work
 
 
-@pytest.mark.parametrize("few", [2_000, 0])
+@pytest.mark.parametrize(("few", "some"), [(2_000, 20_000), (0, 20_000), (0, 0)])
 async def test_contacts_of_a_client_are_read_without_those_of_others(
-    filled: None, monkeypatch: pytest.MonkeyPatch, few: int
+    filled: None, monkeypatch: pytest.MonkeyPatch, few: int, some: int
 ) -> None:
     monkeypatch.setattr(contacts, "FEW_OPT_OUTS", few)
+    monkeypatch.setattr(contacts, "SOME_OPT_OUTS", some)
     rows = await worlds.fetch(
         "SELECT client_id, count(*) AS contacts, count(opt_out) AS opted_out FROM contact"
         " LEFT JOIN opt_out USING (client_id, number) GROUP BY 1 ORDER BY 2 DESC"
@@ -164,6 +165,12 @@ async def test_contacts_of_a_client_are_read_without_those_of_others(
         # Each opt-out is looked for in two indexes, and its contact is read once.
         most = 3 * row["opted_out"] if few else row["contacts"]
         assert work.rows["contact"] <= most + PLANNING, work
+        looked_up = await index_scans("opt_out_pkey")
+        await contacts.read_contacts(scope, Window(50), opted_out=True)
+        looked_up = await index_scans("opt_out_pkey") - looked_up
+        # Twice for each that is found, and to count them.
+        walked = row["contacts"] if some == 0 else 0
+        assert looked_up <= walked + 2 * row["opted_out"] + 4
     # Not the opt-outs of all clients: one look-up for each of 50 contacts, and more for none.
     work = await work_of(contacts.read_contacts(Everything(), Window(50)), ["opt_out"])
     assert not work.scans["opt_out"], work
@@ -221,9 +228,19 @@ async def test_the_figures_of_a_pool_do_not_read_what_is_queued(filled: None) ->
         assert (signs.queued, signs.overdue) == (SIZE.queued if stopped else 0, SIZE.queued)
 
 
+async def index_scans(index: str) -> int:
+    """How many times something was looked for in an index."""
+    await worlds.execute(FLUSH)
+    [row] = await worlds.fetch(
+        "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1", index
+    )
+    scans: int = row["idx_scan"]
+    return scans
+
+
 async def entries_of(*indexes: str) -> int:
     """How many entries of some indexes have been read."""
-    await worlds.execute("SELECT pg_stat_force_next_flush()")
+    await worlds.execute(FLUSH)
     [row] = await worlds.fetch(
         "SELECT sum(idx_tup_read)::int8 AS entries FROM pg_stat_user_indexes"
         " WHERE indexrelname = ANY($1)",
