@@ -4,8 +4,8 @@
 responses. `OriginCheck` refuses requests from web pages of other origins. `NoSecretsInUrls` refuses
 credentials in a URL. `BoundedBodies` limits the size of a body and the time that it may take.
 
-The last three await nothing. So they are plain functions that return the coroutine of the
-application inside. The same holds for the functions that send a response through them.
+The last three await nothing, so they are plain functions that return the coroutine of the inner
+application. The same applies to the functions that send a response through them.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ _PREFLIGHT = (
 class NoSecretsInUrls:
     """Refuses a URL that contains a credential, because logs and histories store URLs.
 
-    Not in webhooks: there, a query holds the text of a person, and a refused text is lost.
+    Webhooks are exempt: their query may hold the text of a message, which would be lost.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -5,7 +5,7 @@ The credential of `Authorization: Bearer …` is an access token or an API key.
 The body of a refusal is a GraphQL error, or under /api/ an error of the REST API
 (docs/api/rest.md), or of the API of EgoSMS (docs/api/egosms.md). Under /2010-04-01 it is one of the
 Twilio-compatible API (docs/api/twilio.md). The webhooks of providers are under /api/ too. They are
-no part of the REST API.
+not part of the REST API.
 """
 
 from __future__ import annotations

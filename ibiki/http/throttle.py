@@ -1,7 +1,7 @@
 """Counts failed sign-ins of each account and each address, in Redis if it is configured.
 
 An account has two limits: a strict one for each address, and a higher one for all addresses. So one
-attacker cannot lock the owner out. If Redis is away, each process counts alone until it is back.
+attacker cannot lock the owner out. If Redis is unavailable, each process counts alone.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _account_name(account: str) -> str:
 
 
 def _address_name(address: str) -> str:
-    """The name of an address. A /64 network counts as one, because an IPv6 host has all of it."""
+    """The name of an address. A /64 network counts as one: an IPv6 host can use all of it."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -3,10 +3,10 @@
 The address, the rate and the secret are checked before the body is read, a signature after it. The
 event is stored unchanged and acknowledged. `domain.inbox.receive` evaluates it later.
 
-The event of a provider that calls by GET is the query of the URL.
+If a provider calls by GET, the event is the query of the URL.
 
 The address can name the account that it is about: `/webhooks/{provider}/{account}`, with or without
-a secret behind it. A call that an account signs names it, too.
+a secret behind it. A signature with the key of one account also names the account.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NO_ACCOUNT = "The address names no account at this provider."
 
 
 async def no_accounts(provider: str) -> Mapping[UUID, str | None]:
-    """For an installation that has no accounts at such a provider."""
+    """The accounts of an installation that has none."""
     return {}
 
 
@@ -62,7 +62,7 @@ class WebhookRules:
     """Who may call: callers with a secret or a valid signature.
 
     `accounts`: at a provider, with their own signing keys. `public_url`: the beginning of the
-    URLs that they sign; None is as the request has it. `open_on_loopback`: if neither secrets nor
+    URLs that they sign; None: as in the request. `open_on_loopback`: if neither secrets nor
     signing secrets are configured, calls from this machine are allowed. `by_get`: providers that
     call by GET. All others call by POST.
     """
@@ -84,7 +84,7 @@ class Webhooks:
         self._intake = intake
         self._rules = rules
         self._metrics = metrics
-        # Hashed, so that the time of a comparison does not depend on the length.
+        # Hashed, so that the time of a comparison does not reveal the length.
         self._secrets = [sha256(secret.encode()).digest() for secret in rules.secrets]
         self._signatures = Signatures(rules.signing_secrets)
         self._rate_limiter: RequestRateLimiter[str] = RequestRateLimiter(rules.requests_per_second)

@@ -97,7 +97,7 @@ class Bus:
             await self._publish_pending()
 
     async def _publish_pending(self) -> None:
-        """Publishes what waits. What cannot be published waits on."""
+        """Publishes what waits. What cannot be published now stays in the queue."""
         topics, self._waiting = self._waiting, set()
         self._publishing = True
         try:
@@ -208,7 +208,7 @@ class Backend(BroadcastBackend):
                 self._is_open = False
                 with suppress(Exception):
                     await self._carrier.close()
-            # The wait is spread, so that processes do not open their connections all at once.
+            # The wait is random, so that processes do not connect all at once.
             await asyncio.sleep(backoff_seconds(failures + 1) * random.uniform(0.5, 1))  # noqa: S311 - keeps no secret
 
     async def _stay_open(self) -> None:

@@ -227,7 +227,7 @@ class Socket:
 
 
 class SocketOperation:
-    """One operation. What the connection does not take yet waits here."""
+    """One operation, with the items that the connection cannot take yet."""
 
     def __init__(self, socket: Socket, id: str, parameters: GraphQLParameters) -> None:
         self._socket = socket
@@ -266,7 +266,7 @@ class SocketOperation:
             self.start()
 
     def stop(self) -> None:
-        """Sends nothing more. A mutation that has started is completed all the same."""
+        """Sends nothing more. A mutation that has started is still completed."""
         self._is_over = True
         self._pending = None
         if self._leave is not None:

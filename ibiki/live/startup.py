@@ -72,7 +72,7 @@ class FailoverWatch:
     """Notices that another PostgreSQL server has taken over.
 
     It may lack the last transactions of the old one, whose versions and positions subscribers have
-    seen. What follows under the same versions would not be delivered. So they begin again.
+    seen. Later changes with the same versions would not be delivered, so all connections restart.
     """
 
     def __init__(self, read: ReadTimeline, failed_over: Callable[[], None]) -> None:

@@ -57,7 +57,7 @@ class LiveRenderer:
     actor: Actor | None
 
     async def render(self, value: Any) -> bytes:
-        """The response as JSON. Raises TryAgain if the database is away: it is rendered later."""
+        """The response as JSON. Raises TryAgain if the database is unavailable: render it later."""
         request = self.request
         answer = await self.engine.execute(
             request.operation, request.variables, self.context(), event=value

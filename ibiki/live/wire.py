@@ -50,7 +50,7 @@ class Wire(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        # While the server stops, it closes connections after an answer. A handshake is none.
+        # A server that stops adds this header to its answers. A handshake must not have it.
         self.default_headers = [each for each in self.default_headers if each[0] != b"connection"]
         self.transport.set_write_buffer_limits(high=WAITING_BYTES)
         connection: socket.socket | None = transport.get_extra_info("socket")
@@ -65,7 +65,7 @@ class Wire(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
-        # A handshake that is refused has its answer. uvicorn would log an error for each.
+        # A refused handshake is complete. Otherwise uvicorn would log an error for each.
         self.handshake_complete |= self.close_sent
 
     @property

@@ -5,7 +5,7 @@
     DIR/base-TIME/   a copy by pg_basebackup, complete at TIME (UTC)
     DIR/wal/         the log of changes, a file at least once a minute
 
-Any copy and the log restore every moment after the copy: PostgreSQL's "Continuous Archiving and
+A copy and the log can restore any moment after the copy: PostgreSQL's "Continuous Archiving and
 Point-in-Time Recovery".
 """
 
@@ -40,7 +40,7 @@ ALTER SYSTEM RESET archive_timeout;
 SELECT pg_reload_conf();
 """
 
-# What the server says if the changes end before the time that is asked for.
+# What the server logs if the changes end before the requested time.
 ENDED_EARLY = "recovery ended before configured recovery target was reached"
 LAST_CHANGE = re.compile(r"last completed transaction was at log time (\S+ [\d:]+)")
 
@@ -54,11 +54,10 @@ class Backup:
 
 
 def backup(data: Path, directory: Path) -> Backup:
-    """Copies the running embedded database, and lets it keep its changes from now on.
+    """Copies the running embedded database, and starts to archive its changes.
 
-    The setting for that needs one restart of the server. If this fails, the settings stay as they
-    were: the server keeps changes until they are archived, and would fill its disk. Raises
-    CommandError.
+    Archiving needs one restart of the server. If the copy fails, the settings are restored: the
+    server keeps changes until they are archived, and would fill its disk. Raises CommandError.
     """
     cluster = locate(data, durable=True)
     directory = _prepared(cluster, directory)
@@ -75,7 +74,7 @@ def backup(data: Path, directory: Path) -> Backup:
 
 
 def _archive_with(cluster: Cluster, command: str) -> None:
-    """An empty command: the server archives no more."""
+    """Sets the command that archives a file. An empty command ends archiving."""
     if not command:
         cluster.execute(NO_ARCHIVE)
         return
@@ -108,10 +107,10 @@ def _copied(cluster: Cluster, directory: Path) -> Path:
 
 
 def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
-    """Copies a backup to a new data directory, ready to be started. Returns the copy it took.
+    """Copies a backup to a new data directory, ready to be started. Returns the copy used.
 
-    The server then restores all changes until that time, or all that there are. If it does not
-    start, `discard` what was copied. Raises CommandError.
+    When the server starts, it restores the changes until that time; None: all. If it does not
+    start, call `discard`. Raises CommandError.
     """
     base = _newest(directory, until)
     cluster = locate(data, durable=True)
@@ -139,8 +138,8 @@ def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
 def discard(data: Path) -> str | None:
     """Drops what `restore` has copied, so that it can be repeated.
 
-    Returns the time of the last change that could be restored if the server stopped because that
-    is earlier than what was asked for.
+    Returns the time of the last change that can be restored, if the server stopped because it is
+    earlier than the requested time. Otherwise None.
     """
     cluster = locate(data, durable=True)
     try:
@@ -206,7 +205,7 @@ def _newest(directory: Path, until: datetime | None) -> Path:
     for each in copies:
         if until is None or _complete_at(each) <= until:
             return each
-    raise CommandError(f"The oldest backup in {directory} is newer than that: {copies[-1].name}.")
+    raise CommandError(f"The oldest backup in {directory} is newer: {copies[-1].name}.")
 
 
 def _complete_at(copy: Path) -> datetime:

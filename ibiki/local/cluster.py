@@ -41,7 +41,7 @@ _SETTINGS: Mapping[str, str] = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "wal_compression": "on",
-    # Else every COMMIT waits while a new file of the log is filled with zeros.
+    # Otherwise every COMMIT waits while a new file of the log is filled with zeros.
     "wal_init_zero": "off",
     "jit": "off",
     "autovacuum_naptime": "10s",

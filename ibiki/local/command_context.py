@@ -16,7 +16,7 @@ from ibiki.local import embedded
 from ibiki.settings import settings
 
 RESTORED = "restored"
-"""A file in the data directory: its queue is from a backup, and nobody may send it."""
+"""A file in the data directory: the queue is from a backup and must not be sent."""
 
 
 class NotInstalled(CommandError):

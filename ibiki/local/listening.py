@@ -1,4 +1,4 @@
-"""Opens the port to listen on. Commands do it first, so that they fail fast."""
+"""Opens the port to listen on. Commands open it first, so that they fail fast."""
 
 from __future__ import annotations
 

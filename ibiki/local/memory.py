@@ -53,7 +53,7 @@ def memory_bytes() -> int:
 
 
 def free_disk_bytes(directory: Path) -> int:
-    """What is free on the disk of a directory."""
+    """The free space on the disk of a directory."""
     return shutil.disk_usage(directory).free
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from domain.ledger.balances import ProviderAccountFigures
 
 FRESH_SECONDS = 5.0
-"""For how long the same figures are shown again."""
+"""How long the figures that were read are shown again."""
 
 ANSWER_SECONDS = 2.0
 """How long /metrics waits for the database. Prometheus itself waits 10 s."""

@@ -110,7 +110,7 @@ class Traces:
 class OutageLoggingExporter(SpanExporter):
     """Logs once when spans are lost, and once when they arrive again.
 
-    The library logs each attempt: three lines every five seconds while the collector is away.
+    The library logs each attempt: three lines every five seconds while no collector answers.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:

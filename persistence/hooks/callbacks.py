@@ -1,4 +1,4 @@
-"""Callbacks: URLs of single messages, as SDK facades take them with a send.
+"""Callbacks: URLs of single messages, which APIs for SDKs accept with a send.
 
 SQL: it runs in the transaction that accepts the messages.
 """

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 FAILURES_BEFORE_WAITING = 3
-"""Up to here single deliveries wait, then the endpoint as a whole, with one attempt at a time."""
+"""After fewer failures in a row, only the failed delivery waits; then the whole endpoint does."""
 
 # A loose index scan: one look into hook_delivery_due for each endpoint, however much waits for it.
 WAITING = """
@@ -94,7 +94,7 @@ CROSS JOIN LATERAL (
 ORDER BY due.due_at, due.position LIMIT $5
 """
 
-# In ID order and before anything else: after a lease ended, two workers may record at once.
+# In ID order and first: when a lease has ended, two workers may record at the same time.
 LOCK_ENDPOINTS = """
 SELECT FROM hook_endpoint WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
@@ -108,7 +108,7 @@ FROM unnest($1::uuid[], $2::text[], $3::float8[], $4::int4[], $5::int2[], $6::te
     AS new (id, status, due_in_seconds, duration_ms, answer_status, answer, error)
 WHERE hook_delivery.id = new.id AND hook_delivery.status = 'PENDING'
 """
-# Those after a failed one of the same subject, so that a pick does not read over them.
+# Later deliveries of a failed subject wait too. Otherwise each pick would read and skip them.
 POSTPONE = """
 UPDATE hook_delivery
 SET due_at = greatest(due_at, clock_timestamp() + make_interval(secs => failed.due_in_seconds))

@@ -95,7 +95,7 @@ class HookFinishedSend(Model):
 
 
 class HookPosition(Model):
-    """Up to which transaction finished sends were looked for. One row."""
+    """The transaction up to which finished sends were looked for. One row."""
 
     id = fields.SmallIntField(primary_key=True, generated=False)
     changed_xid = fields.BigIntField()

@@ -48,7 +48,7 @@ WITH unused AS (
           < clock_timestamp() - make_interval(secs => $1)
       AND NOT EXISTS (SELECT FROM hook_delivery WHERE endpoint_id = hook_endpoint.id)
       AND NOT EXISTS (SELECT FROM hook_callback WHERE endpoint_id = hook_endpoint.id)
-    FOR UPDATE SKIP LOCKED  -- one that a send locks gets a callback
+    FOR UPDATE SKIP LOCKED  -- a send that holds the lock adds a callback
 )
 DELETE FROM hook_endpoint USING unused WHERE hook_endpoint.id = unused.id
 """
@@ -70,8 +70,8 @@ FAR_BEHIND = 10_000
 """Transactions. Without changes to report, the position is written only this often: an idle
 installation writes nothing, and a first subscriber does not cause a year of changes to be read."""
 
-# `hook_finished_send` has each send once, so that a delivery report days later is no second end.
-# IS NOT TRUE: the index by status has all of these messages, and more than have changed.
+# `hook_finished_send` has each send once, so that a late delivery report does not repeat its end.
+# IS NOT TRUE: no index by status, because it has more messages than those that have changed.
 QUEUE_FINISHED = f"""
 WITH changed AS (
     SELECT DISTINCT send_id, client_id
@@ -128,7 +128,7 @@ async def queue_finished_sends() -> bool:
         position, running_from, end, clients, since = row
         queued = []
         if clients:
-            # Restored from a dump, the position may be ahead of this server.
+            # After a restore from a dump, the position may be ahead of this server.
             after = min(position, running_from)
             queued = await tx.fetch(QUEUE_FINISHED, after, end, clients, since)
         if queued or abs(running_from - position) >= FAR_BEHIND:

@@ -83,7 +83,7 @@ async def lock_refresh_token(tx: Connection, token_hash: bytes) -> RefreshToken 
     )
     if token is None:
         return None
-    # Read after the lock: a session that ended while this transaction waited is seen as ended.
+    # Read after the lock: the session may have ended while this transaction waited.
     session = await models.Session.get(id=token.session_id, using_db=orm(tx))
     user = await models.User.get(id=session.user_id, using_db=orm(tx))
     return RefreshToken(

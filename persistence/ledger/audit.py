@@ -53,12 +53,12 @@ MOST_MESSAGES = 20_000
 """How much of the sends one page reads, so that a statement takes less than 100 ms."""
 
 SILENT_SECONDS = 60
-"""An audit without a sign of life for this long was killed."""
+"""An audit that has reported no progress for this long was killed."""
 
 IS_SILENT = f"""
 state = 'RUNNING' AND checked_at < clock_timestamp() - interval '{SILENT_SECONDS} s'
 """
-# A run whose process was killed is shown as STOPPED, also before its row says so.
+# A run whose process was killed is shown as STOPPED even before its row is changed.
 AUDIT_COLUMNS = f"""
 id, actor_id, CASE WHEN {IS_SILENT} THEN 'STOPPED' ELSE state END AS state, started_at, checked_at,
 finished_at, proven_until, rows_expected, accounts_checked, transfers_checked, messages_checked,
@@ -183,7 +183,7 @@ SELECT coalesce(greatest(
     (SELECT send_id FROM transfer WHERE kind = 'RECONCILE' ORDER BY send_id DESC LIMIT 1)
 ), '00000000-0000-0000-0000-000000000000')
 """
-# Charged once, for exactly the messages there are; refunded once, for exactly those that the
+# A send must be charged once for exactly its messages, and refunded once for exactly those that the
 # provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
 # over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
 # The counters of a send are compared with its messages as one sum for all statuses, each with a

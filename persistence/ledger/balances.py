@@ -85,8 +85,8 @@ BALANCES = f"""
 ), nodes AS ({_NODES} OR provider_account_id = (SELECT upstream_id FROM platform))
 {_FIGURES.format(more="platform.*")} LEFT JOIN platform ON true
 """  # noqa: S608 - columns of our own
-# Without the pool's figures, which few clients see. With them, a read takes 5 ms if it is rare:
-# PostgreSQL plans 30 subqueries for a connection that has not kept the plan yet.
+# Without the pool's figures, which few clients see. With them, the first read on a connection takes
+# 5 ms, because PostgreSQL plans 30 subqueries.
 OWN_BALANCES = f"""
 {_VIEWED}, nodes AS ({_NODES})
 {_FIGURES.format(more="account_terms.owner_client_id = viewed.id AS owns_pool")}

@@ -47,8 +47,8 @@ class ProviderAccount(Model):
 class Account(Model):
     """A node of the tree: what it holds itself, and its gapless version.
 
-    `departed_version`: what moves of clients have added to the version or subtracted, so that no
-    figure's version ever decreases. `arrears`: how far below zero reconcile had to take it.
+    `departed_version`: what moves of clients between groups add or subtract, so that the version
+    of no figure ever decreases. `arrears`: how far below zero reconcile had to take it.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -66,7 +66,7 @@ class Account(Model):
 
 
 class Transfer(Model):
-    """Units that moved, once and for ever: the database refuses to change or delete a row."""
+    """A movement of units. The database refuses to change or delete a row."""
 
     id = fields.UUIDField(primary_key=True)
     provider_account_id = fields.UUIDField()
@@ -124,7 +124,7 @@ class IdempotencyKey(Model):
 
 
 class Reconciliation(Model):
-    """One run of reconcile. `heartbeat_at`: when it was last seen alive."""
+    """One run of reconcile. `heartbeat_at`: when it last made progress."""
 
     id = fields.UUIDField(primary_key=True)
     actor_id = fields.UUIDField(null=True)
@@ -185,7 +185,7 @@ class LowBalance(Model):
 
 
 class LedgerAudit(Model):
-    """One audit. `checked_at`: when it finished or was last seen alive.
+    """One audit. `checked_at`: when it finished or last made progress.
 
     `proven_until`: the end of the last closed month when it began; null for a full audit.
     """
@@ -245,7 +245,7 @@ class LedgerCheckpointAccount(Model):
 
 
 class RetentionProgress(Model):
-    """Up to which ID old rows were dropped by one rule."""
+    """The ID up to which one rule has dropped old rows."""
 
     name = fields.CharField(max_length=120, primary_key=True)
     last_id = fields.UUIDField()

@@ -67,7 +67,7 @@ FOR UPDATE
 """  # noqa: S608 - columns of our own
 
 # One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
-# No call is open now, so a SUBMITTING message is of a call that crashed: it counts as UNKNOWN.
+# No call is open now, so a SUBMITTING message is of a crashed call and counts as UNKNOWN.
 POOL_FIGURES = f"""
 SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $1)::int8,
        ({UNITS_WAITING.format("$1")})
@@ -159,7 +159,7 @@ async def end_reading(tx: Connection, sync: NewSync) -> None:
         reading_raw=sync.raw,
         read_at=NOW,
         reading_until=None,
-        # The account can be signed in to. If it is paused, a message is tried at once.
+        # Signing in works. If the provider refused the account before, a message is tried at once.
         probe_at=PROBE_IF_PAUSED,
     )
     note(tx, [hints.POOL + sync.provider_account_id.bytes])

@@ -39,7 +39,7 @@ MOST_MESSAGES = 30_000
 """How much one page reads, so that a statement takes less than 200 ms."""
 
 SILENT_SECONDS = 60
-"""A run without a sign of life for this long was killed."""
+"""A run that has reported no progress for this long was killed."""
 
 COLUMNS = ", ".join(field.name for field in fields(Reconciliation))
 

@@ -108,7 +108,7 @@ async def write_imported_differences(
     if marks:
         await tx.execute(MARK_LINES, *columns(marks))
     counted = [each.expected - each.found for each in differences if not each.in_reading]
-    # Charges and refunds apart: the run counts both.
+    # Charges and refunds separately: the run counts both.
     for units in (sum(each for each in counted if each > 0), sum(filter(lambda u: u < 0, counted))):
         await tx.execute(ADD_UNITS, run_id, units)
     note(tx, [hints.RECONCILIATION + run_id.bytes])

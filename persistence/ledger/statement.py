@@ -1,6 +1,6 @@
 """Statements: the transfers of an account in the order of its versions, through querysets.
 
-SQL for the version at a moment: it halves the range of versions by an index. See `VERSION_AT`.
+SQL for the version at a moment: a binary search in an index. See `VERSION_AT`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 _ENDS = ("source", "destination")
 
-# The first version of an account that is not older than a moment: versions have the order of their
-# times, so half of what is left is excluded by each look into the index by version. Each end of a
-# transfer has an index; the account's other versions are not in it.
+# The first version of an account that is not older than a moment. Versions have the order of their
+# times, so this is a binary search. Each end of a transfer has its own index, which lacks the
+# account's other versions.
 VERSION_AT = """
 WITH RECURSIVE half (low, high) AS (
     SELECT 0::int8, version + 1 FROM account WHERE id = $1
@@ -59,7 +59,7 @@ WITH RECURSIVE half (low, high) AS (
 )
 SELECT min(high) FROM half
 """
-# The search by halves is still right if the clock was set back by less than this.
+# The binary search is still correct if the clock was set back by less than this.
 CLOCK_GOES_BACK = timedelta(hours=1)
 
 

@@ -28,8 +28,8 @@ SELECT id, provider_account_id, kind, parent_id, held, version
 FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 
-# The ids are named twice: with the join alone, PostgreSQL reads a small table from end to end.
-# Arrears shrink with every unit that comes in.
+# The IDs occur twice: with the join alone, PostgreSQL would scan the whole table if it is small.
+# Every unit that comes in reduces the arrears.
 CHANGE_HOLDINGS = """
 UPDATE account SET held = changed.held, version = changed.version,
                    arrears = least(arrears, greatest(-changed.held, 0))

@@ -2,7 +2,7 @@
 
 Source: what the vendor's Python SDK (PyPI `comms-sdk` 1.0.1 and 1.1.0) sends and accepts, 2026-11.
 The SDK fails on any key that it does not know, and does not look at the HTTP status. A request
-contains its credential: no part of one may reach a log or an error.
+contains its credential: no part of it may be in a log or an error.
 """
 
 from __future__ import annotations

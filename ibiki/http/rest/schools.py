@@ -34,7 +34,7 @@ from ibiki.http.rest.operations import (
 from ibiki.http.rest.sending_values import TEMPLATE, TemplateUse, text_or_template
 
 LONGEST_READ_SECONDS = 1.0
-"""The send is accepted: its answer must not wait long for the balance."""
+"""How long the answer to an accepted send waits for the balance."""
 
 UNIT = 'The unit of all amounts: "credit", or a currency such as "UGX".'
 REQUIRED = "What the accepted messages were charged."

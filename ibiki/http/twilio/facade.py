@@ -1,4 +1,4 @@
-"""The Twilio-compatible API: which path and method is which operation, and who asks."""
+"""The Twilio-compatible API: finds the operation of a request, and its actor."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class TwilioFacade:
         USERS.check(actor)
         actor = require(actor)
         own = await find_own(self._installation.store, own_scope(actor))
-        # The answer to the SID of another client is that to a SID that does not exist.
+        # The SID of another client gets the same answer as one that does not exist.
         if places.get("account", own.sid) != own.sid:
             raise NotFound("account")
         query = split_query_string(scope["query_string"])

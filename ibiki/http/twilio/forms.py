@@ -55,9 +55,9 @@ def check_names(given: Mapping[str, str], known: frozenset[str]) -> None:
 
 
 def number_of(normaliser: Normaliser, given: str) -> str:
-    """A number as it was meant: a + that was not written as %2B arrives as a blank.
+    """The number, with a + instead of a first blank: a + that is not written as %2B becomes one.
 
-    Raises TwilioRefused if the digits mean another number without the plus, or only without it.
+    Raises TwilioRefused if the digits are a valid number only without the plus, or another one.
     """
     if not (given.startswith(" ") and given[1:2].isdigit()):
         return given

@@ -100,7 +100,7 @@ def _filter(own: Own, normaliser: Normaliser, given: Mapping[str, str]) -> Messa
     try:
         ending = [moment + length for moment, length in before]
     except OverflowError:
-        ending = []  # the last day that there is
+        ending = []  # 9999-12-31 has no next day
     return replace(
         ends, created_after=max(after, default=None), created_before=min(ending, default=None)
     )

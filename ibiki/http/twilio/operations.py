@@ -187,7 +187,7 @@ async def _send(call: Call, given: Outgoing, line: Line | None) -> Send:
 
 
 async def _accepted(call: Call, send: Send) -> Message:
-    """The message of a send. A send that its key had accepted earlier is read."""
+    """The message of a send. Reads it if an earlier request with the same key was accepted."""
     new_send = send.accepted_as
     if new_send is None:
         try:

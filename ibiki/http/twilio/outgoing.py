@@ -1,4 +1,4 @@
-"""The form of a new message: which fields count, and which are refused."""
+"""The form of a new message: which fields are used, and which are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HARMLESS = {
     "SendAsMms": {"false"},
     "ShortenUrls": {"false"},
 }
-"""Values of fields that ask for what is done anyway."""
+"""Values of refused fields that are accepted: they ask for what is done anyway."""
 
 REFUSED = {
     "MediaUrl": (21620, "MediaUrl is not supported: only texts can be sent."),
@@ -41,7 +41,7 @@ REFUSED = {
     "SendAsMms": (20001, "SendAsMms is not supported: only texts can be sent."),
     "ShortenUrls": (20001, "ShortenUrls is not supported. The text is sent as it is."),
 }
-"""Fields that are refused: without them, another message would be sent than was asked for."""
+"""Fields that are refused: to ignore them would send another message than was requested."""
 
 KNOWN = frozenset(
     IGNORED

@@ -43,7 +43,7 @@ CODES = {OPTED_OUT: 21610, GIVEN_UP: 30036, EXPIRED: 30036}
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """The client of the request. `lines`: those of its own numbers that belong to one."""
+    """The client of the request. `lines`: the line of each of its numbers that has one."""
 
     client: Client
     lines: Mapping[str, Line]
@@ -110,7 +110,7 @@ def page_resource(
 ) -> Resource:
     """A page of a list. `following`, `preceding`: tokens of the pages beside it.
 
-    There are no other keys: the Python SDK takes a key that it does not know for the list.
+    There are no other keys: the Python SDK would read an unknown key as the list.
     """
     start, number = place.number * place.size, place.number
     return {
@@ -177,7 +177,7 @@ def account_resource(own: Own, auth_token: str) -> Resource:
 
 
 def date_of(moment: datetime) -> str:
-    """A time in UTC as RFC 2822 has it. The SDKs read no other format."""
+    """A time in UTC in the format of RFC 2822, the only one that the SDKs read."""
     return format_datetime(moment.astimezone(UTC))
 
 
@@ -213,8 +213,8 @@ def _outbound(own: Own, message: Message, sent_at: datetime | None) -> Resource:
 
 
 def _inbound(own: Own, message: InboundMessage) -> Resource:
-    # The number that was written to is shown only if it is the client's own. It may be the number
-    # of a line of the operator.
+    # Shown only if it is the client's own number: it may be the number of a line of the
+    # operator.
     known = message.receiver in own.client.assigned_numbers
     return {
         "direction": "inbound",
