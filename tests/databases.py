@@ -52,7 +52,8 @@ async def ensure_template(server: embedded.EmbeddedDatabase, lock_path: Path) ->
     with _locked(lock_path):
         if await _exists(server, _TEMPLATE):
             return
-        # It would change statistics and plans in the middle of a test, sooner or later.
+        # It would change statistics and plans in the middle of a test, and it reads new pages for
+        # BRIN indexes, which counts as scans of their tables.
         await execute(server.superuser_url, "ALTER SYSTEM SET autovacuum = off")
         await execute(server.superuser_url, "SELECT pg_reload_conf()")
         await execute(server.superuser_url, f"DROP DATABASE IF EXISTS {_DRAFT}")

@@ -13,7 +13,7 @@ from domain.live.ports import Position
 from persistence import store
 from persistence.live import changes
 from tests import worlds
-from tests.persistence.test_reads_stay_small import assert_small, leave_brin, work_of
+from tests.persistence.test_reads_stay_small import assert_small, work_of
 
 THERE = 6_000
 EVENTS_THERE = 30_000
@@ -54,7 +54,6 @@ async def changed(new_database_url: str) -> AsyncIterator[Changed]:
     """A client among others: 6,000 rows of each kind that did not change, and three that did."""
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(new_database_url, pool_size=1):
-        await leave_brin()
         pool = await worlds.add_pool()
         client, other = [await worlds.add_client(pool) for _ in range(2)]
         ids = client.client_id, other.client_id

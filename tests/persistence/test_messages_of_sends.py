@@ -34,7 +34,7 @@ from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.tallies import has_status
 from tests import worlds
 from tests.dispatch.parts import eventually
-from tests.persistence.test_reads_stay_small import PLANNING, is_alone, leave_brin, work_of
+from tests.persistence.test_reads_stay_small import PLANNING, is_alone, work_of
 
 FIRST = UUID(int=0)
 
@@ -71,7 +71,6 @@ class Sent:
 @pytest.fixture
 async def sent(database_url: str) -> AsyncIterator[Sent]:
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         pool = await worlds.add_pool()
         client, other = [await worlds.add_client(pool, held=100_000) for _ in range(2)]
         later = datetime.now(UTC) + timedelta(days=1)
@@ -201,7 +200,6 @@ UPDATE message SET by_send = true, id = encode(set_byte(
 async def large(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Large]:
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         client = await worlds.add_client(await worlds.add_pool(), held=100_000)
         made = []
         for _ in range(10):

@@ -21,7 +21,7 @@ from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.inbox.post import receive_all, stored
 from tests.ledger.sends import keyed
-from tests.persistence.test_reads_stay_small import counters, leave_brin
+from tests.persistence.test_reads_stay_small import counters
 
 WARM_UP = 8
 """PostgreSQL may keep a plan from the sixth time on."""
@@ -45,7 +45,6 @@ END $$
 async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     # One connection: it makes the plans, and it counts what they read.
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         await worlds.execute(ALTER_ALL)
         yield await worlds.add_client(await worlds.add_pool(), held=1_000_000)
 

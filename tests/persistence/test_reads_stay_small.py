@@ -38,11 +38,6 @@ PLANNING = 8
 """Rows that the planner may read: it looks at the ends of indexes."""
 
 FLUSH = "SELECT pg_stat_force_next_flush()"
-BY_HAND = """
-SELECT format('ALTER INDEX %s SET (autosummarize = off)', indexrelid::regclass) AS statement
-FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
-WHERE amname = 'brin' AND relkind = 'i' AND indrelid > 16383
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,6 @@ class World:
 async def world(database_url: str) -> AsyncIterator[World]:
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         pool = await worlds.add_pool()
         busy = await worlds.add_client(pool, held=100_000)
         quiet = await worlds.add_client(pool, held=100)
@@ -75,12 +69,6 @@ async def world(database_url: str) -> AsyncIterator[World]:
         await worlds.execute("ANALYZE")
         await eventually(is_alone)
         yield World(busy, quiet, bulk.id)
-
-
-async def leave_brin() -> None:
-    """Autovacuum reads new pages for BRIN, and counts that as scans of the table."""
-    for row in await worlds.fetch(BY_HAND):
-        await worlds.execute(row["statement"])
 
 
 async def is_alone() -> bool:

@@ -12,7 +12,7 @@ from domain.inbox.webhooks import DueEvent
 from domain.sending.files.table import KEPT_SECONDS
 from persistence import store
 from tests import worlds
-from tests.persistence.test_reads_stay_small import assert_small, leave_brin, work_of
+from tests.persistence.test_reads_stay_small import assert_small, work_of
 
 THERE = 6_000
 FOUND = 200
@@ -76,7 +76,6 @@ LOOKS: dict[str, Callable[[], Awaitable[int]]] = {
 async def world(database_url: str) -> AsyncIterator[None]:
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         await worlds.add_client(await worlds.add_pool())
         yield
 
@@ -103,7 +102,6 @@ async def test_old_and_due_rows_are_found_without_reading_the_others(table: str)
 
 async def test_the_watch_of_the_clock_reads_few_messages_that_wait(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         client = await worlds.add_client(await worlds.add_pool(), held=THERE)
         await worlds.accept(client, THERE)
         await worlds.execute("VACUUM (ANALYZE) message")  # it also summarises the BRIN index
@@ -130,7 +128,6 @@ async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_capt
 ) -> None:
     monkeypatch.setattr(capture, "MOST_MESSAGES", 200)
     async with worlds.connected(database_url, pool_size=1):
-        await leave_brin()
         client = await worlds.add_client(await worlds.add_pool(), held=10_000)
         await worlds.accept(client, THERE)
         await worlds.execute(
