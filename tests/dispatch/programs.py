@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
 
 from domain.dispatch.rules import Stage
 from tests.dispatch.parts import QUICK, eventually
@@ -17,11 +18,13 @@ from tests.providers.simulated import Simulated, account_at
 @asynccontextmanager
 async def simulator_program() -> AsyncIterator[Simulated]:
     """A simulator in a program of its own, with an account at it."""
-    async with (
-        _program("providers.simulator") as (_, base_url),
-        account_at(base_url, deadline_seconds=QUICK.deadline_seconds) as simulated,
-    ):
-        yield simulated
+    with TemporaryDirectory() as data:
+        command = ("ibiki", "simulate", "--port", "0", "--data", data)
+        async with _program(*command) as (_, announced):
+            base_url = announced.split()[-1].removesuffix(".")
+            deadline_seconds = QUICK.deadline_seconds
+            async with account_at(base_url, deadline_seconds=deadline_seconds) as simulated:
+                yield simulated
 
 
 @asynccontextmanager
