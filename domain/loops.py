@@ -20,7 +20,7 @@ from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryA
 from domain.transactions import Disconnected
 
 AWAY = (Disconnected, TryAgain, OutcomeUnknown)
-"""The errors that mean that the database is away."""
+"""The errors that mean that the database is unavailable."""
 
 LONGEST_REST_SECONDS = 10.0
 """A step takes longest if the machine or this process was suspended in it. That says nothing about

@@ -1,4 +1,4 @@
-"""Transactions of the operations, and what they raise if the database is away."""
+"""Transactions of the operations, and what they raise if the database is unavailable."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Upstreams:
     async def accounts(self, provider: str) -> Mapping[UUID, str | None]:
         """The accounts at this provider, each with the secret that it signs its webhook calls with.
 
-        At most a second old. Raises TryAgain while the database is away.
+        At most a second old. Raises TryAgain while the database is unavailable.
         """
         read_at, found = self._keys.get(provider, (0.0, {}))
         if not read_at or now_seconds() - read_at >= FRESH_SECONDS:

@@ -103,7 +103,7 @@ silence = Silence()
 async def acquired(
     pool: Pool, *, unavailable: type[Exception], silence: Silence = silence
 ) -> AsyncIterator[Connection]:
-    """A connection of the pool. Raises `unavailable` if PostgreSQL is away.
+    """A connection of the pool. Raises `unavailable` if PostgreSQL is unavailable.
 
     The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
     PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach, so

@@ -87,7 +87,7 @@ async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
     """A pooled connection outside any transaction: each statement commits by itself.
 
     `tx`: the connection of an open transaction, to read in it instead. Raises TryAgain if
-    PostgreSQL is away.
+    PostgreSQL is unavailable.
     """
     if tx is not None:
         yield tx

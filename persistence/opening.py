@@ -58,7 +58,7 @@ async def connect(
 
     `answer_seconds`: the limit for one statement, and for the wait for a connection. `read_url`: a
     replica for long reads, used while it is at most `most_lag_seconds` behind. Nothing fails if the
-    replica is away.
+    replica is unavailable.
     """
     config = tortoise_config(
         url,

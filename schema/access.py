@@ -31,7 +31,7 @@ class Requires:
 def show_access(built: GraphQLSchema) -> None:
     """Adds the directive to each field whose resolver declares who may use it.
 
-    Introspection does not show directives, so that the description says it too.
+    Introspection does not show directives, so the description says it too.
     """
     for type_ in built.type_map.values():
         for field in type_.fields.values() if isinstance(type_, GraphQLObjectType) else ():

@@ -80,7 +80,7 @@ class Operation:
 class Answer:
     """The answer to an operation. `data` is None if a field failed that cannot be null.
 
-    `away`: something is missing because the database is away.
+    `away`: something is missing because the database is unavailable.
     """
 
     data: dict[str, Any] | None

@@ -103,7 +103,7 @@ class InvalidText(UserError):
     pass
 
 
-@strawberry.type(description="The file does not exist or has expired, or cannot be used like this.")
+@strawberry.type(description="The file does not exist or has expired, or cannot be used for this.")
 class InvalidFile(UserError):
     line: int | None = described(
         "The line of the file that is wrong, from 1. Null if it is not one line."
@@ -113,7 +113,7 @@ class InvalidFile(UserError):
 @strawberry.type(description="A field of the input has a value that is not allowed.")
 class InvalidInput(UserError):
     field: str | None = described(
-        "The name of the field, without its place: see `path`. Null if it is not one field."
+        "The name of the field. `path` has its position. Null if it is not one field."
     )
 
 
@@ -159,7 +159,7 @@ class NotFound(UserError):
 
 @strawberry.type(
     description="It is not known whether the request was carried out: the database did not confirm "
-    "it. Look before you repeat it. To repeat it with the same idempotencyKey is safe."
+    "it. Check before you repeat it. Repeating it with the same idempotencyKey is safe."
 )
 class OutcomeUnknown(UserError):
     send_id: strawberry.ID | None = id_of(
@@ -213,7 +213,7 @@ class ErrorHandler:
         return self.error_type(**values, code=self.code)
 
     def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
-        """The same, as strawberry asks for it."""
+        """The same, with the signature that strawberry calls."""
         return self.member(exception, info)
 
 

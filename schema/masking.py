@@ -46,7 +46,7 @@ def shown_errors(
 
 
 def _free_frames(error: BaseException | None) -> None:
-    """Removes the tracebacks of an error and of what led to it.
+    """Removes the tracebacks of an error and of its causes.
 
     Their frames hold the whole request, and some of graphql-core's hold the error. Only the garbage
     collector would free such a circle, and it counts objects, not their size.
@@ -57,7 +57,7 @@ def _free_frames(error: BaseException | None) -> None:
 
 
 def is_away(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:
-    """Whether the request can be repeated because only the database is away."""
+    """Whether the request can be repeated because only the database is unavailable."""
     return any(isinstance(_shown(error, mutates=mutates), TryAgain) for error in errors)
 
 
@@ -93,8 +93,8 @@ def _without_values(message: str) -> str:
 def _shown(error: GraphQLError, *, mutates: bool) -> BaseException | None:
     """The cause as the caller gets it.
 
-    An error below the field of a mutation comes after its COMMIT. A code after which clients repeat
-    would do the mutation twice.
+    An error below the field of a mutation comes after its COMMIT. With a code that tells clients to
+    repeat the request, they would do the mutation twice.
     """
     cause = _cause(error)
     below = mutates and error.path is not None and len(error.path) > 1

@@ -134,9 +134,9 @@ def _declared(query: type, mutation: type | None, subscription: type | None) -> 
 
 
 def _drop_null_defaults(built: GraphQLSchema) -> None:
-    """Shows optional arguments without a default: null means the same as an absent argument.
+    """Removes the default null of optional arguments: null means the same as an absent argument.
 
-    If it does not, the default of the field is `strawberry.UNSET`.
+    A field for which null has another meaning has the default `strawberry.UNSET`.
     """
     for type_ in built.type_map.values():
         if isinstance(type_, GraphQLObjectType):

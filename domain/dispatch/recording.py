@@ -47,7 +47,7 @@ GRACE_SECONDS = 60.0
 """How long after the lease an outcome is kept if a healthy database does not take it."""
 
 HURRY_SECONDS = 10.0
-"""How long a database that is away may delay the end of this process."""
+"""How long a database that is unavailable may delay the end of this process."""
 
 LEASE_EXPIRED = "No answer was recorded within the lease."
 MOST_SWEPT = 200
@@ -87,7 +87,7 @@ class Recorder:
         self._batcher.start()
 
     def hurry(self) -> None:
-        """From now on, waits only HURRY_SECONDS for a database that is away."""
+        """From now on, waits only HURRY_SECONDS for a database that is unavailable."""
         self._hurried_at = now_seconds()
 
     async def stop(self) -> None:

@@ -28,7 +28,7 @@ async def doubt_queued(store: Restoring) -> int:
     """Makes all QUEUED messages UNKNOWN whose time has come. Returns how many. Safe to repeat.
 
     Messages that are scheduled for later stay QUEUED: they were not due before the restore either.
-    Raises DispatchersRunning, or Disconnected if the database is away.
+    Raises DispatchersRunning, or Disconnected if the database is unavailable.
     """
     if await store.has_dispatchers():
         raise DispatchersRunning

@@ -62,7 +62,7 @@ async def settle_unknown(
 async def settle(store: Settling, message_id: UUID, outcome: Accepted | Rejected) -> bool:
     """Records a late result of a message. False if the message is not UNKNOWN. Safe to repeat.
 
-    Raises NotFound, or TryAgain if the database is away.
+    Raises NotFound, or TryAgain if the database is unavailable.
     """
 
     async def settle_only(tx: Transaction) -> tuple[Answer, None]:

@@ -76,7 +76,7 @@ class Intake:
         """Stores a call of a provider. Durable when it returns; safe to repeat.
 
         `provider_account_id`: the account that it is about, if that is known. Raises TryAgain while
-        the database is away, RateLimited while too many events wait.
+        the database is unavailable, RateLimited while too many events wait.
         """
         parsed = self._parsers[provider](body)
         event = new_event(provider, parsed, body, provider_account_id=provider_account_id)
@@ -93,7 +93,7 @@ class Intake:
         self._refusals[provider, reason] += 1
 
     async def _store_batch(self, events: Sequence[NewEvent]) -> Sequence[WebhookOutcome | None]:
-        """One outcome per event. None for each if the database is away.
+        """One outcome per event. None for each if the database is unavailable.
 
         It does not raise then, because the batcher would store every event alone.
         """

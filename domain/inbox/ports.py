@@ -57,7 +57,7 @@ class EventStore(Protocol):
     async def store_events(self, events: Sequence[NewEvent]) -> list[WebhookOutcome]:
         """One outcome per event, in order: UNROUTED (to be received), DUPLICATE or INVALID.
 
-        Durable when it returns. Raises Disconnected if the database is away; then either all
+        Durable when it returns. Raises Disconnected if the database is unavailable; then either all
         events are stored or none, and repeating is safe.
         """
 

@@ -2,7 +2,7 @@
 
 A column holds one value per parent. Each step returns a column, or a coroutine that returns it if
 something has to be awaited. What fails becomes FAILED, up to the first position that may be null.
-To create a closure takes as long as to call it, so what a step needs later is passed along.
+Creating a closure takes as long as calling it, so a step gets what it needs as arguments.
 
 A resolver with a parameter `roots` is called once for all parents of a list. It returns one value
 for each, in order; an exception among the values fails that one. All others are called per parent.
@@ -86,7 +86,7 @@ async def execute(
 class Field:
     """A field of a selection.
 
-    `facts`: what a resolver can ask about it. `bind`: makes of the info and the arguments a
+    `facts`: what a resolver can ask about it. `bind`: returns, for the info and the arguments, a
     function of the parent; or of all parents, if `takes_all`. `read`: reads the value from a
     parent, if no resolver does. `coerce`: makes the answers of a column of scalars or enums.
     """
@@ -174,7 +174,7 @@ class Run:
     def errors(self) -> list[GraphQLError] | None:
         """The errors, in the order of the response; None if there are none.
 
-        An error that makes a position null is the last one kept of those below that position.
+        If an error makes a position null, the later errors below that position are dropped.
         """
         kept: list[GraphQLError] = []
         nulled: set[tuple[Step, ...]] = set()
@@ -377,7 +377,7 @@ class Resolver:
             raise
 
     def __call__(self, root: Any, info: Any, **arguments: Any) -> Any:
-        """Resolves the field for one parent, as graphql-core asks for it."""
+        """Resolves the field for one parent, as graphql-core calls it."""
         if not self.takes_all:
             return self.bind(info, arguments)(root)
         # graphql-core asks for one parent after the other: the loader collects them again.

@@ -44,7 +44,7 @@ _WRITES_COLUMN: dict[Any, Call] = {
 
 
 def compile_operation(schema: GraphQLSchema, document: Document, operation: Operation) -> Execute:
-    """An operation of a valid document that has no directives and does not read the schema."""
+    """The function for an operation of a valid document without directives and introspection."""
     found = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
     compiler = _Compiler(schema, operation, {each.name.value: each for each in found})
     root_type, read = schema.get_root_type(operation.operation), variables_reader(schema, operation)

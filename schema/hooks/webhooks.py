@@ -67,7 +67,7 @@ class WebhookEndpoint(Node):
     events: list[EventType] = described("What is posted.")
     status: EndpointStatus = described("How it answers.")
     failing_since: datetime | None = described(
-        "The first of the failed attempts since the last success."
+        "When attempts began to fail. Null if the last one succeeded."
     )
     succeeded_at: datetime | None = described("When an event last arrived, to the minute.")
     paused_at: datetime | None = described("When it was paused.")

@@ -41,8 +41,8 @@ class QuietHours:
     start: str = described("When they begin, such as 21:00.")
     end: str = described("When they are over, such as 08:00.")
     time_zone: str = described(
-        "The time zone of the client, such as America/New_York. It counts for numbers "
-        "that do not tell where their phone is."
+        "The time zone of the client, such as America/New_York. It is used for "
+        "recipients whose own time zone is not known."
     )
 
 
@@ -78,13 +78,13 @@ class Client(Node):
 
 @strawberry.type(
     description="The key that verifies the status callbacks of a client in the Twilio-compatible "
-    "API. It is no password."
+    "API. It is not a password."
 )
 @stands_for(auth_tokens.AuthToken)
 class TwilioAuthToken:
     client: Client = described("The client whose callbacks it verifies.")
     token: str = described("The new token.")
-    signs_from: datetime = described("From then on it signs. Until then, the previous token does.")
+    signs_from: datetime = described("When it begins to sign. Until then, the previous one signs.")
 
 
 @strawberry.type(description="The brand under which this installation sells.")

@@ -102,8 +102,8 @@ class RotateTwilioAuthTokenInput:
         "The client. Absent: the viewer's own. Required for an admin."
     )
     delay_minutes: int | None = optional(
-        "How many minutes the present token still signs, so that receivers can learn "
-        "the new one before: 0 to 1,440. Absent: the new token signs at once."
+        "How many minutes the present token still signs, so that you can give the new "
+        "one to receivers first: 0 to 1,440. Absent: the new token signs at once."
     )
 
 
@@ -123,7 +123,7 @@ class UpdateUserInput:
     role: Role | None = change("What the user may see and do.")
     client_id: strawberry.ID | None = change(_CLIENT)
     group_id: strawberry.ID | None = change(_GROUP)
-    disabled: bool | None = change("Whether the user is locked out.")
+    disabled: bool | None = change("True: the user cannot sign in, and its API keys do not work.")
 
 
 @strawberry.input(description="Which clients to list. All conditions must hold.")

@@ -98,8 +98,8 @@ class SessionMutation:
         sessions.refresh_session,
         SignInResult,
         description="A refresh token is used once. If it is used again within 30 seconds "
-        "(two tabs, or a lost answer), the answer is the same next token. "
-        "A later second use ends the session.",
+        "(two tabs, or a lost answer), it returns the same next token. "
+        "If it is used again later, the session ends.",
     )
     sign_out = resolved_field(
         sessions.sign_out,

@@ -104,7 +104,7 @@ class UpdateProviderAccountInput:
     )
     messages_per_second: int | None = change(_RATE)
     is_default: bool | None = change(
-        "True: make it the default account. Clients stay where they are."
+        "True: make it the default account. Existing clients are not moved."
     )
 
 

@@ -164,7 +164,7 @@ class ProviderAccount(Node):
     is_default: bool = described(
         "Whether it is the default account: new clients and groups use it."
     )
-    paused: bool = described("Whether a person has paused it. Its messages wait.")
+    paused: bool = described("Whether a person has paused it, so that its messages wait.")
     paused_at: datetime | None = described("Since when it is paused.")
     messages_per_second: int | None = described(
         "The most messages a second. Null: the limit of the installation."

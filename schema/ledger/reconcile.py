@@ -48,10 +48,10 @@ class Reconciliation(Node):
     sends_checked: int = described("Sends and imported lines that were compared so far.")
     messages_checked: int = described("Their messages.")
     charged_missing: Units = described(
-        "Units that were missing and are charged now. In a dry run: would be charged."
+        "Missing units that were charged. In a dry run: that would be charged."
     )
     refunded_excess: Units = described(
-        "Units that were too many and are refunded now. In a dry run: would be."
+        "Excess units that were refunded. In a dry run: that would be refunded."
     )
     unknown_resolved: int = described(
         "Messages that were UNKNOWN at the start and were settled during the run."
@@ -79,6 +79,6 @@ class ReconcileMutation:
         reconcile.reconcile,
         Reconciliation,
         refusals=(errors.AlreadyRunning,),
-        description="Finds charges that are missing or too much, and corrects each of them once. "
+        description="Finds charges that are missing or too high, and corrects each of them once. "
         "Answers when it is finished, or after 30 s with finishedAt null.",
     )

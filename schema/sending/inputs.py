@@ -20,8 +20,8 @@ SEND_AT = (
     "charged when they are accepted, and refunded if they are cancelled before they are sent."
 )
 IGNORE_QUIET = (
-    "Send also to recipients for whom it is quiet now. Otherwise their messages are held until the "
-    "client's quiet hours are over: see Client.quietHours."
+    "Also send to recipients who are in quiet hours. Otherwise their messages are held until "
+    "the quiet hours of the client are over: see Client.quietHours."
 )
 NUMBER = "The phone number, in any usual spelling."
 TEXT = (
@@ -118,8 +118,8 @@ class CsvSendInput:
         "The name of a template, instead of text. {{column}} is replaced as in text."
     )
     column: str | None = optional(
-        "The column with the phone numbers. If it is absent, the header decides: a "
-        "mobile before a phone, before a landline. Two that fit equally are refused."
+        "The column with the phone numbers. If it is absent, it is chosen by name: "
+        "mobile, else phone, else landline. If two fit equally, the request is refused."
     )
     text_column: str | None = optional("The column with the texts, instead of text.")
     allow_missing_values: bool | None = optional(

@@ -14,7 +14,7 @@ from schema.values import Units, id_of, stands_for
 
 @strawberry.type(
     description="Which provider account sends to numbers with a prefix, for the clients of a pool. "
-    "The longest prefix of a number wins."
+    "If several prefixes match a number, the longest applies."
 )
 @stands_for(recipients.ProviderRoute)
 class ProviderRoute:
@@ -63,5 +63,5 @@ class RouteMutation:
         routes.delete_provider_route,
         ProviderRoute,
         refusals=(errors.NotFound,),
-        description="Deletes a route. Messages that were accepted with it keep it.",
+        description="Deletes a route. Messages that were accepted with it still use it.",
     )

@@ -102,13 +102,13 @@ class Send(Node):
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
     kind: SendKind = described("What was requested.")
     created_at: datetime = described("When it was accepted.")
-    send_at: datetime | None = described("The time that was asked for. Null if it is sent at once.")
+    send_at: datetime | None = described("The requested time. Null if it is sent at once.")
     held: int = described("How many messages were held during quiet hours.")
     held_until: datetime | None = described("When the last of these is due. Null if none is held.")
     charged: Units = described("Units charged so far, less the refunds.")
     value_usd: Money | None = described(
-        "For reporting: the accepted messages at the rate of that time. It is not used "
-        "for credits. Null without a rate."
+        "The value of the accepted messages in USD, at the rate of that time. It is only "
+        "for reports. Null without a rate."
     )
     client = resolved_field(
         lookups.clients_of, Client | None, description="The client that is charged."
@@ -251,6 +251,6 @@ class SendMutation:
     settle_unknown = resolved_field(
         sending.settle_unknown,
         SettleUnknownResult,
-        description="Decides by hand what became of a message with the status UNKNOWN: the "
-        "provider took it, or it did not, and then its charge is refunded.",
+        description="Settles a message with the status UNKNOWN by hand. If the provider did not "
+        "accept it, its charge is refunded.",
     )

@@ -25,8 +25,8 @@ class Template:
     placeholders: list[str] = described(
         "The names of the values that it needs, each once, in order."
     )
-    created_at: datetime = described("When it was saved first.")
-    updated_at: datetime = described("When it was saved last.")
+    created_at: datetime = described("When it was first saved.")
+    updated_at: datetime = described("When it was last saved.")
 
 
 @strawberry.type

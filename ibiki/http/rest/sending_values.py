@@ -17,8 +17,8 @@ SEND_AT = (
     "30 days from now. Absent, or up to a minute ago: now."
 )
 IGNORE_QUIET = (
-    "Send also to recipients for whom it is quiet now. Otherwise their messages are held until the "
-    "quiet hours of the client are over."
+    "Also send to recipients who are in quiet hours. Otherwise their messages are held until "
+    "the quiet hours of the client are over."
 )
 TEMPLATE = "A saved text, instead of a text."
 
