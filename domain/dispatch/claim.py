@@ -17,9 +17,7 @@ from uuid import UUID
 
 from domain.dispatch.fairness import ANY_NUMBER, BULK, Reached, Round, Turns, group, share_out
 from domain.dispatch.messages import (
-    ALL_IDS,
     Call,
-    IdRange,
     LockedProviderAccount,
     Position,
     Queued,
@@ -96,7 +94,6 @@ class _Picking:
     batch: int
     open_calls: Counter[int]
     calls_left: float
-    among: IdRange = ALL_IDS
     messages_left: int = ANY_NUMBER
     bulk_left: int = ANY_NUMBER
     calls: list[Call] = field(default_factory=list)
@@ -173,17 +170,13 @@ async def claim(
     open_calls: Counter[int],
     most_calls: float = inf,
     most_bulk: int = ANY_NUMBER,
-    among: IdRange = ALL_IDS,
 ) -> Claimed:
     """Marks as many calls as may be opened, in fair order.
 
     `waiting`: tenants in the order of their turn. `batch`: messages that fit into one bulk call.
-    `open_calls`: by priority. `most_bulk`: bulk messages that may be marked. `among`: IDs of the
-    messages that may be.
+    `open_calls`: by priority. `most_bulk`: bulk messages that may be marked.
     """
-    picking = _Picking(
-        turns, waiting, batch, Counter(open_calls), most_calls, among, bulk_left=most_bulk
-    )
+    picking = _Picking(turns, waiting, batch, Counter(open_calls), most_calls, bulk_left=most_bulk)
     async with _marking(context, picking) as tx:
         account = await context.store.lock_provider_account(tx, context.provider_account_id)
         if account.is_read:
@@ -201,14 +194,12 @@ async def claim(
     return replace(claimed, reached=picking.reached())
 
 
-async def claim_probe(
-    context: ClaimContext, turns: Turns, waiting: Sequence[Waiting], *, among: IdRange = ALL_IDS
-) -> Claimed:
+async def claim_probe(context: ClaimContext, turns: Turns, waiting: Sequence[Waiting]) -> Claimed:
     """Marks one message of a paused account, to find out whether the account works again.
 
     The first dispatcher that claims postpones the next probe, so that there is one at a time.
     """
-    picking = _Picking(turns, waiting, 1, Counter(), 1, among, messages_left=1)
+    picking = _Picking(turns, waiting, 1, Counter(), 1, messages_left=1)
     async with _marking(context, picking) as tx:
         account = await context.store.lock_provider_account(
             tx, context.provider_account_id, for_update=True
@@ -275,9 +266,7 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
     # Picking locks messages. So this picks no more than may be marked in full calls.
     full_calls = min(most_calls, ceil(most_messages / batch))
     quotas = share_out(tenants, most_calls=full_calls, batch=batch)
-    found = await context.store.pick_messages(
-        tx, context.provider_account_id, quotas, among=picking.among
-    )
+    found = await context.store.pick_messages(tx, context.provider_account_id, quotas)
     picking.quotas += quotas
     picking.found += found
     picked = picking.sort(found)

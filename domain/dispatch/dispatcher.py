@@ -26,7 +26,7 @@ from domain.dispatch.fairness import (
     Lookout,
     Turns,
 )
-from domain.dispatch.messages import ALL_IDS, EVER_SECONDS, Call, EndedCall, IdRange, Waiting
+from domain.dispatch.messages import EVER_SECONDS, Call, EndedCall, Waiting
 from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
 from domain.dispatch.rules import Breaker, DispatchRules, Observer, Stage, is_clear, requested_pause
@@ -43,9 +43,6 @@ MOST_RELEASED = 2_000
 
 MOST_DIVERTED = 1_000
 """Messages that one statement moves to the fallback accounts of their routes."""
-
-RANGE_SECONDS = 1.0
-"""How old the range of the queue may be."""
 
 NOT_STARTED = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0
@@ -75,7 +72,6 @@ class DispatchRunner:
         self._observer = observer or Observer()
         self._id = new_id()
         self._running: dict[UUID, Dispatcher] = {}
-        self._queue_range, self._range_ends = ALL_IDS, -inf
         self._polled_at = -inf
         self._poll = self._loop("the queue poll", self._look, self._rules.poll_seconds, PAUSE)
         self._loops = [
@@ -125,13 +121,10 @@ class DispatchRunner:
         return False
 
     async def _wake(self, accounts: Sequence[UUID]) -> None:
-        if accounts and now_seconds() >= self._range_ends:
-            self._queue_range = await self._store.queue_range()
-            self._range_ends = now_seconds() + RANGE_SECONDS
         for provider_account_id in accounts:
             if provider_account_id not in self._running:
                 self._running[provider_account_id] = self._started(provider_account_id)
-            self._running[provider_account_id].wake(self._queue_range)
+            self._running[provider_account_id].wake()
 
     def _started(self, provider_account_id: UUID) -> Dispatcher:
         dispatcher = Dispatcher(
@@ -218,9 +211,8 @@ class Dispatcher:
             await asyncio.wait(self._tasks)
         await self._recorder.stop()
 
-    def wake(self, among: IdRange) -> None:
-        """Claims at once: something may be due. `among`: the range that the queue is in."""
-        self._lookout.among = among
+    def wake(self) -> None:
+        """Claims at once: something may be due."""
         self._woken.set()
 
     async def _run(self) -> None:
@@ -289,12 +281,9 @@ class Dispatcher:
                 most_calls=free,
                 # Without a small call at the end, after which the next ones would not be full.
                 most_bulk=self._bulk_left() // batch * batch,
-                among=self._lookout.among,
             )
             if claimed.probe_due:
-                return await claim_probe(
-                    self._context, self._turns, waiting, among=self._lookout.among
-                )
+                return await claim_probe(self._context, self._turns, waiting)
             if claimed.refused:
                 await self._divert()
             return claimed

@@ -25,7 +25,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from domain.dispatch.messages import (
-    ALL_IDS,
     EVER_SECONDS,
     Position,
     Queued,
@@ -263,14 +262,10 @@ class Lookout:
     def __init__(
         self, store: Queue, provider_account_id: UUID, *, changed: Callable[[], None]
     ) -> None:
-        """`changed`: called when a look beside the claims has found somebody.
-
-        Set `among` to the range that the queue is in.
-        """
+        """`changed`: called when a look beside the claims has found somebody."""
         self._store = store
         self._provider_account_id = provider_account_id
         self._changed = changed
-        self.among = ALL_IDS
         self._looks = (_Look((REPLIES, SINGLES)), _Look((BULK,)))
         self._delayed: list[_Look] = []
         self.is_remembered = False
@@ -366,7 +361,6 @@ class Lookout:
             self._provider_account_id,
             after={priority: after.get(priority, NO_TENANT) for priority in look.priorities},
             most=MOST_REMEMBERED,
-            among=self.among,
             since_seconds=since_seconds,
         )
 

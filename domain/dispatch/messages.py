@@ -25,16 +25,6 @@ class Position:
 BEGINNING = Position(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
-@dataclass(frozen=True, slots=True)
-class IdRange:
-    """IDs from `since` up to `until`, without it."""
-
-    since: UUID
-    until: UUID
-
-
-ALL_IDS = IdRange(UUID(int=0), UUID(int=2**128 - 1))
-
 EVER_SECONDS = 1e10
 """Longer than any message has been due: some 300 years."""
 

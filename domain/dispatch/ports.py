@@ -8,13 +8,11 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.dispatch.messages import (
-    ALL_IDS,
     EVER_SECONDS,
     AttemptEnd,
     Backlog,
     Call,
     CancellableSend,
-    IdRange,
     LockedMessage,
     LockedProviderAccount,
     Queued,
@@ -126,26 +124,19 @@ class Queue(Settlements, Protocol):
         be cheap: every process that dispatches calls it several times a second.
         """
 
-    async def queue_range(self) -> IdRange:
-        """All QUEUED messages that are not held or scheduled have IDs in this range: whole months.
-
-        The last two days and the next one are always in it.
-        """
-
     async def tenants_waiting(
         self,
         provider_account_id: UUID,
         *,
         after: Mapping[int, UUID],
         most: int,
-        among: IdRange = ALL_IDS,
         since_seconds: float = EVER_SECONDS,
     ) -> list[Waiting]:
         """Tenants with messages due, at most `most` for each priority. Locks nothing.
 
         In ID order within a priority: first those after the tenant in `after`, then the others.
-        `among`: looks at messages with these IDs only. `since_seconds`: leaves out messages that
-        have been due for longer. Such a look takes as long whatever an open snapshot keeps.
+        `since_seconds`: leaves out messages that have been due for longer. Such a look takes as
+        long whatever an open snapshot keeps.
         """
 
     async def release_scheduled(self, *, most: int) -> int:
@@ -156,10 +147,8 @@ class Queue(Settlements, Protocol):
         tx: Transaction,
         provider_account_id: UUID,
         quotas: Sequence[Quota],
-        *,
-        among: IdRange = ALL_IDS,
     ) -> list[Queued]:
-        """Locks messages with these IDs that are due: tenant by tenant, oldest first.
+        """Locks messages that are due: tenant by tenant, oldest first.
 
         Skips messages that others have locked. A second call in the same transaction can return
         the same messages again.

@@ -8,7 +8,7 @@ CPU, and one that is claimed alone 738 µs (docs/benchmarks.md).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,10 +16,8 @@ from uuid import UUID
 import orjson
 
 from domain.dispatch.messages import (
-    ALL_IDS,
     EVER_SECONDS,
     Call,
-    IdRange,
     LockedProviderAccount,
     Position,
     Queued,
@@ -28,7 +26,6 @@ from domain.dispatch.messages import (
     Waiting,
 )
 from domain.identity.quiet_hours import QuietHours
-from domain.ids import first_id_at
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.database import (
@@ -58,64 +55,41 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 ) AS first
 """
 
-# A range of IDs: the months of `message` with something to pick, and those of about now. With it,
-# the two statements below open no other month. It may be a second old: messages that come into
-# another month later are found with the next range. A table without months is one range.
-QUEUE_RANGE = f"""
-WITH edge AS (
-    SELECT $1::uuid AS id UNION SELECT $2
-    UNION SELECT edge[1]::uuid FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-    CROSS JOIN LATERAL regexp_matches(
-        pg_get_expr(relpartbound, pg_class.oid), '[0-9a-f-]{{36}}', 'g') AS edge
-    WHERE inhparent = 'message'::regclass
-), month AS (
-    SELECT id AS since, lead(id) OVER (ORDER BY id) AS until FROM edge
-)
-SELECT (array_agg(since ORDER BY since))[1], (array_agg(until ORDER BY until DESC))[1]
-FROM month
-WHERE (until > $3 AND since < $4) OR EXISTS (
-    SELECT FROM provider_account CROSS JOIN LATERAL (
-        SELECT FROM message
-        WHERE provider_account_id = provider_account.id AND status = 'QUEUED'
-          AND priority < {LATER} AND message.id >= month.since AND message.id < month.until
-        ORDER BY priority, client_id, due_at, message.id LIMIT 1) AS first)
-"""  # noqa: S608 - a number of our own
-
 # A loose index scan: one look into message_queued for each tenant, however many messages it has.
 # The first branch begins after the tenant that was served last, the second at the first tenant.
 # `due_at`: as above.
 TENANTS_WAITING = """
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id,
-       statement_timestamp() - make_interval(secs => $7)
+       statement_timestamp() - make_interval(secs => $5)
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
 CROSS JOIN LATERAL (
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-           AND due_at >= statement_timestamp() - make_interval(secs => $7)
-           AND id >= $5 AND id < $6 AND client_id > turn.last
+           AND due_at >= statement_timestamp() - make_interval(secs => $5)
+           AND client_id > turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-              AND due_at >= statement_timestamp() - make_interval(secs => $7)
-              AND id >= $5 AND id < $6 AND client_id > tenant.client_id
+              AND due_at >= statement_timestamp() - make_interval(secs => $5)
+              AND client_id > tenant.client_id
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
     SELECT tenant.*, 1 AS lap FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
     UNION ALL
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-           AND due_at >= statement_timestamp() - make_interval(secs => $7)
-           AND id >= $5 AND id < $6 AND client_id <= turn.last
+           AND due_at >= statement_timestamp() - make_interval(secs => $5)
+           AND client_id <= turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-              AND due_at >= statement_timestamp() - make_interval(secs => $7)
-              AND id >= $5 AND id < $6 AND client_id > tenant.client_id AND client_id <= turn.last
+              AND due_at >= statement_timestamp() - make_interval(secs => $5)
+              AND client_id > tenant.client_id AND client_id <= turn.last
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
     SELECT tenant.*, 2 FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
     ORDER BY lap, client_id LIMIT $4
@@ -141,7 +115,7 @@ CROSS JOIN LATERAL (
     SELECT id, send_id, client_id, priority, number, text, alone, due_at, send_at FROM message
     WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = quota.priority
       AND client_id = quota.client_id AND due_at <= statement_timestamp()
-      AND (due_at, id) >= (quota.due_at, quota.id) AND id >= $7 AND id < $8
+      AND (due_at, id) >= (quota.due_at, quota.id)
     ORDER BY due_at, id LIMIT quota.messages
     FOR UPDATE SKIP LOCKED
 ) AS picked
@@ -236,28 +210,16 @@ async def accounts_with_queue(*, since_seconds: float = EVER_SECONDS) -> list[UU
         return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_QUEUE, since_seconds)]
 
 
-async def queue_range() -> IdRange:
-    now = datetime.now(UTC)
-    of_now = first_id_at(now - timedelta(days=2)), first_id_at(now + timedelta(days=1))
-    async with connection() as pooled:
-        row = await pooled.fetchrow(QUEUE_RANGE, ALL_IDS.since, ALL_IDS.until, *of_now)
-    assert row is not None
-    return IdRange(*row)
-
-
 async def tenants_waiting(
     provider_account_id: UUID,
     *,
     after: Mapping[int, UUID],
     most: int,
-    among: IdRange = ALL_IDS,
     since_seconds: float = EVER_SECONDS,
 ) -> list[Waiting]:
-    turns, ends = (list(after), list(after.values())), (among.since, among.until)
+    turns = list(after), list(after.values())
     async with connection_with_plans() as pooled:
-        rows = await pooled.fetch(
-            TENANTS_WAITING, provider_account_id, *turns, most, *ends, since_seconds
-        )
+        rows = await pooled.fetch(TENANTS_WAITING, provider_account_id, *turns, most, since_seconds)
     return [Waiting(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
 
 
@@ -270,15 +232,11 @@ async def pick_messages(
     tx: Connection,
     provider_account_id: UUID,
     quotas: Sequence[Quota],
-    *,
-    among: IdRange = ALL_IDS,
 ) -> list[Queued]:
     rows = await tx.fetch(
         PICK,
         provider_account_id,
         *columns([_quota_row(quota) for quota in quotas]),
-        among.since,
-        among.until,
     )
     return [Queued(*[*others, _quiet_hours(stored), at]) for *others, stored, at in rows]
 

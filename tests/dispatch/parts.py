@@ -117,9 +117,9 @@ async def marked(
     await store.release_scheduled(most=1_000)
     context = ClaimContext(store, Observer(), rules, pool.id, new_id())
     turns = Turns(rules.calls_at_once)
-    among, most = await store.queue_range(), rules.calls_at_once
-    waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=most, among=among)
-    claimed = await claim(context, turns, waiting, batch=batch, open_calls=Counter(), among=among)
+    most = rules.calls_at_once
+    waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=most)
+    claimed = await claim(context, turns, waiting, batch=batch, open_calls=Counter())
     return claimed.calls
 
 

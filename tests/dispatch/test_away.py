@@ -15,7 +15,6 @@ import pytest
 
 from domain.dispatch.claim import ClaimContext
 from domain.dispatch.dispatcher import Dispatcher
-from domain.dispatch.messages import ALL_IDS
 from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder
 from domain.dispatch.rules import Observer
@@ -96,7 +95,7 @@ async def dispatching_over(
 
 async def _keep_waking(dispatcher: Dispatcher, ended: asyncio.Event) -> None:
     while not ended.is_set():
-        dispatcher.wake(ALL_IDS)
+        dispatcher.wake()
         await asyncio.sleep(0.02)
 
 

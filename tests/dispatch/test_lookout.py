@@ -30,10 +30,8 @@ from domain.dispatch.fairness import (
     Lookout,
 )
 from domain.dispatch.messages import (
-    ALL_IDS,
     BEGINNING,
     EVER_SECONDS,
-    IdRange,
     Position,
     Quota,
     Waiting,
@@ -84,7 +82,6 @@ class Dead:
         *,
         after: Mapping[int, UUID],
         most: int,
-        among: IdRange,
         since_seconds: float = EVER_SECONDS,
     ) -> list[Waiting]:
         if since_seconds == EVER_SECONDS:
@@ -369,9 +366,9 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
             )
             await worlds.execute("VACUUM message")
             await worlds.accept(client)
-            turns, ends = ([SINGLES, BULK], [NO_TENANT] * 2), (ALL_IDS.since, ALL_IDS.until)
+            turns = [SINGLES, BULK], [NO_TENANT] * 2
             for read in (
-                partial(_pages_read, TENANTS_WAITING, pool.id, *turns, 9, *ends),
+                partial(_pages_read, TENANTS_WAITING, pool.id, *turns, 9),
                 partial(_pages_read, ACCOUNTS_WITH_QUEUE),
             ):
                 assert await read(LATE_SECONDS) < 100
@@ -381,12 +378,11 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
                     PICK,
                     pool.id,
                     *([BULK], [client.client_id], [10], [each.due_at], [each.message_id]),
-                    *ends,
                 )
                 for each in (BEGINNING, at)
             ]
             assert from_position < whole / 2
-            ever = (pool.id, *turns, 9, *ends, EVER_SECONDS)
+            ever = (pool.id, *turns, 9, EVER_SECONDS)
             assert await _pages_read(TENANTS_WAITING, *ever) > 1_000
     finally:
         await own.close()
