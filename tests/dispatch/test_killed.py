@@ -11,8 +11,8 @@ import pytest
 from domain.dispatch.rules import Stage
 from tests import worlds
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
-from tests.dispatch.programs import dies, dispatcher, simulator_program
-from tests.providers.simulated import Simulated
+from tests.dispatch.programs import dies, dispatcher
+from tests.providers.simulated import Simulated, simulated
 
 SINGLES, BULK = 6, 130
 
@@ -56,7 +56,7 @@ async def test_a_dispatcher_killed_at_any_stage_submits_nothing_twice_and_loses_
     connected: str, stage: Stage
 ) -> None:
     client = await queue_up()
-    async with simulator_program() as simulator:
+    async with simulated(deadline_seconds=QUICK.deadline_seconds) as simulator:
         async with dispatcher(connected, simulator.base_url, dies_at=stage) as program:
             await dies(program)
         taken_before = len(await simulator.took())
@@ -75,7 +75,7 @@ async def test_a_dispatcher_killed_after_the_provider_accepted_leaves_the_messag
     connected: str,
 ) -> None:
     client = await queue_up()
-    async with simulator_program() as simulator:
+    async with simulated(deadline_seconds=QUICK.deadline_seconds) as simulator:
         await simulator.control("fault", kind="hang_after", times=None, seconds=60)
         async with dispatcher(connected, simulator.base_url) as program:
             await simulator.has_seen(1 + SINGLES)

@@ -24,8 +24,9 @@ from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, answered, eventually, lease_passes, marked
 from tests.dispatch.program import ByAccount
-from tests.dispatch.programs import dies, dispatcher, simulator_program
+from tests.dispatch.programs import dies, dispatcher
 from tests.ledger.upstream import Upstream, pool_of, synced
+from tests.providers.simulated import simulated
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -294,7 +295,10 @@ async def test_no_message_leaves_twice_if_a_dispatcher_is_killed_during_a_fallba
     for number in numbers:
         send = worlds.new_send(world.client, numbers=[number])
         await accept_batch(store, [replace(send, routes=[world.route])])
-    async with simulator_program() as first, simulator_program() as second:
+    async with (
+        simulated(deadline_seconds=QUICK.deadline_seconds) as first,
+        simulated(deadline_seconds=QUICK.deadline_seconds) as second,
+    ):
         # After four calls, the first account has no money left: certainly not sent.
         await first.control("fault", kind="no_credits", skip=4, times=None)
         places = f"{world.carrier.id}={first.base_url},{world.fallback.id}={second.base_url}"

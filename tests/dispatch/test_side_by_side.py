@@ -21,8 +21,9 @@ from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
-from tests.dispatch.programs import dispatcher, simulator_program
+from tests.dispatch.programs import dispatcher
 from tests.dispatch.test_settling import Read
+from tests.providers.simulated import simulated
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -67,7 +68,7 @@ async def test_two_programs_on_one_queue_never_submit_a_message_twice(connected:
     numbers = worlds.generated_numbers(360)
     await worlds.execute(NOTE_DISPATCHERS)
     async with (
-        simulator_program() as simulator,
+        simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url),
         dispatcher(connected, simulator.base_url),
     ):

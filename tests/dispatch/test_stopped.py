@@ -12,7 +12,8 @@ from domain.dispatch.rules import Observer, Stage
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, eventually, statuses_become
-from tests.dispatch.programs import dispatcher, simulator_program, stands_still
+from tests.dispatch.programs import dispatcher, stands_still
+from tests.providers.simulated import simulated
 
 pytestmark = [
     pytest.mark.usefixtures("connected"),
@@ -39,7 +40,7 @@ async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_m
 ) -> None:
     client = await a_client()
     async with (
-        simulator_program() as simulator,
+        simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
         await worlds.accept(client, 3)
@@ -57,7 +58,7 @@ async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_m
 async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(connected: str) -> None:
     client = await a_client()
     async with (
-        simulator_program() as simulator,
+        simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
         await worlds.accept(client, 3)
@@ -79,7 +80,7 @@ async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(connected:
 async def test_a_dispatcher_that_wakes_in_time_makes_the_call(connected: str) -> None:
     client = await a_client()
     async with (
-        simulator_program() as simulator,
+        simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
         await worlds.accept(client)
