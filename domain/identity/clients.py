@@ -80,7 +80,7 @@ async def create_group(
 
 
 def group_of(name: str, rate_per_unit_usd: Decimal | None = None) -> Group:
-    """The group that is requested, with new IDs. Raises InvalidInput."""
+    """The requested group, with new IDs. Raises InvalidInput."""
     return Group(
         id=new_id(),
         name=name_of(name),
@@ -117,7 +117,7 @@ async def create_client(store: IdentityStore, normaliser: Normaliser, new: NewCl
 
 
 def client_of(new: NewClient, normaliser: Normaliser) -> Client:
-    """The client that is requested, with new IDs. Raises InvalidInput."""
+    """The requested client, with new IDs. Raises InvalidInput."""
     return Client(
         id=new_id(),
         name=name_of(new.name),
@@ -186,9 +186,9 @@ def departures(
     """The departed versions of the nodes that change when a client moves between groups.
 
     `nodes`: those of the client, of the pool, and of both groups with their members. The version of
-    every figure that changes becomes one more than the largest that a reader of it has seen. What
-    is added to one node for that is taken from another one. Otherwise the sums would double with
-    every move.
+    every figure that changes becomes one more than the largest that a reader of it has seen. The
+    node of the pool is changed by the opposite, so that the sum over the pool grows by one only:
+    otherwise versions would double with every move.
     """
     by_id = {node.account_id: node for node in nodes}
     mover = by_id[mover_id]

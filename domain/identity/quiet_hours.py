@@ -52,7 +52,7 @@ class QuietHours:
 
 
 def quiet_hours_of(start: str, end: str, time_zone: str) -> QuietHours:
-    """The quiet hours that are requested. Raises InvalidInput."""
+    """The requested quiet hours. Raises InvalidInput."""
     for time in (start, end):
         if not _TIME.fullmatch(time):
             raise InvalidInput("start and end are times of day, such as 21:00.", field=FIELD)

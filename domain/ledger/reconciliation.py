@@ -127,8 +127,8 @@ class CheckedSend:
     def is_in_reading(self, read_at: datetime | None) -> bool:
         """Whether the last reading already includes what is missing or too much.
 
-        A sync sets the pool to the reading, whatever was charged before. An error from before it
-        is between the client and the pool since then; a later error is between client and outside.
+        A sync sets the pool to the reading, whatever was charged before. So an earlier error is
+        corrected between client and pool, and a later one between client and outside.
         """
         if read_at is None:
             return False

@@ -99,7 +99,7 @@ class Hub:
 
         `key`: equal for equal subscriptions with equal rights, and for no others; the positions in
         a feed may differ. `open_` finds what is watched if nobody watches it yet, and the position
-        of a feed's subscriber; this raises what it raises.
+        of a feed's subscriber. Raises what `open_` raises.
         """
         stream = self._streams.get(key)
         if stream is None or isinstance(stream, FeedStream):
@@ -290,7 +290,7 @@ class ChangeTracker:
         after, complete_to = self._position, None
         while after is not None and self._streams:
             page = await self._store.read_changes(list(self._streams), self._kind, after)
-            # Of the first page: what was running then may commit rows before a later page.
+            # That of the first page: transactions that ran then may commit before a later page.
             complete_to = complete_to or page.complete_to
             await self._deliver(page.changes)
             after = page.last

@@ -81,7 +81,7 @@ class BacklogMetrics:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     # This read is small. If it succeeds and the next one does not, the database
-                    # is slow and not away.
+                    # is slow, but available.
                     paused = await store.paused_accounts()
                     backlog = await store.read_backlog()
                     accounts = await store.read_provider_accounts(Everything())

@@ -1,15 +1,15 @@
-"""Single messages that wait for a provider account, in numbers and units. Raw SQL: sums.
+"""Single messages that wait for a provider account: how many, and their units. Raw SQL: sums.
 
-Few are read one by one, from an index of them alone. If many wait, a row of `queue_sum` has their
-sum, and only those that came later are read. Nothing is written for a message that is accepted: a
-sum is of the messages that were changed last by a transaction below `below_xid`, and no later
-transaction can add one to these. Whatever takes one away, or puts one back, is an UPDATE. A trigger
+If few wait, they are read one by one, from an index of only them. If many wait, a row of
+`queue_sum` has their sum, and only later messages are read. Accepting a message writes nothing
+here: a sum is of the messages whose last change was by a transaction below `below_xid`, and no
+later transaction can add one to these. Only an UPDATE removes one, or puts one back. A trigger
 writes what each statement changed into `queue_change`, in its transaction. So a sum with its
 changes is exact in every snapshot, and the audit compares it with the messages.
 
-A sum is opened first, without a figure. It gets its figure when every transaction has ended that
-may have changed messages without having seen it. An ID of a transaction says nothing in another
-server, such as one that a dump was restored to: `cluster` is the one that a sum was made in.
+A sum is first added without a figure. It gets its figure when all transactions have ended that may
+have changed messages without seeing the sum. A transaction ID means nothing on another server, for
+example after a restore from a dump: `cluster` is the server that the sum was made on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ALONE = sorted(set(PRIORITY.values()) - LARGE)
 ALONE = f"ARRAY[{', '.join(str(each + later) for later in (0, LATER) for each in _ALONE)}]::int2[]"
 
 SUM_FROM = 20_000
-"""So many messages that no sum includes are read in about a millisecond."""
+"""This many messages outside of a sum are read in about a millisecond."""
 
 ONE_FOLD = 0x1B1C3
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
@@ -51,7 +51,7 @@ FROM ({_NEWEST}) AS newest CROSS JOIN LATERAL (
 ) AS each
 """  # noqa: S608 - names of our own
 
-# Those of a sum without a figure stay: its figure takes them into account.
+# The changes of a sum without a figure stay until it has one.
 FOLD = """
 WITH gone AS (
     DELETE FROM queue_change
@@ -64,7 +64,7 @@ FROM (SELECT queue_sum_id, sum(messages) AS messages, sum(units) AS units
       FROM gone GROUP BY queue_sum_id) AS change
 WHERE queue_sum.id = change.queue_sum_id
 """
-# All that wait now, without those that are not in this sum. Its changes are counted already.
+# All that wait now, less the later ones, and less its changes: a read adds these to the figure.
 WRITE_FIGURE = f"""
 UPDATE queue_sum AS opened SET (messages, units) = (
     SELECT single.messages - later.messages - change.messages,
@@ -74,7 +74,7 @@ UPDATE queue_sum AS opened SET (messages, units) = (
          ({_OF_CHANGES.format("opened.id")}) AS change)
 WHERE messages IS NULL AND ended_xid <= pg_snapshot_xmin(pg_current_snapshot())::text::int8
 """  # noqa: S608 - names of our own
-# After the commit of the row: each transaction that began a change without having seen it is below.
+# A step after OPEN: each transaction that changes messages without seeing the row is below the ID.
 WAIT_FOR_OTHERS = """
 UPDATE queue_sum SET ended_xid = pg_snapshot_xmax(pg_current_snapshot())::text::int8
 WHERE ended_xid IS NULL

@@ -119,7 +119,7 @@ async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) 
     wanted.add(CHANGE_KINDS[kind].changed)
     hidden = CHANGE_KINDS[kind].hidden
     async with connection() as pooled:
-        # Taken before the rows are read: whatever is still running here is read again next time.
+        # Taken before the rows are read: what is still running now is read again next time.
         [(running_from, end)] = await pooled.fetch(SNAPSHOT)
         if hidden is not None:
             running_from = min(running_from, await pooled.fetchval(hidden) or running_from)

@@ -27,7 +27,7 @@ class WebhookEvent(Node):
     id: strawberry.ID = id_of(Kind.WEBHOOK_EVENT)
     received_at: datetime = described("When the call arrived.")
     provider: str = described("The provider that called.")
-    outcome: WebhookOutcome = described("What became of the event.")
+    outcome: WebhookOutcome = described("What was done with the event.")
     reason: str = described("Which rule decided, in words.")
     sender: str | None = described(
         "The sender of an inbound message as it was read: E.164, a short code or a "
@@ -41,14 +41,12 @@ class WebhookEvent(Node):
         lookups.clients_of, Client | None, description="The client that it was routed to."
     )
     inbound = resolved_field(
-        lookups.inbound_of, Message | None, description="The message that it became."
+        lookups.inbound_of, Message | None, description="The message that was made from it."
     )
     modem: str | None = described("The modem that it names.")
     port: str | None = described("The port that it names.")
     payload: JSON = described('The body as JSON, or {"text": …} if it is not JSON.')
-    times: int = described(
-        "How many calls: refused ones of a minute are one event, without content."
-    )
+    times: int = described("How many calls it counts: the refused calls of a minute are one event.")
 
 
 @strawberry.type(description="Whether webhook events arrive, and their latest results.")

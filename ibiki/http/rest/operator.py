@@ -77,7 +77,7 @@ class Event(Shown):
     id: str
     received_at: datetime
     provider: str
-    outcome: WebhookOutcome = Field(description="What became of the event.")
+    outcome: WebhookOutcome = Field(description="What was done with the event.")
     reason: str = Field(description="Which rule decided, in words.")
     sender: str | None = Field(
         description="The sender of an inbound message as it was read. Null before that."
@@ -86,12 +86,12 @@ class Event(Shown):
         description="A STOP that blocks its number for several clients until you assign it."
     )
     client_id: str | None = Field(description="The client that it was routed to.")
-    message_id: str | None = Field(description="The inbound message that it became.")
+    message_id: str | None = Field(description="The inbound message that was made from it.")
     modem: str | None = Field(description="The modem that it names.")
     port: str | None = Field(description="The port that it names.")
     payload: Any = Field(description='The body as JSON, or {"text": …} if it is not JSON.')
     times: int = Field(
-        description="How many calls: refused ones of a minute are one event, without content."
+        description="How many calls it counts: the refused calls of a minute are one event."
     )
 
 
