@@ -248,6 +248,6 @@ def test_an_owned_account_gets_back_by_the_reading_what_an_older_attempt_cost() 
 def test_the_deadline_must_be_shorter_than_the_lease() -> None:
     with pytest.raises(ValueError, match="below the lease"):
         DispatchRules(deadline_seconds=30, lease_seconds=30)
-    with pytest.raises(ValueError, match="one call"):
+    with pytest.raises(ValueError, match="calls_at_once must be at least 1"):
         DispatchRules(calls_at_once=0)
     assert DispatchRules(deadline_seconds=10, lease_seconds=30).start_within_seconds == 20
