@@ -180,7 +180,8 @@ LATE_SECONDS = 2.0
 look at the whole queue."""
 
 MOST_REMEMBERED = 200
-"""Tenants of a priority that a look returns."""
+"""Tenants of a priority that a look returns. When half of them are served, the next ones are looked
+for: some may have messages for hours, and the others do not wait for these."""
 
 Reached = Mapping[tuple[int, UUID], Position | None]
 """For priority and tenant, where the next message is not before; None if nothing more is due."""
@@ -334,8 +335,8 @@ class Lookout:
         first = []
         for each in looks:
             each.take_whole()
-            served_all = each.is_cut and not each.tenants
-            if each.whole is None and (now_seconds() >= each.whole_at or served_all):
+            served_most = each.is_cut and len(each.tenants) <= MOST_REMEMBERED // 2
+            if each.whole is None and (now_seconds() >= each.whole_at or served_most):
                 each.whole = asyncio.create_task(self._whole(each, after), name="look at the queue")
             if each.whole is not None and each.ended_at == -inf:
                 first.append(each.whole)
