@@ -19,16 +19,17 @@ from tests.faults.programs import ibiki
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 300.0
 
-# Runs with the code of that release: its tables may lack columns that ours writes.
+# Runs with the code of that release: its tables may lack columns that ours writes, and its class
+# of the provider may have another name.
 NEW_CLIENTS = """
-import asyncio, dataclasses, json, sys
+import asyncio, dataclasses, json, sys, typing
 from tests import worlds
 from tests.faults.people import new_clients
-from tests.faults.simulated_provider import SimulatedProvider
 
 async def main(url, base_url):
+    provider, _ = typing.get_type_hints(new_clients).values()
     async with worlds.connected(url):
-        return await new_clients(SimulatedProvider(base_url))
+        return await new_clients(provider(base_url))
 
 print(json.dumps(dataclasses.asdict(asyncio.run(main(*sys.argv[1:]))), default=str))
 """
