@@ -229,7 +229,7 @@ class Quoted(Protocol):
 
 
 def problem_of(root: Quoted) -> UserError | None:
-    """The problem of a quote, as the error that the send returns. It is not counted."""
+    """The problem of a quote as the error of the send, or None. It is not counted."""
     refusal = root.problem
     if refusal is None:
         return None

@@ -185,7 +185,7 @@ class SecretStore(Transactional, Protocol):
     async def lock_secrets(
         self, tx: Transaction, endpoint_id: UUID
     ) -> tuple[bytes | None, bytes | None]:
-        """The encrypted secret and the previous one, FOR UPDATE."""
+        """The encrypted secret and the previous one, FOR UPDATE. None for one that is missing."""
 
     async def write_secrets(
         self, tx: Transaction, endpoint_id: UUID, secret: bytes | None, previous: bytes | None

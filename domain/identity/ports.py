@@ -120,7 +120,7 @@ class SessionStore(Transactional, Protocol):
     """Sessions with their refresh tokens. Secrets are stored as hashes."""
 
     async def find_login(self, email: str) -> Login | None:
-        """The user with that email, ignoring case, unless the user is disabled."""
+        """The user with that email, ignoring case. None if there is none or it is disabled."""
 
     async def begin_session(self, tx: Transaction, login: Login, session_id: UUID) -> bool:
         """Adds a session. False if the user was disabled or the password changed meanwhile.
@@ -137,7 +137,7 @@ class SessionStore(Transactional, Protocol):
     async def find_open_session(
         self, tx: Transaction, user_id: UUID, session_id: UUID
     ) -> OpenSession | None:
-        """The session if it is open and of this user. Locked until the commit."""
+        """The session, locked until the commit. None if it is not open or not of this user."""
 
     async def end_sessions_of(
         self, tx: Transaction, user_id: UUID, *, except_id: UUID | None = None
@@ -148,7 +148,7 @@ class SessionStore(Transactional, Protocol):
         """Makes every process forget the actors with this session, key, user, client or group."""
 
     async def lock_refresh_token(self, tx: Transaction, token_hash: bytes) -> RefreshToken | None:
-        """The token, locked until the commit: a second use waits and then finds it used."""
+        """The token, locked until the commit: a second use waits. None if it does not exist."""
 
     async def mark_refresh_token_used(self, tx: Transaction, token_id: UUID, salt: bytes) -> None:
         """Stores that the token was used now, and the salt of its successor."""
@@ -232,7 +232,7 @@ class Directory(Protocol):
     """Reads users, clients and groups."""
 
     async def find_user(self, user_id: UUID, *, tx: Transaction | None = None) -> User | None:
-        """A user. The caller checks who asks: the user itself, or an admin."""
+        """A user; None if it does not exist. The caller checks the actor: the user or an admin."""
 
     async def find_clients(
         self, scope: Scope, ids: Sequence[UUID], *, tx: Transaction | None = None

@@ -120,7 +120,7 @@ class PlatformBalance:
 
     @property
     def last_synced_at(self) -> datetime | None:
-        """When the provider reported its balance."""
+        """When the provider reported its balance. None if it never has."""
         return self.signs.read_at
 
     @property
@@ -188,7 +188,7 @@ class ProviderAccountFigures:
 
     @property
     def paused_at(self) -> datetime | None:
-        """Since when a person has paused it."""
+        """When a person paused it. None if it is not paused."""
         return self.platform.signs.stopped_at
 
     @property
@@ -198,12 +198,12 @@ class ProviderAccountFigures:
 
     @property
     def provider_balance(self) -> str | None:
-        """The balance as the provider reported it."""
+        """The balance as the provider reported it. None if it never has."""
         return self.platform.provider_balance
 
     @property
     def last_checked_at(self) -> datetime | None:
-        """When the provider reported it."""
+        """When the provider reported it. None if it never has."""
         return self.platform.last_synced_at
 
 

@@ -145,10 +145,10 @@ class CredentialStore(AccountStore, Protocol):
     """What this module needs. Lock in this order: identities, provider account, accounts."""
 
     async def lock_own_account(self, tx: Transaction, client_id: UUID) -> AccountRef | None:
-        """The provider account that the client owns, FOR UPDATE."""
+        """The provider account that the client owns, FOR UPDATE. None if it owns none."""
 
     async def find_platform_account(self, tx: Transaction, provider: str) -> AccountRef | None:
-        """The account of the platform at this provider."""
+        """The account of the platform at this provider. None if it has none."""
 
     async def write_credentials(
         self,
@@ -184,7 +184,7 @@ class RotationStore(Ledger, Protocol):
         """The provider accounts that have credentials."""
 
     async def lock_credentials(self, tx: Transaction, provider_account_id: UUID) -> bytes | None:
-        """The encrypted credentials of an account, FOR UPDATE."""
+        """The encrypted credentials of an account, FOR UPDATE. None if it has none."""
 
     async def replace_credentials(
         self, tx: Transaction, provider_account_id: UUID, encrypted: bytes

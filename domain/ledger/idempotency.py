@@ -106,7 +106,7 @@ def stored_answer(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> Answer:
 
 
 async def stored_before(store: IdempotencyKeys, key: IdempotencyKey | None) -> Answer | None:
-    """The success stored under the key of a command that is about to be refused, if there is one.
+    """The success stored under the key of a command that is about to be refused, or None.
 
     A stored success takes precedence over every check. Looking it up only now saves a query for
     each request that is not refused. Raises IdempotencyConflict.

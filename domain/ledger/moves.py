@@ -22,7 +22,7 @@ class MoveStore(CredentialStore, Protocol):
     async def find_account_ref(
         self, tx: Transaction, provider_account_id: UUID
     ) -> tuple[AccountRef, UUID | None]:
-        """A provider account, and the client that owns it. Raises NotFound."""
+        """A provider account, and its owner (None: the platform). Raises NotFound."""
 
 
 async def move_client(store: MoveStore, client_id: UUID, provider_account_id: UUID) -> Client:

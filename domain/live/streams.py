@@ -295,7 +295,7 @@ class ChangeStream(Stream):
         ]
 
     def _start_again(self, change: Change, subscribers: Iterable[Subscriber]) -> None:
-        """Treats these as new subscribers: the change cannot be rendered now. Others go on."""
+        """Treats these as new subscribers: the change cannot be rendered now."""
         self._held[change.item.id] = change
         for each in subscribers:
             if each in self.subscribers:

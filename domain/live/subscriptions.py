@@ -192,7 +192,7 @@ class PendingItems:
         return len(self._items) <= self.most
 
     def take(self) -> Item | None:
-        """Removes and returns the oldest item."""
+        """Removes and returns the oldest item. None if there is none."""
         for key in self._items:
             taken = self._items.pop(key)
             self._bytes -= len(taken.body)

@@ -72,7 +72,7 @@ class Uploads:
 
 
 def charset_of(headers: dict[bytes, bytes]) -> str | None:
-    """The charset in the Content-Type. Raises RequestRefused if the type is not one for tables.
+    """The charset in the Content-Type; None without one. Raises RequestRefused for other types.
 
     The format is detected from the content, because programs use many media types.
     """

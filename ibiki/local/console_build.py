@@ -110,7 +110,7 @@ def _prepare() -> dict[str, str]:
 
 
 def find_node() -> str | None:
-    """The Node.js of this machine, if it is new enough and has npm."""
+    """The Node.js of this machine. None if it is missing, too old or without npm."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return None

@@ -55,12 +55,12 @@ class Own:
 
     @property
     def only_number(self) -> str | None:
-        """Its number, if it has exactly one."""
+        """Its number. None unless it has exactly one."""
         numbers = self.client.assigned_numbers
         return numbers[0] if len(numbers) == 1 else None
 
     def number_of(self, message: Message) -> str | None:
-        """The number that a message leaves from, if it is known."""
+        """The number that a message is sent from. None if it is not known."""
         for number, line in self.lines.items():
             if (line.modem, line.port) == (message.modem, message.port):
                 return number
