@@ -1,71 +1,131 @@
-"""Accounts are locked in ID order under every query plan, so that two senders never deadlock."""
+"""Rows are locked in ID order under every query plan, so that two transactions never deadlock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from persistence import store
 from tests import worlds
-from tests.databases import OtherConnection
-from tests.locks import blocked
+from tests.databases import connection_to
+from tests.dispatch.parts import marked
+from tests.locks import blocked, locked
 
-pytestmark = pytest.mark.usefixtures("connected")
+Lock = Callable[[Any], Awaitable[Any]]
 
-Clients = Sequence[worlds.Tenant]
+ACCOUNT_NOW = "SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT"
+
+SCAN_THE_TABLE = """
+SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = off;
+SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+"""
+"""The rows come in the order of the table. Other plans may have them in ID order without ORDER BY.
+
+An index is in order, and a hash join can reverse the rows.
+"""
 
 
-async def lock_accounts(tx: Any, clients: Clients) -> None:
+@pytest.fixture
+async def database(new_database_url: str) -> AsyncIterator[str]:
+    """New: a scan finds the few rows of a table in the order in which they were written."""
+    async with worlds.connected(new_database_url):
+        yield new_database_url
+
+
+async def assert_lower_first(database: str, table: str, ids: Iterable[UUID], lock: Lock) -> None:
+    """Checks that `lock` locks the row with the lower one of two IDs first.
+
+    It finds the row with the higher ID first. Another process has locked that row.
+    """
+    lower, higher = sorted(ids)
+    row = f"{table} WHERE id = $1 FOR UPDATE"
+    await worlds.execute(f"UPDATE {table} SET id = id WHERE id = $1", lower)
+
+    async def lock_both() -> None:
+        async with store.transaction() as tx:
+            await tx.execute(SCAN_THE_TABLE)
+            found = await tx.fetch(f"SELECT id FROM {table} WHERE id = ANY($1)", [lower, higher])
+            assert [each["id"] for each in found] == [higher, lower]
+            await lock(tx)
+
+    async with locked(database, f"SELECT FROM {row}", higher):
+        locking = asyncio.create_task(lock_both())
+        await blocked(locking)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await worlds.execute(f"SELECT FROM {row} NOWAIT", lower)
+    await locking
+
+
+async def lock_accounts(tx: Any, clients: Sequence[worlds.Tenant]) -> None:
     await store.lock_accounts(tx, [each.account_id for each in clients])
 
 
-async def lock_payers(tx: Any, clients: Clients) -> None:
+async def lock_payers(tx: Any, clients: Sequence[worlds.Tenant]) -> None:
     sends = [worlds.new_send(each, 2) for each in clients]
     await store.lock_payers(tx, sends, wait_seconds=10)
 
 
-@pytest.mark.parametrize("lock", [lock_accounts, lock_payers])
-async def test_the_account_with_the_lower_id_is_locked_first(
-    lock: Callable[[Any, Clients], Awaitable[None]], other_connection: OtherConnection
+async def accept_sends(tx: Any, clients: Sequence[worlds.Tenant]) -> None:
+    sends = [worlds.new_send(each) for each in clients]
+    await store.accept_sends(tx, sends, wait_seconds=10)
+
+
+@pytest.mark.parametrize("lock", [lock_accounts, lock_payers, accept_sends])
+async def test_the_accounts_of_clients_are_locked_in_order(
+    lock: Callable[[Any, Sequence[worlds.Tenant]], Awaitable[None]], database: str
 ) -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await worlds.add_pool()
     clients = [await worlds.add_client(pool, held=10) for _ in range(2)]
-    lower, higher = sorted(each.account_id for each in clients)
-    # A scan of the table finds the row that was written last at its end.
-    await worlds.execute("UPDATE account SET version = version WHERE id = $1", lower)
-    holding = other_connection.transaction()
-    await holding.start()
-    await other_connection.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", higher)
-
-    async def both_locked() -> None:
-        async with store.transaction() as tx:
-            await tx.execute("SET LOCAL enable_indexscan = off")
-            await tx.execute("SET LOCAL enable_bitmapscan = off")
-            await lock(tx, clients)
-
-    locking = asyncio.create_task(both_locked())
-    await blocked(locking)
-    with pytest.raises(asyncpg.LockNotAvailableError):
-        await worlds.execute("SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", lower)
-    await holding.rollback()
-    await locking
+    ids = [each.account_id for each in clients]
+    await assert_lower_first(database, "account", ids, lambda tx: lock(tx, clients))
 
 
-async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(
-    other_connection: OtherConnection,
-) -> None:
-    pool = await worlds.add_pool(default=False)
+async def test_reconcile_locks_the_accounts_of_a_send_in_order(database: str) -> None:
+    pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10)
     send = await worlds.accept(client)
-    async with store.transaction() as tx:
+    ids = [pool.account_id, client.account_id]
+    await assert_lower_first(
+        database, "account", ids, lambda tx: store.lock_checked_send(tx, send.id, epoch=0)
+    )
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "SUBMITTING"])
+async def test_messages_are_locked_in_order(status: str, database: str) -> None:
+    pool = await worlds.add_pool()
+    await worlds.accept(await worlds.add_client(pool), 2)
+    attempts = [] if status == "QUEUED" else [each.attempt_id for each in await marked(pool)]
+    ids = [row["id"] for row in await worlds.fetch("SELECT id FROM message")]
+
+    async def lock(tx: Any) -> None:
+        if status == "QUEUED":
+            await store.lock_queued(tx, ids)
+        else:
+            await store.lock_undecided(tx, attempts)
+
+    await assert_lower_first(database, "message", ids, lock)
+
+
+async def test_attempts_are_locked_in_order(database: str) -> None:
+    pool = await worlds.add_pool()
+    await worlds.accept(await worlds.add_client(pool), 2)
+    ids = [call.attempt_id for call in await marked(pool, batch=1)]
+    await assert_lower_first(database, "attempt", ids, lambda tx: store.lock_attempts(tx, ids))
+
+
+async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(database: str) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    send = await worlds.accept(client)
+    async with connection_to(database) as elsewhere, store.transaction() as tx:
         upstream = await store.share_provider_account(tx, send.id)
         await store.lock_checked_send(tx, send.id, epoch=upstream.epoch)
         for account_id in (client.account_id, pool.account_id):
             with pytest.raises(asyncpg.LockNotAvailableError):
-                await other_connection.execute(
-                    "SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", account_id
-                )
+                await elsewhere.execute(ACCOUNT_NOW, account_id)

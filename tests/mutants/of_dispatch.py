@@ -86,6 +86,27 @@ MUTANTS = (
     ),
     # Outcomes
     Mutant(
+        "the locks of attempts are not ordered",
+        SETTLEMENT_SQL,
+        "AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE",
+        "AND id BETWEEN $2 AND $3 FOR UPDATE",
+        ("ledger/test_lock_order.py",),
+    ),
+    Mutant(
+        "the locks of messages of calls are not ordered",
+        SETTLEMENT_SQL,
+        " {{among}}\nORDER BY message.id FOR UPDATE OF message",
+        " {{among}}\nFOR UPDATE OF message",
+        ("ledger/test_lock_order.py",),
+    ),
+    Mutant(
+        "the locks of queued messages are not ordered",
+        SETTLEMENT_SQL,
+        "AND message.status = 'QUEUED'\nORDER BY message.id FOR UPDATE OF message",
+        "AND message.status = 'QUEUED'\nFOR UPDATE OF message",
+        ("ledger/test_lock_order.py",),
+    ),
+    Mutant(
         "a timeout is treated as a rejection",
         SETTLEMENT,
         "        case Unknown(reference=reference):\n"

@@ -82,6 +82,13 @@ MUTANTS = (
     ),
     Mutant(
         "the locks of a batch of sends are not ordered",
+        "persistence/sending/batches.py",
+        "    ORDER BY account.id FOR UPDATE OF account\n",
+        "    FOR UPDATE OF account\n",
+        ("ledger/test_lock_order.py",),
+    ),
+    Mutant(
+        "the locks of payers are not ordered",
         "persistence/sending/accept.py",
         "ORDER BY account.id FOR UPDATE OF account\n",
         "FOR UPDATE OF account\n",

@@ -32,6 +32,13 @@ MUTANTS = (
         ("ledger/test_lock_order.py",),
     ),
     Mutant(
+        "the locks of reconcile are not ordered",
+        SQL,
+        "    WHERE send.id = $1)\nORDER BY id FOR UPDATE\n",
+        "    WHERE send.id = $1)\nFOR UPDATE\n",
+        ("ledger/test_lock_order.py",),
+    ),
+    Mutant(
         "a correction is not counted by the next run",
         RECONCILIATION,
         "        return self.charged - self.refunded + self.corrected\n",
