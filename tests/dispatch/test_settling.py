@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,6 +18,7 @@ from domain.provider import Accepted, NotSent, Outcome, Reading, Rejected, Unkno
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import Scripted, answered, eventually, lease_passes, marked, submitting
+from tests.locks import blocked, locked
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -60,6 +63,33 @@ async def test_a_lease_that_passes_makes_a_message_unknown_and_it_stays_charged(
     assert await worlds.held(client.account_id) == 9
     (attempt,) = await worlds.fetch("SELECT outcome, detail FROM attempt")
     assert attempt == {"outcome": "UNKNOWN", "detail": "No answer was recorded within the lease."}
+
+
+async def test_a_sweep_leaves_the_other_calls_of_the_account() -> None:
+    client, first = await submitting()
+    await worlds.accept(client)
+    (second,) = await marked(client.pool)
+    await lease_passes(first)
+    rows = await worlds.fetch("SELECT id, ended_at IS NULL AS is_open FROM attempt")
+    assert {row["id"]: row["is_open"] for row in rows} == {
+        first.attempt_id: False,
+        second.attempt_id: True,
+    }
+    assert await worlds.statuses() == {"UNKNOWN": 1, "SUBMITTING": 1}
+
+
+async def test_a_sweep_leaves_a_call_whose_lease_changes_while_it_waits(connected: str) -> None:
+    """The lease of a call starts again if the clock was set back."""
+    client, call = await submitting()
+    lease = "UPDATE attempt SET lease_until = clock_timestamp() + $1::interval WHERE id = $2"
+    await worlds.execute(lease, timedelta(seconds=-1), call.attempt_id)
+    lock = "SELECT FROM provider_account WHERE id = $1 FOR UPDATE"
+    async with locked(connected, lock, client.pool.id) as elsewhere:
+        sweeping = asyncio.create_task(sweep(store, Observer()))
+        await blocked(sweeping)
+        await elsewhere.execute(lease, timedelta(minutes=1), call.attempt_id)
+    assert await sweeping is False
+    assert await worlds.statuses() == {"SUBMITTING": 1}
 
 
 @pytest.mark.parametrize(

@@ -224,8 +224,8 @@ MUTANTS = (
     Mutant(
         "the sweep does not wait for the lease",
         SETTLEMENT_SQL,
-        "WHERE ended_at IS NULL AND lease_until < clock_timestamp()\n",
-        "WHERE ended_at IS NULL\n",
+        "AND ended_at IS NULL AND lease_until < clock_timestamp()\nORDER BY",
+        "AND ended_at IS NULL\nORDER BY",
         ("dispatch/test_settling.py",),
     ),
     Mutant(
