@@ -6,8 +6,10 @@ import asyncio
 import random
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -195,6 +197,26 @@ async def test_two_processes_never_write_the_same_job(app: App) -> None:
             await asyncio.gather(*(each.step() for each in racing))
     assert await texts(send.id) == expected()
     await worlds.assert_audit_holds()
+
+
+async def test_a_process_that_loses_its_job_while_it_prepares_a_part_writes_nothing(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = await accepted(app)
+    first, second = writer(), writer()
+    find = store.find_opted_out
+
+    async def overtaken(client_id: UUID, numbers: Sequence[str]) -> set[str]:
+        monkeypatch.setattr(store, "find_opted_out", find)
+        await worlds.execute("UPDATE send_job SET claimed_until = now() - interval '1 s'")
+        assert await second.step()
+        return await find(client_id, numbers)
+
+    monkeypatch.setattr(store, "find_opted_out", overtaken)
+    assert not await first.step()
+    assert await unwritten() == ROWS - PART
+    await written_to_the_end(second)
+    assert await texts(send.id) == expected()
 
 
 async def test_nothing_is_written_after_a_cancel_and_exactly_the_rest_is_refunded(app: App) -> None:
