@@ -2,7 +2,7 @@
 
 Raw SQL: a claim is four statements, on the path of every message. `pick_messages` and `mark_calls`
 read and change hundreds of messages in one round trip each. So a message of a bulk takes 122 µs of
-CPU, and one that is claimed alone 738 µs (docs/benchmarks.md).
+CPU, and one that is claimed alone 738 µs (docs/measurements.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settlement: the transitions of messages, and attempts that end.
 
 Raw SQL: set-based statements that lock and change hundreds of rows in one round trip. They are on
-the path of every message: 13,500 a second of a bulk, or 1,430 single ones (docs/benchmarks.md).
+the path of every message: 13,500 a second of a bulk, or 1,430 single ones (docs/measurements.md).
 """
 
 from __future__ import annotations

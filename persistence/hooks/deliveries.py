@@ -1,7 +1,7 @@
 """The queue of client webhooks.
 
 Set-based SQL: in each turn, a worker claims, picks and records for all its endpoints at once. With
-1,000 deliveries a second, PostgreSQL takes 242 µs of CPU for each (docs/benchmarks.md).
+1,000 deliveries a second, PostgreSQL takes 242 µs of CPU for each (docs/measurements.md).
 """
 
 from __future__ import annotations

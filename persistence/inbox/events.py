@@ -2,7 +2,7 @@
 
 Set-based SQL: providers send delivery reports at the rate of bulk sends, and must get their answer
 within milliseconds. A batch of up to 500 events costs about as much as one: 6,000 events a second
-are stored on two cores (docs/benchmarks.md).
+are stored on two cores (docs/measurements.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inbound messages: the candidates that they are routed by, and writing them to inboxes.
 
 Set-based SQL: one transaction receives up to 200 messages and must not cost 200 times one. An event
-takes 240 µs of CPU in all processes, from its arrival to the inbox (docs/benchmarks.md).
+takes 240 µs of CPU in all processes, from its arrival to the inbox (docs/measurements.md).
 """
 
 from __future__ import annotations

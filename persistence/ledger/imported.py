@@ -1,6 +1,6 @@
 """Log lines and opening balances of another system: behind `domain.imports.ports`.
 
-Set-based SQL: a file has millions of lines. 1,000,000 take two minutes (docs/benchmarks.md).
+Set-based SQL: a file has millions of lines. 1,000,000 take two minutes (docs/measurements.md).
 """
 
 from __future__ import annotations

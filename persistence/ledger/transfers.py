@@ -1,7 +1,7 @@
 """Holdings, transfers and idempotency keys.
 
 Set-based SQL: every send passes through it, and a batch in one statement accepts 10 to 12 times as
-many sends as one statement for each (docs/benchmarks.md).
+many sends as one statement for each (docs/measurements.md).
 """
 
 from __future__ import annotations

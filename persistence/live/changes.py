@@ -7,7 +7,7 @@ or above `pg_snapshot_xmax` is from another server (the database was restored fr
 row counts as unchanged.
 
 Set-based SQL: it runs every 0.75 s for everything that is watched, in one statement for each kind.
-So a delivery to one of 1,000 sockets takes 15 µs of CPU (docs/benchmarks.md).
+So a delivery to one of 1,000 sockets takes 15 µs of CPU (docs/measurements.md).
 """
 
 from __future__ import annotations
