@@ -16,7 +16,7 @@ RESET_AT_ONCE = struct.pack("ii", 1, 0)
 
 @dataclass
 class FarEnd:
-    """Reads each whole request, writes `parts` one by one, and ends the connection as it is told.
+    """Reads each whole request, writes `parts` one by one, and ends the connection as `end` says.
 
     A part that is a number is a pause of that many seconds. `repeat` is written until nobody reads.
     """
