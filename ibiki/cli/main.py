@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from ibiki.cli.errors import message_for
@@ -61,6 +64,25 @@ class _Group(TyperGroup):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = cast(Any, _Commands())
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Lists the commands with the docstrings of their modules, and imports none of them."""
+        texts = {name: text for module in {*MODULES.values()} for name, text in _texts_in(module)}
+        self.commands = {name: TyperCommand(name, help=texts[name]) for name in MODULES}
+        super().format_help(ctx, formatter)
+
+
+def _texts_in(module: str) -> Iterator[tuple[str, str | None]]:
+    """The name and the docstring of each command of a module. The module is only parsed."""
+    spec = find_spec(module)
+    assert spec
+    assert spec.origin
+    for node in ast.parse(Path(spec.origin).read_bytes()).body:
+        match node:
+            case ast.FunctionDef(decorator_list=[ast.Call(args=[ast.Constant(str(name))])]):
+                yield name, ast.get_docstring(node)
+            case ast.FunctionDef(name=name, decorator_list=[ast.Call()]):
+                yield name, ast.get_docstring(node)
 
 
 app = typer.Typer(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from ibiki.cli.loading import load, load_in_background
+from ibiki.cli.main import app
 
 HEAVY = (
     "aiohttp",
@@ -34,6 +38,21 @@ def loaded_by(program: str) -> set[str]:
 
 def test_the_command_line_imports_no_heavy_package() -> None:
     assert loaded_by("import ibiki.cli.main") == set()
+
+
+def test_the_list_of_commands_imports_no_command() -> None:
+    program = (
+        "from ibiki.cli.main import app\nfrom typer.testing import CliRunner\n"
+        "assert 'Serve the API.' in CliRunner().invoke(app, ['--help']).output"
+    )
+    assert loaded_by(program) == set()
+
+
+def test_the_list_of_commands_says_what_each_command_says() -> None:
+    listed = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        first = command.help.partition("\n\n")[0].replace("\n", " ")
+        assert re.search(rf"│ {name} +{re.escape(first)} +│", listed), name
 
 
 def test_up_imports_no_heavy_package_before_postgres_starts() -> None:
