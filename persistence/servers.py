@@ -153,6 +153,7 @@ def _server_of(named: str, port: str) -> tuple[str, int]:
 
 
 OLDEST_MAJOR_VERSION = 16
+ENCODING = "UTF8"
 CONNECT_SECONDS = 10.0
 
 # Failures of the database only. AWAY has others, such as OSError, which a command may raise for
@@ -190,7 +191,7 @@ def sentence_of(failure: BaseException) -> str | None:
 
 
 async def check_usable(url: str) -> None:
-    """Raises DatabaseUnusable if the database does not let us in, or is too old."""
+    """Raises DatabaseUnusable if the database does not let us in, is too old, or not in UTF-8."""
     known = credentials(url)
     servers = known.get("servers") or [(known["host"], known["port"])]
     address = " or ".join(f"{host}:{port}" for host, port in servers)
@@ -216,10 +217,17 @@ async def check_usable(url: str) -> None:
         ) from away
     try:
         version = connection.get_server_version()
+        encoding = connection.get_settings().server_encoding
     finally:
         await connection.close()
     if version.major < OLDEST_MAJOR_VERSION:
         raise DatabaseUnusable(
             f"PostgreSQL at {address} is version {version.major}."
             f" Version {OLDEST_MAJOR_VERSION} or newer is required."
+        )
+    if encoding != ENCODING:
+        raise DatabaseUnusable(
+            f"The database “{known['database']}” at {address} has the encoding {encoding}, which"
+            " cannot store every text. Create a database with: CREATE DATABASE … ENCODING 'UTF8'"
+            " LOCALE 'C.UTF-8' TEMPLATE template0."
         )

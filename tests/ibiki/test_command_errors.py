@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -15,6 +16,8 @@ from cryptography.fernet import Fernet
 
 from ibiki.cli import main as cli
 from ibiki.local.embedded import EmbeddedDatabase
+from persistence.servers import DatabaseUnusable, check_usable
+from tests import databases
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +156,21 @@ def test_a_missing_database_or_a_rejected_login_is_reported(
     assert ended.code == 1
     assert ended.said.endswith(expected)
     assert "secret" not in ended.said
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_store_every_text_is_refused(
+    database_server: EmbeddedDatabase, encoding: str
+) -> None:
+    name = f"test_{encoding.lower()}_{uuid4().hex}"
+    await databases.execute(
+        database_server.superuser_url,
+        f"CREATE DATABASE {name} OWNER ibiki ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'"
+        " TEMPLATE template0",
+    )
+    url = urlsplit(database_server.url)._replace(path=f"/{name}").geturl()
+    try:
+        with pytest.raises(DatabaseUnusable, match=f"has the encoding {encoding}.*'UTF8'"):
+            await check_usable(url)
+    finally:
+        await databases.drop(database_server, url)
