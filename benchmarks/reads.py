@@ -29,7 +29,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.questions import PAGE_MS, Question
 from domain.identity.access import Actor, Everything, OfClient, Role, Scope
 from domain.identity.api_keys import create_api_key
-from domain.ids import new_id
+from domain.ids import Kind, encode, new_id
 from domain.live import hints
 from ibiki.local import embedded
 from persistence import migrating, store
@@ -37,7 +37,6 @@ from persistence.dispatch.backlog import read_backlog
 from persistence.identity.models import User
 from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.live.changes import recent_changes
-from resolvers.ids import Kind, encode
 from tests import worlds
 
 TIMES = 20

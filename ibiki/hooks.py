@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 from standardwebhooks import Webhook
 
+from domain import ids
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import STANDARD, DueDelivery, HookRequest
 from domain.hooks.ports import HookFormat
+from domain.ids import Kind
 from ibiki.settings.settings import Settings
-from resolvers import ids
 from resolvers.hooks.payloads import envelope_of
-from resolvers.ids import Kind
 
 
 class StandardFormat:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.errors import Forbidden, NotFound
 from domain.identity.access import Everything, Role, message_scope, require
-from resolvers import ids
+from domain.ids import Kind
 from resolvers.context import (
     Info,
     actor_of,
@@ -20,7 +21,6 @@ from resolvers.context import (
     load_sends,
     requires,
 )
-from resolvers.ids import Kind
 
 Find: TypeAlias = Callable[..., Awaitable[Any]]
 

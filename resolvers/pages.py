@@ -9,9 +9,9 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from domain import ids
 from domain.errors import InvalidInput
 from domain.pages import Window
-from resolvers import ids
 
 DEFAULT_SIZE = 25
 LARGEST_SIZE = 100

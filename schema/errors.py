@@ -15,7 +15,7 @@ from strawberry.types.base import get_object_definition
 
 from domain import errors
 from domain.identity.directory import ClientStatus
-from resolvers.ids import Kind
+from domain.ids import Kind
 from schema.fields import described
 from schema.sending.recipients import RejectedRecipient
 from schema.values import Units, id_of

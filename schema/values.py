@@ -38,16 +38,14 @@ from graphql import (
 from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.utilities.coerce_input_value import coerce_default_value
-from strawberry import ID
 from strawberry.scalars import JSON as JSON
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 from strawberry.types.scalar import ScalarDefinition
 
+from domain.ids import Kind, to_base32
 from domain.ledger.book import LARGEST_UNITS
 from domain.times import instant_of
-from resolvers import ids
-from resolvers.ids import Kind
 from schema.limits import TooComplex
 
 Units = NewType("Units", int)
@@ -234,14 +232,13 @@ class IdField(StrawberryField):
 
         def read(source: Any) -> str | None:
             key = getattr(source, name)
-            return None if key is None else prefix + ids.to_base32(key)
+            return None if key is None else prefix + to_base32(key)
 
         return read
 
-    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: Any) -> ID | None:
+    def get_result(self, source: Any, info: Info | None, args: Any, kwargs: Any) -> str | None:
         """The ID; None if the object has none."""
-        key = getattr(source, self.python_name)
-        return None if key is None else ids.encode(self.kind, key)
+        return self.reader()(source)
 
 
 def id_of(kind: Kind, *, description: str | None = None) -> Any:

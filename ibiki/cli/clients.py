@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from domain import ids
 from domain.identity.access import Everything
 from domain.identity.directory import Client, ClientFilter
+from domain.ids import Kind
 from domain.pages import Window
 from ibiki.cli.errors import CommandError
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 
 MOST_FOUND = 1_000
 

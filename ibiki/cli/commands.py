@@ -11,11 +11,13 @@ from uuid import UUID
 import typer
 import uvloop
 
+from domain import ids
 from domain.dispatch import settle as exporting
 from domain.dispatch.messages import UnknownFilter
 from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.identity.users import create_admin as make_admin
+from domain.ids import Kind
 from domain.ledger import sync as syncing
 from domain.ledger.audit import audit as audit_all
 from domain.ledger.audit import new_audit
@@ -44,8 +46,6 @@ from ibiki.local.command_context import CommandContext, check_session, open_cont
 from ibiki.observability.telemetry import running_telemetry
 from ibiki.wiring import Components
 from persistence import migrating, store
-from resolvers import ids
-from resolvers.ids import Kind
 
 app = typer.Typer()
 

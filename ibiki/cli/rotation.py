@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from domain import ids
 from domain.errors import units_in_words
 from domain.hooks.changes import rotate_secrets
+from domain.ids import Kind
 from domain.ledger.credentials import rotate_keys
 from ibiki.cli.errors import CommandError
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
@@ -13,8 +15,6 @@ from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 
 app = typer.Typer()
 

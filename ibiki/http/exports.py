@@ -9,17 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from domain import ids
 from domain.dispatch.messages import UnknownFilter, UnknownMessage
 from domain.dispatch.ports import Settling
 from domain.dispatch.settle import export_unknowns
 from domain.errors import InvalidInput
 from domain.identity.access import Role, require
 from domain.identity.ports import Authenticator
+from domain.ids import Kind
 from domain.times import in_utc
 from ibiki.http.csv_files import csv_response
 from ibiki.http.requests import bearer_of, headers_of, http_refusals
-from resolvers import ids
-from resolvers.ids import Kind
 
 PATH = "/exports/unknown-messages"
 COLUMNS = (

@@ -8,16 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from domain import ids
 from domain.errors import InvalidInput
 from domain.identity.access import require
 from domain.identity.ports import Authenticator
+from domain.ids import Kind
 from domain.ledger.ports import LedgerArchive
 from domain.ledger.statement import StatementFilter, StatementLine
 from domain.ledger.statement_export import export_statement, period_of
 from ibiki.http.csv_files import csv_response
 from ibiki.http.requests import bearer_of, headers_of, http_refusals
-from resolvers import ids
-from resolvers.ids import Kind
 
 PATH = "/statements/{client_id}.csv"
 COLUMNS = (

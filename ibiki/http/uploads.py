@@ -11,16 +11,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from domain import ids
 from domain.errors import InvalidFile, TryAgain
 from domain.identity.access import own_scope, require
 from domain.identity.ports import Authenticator
+from domain.ids import Kind
 from domain.installation import Installation
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import keep_upload
 from ibiki.http.requests import RequestRefused, bearer_of, headers_of, http_refusals
-from resolvers import ids
-from resolvers.ids import Kind
 
 PATH = "/uploads"
 SECONDS = 300.0

@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from domain import ids
 from domain.errors import RateLimited, TryAgain
 from domain.inbox.intake import Intake
 from domain.inbox.webhooks import LARGEST_BODY, WebhookOutcome
@@ -33,7 +34,6 @@ from ibiki.http.requests import RequestRefused, ip_of
 from ibiki.observability.metrics import Metrics
 from providers.registry import ANSWERS, SIGNATURES
 from providers.replies import Signature, SignedCall
-from resolvers import ids
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Accounts: TypeAlias = Callable[[str], Awaitable[Mapping[UUID, str | None]]]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from domain import ids
 from domain.dispatch import settle
 from domain.dispatch.messages import SettledUnknowns, UnknownFilter
 from domain.identity.access import Role
-from resolvers import ids
+from domain.ids import Kind
 from resolvers.context import Info, actor_of, requires
-from resolvers.ids import Kind
 from schema.dispatch.inputs import SettleUnknownsInput, UnknownFilterInput
 
 

@@ -7,16 +7,16 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.hooks.deliveries import DeliveryStatus
 from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange, NewSecret
 from domain.identity.access import message_scope
+from domain.ids import Kind
 from domain.live import hints
 from domain.live.subscriptions import StateWatch
 from domain.pages import Page, Window
-from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.hooks.payloads import kind_of_subject
-from resolvers.ids import Kind
 from schema.hooks.inputs import (
     CreateWebhookEndpointInput,
     DeleteWebhookEndpointInput,
@@ -131,4 +131,4 @@ async def deliveries_of(
 def object_id_of(root: Delivery) -> ID | None:
     """The ID of what the event is about. None for an opt-out, which has no ID."""
     kind = kind_of_subject(root.type)
-    return None if kind is None else ids.encode(kind, root.subject)
+    return None if kind is None else ID(ids.encode(kind, root.subject))

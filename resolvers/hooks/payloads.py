@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from domain import ids
 from domain.hooks.deliveries import DueDelivery, EventType
 from domain.hooks.subjects import LowBalance, OptOutChange, Test
+from domain.ids import Kind
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.sending.messages import Message, MessageStatus, Send
 from domain.sending.text import encoding_of, segments_of
-from resolvers import ids
-from resolvers.ids import Kind
 
 
 def envelope_of(delivery: DueDelivery, subject: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.errors import InvalidInput, NotFound, Unauthenticated
 from domain.identity import clients as domain_clients
 from domain.identity import directory as domain_directory
@@ -26,8 +27,8 @@ from domain.identity.directory import (
     UserOrder,
 )
 from domain.identity.quiet_hours import quiet_hours_of
+from domain.ids import Kind
 from domain.pages import Page, Window, search_of
-from resolvers import ids
 from resolvers.context import (
     Info,
     actor_of,
@@ -37,7 +38,6 @@ from resolvers.context import (
     requires,
     updated_fields,
 )
-from resolvers.ids import Kind
 from schema.identity.inputs import (
     ClientFilter,
     CreateClientInput,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from domain import ids
 from domain.errors import Unauthenticated
 from domain.identity import api_keys as domain_keys
 from domain.identity.api_keys import CreatedApiKey
 from domain.identity.directory import User
 from domain.identity.ports import ApiKey, OpenSession
 from domain.identity.sessions import SignedIn
-from resolvers import ids
+from domain.ids import Kind
 from resolvers.context import Info, actor_of, requires
-from resolvers.ids import Kind
 from schema.identity.inputs import (
     CreateApiKeyInput,
     EndSessionInput,

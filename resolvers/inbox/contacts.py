@@ -6,15 +6,15 @@ from typing import Annotated
 
 from strawberry import argument
 
+from domain import ids
 from domain.identity.access import Role, message_scope
+from domain.ids import Kind
 from domain.inbox import contact_import as importing
 from domain.inbox import contacts as keeping
 from domain.inbox.contact_import import ContactsImported
 from domain.inbox.messages import Contact, ContactKey, ContactOrder
 from domain.pages import Page, Window, search_of
-from resolvers import ids
 from resolvers.context import Info, actor_of, requires, updated_fields
-from resolvers.ids import Kind
 from schema.inbox.inputs import (
     ContactFilter,
     DeleteContactInput,

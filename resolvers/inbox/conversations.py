@@ -8,14 +8,14 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.errors import NotFound
 from domain.identity.access import Role, message_scope
+from domain.ids import Kind
 from domain.inbox import reply as replying
 from domain.inbox.messages import AnyMessage, Conversation, ConversationKey
 from domain.pages import Page, Window, search_of
-from resolvers import ids
 from resolvers.context import Info, actor_of, requires
-from resolvers.ids import Kind
 from schema.inbox.inputs import MarkReadInput, ReplyInput
 
 

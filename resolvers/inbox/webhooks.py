@@ -7,17 +7,17 @@ from typing import Annotated
 
 from strawberry import argument
 
+from domain import ids
 from domain.identity.access import Everything, Role
 from domain.identity.directory import Client
+from domain.ids import Kind
 from domain.inbox import routes
 from domain.inbox.messages import AnyMessage, ModemRoute
 from domain.inbox.readiness import ReplyReadiness, check_readiness
 from domain.inbox.webhooks import EventKey, WebhookEvent, WebhookOutcome, WebhookStatus
 from domain.pages import Page, Window
 from domain.sending.messages import Line
-from resolvers import ids
 from resolvers.context import Info, load_clients, load_messages, requires
-from resolvers.ids import Kind
 from resolvers.pages import Cursors
 from schema.inbox.inputs import (
     AssignInboundInput,

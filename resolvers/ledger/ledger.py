@@ -8,9 +8,11 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role, balance_scope, require
 from domain.identity.directory import Client, Group
+from domain.ids import Kind
 from domain.ledger import allocate as allocating
 from domain.ledger import credentials as own_accounts
 from domain.ledger import sync as syncing
@@ -24,9 +26,7 @@ from domain.ledger.balances import (
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Page, Window, search_of
-from resolvers import ids
 from resolvers.context import Info, actor_of, load_clients, load_groups, requires
-from resolvers.ids import Kind
 from schema.ledger.inputs import (
     AllocateInput,
     SetProviderCredentialsInput,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain import ids
 from domain.identity.access import Role
 from domain.identity.directory import Client
+from domain.ids import Kind
 from domain.ledger import moves
 from domain.ledger import provider_accounts as accounts
 from domain.ledger.balances import ProviderAccountFigures
 from domain.provider import ProviderField
-from resolvers import ids
 from resolvers.context import Info, requires, updated_fields
-from resolvers.ids import Kind
 from schema.ledger.inputs import (
     CreateProviderAccountInput,
     MoveClientInput,

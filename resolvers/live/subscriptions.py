@@ -13,7 +13,9 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.identity.access import Everything, Role, Scope, feed_scope, message_scope
+from domain.ids import Kind
 from domain.installation import Store
 from domain.ledger.audits import Audit, AuditState
 from domain.ledger.balances import Balances, view_of
@@ -24,9 +26,7 @@ from domain.live.ports import Change
 from domain.live.subscriptions import ChangeWatch, FeedWatch, StateWatch
 from domain.pages import Window
 from domain.sending.messages import Send
-from resolvers import ids
 from resolvers.context import Info, actor_of, requires
-from resolvers.ids import Kind
 
 RECENT_SECONDS = 5.0
 """A subscription first delivers the changes of the last seconds, so that a front end misses none

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from domain import ids
 from domain.identity.access import Everything, Role
+from domain.ids import Kind
 from domain.sending.recipients import ProviderRoute
 from domain.sending.routes import NewRoute, delete_route, set_route
-from resolvers import ids
 from resolvers.context import Info, requires
-from resolvers.ids import Kind
 from schema.sending.inputs import DeleteProviderRouteInput, SetProviderRouteInput
 
 

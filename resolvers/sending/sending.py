@@ -6,10 +6,12 @@ from typing import Annotated
 
 from strawberry import argument
 
+from domain import ids
 from domain.dispatch import cancel as cancelling
 from domain.dispatch import settle as settling
 from domain.identity.access import Role, message_scope
 from domain.identity.directory import TextKey
+from domain.ids import Kind
 from domain.pages import Page, Window, search_of
 from domain.sending import csv_send as csv_sending
 from domain.sending import quotes
@@ -21,9 +23,7 @@ from domain.sending.files.row_texts import Template
 from domain.sending.messages import Message, Send
 from domain.sending.quotes import Quote
 from domain.sending.text import FromTemplate, Text, text_given, values_given
-from resolvers import ids
 from resolvers.context import Info, actor_of, requires
-from resolvers.ids import Kind
 from schema.dispatch.inputs import (
     CancelSendInput,
     SettleUnknownInput,

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain import ids
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Role, message_scope
 from domain.identity.directory import Client
+from domain.ids import Kind
 from domain.inbox.messages import AnyMessage
 from domain.pages import Page, Window, search_of
 from domain.sending import lists
@@ -21,9 +23,7 @@ from domain.sending.messages import Direction, Message, MessageStatus, Send
 from domain.sending.text import Encoding
 from domain.sending.text import encoding_of as encoding_of_text
 from domain.sending.text import segments_of as segments_of_text
-from resolvers import ids
 from resolvers.context import Info, actor_of, load_clients, load_messages, load_sends, requires
-from resolvers.ids import Kind
 from schema.sending.inputs import MessageFilter, SendFilter
 
 NO_ID = UUID(int=0)

@@ -9,8 +9,8 @@ import strawberry
 from domain.hooks import endpoints as domain_hooks
 from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import EndpointStatus
+from domain.ids import Kind
 from resolvers.hooks import endpoints as lookups
-from resolvers.ids import Kind
 from resolvers.sending.sends import clients_of
 from schema import errors
 from schema.connections import connection_field

@@ -10,8 +10,8 @@ from domain.identity import auth_tokens, quiet_hours
 from domain.identity import directory as domain_directory
 from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
+from domain.ids import Kind
 from resolvers.identity import directory as fields
-from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.connections import connection_field

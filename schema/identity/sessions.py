@@ -10,8 +10,8 @@ import strawberry
 from domain.identity import api_keys
 from domain.identity import ports as ports
 from domain.identity import sessions as identity
+from domain.ids import Kind
 from resolvers.identity import sessions
-from resolvers.ids import Kind
 from schema import errors
 from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Viewer

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import strawberry
 
+from domain.ids import Kind
 from domain.inbox import contact_columns as domain_columns
 from domain.inbox import contact_import as domain_importing
 from domain.inbox import messages as domain_inbox
-from resolvers.ids import Kind
 from resolvers.inbox import contacts
 from resolvers.pages import by_text_and_id
 from schema import errors

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
+from domain.ids import Kind
 from domain.inbox import messages as domain_inbox
 from domain.inbox import reply as domain_reply
-from resolvers.ids import Kind
 from resolvers.inbox import conversations as lookups
 from resolvers.pages import by_id
 from schema import errors

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import strawberry
 
+from domain.ids import Kind
 from domain.inbox import messages as domain_inbox
 from domain.inbox import readiness, webhooks
 from domain.inbox.webhooks import WebhookOutcome
-from resolvers.ids import Kind
 from resolvers.inbox import webhooks as lookups
 from schema import errors
 from schema.connections import connection_field

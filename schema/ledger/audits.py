@@ -6,9 +6,9 @@ from datetime import datetime
 
 import strawberry
 
+from domain.ids import Kind
 from domain.ledger import audits as domain
 from domain.ledger.audits import AuditState
-from resolvers.ids import Kind
 from resolvers.ledger import audits
 from schema import errors
 from schema.connections import connection_field

@@ -6,12 +6,12 @@ from datetime import datetime
 
 import strawberry
 
+from domain.ids import Kind
 from domain.ledger import alarms, allocate, balances, statement
 from domain.ledger.alarms import AlarmKind
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.sync import Synced as DomainSynced
-from resolvers.ids import Kind
 from resolvers.ledger import ledger, provider_accounts
 from resolvers.pages import by_id, by_number
 from schema import errors

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import strawberry
 
+from domain.ids import Kind
 from domain.ledger import reconciliation
-from resolvers.ids import Kind
 from resolvers.ledger import reconcile
 from schema import errors
 from schema.connections import connection_field

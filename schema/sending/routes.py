@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
+from domain.ids import Kind
 from domain.sending import recipients
-from resolvers.ids import Kind
 from resolvers.sending import routes
 from schema import errors
 from schema.fields import described, mutation_field, resolved_field

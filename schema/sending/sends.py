@@ -7,12 +7,12 @@ from typing import Annotated
 
 import strawberry
 
+from domain.ids import Kind
 from domain.inbox import messages as domain_inbox
 from domain.sending import lists, quotes
 from domain.sending import messages as domain_messages
 from domain.sending.messages import Direction, MessageStatus, SendKind
 from domain.sending.text import Encoding
-from resolvers.ids import Kind
 from resolvers.inbox import conversations as inbox
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import strawberry
 
+from domain.ids import Kind
 from domain.sending.files import row_texts as domain_templates
-from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from resolvers.sending import sending
 from schema import errors

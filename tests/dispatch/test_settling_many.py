@@ -15,17 +15,16 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
 from domain.dispatch import settle
 from domain.dispatch.messages import UnknownFilter, UnknownTotal
 from domain.dispatch.settle import export_unknowns, preview_unknowns, settle_unknowns
 from domain.errors import Forbidden, InvalidInput, NotFound
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.provider import Accepted, Unknown
 from ibiki.http.csv_files import safe_cell
 from ibiki.http.exports import COLUMNS, PATH, Exports
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.end_to_end.program import run

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from tests import worlds
 from tests.end_to_end.program import fresh_directory
 from tests.faults.building import rig

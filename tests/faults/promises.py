@@ -10,11 +10,11 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from domain import ids
 from domain.dispatch.settle import settle_unknown
+from domain.ids import Kind
 from domain.ledger.audit import audit, new_audit
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Asked, Load, Taken, TooPoor
 from tests.faults.simulated_provider import SimulatedProvider

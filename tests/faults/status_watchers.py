@@ -19,10 +19,10 @@ from uuid import UUID
 import aiohttp
 import orjson
 
+from domain import ids
 from domain.errors import TryAgain
+from domain.ids import Kind
 from domain.transactions import Disconnected
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Clients
 from tests.faults.watchers import LISTENING, LOST, PAUSE_SECONDS, Listen, events_of, ignore

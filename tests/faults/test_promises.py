@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from domain.sending.messages import NewSend
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Answer, Asked, Clients, Load, Pace, Taken, TooPoor
 from tests.faults.people import ASSIGN

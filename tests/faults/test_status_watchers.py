@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from tests import worlds
 from tests.faults.status_watchers import QUICK_SECONDS, MessageWatcher
 from tests.faults.watchers import events_of

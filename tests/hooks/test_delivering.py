@@ -8,12 +8,11 @@ from uuid import UUID
 import pytest
 from standardwebhooks import Webhook
 
+from domain import ids
 from domain.hooks.deliveries import EventType
 from domain.identity.access import OfClient
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.clocks import stopwatch
 from tests.hooks.conftest import HookWorld, change_status, deliveries, message_ids, rules, until

@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 import pytest
 
+from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.hooks.deliveries import DueDelivery, EventType, HookRequest
 from domain.identity.access import OfClient
+from domain.ids import Kind
 from domain.inbox.opt_out import opt_out_by_hand
 from ibiki.hooks import formats
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.test_unwritten import half_written
 from tests.hooks.conftest import HookWorld, change_status, deliveries, message_ids, until

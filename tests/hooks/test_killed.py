@@ -7,8 +7,8 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from tests import worlds
 from tests.hooks.conftest import (
     SHORT_LEASE,

@@ -20,10 +20,9 @@ from graphql import (
     is_composite_type,
 )
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from ibiki.local.embedded import EmbeddedDatabase
-from resolvers import ids
-from resolvers.ids import Kind
 from schema.schema import build_schema
 from tests.ibiki.hostile import Web, hostile_web
 

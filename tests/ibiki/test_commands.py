@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from domain import ids
+from domain.ids import Kind
 from ibiki.cli.main import app
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 from tests.ledger.test_reconcile import send_charged

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from tests.installations import App
 
 OTHERS = {

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
 from domain.identity.access import Actor, Role
 from domain.identity.directory import User
+from domain.ids import Kind
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import people, worlds
 from tests.installations import BRAND, App
 from tests.people import PASSWORD

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from domain import ids
 from domain.identity.access import Actor, Role
 from domain.identity.directory import Client, ClientStatus, Group, User
-from domain.ids import new_id
-from resolvers import ids
-from resolvers.ids import Kind
+from domain.ids import Kind, new_id
 from schema.engine import Engine
 from schema.schema import build_schema
 from tests.schema.fakes import FakeDirectory, actor_with, context_with

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.reply import THROUGH_ANOTHER_ACCOUNT
 from domain.inbox.routing import BY_CONVERSATION, BY_HAND, BY_LINE, NOBODY, WHICH_ACCOUNT
@@ -14,8 +15,6 @@ from domain.provider import Outgoing
 from domain.sending.messages import Line, modem_at_provider
 from domain.sending.recipients import ProviderRoute
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import marked
 from tests.inbox import post

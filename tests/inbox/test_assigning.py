@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from domain.inbox import routing
 from domain.inbox.routes import ASSIGNED
 from domain.inbox.webhooks import WebhookOutcome, new_event
 from persistence import store
 from providers.registry import PARSERS
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import PHONE, inbound

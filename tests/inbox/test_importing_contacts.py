@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from domain import ids
 from domain.errors import InvalidFile
+from domain.ids import Kind
 from domain.inbox.contact_columns import contact_columns_of, used_columns
 from domain.sending.files.headers import kind_of
 from persistence.inbox import contacts
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 from tests.locks import blocked, locked

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
 from domain.identity.access import OfClient
+from domain.ids import Kind
 from domain.inbox.capture import capture_contacts
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from domain.inbox import routing
 from domain.inbox.capture import capture_contacts
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import PHONE, inbound

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.reply import (
     NOT_ANSWERABLE,
@@ -20,8 +21,6 @@ from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import BY_MESSAGE
 from domain.sending.recipients import ProviderRoute
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import (
     Scripted,

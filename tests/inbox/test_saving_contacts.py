@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from domain.inbox.capture import BEGINNING, capture_contacts
 from domain.live import hints
 from persistence import store
 from persistence.database import listen
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.installations import App

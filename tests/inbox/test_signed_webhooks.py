@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from twilio.request_validator import RequestValidator
 
+from domain import ids
 from domain.errors import TryAgain
+from domain.ids import Kind
 from ibiki.http import webhooks
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox.webhook_app import SECRET, SHOWN, webhook_app
 

@@ -8,14 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
+from domain import ids
 from domain.errors import ProviderUnavailable
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.inbox import routing
 from domain.inbox.webhooks import NewEvent
 from persistence import store
 from persistence.inbox.events import DUPLICATE
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound

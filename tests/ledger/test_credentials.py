@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 from cryptography.fernet import Fernet
 
+from domain import ids
 from domain.errors import InvalidInput, NotFound, TryAgain
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import BalanceView, SyncState, Valuation
 from domain.ledger.credentials import (
@@ -26,8 +27,6 @@ from domain.ledger.credentials import (
 )
 from ibiki.encryption import FernetCipher
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 from tests.locks import blocked, holding

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from tests import worlds
 from tests.installations import App
 

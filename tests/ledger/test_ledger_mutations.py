@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from domain.ledger.sync import SyncRules
 from domain.provider import Reading
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App, Upstream
 

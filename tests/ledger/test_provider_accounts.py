@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from domain import ids
 from domain.dispatch.recording import give_up_overdue
 from domain.dispatch.rules import DispatchRules
+from domain.ids import Kind
 from domain.ledger.credentials import rotate_keys
 from domain.ledger.sync import account_to_sync, sync
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, marked, statuses_become
 from tests.installations import App

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from domain.ledger.reconcile import Reconciler, last_night, new_reconciliation
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from resolvers.ledger import reconcile as resolvers
 from tests import worlds
 from tests.dispatch.parts import eventually

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain import ids
 from domain.errors import InvalidInput
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.ledger import statement_export
 from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.statement import StatementFilter, StatementLine
@@ -26,8 +27,6 @@ from domain.ledger.statement_export import export_statement, period_of
 from domain.times import end_of, moment_of
 from ibiki.http.statements import COLUMNS, Statements
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 from tests.ibiki.http_server import running_server

@@ -15,12 +15,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from persistence import database, store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.installations import App

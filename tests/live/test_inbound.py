@@ -11,11 +11,11 @@ from uuid import UUID
 import httpx
 import pytest
 
+from domain import ids
 from domain.errors import TryAgain
+from domain.ids import Kind
 from domain.inbox.routes import assign_inbound
 from persistence import database, store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.installations import App

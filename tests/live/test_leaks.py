@@ -13,9 +13,10 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Actor, Role
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from domain.ledger.allocate import Allocation, allocate
@@ -23,8 +24,6 @@ from domain.live.hub import POLL_SECONDS
 from domain.live.subscriptions import NO_USER, Viewpoint
 from domain.provider import Accepted, Outcome, Rejected
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.inbox import post

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from domain import ids
+from domain.ids import Kind
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 from tests.ledger.test_reconcile import send_charged

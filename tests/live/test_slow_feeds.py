@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import httpx
 
+from domain import ids
 from domain.identity.access import OfClient
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from domain.live.subscriptions import FEED_BYTES
@@ -19,8 +20,6 @@ from ibiki.live.sse import EventStream
 from ibiki.live.subscribing import SocketRules
 from ibiki.live.wire import TOO_SLOW, WAITING_BYTES
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests.inbox import post
 from tests.installations import App
 from tests.live.rig import FakeAuthenticator, Server, client, eventually, server

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
+from domain.ids import Kind
 from domain.provider import Accepted, Rejected
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from resolvers.live.subscriptions import RECENT_SECONDS
 from schema.engine import Engine
 from schema.engine import Rejected as NotExecuted

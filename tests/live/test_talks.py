@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.messages import OptOut, OptOutSource
 from domain.inbox.receive import receive_due
 from domain.inbox.routes import assign_inbound
 from domain.inbox.webhooks import NewEvent
 from persistence import database, store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.installations import App

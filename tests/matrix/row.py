@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from resolvers.ids import Kind
+from domain.ids import Kind
 from tests.matrix.scenario import ROLES, Scenario
 
 DATA, EMPTY, NULL = "data", "empty", "null"

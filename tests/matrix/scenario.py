@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from domain import ids
 from domain.identity.access import Actor, Role
 from domain.identity.actors import hash_of_secret
 from domain.identity.api_keys import create_api_key
@@ -21,7 +22,6 @@ from domain.ids import new_id
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.live.subscriptions import Viewpoint
 from persistence import store
-from resolvers import ids
 from resolvers.context import Context
 from schema.engine import Operation, Rejected
 from tests import people, worlds

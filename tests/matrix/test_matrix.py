@@ -15,6 +15,7 @@ import orjson
 import pytest
 from graphql import GraphQLObjectType
 
+from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.errors import InvalidText
 from domain.identity.access import Actor, Everything, require
@@ -23,7 +24,7 @@ from persistence.inbox import messages as inbox
 from persistence.pages import Filter
 from persistence.sending import archive, messages
 from persistence.sending.models import Send
-from resolvers import context, ids
+from resolvers import context
 from resolvers.ledger import ledger
 from tests import databases, worlds
 from tests.installations import ENGINE

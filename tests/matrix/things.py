@@ -11,14 +11,13 @@ from domain.hooks.changes import CHOSEN
 from domain.identity.access import Role
 from domain.identity.api_keys import create_api_key
 from domain.identity.sessions import SignedIn
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.inbox.routes import set_modem_route
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.sending.messages import Line
 from domain.sending.routes import NewRoute, set_route
 from persistence import store
-from resolvers.ids import Kind
 from tests import people, worlds
 from tests.inbox import post
 from tests.matrix.row import thing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from resolvers.nodes import FINDERS
 from schema.values import IdField
 from tests import worlds

@@ -9,14 +9,13 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from domain import ids
 from domain.errors import ProviderUnavailable
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, ReportedStatus
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 from tests.rest.test_rest import TO

@@ -9,16 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from domain import ids
 from domain.errors import OutcomeUnknown, TryAgain
 from domain.identity.access import Actor
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.provider import Accepted, NotSent, Rejected, Unknown
 from ibiki.http.rest import egosms
 from ibiki.http.rest.egosms import EgoSms
 from providers.egosms import _json_outcome
 from providers.transport import Answer
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.ibiki.http_server import running_server
 from tests.installations import App

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from domain import ids
 from domain.identity.access import Actor
-from resolvers import ids
-from resolvers.ids import Kind
+from domain.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.installations import App, KnownUsers

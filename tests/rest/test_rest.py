@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from domain import ids
 from domain.errors import (
     SENTENCES,
     OutcomeUnknown,
@@ -17,11 +18,9 @@ from domain.errors import (
     RejectionReason,
     TryAgain,
 )
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.sending.recipients import MOST_LISTED
 from ibiki.http.rest.errors import RETRY_SECONDS, refused
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post as inbound
 from tests.installations import App

@@ -9,13 +9,13 @@ from typing import cast
 
 import pytest
 
+from domain import ids
 from domain.errors import InvalidPhoneNumber
+from domain.ids import Kind
 from domain.numbers import Normaliser
 from ibiki.cli.retention import person_number, retention
 from ibiki.retention import DailyRetention, ExportUnusable, Store
 from ibiki.settings.retention import RetentionSettings
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.aging import as_superuser
 from tests.end_to_end.program import run

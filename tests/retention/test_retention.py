@@ -9,16 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.settle import settle_unknown
+from domain.ids import Kind
 from domain.inbox.capture import capture_contacts
 from domain.retention.retention import Part, drop_old
 from domain.retention.rules import Clients, Retention, Rules, months_before
 from ibiki.retention import DailyRetention
 from ibiki.settings.retention import RetentionSettings
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.aging import make_older
 from tests.inbox import post

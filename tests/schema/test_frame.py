@@ -13,12 +13,11 @@ import pytest
 import strawberry
 from graphql import GraphQLObjectType, Undefined, print_schema
 
+from domain import ids
 from domain.errors import Forbidden, InsufficientBalance, NotFound, RateLimited, TryAgain
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.pages import Page, Window
-from resolvers import ids
 from resolvers.context import Info, actor_of
-from resolvers.ids import Kind
 from schema import errors
 from schema.connections import connection_field
 from schema.engine import Engine

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain import ids
 from domain.errors import InvalidInput
 from domain.identity.access import Everything, OfClient, OfGroup
-from domain.ids import first_id_at, new_id
+from domain.ids import Kind, first_id_at, new_id
 from domain.inbox.capture import capture_contacts
 from domain.pages import Window
 from domain.sending.lists import (
@@ -28,8 +29,6 @@ from domain.sending.lists import (
 )
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain import ids
 from domain.errors import InvalidInput
 from domain.identity.access import Actor
 from domain.identity.quiet_hours import QuietHours, quiet_hours_of
+from domain.ids import Kind
 from domain.sending.accept import accept_alone
 from domain.sending.schedule import LONGEST_HOLD, schedule_of, zones_of
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 

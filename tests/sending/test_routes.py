@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ids import new_id
+from domain import ids
+from domain.ids import Kind, new_id
 from domain.sending.recipients import ProviderRoute, RouteTable
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 

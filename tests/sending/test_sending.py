@@ -11,15 +11,14 @@ from weakref import ref
 
 import pytest
 
+from domain import ids
 from domain.errors import InsufficientBalance, RateLimited, Refusal
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.sending.accept import COPY_FROM
 from domain.sending.quotes import quote
 from domain.sending.recipients import LARGE_LIST, MOST_IN_MEMORY
 from domain.sending.send import bulk_send
 from domain.sending.text import FromTemplate, Text
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
 

@@ -10,15 +10,15 @@ from uuid import UUID
 import pytest
 from twilio.request_validator import RequestValidator
 
+from domain import ids
 from domain.hooks.addresses import AddressRules
 from domain.hooks.worker import Deliverer
 from domain.identity.auth_tokens import AuthTokens
+from domain.ids import Kind
 from ibiki.encryption import FernetCipher
 from ibiki.http.twilio.callbacks import FORMAT, CallbackFormat
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.hooks.conftest import RULES, change_status
 from tests.hooks.receiver import Received, Receiver, receiving

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from domain import ids
 from domain.dispatch.recording import reject_expired
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import marked
 from tests.twilio.conftest import HELLO, PREFIX, TO, Web, account_of, assign, failure, statuses

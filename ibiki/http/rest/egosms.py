@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from domain import ids
 from domain.errors import (
     AccountInactive,
     InsufficientBalance,
@@ -30,6 +31,7 @@ from domain.errors import (
 from domain.identity.access import Actor, require
 from domain.identity.actors import is_secret
 from domain.identity.ports import Authenticator
+from domain.ids import Kind
 from domain.installation import Installation
 from domain.ledger.balances import view_of
 from domain.long_work import in_thread
@@ -43,8 +45,6 @@ from ibiki.http.requests import EGOSMS, headers_of, idempotency_key_of
 from ibiki.http.rest.endpoints import EVERYONE, SENDERS
 from ibiki.http.rest.errors import RestRefused, invalid, refused
 from ibiki.http.rest.operations import held_in
-from resolvers import ids
-from resolvers.ids import Kind
 
 PATHS = (f"{EGOSMS}/", EGOSMS)
 LIMIT = BodyLimit(size=5 * MEBIBYTE)

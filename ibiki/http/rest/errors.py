@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from domain import errors
+from domain import errors, ids
 from domain.errors import Refusal, RejectedRecipient
+from domain.ids import Kind
 from ibiki.http.requests import EGOSMS, RequestRefused
 from ibiki.http.rest.answers import Code, Failure, Rejected
-from resolvers import ids
-from resolvers.ids import Kind
 
 KINDS: dict[type[Refusal], tuple[int, Code]] = {
     errors.NoValidRecipients: (400, "INVALID_RECIPIENT"),

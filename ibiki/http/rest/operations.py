@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain import ids
 from domain.identity.access import Actor, feed_scope, message_scope
+from domain.ids import Kind
 from domain.inbox.messages import InboundMessage
 from domain.installation import Installation
 from domain.ledger.balances import Balances, view_of
@@ -36,8 +38,6 @@ from ibiki.http.rest.models import (
     StatusAnswer,
     StatusWord,
 )
-from resolvers import ids
-from resolvers.ids import Kind
 
 WORDS: dict[MessageStatus, StatusWord] = {
     MessageStatus.QUEUED: "queued",

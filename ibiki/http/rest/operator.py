@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from domain import ids
 from domain.identity.access import Everything
+from domain.ids import Kind
 from domain.inbox import reply as replying
 from domain.inbox.webhooks import WebhookEvent, WebhookOutcome
 from domain.pages import Window
@@ -22,8 +24,6 @@ from ibiki.http.rest.models import (
     Request,
 )
 from ibiki.http.rest.operations import Call
-from resolvers import ids
-from resolvers.ids import Kind
 
 DEFAULT_EVENTS = 50
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from resolvers import ids
-from resolvers.ids import Kind
+from domain import ids
+from domain.ids import Kind
 from tests import worlds
 from tests.installations import App
 from tests.sending.files.files import csv_file, uploaded

@@ -15,9 +15,11 @@ from uuid import UUID
 import httpx
 import pytest
 
+from domain import ids
 from domain.dispatch.rules import DispatchRules, Observer
 from domain.errors import NotFound, RateLimited
 from domain.identity.access import OfClient
+from domain.ids import Kind
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.files.table import KEPT_SECONDS, PART_BYTES
 from domain.sending.files.uploads import opened
@@ -25,8 +27,6 @@ from ibiki.http.middleware import BodyLimit
 from ibiki.http.uploads import PATH, Uploads
 from ibiki.workers import Workers
 from persistence import store
-from resolvers import ids
-from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import eventually
 from tests.ibiki.http_server import RunningServer, running_server

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain import ids
 from domain.errors import NotFound
-from domain.ids import new_id
-from resolvers import ids
-from resolvers.ids import Kind
+from domain.ids import Kind, new_id
 
 uuids = st.uuids()
 kinds = st.sampled_from(Kind)
