@@ -73,7 +73,7 @@ soak: install ## Causes faults in the running program for SOAK_SECONDS (1800): d
 mutants: install ## Breaks the program in many ways; the tests must notice each: docs/decisions/0156.
 	$(BIN)/python -m tests.mutants
 
-clients: ## The stock clients that tests drive: Node packages, and Python ones in an environment of their own.
+clients: ## The stock clients that tests drive: Node packages, and Python ones in a separate environment.
 	@cd tests/end_to_end/node && npm ci --no-audit --no-fund --silent
 	@$(PYTHON) -m venv $(STOCK)/.venv
 	@$(STOCK)/.venv/bin/python -m pip install --quiet --require-hashes -r $(STOCK)/requirements.lock

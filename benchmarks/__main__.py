@@ -3,7 +3,7 @@
 `python -m benchmarks [name …] [--against PATH] [--months N]`. A benchmark is a module of this
 package with `main() -> list[Measurement]`. Ends with 1 if a goal is missed. PATH is a checkout of
 another build that `work` is compared with. With N months, the tables by month of each build have N
-months, all but the last one empty. `fill` and `reads` have arguments of their own:
+months, all but the last one empty. `fill` and `reads` have their own arguments:
 `python -m benchmarks fill --help`.
 """
 

@@ -2,7 +2,7 @@
 
 The audit runs and pauses in turns of a second, so that both rates are measured in one run, under
 the same load of the machine. Sends come from 64 callers without a pause. With AUDIT_TURNS,
-the audit is cancelled after so many turns of its own.
+the audit is cancelled after that many turns with an audit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Single sends of other clients beside 1,000,000 messages of ten large sends.
 
-200 clients, each send with an idempotency key and a number of its own, one server process, one
+200 clients, each send with its own idempotency key and number, one server process, one
 dispatcher, a provider that answers after 100 ms, and the embedded PostgreSQL with the sizes that
 the program sets. 40 singles a second are planned at fixed times. Their time counts from then, so
 that a wait before the call counts, too. Ten clients send to 100,000 numbers each at the same

@@ -84,7 +84,7 @@ async def _fill(url: str) -> Scope:
             (),
             (tenant.client_id, CONVERSATIONS, MESSAGES),
         )
-        # On a connection of its own: this takes longer than the program waits for an answer.
+        # On a separate connection: this takes longer than the program waits for an answer.
         own = await asyncpg.connect(url)
         for at, statement in enumerate(FILL):
             await own.execute(statement, *(arguments[at] if at < len(arguments) else ()))

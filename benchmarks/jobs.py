@@ -88,7 +88,7 @@ async def _measured(db: Database) -> list[Measurement]:
     return [
         Measurement(f"uploading {ROWS:,} rows", uploading, "s"),
         Measurement("csvSend, until its answer", checking, "s"),
-        Measurement("written, with a kill -9 half way", writing, "s"),
+        Measurement("written, with a kill -9 in the middle", writing, "s"),
         Measurement("memory of serve, at most", most_serving, "MiB", at_most=MOST_MEBIBYTES),
         Measurement("memory of dispatch, at most", most_writing, "MiB", at_most=MOST_MEBIBYTES),
         Measurement("other singles, p99, alone", _p99_ms(alone), "ms"),

@@ -1,6 +1,6 @@
 """Keyed sends, compared with a server in Node: Fastify, Mercurius and one statement of SQL.
 
-The same machine, one server process each, 64 connections, a key and a number of its own for each
+The same machine, one server process each, 64 connections, its own key and number for each
 send, 200 accounts, and then one hot account. Each has a durable PostgreSQL with the sizes that the
 program sets. They take turns, and the medians count. CPU is that of the server and of PostgreSQL.
 `npm ci` in benchmarks/mercurius installs the other server; without it, nothing is measured.

@@ -52,7 +52,7 @@ def main() -> list[Measurement]:
 
 
 async def _fill(db: Database) -> None:
-    # On a connection of its own: this takes longer than the program waits for an answer.
+    # On a separate connection: this takes longer than the program waits for an answer.
     own = await asyncpg.connect(**credentials(db.url))
     await own.execute(FILL, ROWS)
     await own.execute("ANALYZE send, message")

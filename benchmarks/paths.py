@@ -1,7 +1,7 @@
 """The files that one send passes: to its commit, to its recorded outcome, and to a subscriber.
 
 Counts the modules of our packages in which a function runs, in the real processes, by
-`sys.setprofile`. Tasks that also run in an idle process are left out. So are files that only some
+`sys.setprofile`. Tasks that also run in an idle process are left out, and files that only some
 of three sends pass: they belong to work that is done once a second, or for a new connection. The
 first send of a process is not counted: it also compiles the document and reads the API key.
 """

@@ -1,7 +1,7 @@
 """The real work over HTTP, beside another build: `python -m benchmarks work --against PATH`.
 
-Each send has an idempotency key and a number of its own, and comes from one of 200 clients. PATH is
-a checkout of another build with its `.venv`. Both builds get a database of their own on the same
+Each send has its own idempotency key and number, and comes from one of 200 clients. PATH is
+a checkout of another build with its `.venv`. Both builds get their own database on the same
 PostgreSQL, and take turns, so that a noisy machine disturbs both. CPU is that of the servers and of
 PostgreSQL together. A ratio below 1 is better for CPU, above 1 for a rate.
 """
@@ -140,7 +140,7 @@ def _side(build: Build) -> Iterator[Side]:
 
 
 async def _fill_inbox(db: Database) -> None:
-    # On a connection of its own: this takes longer than the program waits for an answer.
+    # On a separate connection: this takes longer than the program waits for an answer.
     own = await asyncpg.connect(**credentials(db.url))
     for statement in FILL_INBOX:
         await own.execute(statement)

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
 from domain.transactions import Disconnected
 
-AWAY = (Disconnected, TryAgain, OutcomeUnknown)
+UNAVAILABLE = (Disconnected, TryAgain, OutcomeUnknown)
 """The errors that mean that the database is unavailable."""
 
 LONGEST_REST_SECONDS = 10.0
@@ -115,8 +115,8 @@ def is_cancelled(failure: BaseException) -> bool:
 
 def log_failure(log: logging.Logger, name: str, failure: BaseException, failures: int) -> None:
     """Logs a failure: an outage only the first time in a row, anything else each time."""
-    if isinstance(failure, AWAY):
-        reason = "the database is away"
+    if isinstance(failure, UNAVAILABLE):
+        reason = "the database is unavailable"
     elif isinstance(failure, ProviderUnavailable):
         reason = failure.reason
     else:

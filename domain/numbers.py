@@ -21,7 +21,7 @@ LONGEST_INPUT = 1_000
 
 _LONGEST_PARSED = 250  # the library's own limit, after stripping
 _CHUNK = 8_192
-_LONG_CHUNK = 100  # numbers that are worth a pattern of their own
+_LONG_CHUNK = 100  # numbers that are worth their own pattern
 _END = "\0"  # separates the numbers of a chunk; a number that contains it is refused
 
 _DIGITS = re.compile(r"\+*[0-9]+").fullmatch

@@ -43,7 +43,7 @@ class Page(Generic[Item]):
     total: int | None = None
 
     def with_items(self, items: Sequence[Other]) -> Page[Other]:
-        """The same page with other items, one for each of its own."""
+        """The same page with other items, one for each item."""
         return Page(items, self.has_next, self.has_previous, self.total)
 
 

@@ -37,7 +37,7 @@ class NotSent:
 
     `refuses_account`: the provider refused the account (wrong key, no credits), not the message.
     `retry_after_seconds`: how long the provider asked to wait, if it did.
-    `alone`: a call for many messages was refused as a whole. Send each in a call of its own.
+    `alone`: a call for many messages was refused as a whole. Send each in a separate call.
     """
 
     reason: str
@@ -76,7 +76,7 @@ class ReportedStatus(StrEnum):
 class Outgoing:
     """One message for a provider. `number` is E.164. A reply has `modem` and `port`.
 
-    `attempt`: the ID of the attempt in hex, for a provider that returns no ID of its own. `id`:
+    `attempt`: the ID of the attempt in hex, for a provider that returns no ID. `id`:
     that of the message, the same for each attempt, for a provider that accepts an ID only once.
     """
 

@@ -41,8 +41,9 @@ class Transactional(Protocol):
 async def changing(store: Transactional, *, repeatable: bool = False) -> AsyncIterator[Transaction]:
     """A transaction for a change that has no idempotency key.
 
-    Raises TryAgain if the database is away. If it went away during COMMIT, raises OutcomeUnknown,
-    or TryAgain if the change is `repeatable`: doing it twice has the same effect as once.
+    Raises TryAgain if the database is unavailable. If it became unavailable during COMMIT, raises
+    OutcomeUnknown, or TryAgain if the change is `repeatable`: doing it twice has the same effect as
+    once.
     """
     try:
         async with store.transaction() as tx:

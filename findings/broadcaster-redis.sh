@@ -12,7 +12,7 @@
 #            redis 8.1.0, 2 channels: 20 of 20
 #            redis 6.4.0, 1 channel: 20 of 20
 #            redis 6.4.0, 2 channels: 20 of 20
-# For us:    The event bus uses broadcaster with a backend of our own (ibiki/live/bus_backend.py).
+# For us:    The event bus uses broadcaster with our own backend (ibiki/live/bus_backend.py).
 #
 # Starts a Redis on a loopback port. Exits with 1 if the behaviour changes.
 set -euo pipefail

@@ -7,7 +7,7 @@
 #            this session, `execute` repeats each operation, mutations too, if the server closes the
 #            connection without an answer, which says nothing about what the server did. So one call sends a
 #            message five times within seconds. This is so over plain HTTP as well, where each request has a
-#            connection of its own. The exception is tenacity's RetryError instead of gql's own.
+#            separate connection. The exception is tenacity's RetryError instead of gql's own.
 #            `retry_execute=False` prevents it.
 # Output seen:
 #            closed: 1 post, TransportConnectionFailed

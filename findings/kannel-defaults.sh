@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Kannel says "Accepted for delivery" about texts that it then cuts or damages, and answers each inbound
-# text with a text of its own.
+# text with its own text.
 #
 # Software:  bearerbox and smsbox 1.4.5 (Debian package kannel) and fakesmsc (kannel-extras).
 # Seen:      2026-11, Debian 12.

@@ -5,7 +5,7 @@
 # Seen:      2026-11, Debian 12, Node 20.
 # Behaviour: The text of a receipt is not fixed by SMPP 3.4 (appendix B shows an example). Each message asks for
 #            all reports. A report has a type (%d): 8 accepted by the network, 1 delivered, 2 failed, 4 buffered.
-#            (1) Kannel compares the state with capitals. "stat:delivrd" is reported as 2, and so are "acceptd" and
+#            (1) Kannel compares the state with capitals. "stat:delivrd" is reported as 2, like "acceptd" and
 #                "enroute", which come before delivery. After a 2, Kannel forgets the message.
 #            (2) The ID of the message is compared letter by letter. If the network answered with 000000ad
 #                and the receipt says 000000AD, there is no report.

@@ -5,7 +5,7 @@
 # Seen:      2026-11, Node 20.
 # Behaviour: (1) Infobip: `sms.send` catches every error and returns it. The promise resolves with an Error
 #                after a 401, a 500, and if no server can be reached. `await` raises nothing, so that a
-#                program with try and catch goes on as if the message was sent.
+#                program with try and catch continues as if the message was sent.
 #            (2) Africa's Talking: `SMS.send` of one message rejects. With a list, it always resolves: if the server
 #                has taken the message and the answer is lost, its item says status "failed". A program that
 #                sends the failed ones again sends twice.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# smpplib reports a message that the network refused as sent, once errors have a handler of their own.
+# smpplib reports a message that the network refused as sent, once errors have their own handler.
 #
 # Software:  smpplib 2.2.4 (PyPI), an SMPP client, with smpp 0.5.1 (npm) as the network.
 # Seen:      2026-11, Python 3.11, Node 20.

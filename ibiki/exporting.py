@@ -84,7 +84,7 @@ WRITERS: dict[str, type[CsvWriter | ParquetWriter]] = {
 
 
 class MonthFiles:
-    """The files of one month, in a directory of their own: `2026-03_20261129T101500000000Z`."""
+    """The files of one month, in their own directory: `2026-03_20261129T101500000000Z`."""
 
     def __init__(self, directory: Path, month: str, now: datetime, writer: str = "csv") -> None:
         self._final = directory / f"{month}_{now:%Y%m%dT%H%M%S%fZ}"

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import asyncpg
 
-from persistence.servers import AWAY, credentials, reach
+from persistence.servers import UNAVAILABLE, credentials, reach
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -30,7 +30,7 @@ PROOF_SECONDS = 1.0
 """How long a connection may take to show that it works. See `Silence.proof_seconds`."""
 
 PROOF_TRIES = 5
-"""How many connections a caller tries that do not answer, before PostgreSQL counts as away."""
+"""How many connections that do not answer a caller tries: then PostgreSQL is unavailable."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ class Silence:
     def proof_seconds(self) -> float:
         """How long a connection may take to show that it works.
 
-        A server whose answers take longer than PROOF_SECONDS is slow, and not away. So the time
-        grows with the silence, and is at least twice the time that the last proof took.
+        A server whose answers take longer than PROOF_SECONDS is slow, and not unavailable. So the
+        time grows with the silence, and is at least twice the time that the last proof took.
         """
         silent_seconds = 0.0 if self._since is None else time.monotonic() - self._since
         longest = max(PROOF_SECONDS, silent_seconds / 4, 2 * self._proof_took_seconds)
@@ -112,23 +112,23 @@ async def acquired(
     """
     try:
         held = await _acquire(pool, silence)
-    except AWAY as away:
-        raise unavailable from away
+    except UNAVAILABLE as failure:
+        raise unavailable from failure
     try:
         yield held
-    except AWAY as away:
-        if isinstance(away, TimeoutError) and not await _answers(held, silence):
+    except UNAVAILABLE as failure:
+        if isinstance(failure, TimeoutError) and not await _answers(held, silence):
             await silence.not_answered(pool)
-        if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
+        if isinstance(failure, asyncpg.InterfaceError) and not _is_closed(held):
             raise
-        if isinstance(away, asyncpg.DeadlockDetectedError):
+        if isinstance(failure, asyncpg.DeadlockDetectedError):
             _log.error("PostgreSQL has ended a deadlock: this transaction was rolled back")
-        if isinstance(away, asyncpg.ReadOnlySQLTransactionError):
+        if isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
             terminate(held)  # the next connection may reach the primary
-        raise unavailable from away
+        raise unavailable from failure
     finally:
         # A connection that PostgreSQL closed raises here as well; the pool replaces it.
-        with suppress(*AWAY):
+        with suppress(*UNAVAILABLE):
             await pool.release(held, timeout=PROOF_SECONDS)
 
 
@@ -141,7 +141,7 @@ async def _acquire(pool: Pool, silence: Silence) -> Connection:
             silence.proved(held)
             return held
         await silence.not_answered(pool)
-        with suppress(*AWAY):
+        with suppress(*UNAVAILABLE):
             await pool.release(held, timeout=PROOF_SECONDS)
     raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
 
@@ -158,7 +158,7 @@ async def _answers(held: Connection, silence: Silence) -> bool:
     except asyncio.CancelledError:
         terminate(held)
         raise
-    except AWAY:
+    except UNAVAILABLE:
         terminate(held)
         return False
     silence.answered(time.monotonic() - began)
@@ -167,7 +167,7 @@ async def _answers(held: Connection, silence: Silence) -> bool:
 
 def terminate(held: Connection) -> None:
     """Closes the connection without telling PostgreSQL, which rolls back what is open."""
-    with suppress(*AWAY):
+    with suppress(*UNAVAILABLE):
         held.terminate()
 
 

@@ -2,7 +2,7 @@
 
 How to use it:
 
-    User.filter(disabled=False)                 on a pooled connection of its own; raises TryAgain
+    User.filter(disabled=False)                 on its own pooled connection; raises TryAgain
     async with connection() as pooled:          several statements on one connection
         await pooled.fetch(SQL, ...)
         await User.all().using_db(orm(pooled))
@@ -15,9 +15,9 @@ A function that writes takes `tx` as its first argument and passes it on with `o
 that reads inside and outside a transaction takes `tx: Connection | None`: `orm(None)` is the pool.
 A queryset without `using_db` also joins the transaction of its task.
 
-Never use Tortoise's `in_transaction()` (or `get_or_create`, which uses it): if PostgreSQL goes away
-in BEGIN or in the release, it leaks connections and leaves a dead one in its context variable. See
-docs/decisions/0092.
+Never use Tortoise's `in_transaction()` (or `get_or_create`, which uses it): if PostgreSQL becomes
+unavailable in BEGIN or in the release, it leaks connections and leaves a dead one in its context
+variable. See docs/decisions/0092.
 
 Hints of changes are noted next to the statements that write the rows, so that no operation can
 forget them. They are published after the commit: measured, a NOTIFY in the transaction makes it ten
@@ -49,7 +49,7 @@ from domain.errors import TryAgain
 from domain.live.hints import ACCOUNT, BELOW, POOL, Topic
 from domain.transactions import CommitLost, Disconnected, LockTimeout
 from persistence.connections import acquired, silence, terminate
-from persistence.servers import AWAY
+from persistence.servers import UNAVAILABLE
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -116,8 +116,8 @@ async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]
     message. A kept plan of a table with months opens only those that its parameters lead to.
 
     Never nest it, and never hold it during a call to a provider or to the bus. Raises Disconnected
-    if PostgreSQL goes away, CommitLost if it does so during COMMIT, and LockTimeout if the
-    transaction has set a `lock_timeout` that is over.
+    if PostgreSQL becomes unavailable, CommitLost if it does so during COMMIT, and LockTimeout if
+    the transaction has set a `lock_timeout` that is over.
     """
     client = pooled_client()
     committing = False
@@ -234,7 +234,7 @@ async def _commit(held: Connection) -> None:
 
     PostgreSQL may be waiting for its standby. If that wait is cancelled, the transaction stays on
     this server alone and others see it, although a failover would lose it. asyncpg cancels a
-    statement that is too slow, or whose caller is cancelled. After a close, PostgreSQL goes on
+    statement that is too slow, or whose caller is cancelled. After a close, PostgreSQL continues
     waiting, and nobody sees the transaction before the standby has it.
     """
     committing = asyncio.ensure_future(held.execute("COMMIT;", timeout=NEVER_SECONDS))
@@ -257,7 +257,7 @@ async def _undo(held: Connection) -> None:
     try:
         async with asyncio.timeout(silence.proof_seconds):
             await held.execute("ROLLBACK;")
-    except AWAY:
+    except UNAVAILABLE:
         terminate(held)
     except BaseException:
         # Cancelled once more: the pool must not get a connection with an open transaction.
@@ -286,7 +286,7 @@ class _Untranslated(AsyncpgDBClient):
 
 
 class PooledClient(_Untranslated):
-    """Runs each statement on a pooled connection of its own. Raises TryAgain if PostgreSQL is away.
+    """Runs each statement on its own pooled connection. Raises TryAgain during an outage.
 
     Tortoise makes it: see `persistence.opening.tortoise_config`.
     """
@@ -305,7 +305,7 @@ class PooledClient(_Untranslated):
     async def _close(self) -> None:
         try:
             await super()._close()
-        except AWAY:
+        except UNAVAILABLE:
             self._pool = None  # asyncpg has dropped its connections
 
     def _in_transaction(self) -> NoReturn:

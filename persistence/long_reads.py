@@ -1,6 +1,6 @@
 """Reads that look through many rows: searches, statistics, exports and the audit.
 
-They have connections of their own, so that sends never wait for one of them. With
+They have their own connections, so that sends never wait for one of them. With
 DATABASE_READ_URL they run on a replica. There, they cannot keep the main database from removing
 dead rows. If the replica fails, or is too far behind, they run on the main database: see
 docs/decisions/0203.

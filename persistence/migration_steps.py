@@ -135,7 +135,7 @@ class PartitionByMonth(StepOutsideTransactions):
 class RepeatSQL(StepOutsideTransactions):
     """Runs an UPDATE, DELETE or INSERT again and again until it changes no row.
 
-    Each run is a transaction of its own. The statement must limit itself to some thousand rows and
+    Each run is a separate transaction. The statement must limit itself to some thousand rows and
     must leave out those that it has changed already.
     """
 

@@ -17,7 +17,7 @@ import asyncpg
 
 from domain.loops import end_task
 from persistence.connections import Silence, acquired
-from persistence.servers import AWAY, reach
+from persistence.servers import UNAVAILABLE, reach
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -29,7 +29,7 @@ CHECK_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
 ANSWER_SECONDS = 2.0
-"""How long one check may take. A replica that needs longer counts as away."""
+"""How long one check may take. A replica that needs longer counts as unavailable."""
 
 # The identity: a physical standby has the system identifier and the database OID of its primary.
 _IDENTITY = """(SELECT system_identifier FROM pg_control_system()) AS system,
@@ -134,7 +134,7 @@ class Replica:
                 wanted = (await self._main.ask())["position"]
                 while (await self._itself.ask())["position"] < wanted:  # noqa: ASYNC110 - a server
                     await asyncio.sleep(POLL_SECONDS)
-        except (*AWAY, asyncpg.PostgresError):
+        except (*UNAVAILABLE, asyncpg.PostgresError):
             return False
         return True
 
@@ -152,7 +152,7 @@ class Replica:
                 why_not = "it is too far behind"
         except _Unusable as unusable:
             self._lag_seconds, why_not = None, str(unusable)
-        except (*AWAY, asyncpg.PostgresError):
+        except (*UNAVAILABLE, asyncpg.PostgresError):
             self._lag_seconds, why_not = None, "it or the main database does not answer"
         if why_not != self._why_not:
             if why_not is None:

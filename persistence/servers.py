@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Trying: TypeAlias = list[asyncio.Task[Connection]]
 
-# What asyncpg and the system raise if PostgreSQL is away, restarting, silent or out of resources,
-# if it cancelled the statement, or if it closed the connection.
-AWAY = (
+# What asyncpg and the system raise if PostgreSQL is unavailable, restarting, silent or out of
+# resources, if it cancelled the statement, or if it closed the connection.
+UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -34,7 +34,7 @@ AWAY = (
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby that is not, or not yet, the primary
-    asyncpg.QueryCanceledError,  # by a timeout of its own, or because its clock was set
+    asyncpg.QueryCanceledError,  # by its own timeout, or because its clock was set
     asyncpg.DeadlockDetectedError,  # it was rolled back: the same transaction succeeds if repeated
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the connection was lost between two statements
@@ -156,8 +156,8 @@ OLDEST_MAJOR_VERSION = 16
 ENCODING = "UTF8"
 CONNECT_SECONDS = 10.0
 
-# Failures of the database only. AWAY has others, such as OSError, which a command may raise for
-# another reason.
+# Failures of the database only. UNAVAILABLE has others, such as OSError, which a command may raise
+# for another reason.
 GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -211,10 +211,10 @@ async def check_usable(url: str) -> None:
         raise DatabaseUnusable(
             f"PostgreSQL at {address} cannot be used as DATABASE_URL says: {reason}."
         ) from said
-    except AWAY as away:
+    except UNAVAILABLE as failure:
         raise DatabaseUnusable(
             f"PostgreSQL does not answer at {address}, the address of DATABASE_URL."
-        ) from away
+        ) from failure
     try:
         version = connection.get_server_version()
         encoding = connection.get_settings().server_encoding

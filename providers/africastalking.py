@@ -242,8 +242,8 @@ class AfricasTalking(Adapter):
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """One outcome for each message, in order. Raises ValueError for too many.
 
-        A call has one text, and no number twice. The other messages are not sent, and go in calls
-        of their own.
+        A call has one text, and no number twice. The other messages are not sent, and go in
+        separate calls.
         """
         if len(messages) > self.largest_batch:
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")

@@ -20,7 +20,7 @@ class ProviderConfig:
     show; None is the account's default. `report_url`: where the provider sends delivery reports,
     if each call has to name it; it may contain a secret. `callback_url`: where the provider reaches
     this installation, if it is not the public address. `signing_key`: what the provider signs its
-    webhook calls with, if it is a secret of its own. `unit_cost`: what one unit of the pool
+    webhook calls with, if it has such a key. `unit_cost`: what one unit of the pool
     costs, in the currency of the provider's balance. `accepted_codes`, `rejected_codes`: further
     codes of messages, with commas. `wallet`: the one of several balances of the account that is
     used. `deadline_seconds`: for one call as a whole; shorter than the lease of its messages.

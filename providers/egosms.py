@@ -252,7 +252,7 @@ class EgoSMSJson(_Account):
         """One outcome for each message, in order. Raises ValueError for too many.
 
         A call must not name a number twice. The second message to a number is not sent, and goes
-        in a call of its own.
+        in a separate call.
         """
         if len(messages) > self.largest_batch:
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")

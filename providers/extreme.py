@@ -343,7 +343,7 @@ class ExtremeSMS(Adapter):
         if len(messages) > self.largest_batch:
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
         if len(messages) > 1 and any(message.modem or message.port for message in messages):
-            raise ValueError("A message with a modem or port needs a call of its own.")
+            raise ValueError("A message with a modem or port needs its own call.")
 
 
 # --- Inbound and report parsing

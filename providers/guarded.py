@@ -136,7 +136,7 @@ class GuardedClient:
 
 
 class _Names(AbstractResolver):
-    """Looks up names in threads of its own: one that hangs delays no other part of the program."""
+    """Looks up names in separate threads: one that hangs delays no other part of the program."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(NAME_THREADS, thread_name_prefix="hook-names")

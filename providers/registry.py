@@ -55,7 +55,7 @@ class ProviderKind:
     `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
     the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
     `parse` parses the query of the URL. `secret_in_url`: it can show a secret only in the path of
-    the URL. `signature`: how it signs them, if in a way of its own. `answer`: what it expects, if
+    the URL. `signature`: how it signs them, if in its own way. `answer`: what it expects, if
     it is not JSON.
     """
 

@@ -38,7 +38,7 @@ from schema.limits import (
     operations_of,
     start_variables_of,
 )
-from schema.masking import is_away, refusals_in, shown_errors
+from schema.masking import is_unavailable, refusals_in, shown_errors
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
 from schema.values import bound_variables, check_literals
 
@@ -80,13 +80,13 @@ class Operation:
 class Answer:
     """The answer to an operation. `data` is None if a field failed that cannot be null.
 
-    `away`: something is missing because the database is unavailable.
+    `unavailable`: something is missing because the database is unavailable.
     """
 
     data: dict[str, Any] | None
     errors: list[dict[str, Any]]
     executed: bool = True
-    away: bool = False
+    unavailable: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Engine:
         return Answer(
             result.data,
             shown_errors(errors, context.request_id, mutates=mutates),
-            away=is_away(errors, mutates=mutates),
+            unavailable=is_unavailable(errors, mutates=mutates),
         )
 
     async def watch(

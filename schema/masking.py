@@ -56,7 +56,7 @@ def _free_frames(error: BaseException | None) -> None:
         error = getattr(error, "original_error", None) or error.__context__
 
 
-def is_away(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:
+def is_unavailable(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:
     """Whether the request can be repeated because only the database is unavailable."""
     return any(isinstance(_shown(error, mutates=mutates), TryAgain) for error in errors)
 

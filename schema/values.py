@@ -145,7 +145,7 @@ def _literal(read: Callable[[Any], Any]) -> Callable[[ValueNode, Any], Any]:
 
 def _units_literal(node: ValueNode, _variables: Any = None) -> Units:
     digits = node.value if isinstance(node, IntValueNode) else ""
-    # Python refuses to read very long digits with an error of its own.
+    # Python refuses to read very long digits with its own error.
     return read_units(int(digits) if 0 < len(digits) <= _LONGEST_INTEGER else None)
 
 
@@ -242,7 +242,7 @@ class IdField(StrawberryField):
 
 
 def id_of(kind: Kind, *, description: str | None = None) -> Any:
-    """A field that shows the attribute of its own name, a UUID, as an ID of this kind."""
+    """A field that shows the attribute with the same name, a UUID, as an ID of this kind."""
     field = IdField(description=description or f"The ID of the {kind.word}.")
     field.kind = kind
     return field

@@ -1,4 +1,4 @@
-"""A database that goes away right after a COMMIT."""
+"""A database that becomes unavailable right after a COMMIT."""
 
 from __future__ import annotations
 

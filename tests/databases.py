@@ -100,7 +100,7 @@ async def drop(server: embedded.EmbeddedDatabase, url: str) -> None:
 
 
 async def execute(url: str, statement: str) -> None:
-    """Runs one statement over a connection of its own."""
+    """Runs one statement over a separate connection."""
     async with connection_to(url) as connection:
         await connection.execute(statement)
 

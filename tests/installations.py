@@ -155,13 +155,13 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class KnownUsers:
-    """Accepts the name of a user of the app as a credential. For "away", the store is away."""
+    """Accepts the name of a user of the app as a credential. "unavailable": it raises TryAgain."""
 
     app: App
 
     async def actor_for(self, credential: str) -> Actor | None:
         """The actor with this name."""
-        if credential == "away":
+        if credential == "unavailable":
             raise TryAgain
         try:
             return self.app.actor(credential)

@@ -31,7 +31,7 @@ NORMALISER = Normaliser()
 
 
 def new_sessions(throttle: SignInThrottle | None = None, *, refresh_days: int = 30) -> Sessions:
-    """Sessions with counters of their own."""
+    """Sessions with their own counters."""
     return Sessions(
         store=store,
         passwords=PASSWORDS,

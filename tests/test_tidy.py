@@ -39,6 +39,18 @@ MACHINE = re.compile(
 # The two others are the examples of the API's own description.
 NUMBER = re.compile(r"\+(?!1202555[0]1\d\d\b|16624908672|12365478963)1[2-9]\d{9}\b")
 
+# Words that readers have to look up, inversions, and idioms. Spelled like MACHINE.
+UNUSUAL = re.compile(
+    r"\b(?:ane[w]|hee[d]|hereb[y]|thereb[y]|les[t]|whoeve[r]|henceforwar[d]|whils[t]|upo[n])\b"
+    r"|\bof (?:its|their|your|his|her) ow[n]\b(?! \w)"
+    r"|\b(?:is|are|was|were|be|go|goes|went|counts as) awa[y]\b"
+    r"|\b(?:and|;) so (?:is|are|was|were|does|do|did|has|have) "
+    r"|\bSo (?:is|are|was|were|does|do|did|has|have) (?!not\b)"
+    r"|\bno[r] (?:is|are|was|does|do|did|has|have|can)\b"
+    r"|\bfor goo[d]\b(?!,)"
+)
+DICTATED_TEXTS = ("LICENSE", "tests/contract.graphql")
+
 QUOTED_NAME = re.compile(rf"`((?:{'|'.join(CODE)})[./][\w./-]*\w)(?:\(\))?`")
 
 EXCEPTIONS: dict[str, frozenset[str]] = {
@@ -150,6 +162,14 @@ def numbers_are_fictional(source: Source) -> Iterator[str]:
         yield f"{line}: {found}"
 
 
+def words_are_usual(source: Source) -> Iterator[str]:
+    """Texts are in the words and the order of words that readers know."""
+    if source.path in DICTATED_TEXTS:
+        return
+    for line, found in matches(UNUSUAL, source.text):
+        yield f"{line}: “{found}”"
+
+
 def quoted_names_exist(source: Source) -> Iterator[str]:
     """A module, a name in it, or a path that a text quotes still exists. History is left out."""
     if source.path.startswith(("docs/decisions/", "CHANGELOG")):
@@ -185,7 +205,12 @@ RULES: tuple[Rule, ...] = (
     nothing_is_mocked,
     waits_have_a_condition,
 )
-TEXT_RULES: tuple[Rule, ...] = (no_machine_is_named, numbers_are_fictional, quoted_names_exist)
+TEXT_RULES: tuple[Rule, ...] = (
+    no_machine_is_named,
+    numbers_are_fictional,
+    words_are_usual,
+    quoted_names_exist,
+)
 
 
 def words_of(name: str) -> list[str]:
@@ -272,6 +297,10 @@ def test_the_code_is_tidy(rule: Rule) -> None:
         (no_machine_is_named, "docs/a.md", "the root/x of all work/", None),
         (numbers_are_fictional, "docs/a.md", "to +1" + "2025550243", "1: +1" + "2025550243"),
         (numbers_are_fictional, "docs/a.md", "to +12025550143", None),
+        (words_are_usual, "docs/a.md", "a\npool of its ow" + "n.", "2: “of its ow" + "n”"),
+        (words_are_usual, "docs/a.md", "the name of its own table", None),
+        (words_are_usual, "domain/a.py", "# and so" + " is the other", "1: “and so" + " is "),
+        (words_are_usual, "domain/a.py", "# This is so. It has two.", None),
         (
             quoted_names_exist,
             "docs/a.md",

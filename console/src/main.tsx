@@ -9,7 +9,7 @@ import { renew } from "./api/session";
 import { styleNonce } from "./app/theme";
 import { readDashboard } from "./pages/start/StartPage";
 
-// Dialogs lock the scrolling of the page by a style element of their own.
+// Dialogs lock the scrolling of the page by their own style element.
 setNonce(styleNonce());
 
 // Both take a round trip each: they need not wait for the first render. `App` repeats a failure.

@@ -89,9 +89,9 @@ test("reconcile and audit say that all is well", async ({ page, signIn }) => {
   await page.goto("/audit");
   await page.getByRole("button", { name: "Run the audit" }).click();
   const newest = page.getByRole("region", { name: "Newest audit" });
-  await expect(newest.getByText("The ledger holds")).toBeVisible();
+  await expect(newest.getByText("The ledger is consistent")).toBeVisible();
   await page.reload();
-  await expect(newest.getByText("The ledger holds")).toBeVisible();
+  await expect(newest.getByText("The ledger is consistent")).toBeVisible();
 });
 
 test("credentials of a client that holds credits are refused, and the reason is shown", async ({
@@ -159,7 +159,7 @@ test("a route sends a prefix by another account, and is deleted again", async ({
   await expect(routes.getByRole("row", { name: /\+256/ })).toHaveCount(0);
 });
 
-test("a client below its threshold is warned, and so is the operator", async ({
+test("a client below its threshold and the operator are warned", async ({
   browser,
   page,
   program,

@@ -1,4 +1,4 @@
-// What happens around the pages: other tabs, a server that goes away, tokens that end.
+// What happens around the pages: other tabs, a server that becomes unavailable, tokens that end.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -59,7 +59,7 @@ test("a page survives a restart of the server and shows what happened meanwhile"
   await expect(newest).toContainText("3 Sent");
 });
 
-test("a send while the database is away is refused in plain words and works afterwards", async ({
+test("a send while the database is unavailable is refused in plain words and works afterwards", async ({
   page,
   program,
   signIn,
@@ -93,7 +93,7 @@ test("a send while the database is away is refused in plain words and works afte
   }).toPass({ timeout: 40_000 });
 });
 
-test("an access token that ends is renewed under an open page, and live updates go on", async ({
+test("an access token that ends is renewed under an open page, and live updates continue", async ({
   browser,
 }) => {
   const short = await Program.start({ TOKEN_ACCESS_SECONDS: "10" });

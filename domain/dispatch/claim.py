@@ -37,7 +37,7 @@ PAUSED_PAUSE_SECONDS = 0.5
 
 
 class MarkLost(Disconnected):
-    """The database went away during a mark: it may or may not have been committed.
+    """The database became unavailable during a mark: it may or may not have been committed.
 
     No byte of these calls was sent, and none will be.
     """

@@ -293,7 +293,7 @@ class Dispatcher:
             raise
 
     async def _divert(self) -> None:
-        """Moves messages that have a fallback away from this account, which cannot send now."""
+        """Moves messages to their fallback accounts, because this account cannot send now."""
         while (
             await self._context.store.divert_queued(
                 self._context.provider_account_id, most=MOST_DIVERTED

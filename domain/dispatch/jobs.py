@@ -23,7 +23,7 @@ from domain.errors import InvalidFile, InvalidText, NotFound
 from domain.identity.access import OfClient
 from domain.ids import new_id
 from domain.long_work import in_thread
-from domain.loops import AWAY
+from domain.loops import UNAVAILABLE
 from domain.numbers import Normaliser
 from domain.sending.csv_order import RowPart, read_parts, reading_of
 from domain.sending.file_job import accepted_of, checksum
@@ -110,7 +110,7 @@ class JobWriter:
     async def close(self) -> None:
         """Lets other processes continue at once. Call it after the last step."""
         for job in list(self._open.values()):
-            with suppress(*AWAY):
+            with suppress(*UNAVAILABLE):
                 await self._release(job)
 
     async def _claim(self) -> None:

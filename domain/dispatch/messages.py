@@ -56,7 +56,7 @@ class Quota:
 class Queued:
     """A message that was picked from the queue and is locked.
 
-    `alone`: a bulk call with this message was rejected as a whole, so it gets a call of its own.
+    `alone`: a bulk call with this message was rejected as a whole, so it gets its own call.
     `opted_out`: the message was scheduled, and its number has opted out since. `expired`: its
     validity period has ended. `quiet_hours`: those in which it is not submitted. `picked_at`: by
     the clock of the database; None without quiet hours.

@@ -36,7 +36,7 @@ from domain.dispatch.settlement import (
     transition_for,
     with_costs,
 )
-from domain.loops import AWAY, Batcher, log_failure, now_seconds, pause_after
+from domain.loops import UNAVAILABLE, Batcher, log_failure, now_seconds, pause_after
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
@@ -97,8 +97,8 @@ class Recorder:
     async def record(self, ended: EndedCall) -> None:
         """Returns when the call is recorded.
 
-        Waits for a database that is away. If the database rejects the outcome for another reason,
-        it is dropped after the lease, when the sweep makes the messages UNKNOWN.
+        Waits for a database that is unavailable. If the database rejects the outcome for another
+        reason, it is dropped after the lease, when the sweep makes the messages UNKNOWN.
         """
         began = now_seconds()
         failures = 0
@@ -121,7 +121,7 @@ class Recorder:
 
     def _is_over(self, failure: Exception, began: float) -> bool:
         now = now_seconds()
-        if isinstance(failure, AWAY):
+        if isinstance(failure, UNAVAILABLE):
             return self._hurried_at is not None and now > self._hurried_at + HURRY_SECONDS
         return now > began + self._rules.lease_seconds + GRACE_SECONDS
 
@@ -135,8 +135,8 @@ class Recorder:
                 rules=self._rules,
                 observer=self._observer,
             )
-        except AWAY as away:
-            return [away] * len(calls)
+        except UNAVAILABLE as failure:
+            return [failure] * len(calls)
         return [None] * len(calls)
 
 

@@ -34,7 +34,7 @@ class DispatchRules:
     """Messages that are marked and not yet recorded: a crash makes them UNKNOWN."""
 
     messages_per_second: float | None = None
-    """For each provider account without a rate of its own, over all dispatchers together."""
+    """For each provider account without its own rate, over all dispatchers together."""
 
     breaker_opens_after: int = 5
     breaker_first_seconds: float = 2.0
@@ -123,7 +123,7 @@ class Breaker:
 
     It opens after several calls in a row without a clear answer. Then it allows one call as a try,
     after a short pause that doubles with each try that fails. Messages wait meanwhile. It counts
-    the calls of one dispatcher: other processes have breakers of their own.
+    the calls of one dispatcher: other processes have their own breakers.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ class Tokens(Protocol):
         """A token and the time when it expires."""
 
     def read(self, token: str) -> Claims | None:
-        """The claims of a valid token of ours; None for anything else."""
+        """The claims of a valid token that we signed. None for anything else."""
 
 
 class Throttle(Protocol):

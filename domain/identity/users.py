@@ -138,7 +138,9 @@ async def _check_references(store: IdentityStore, tx: Transaction, user: User) -
     if user.client_id not in clients:
         raise NotFound("client")
     if user.role is Role.SUPERVISOR and clients[user.client_id].group_id != user.group_id:
-        raise InvalidInput("A supervisor needs a client of its own group.", field="clientId")
+        raise InvalidInput(
+            "A supervisor can only be given a client of its group.", field="clientId"
+        )
 
 
 async def _check_admin_left(store: IdentityStore, tx: Transaction, user: User) -> None:

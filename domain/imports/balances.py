@@ -83,6 +83,6 @@ def _key(line: NewOpeningBalance) -> tuple[UUID, str]:
 def _conflict(before: OpeningBalance) -> str:
     return (
         f"This client has an imported balance of {before.units:,} with the reference"
-        f" {before.reference}. Use allocate to change it, or give the line a reference of its own"
+        f" {before.reference}. Use allocate to change it, or give the line its own reference"
         " to add to it."
     )

@@ -71,5 +71,5 @@ def _conflict(before: LogLine) -> str:
     return (
         f"The reference {before.reference} was imported before, for {before.messages:,} messages"
         f" charged {before.charged.normalize():f} at {before.created_at.isoformat()}. Give this"
-        " line a reference of its own, or remove it."
+        " line its own reference, or remove it."
     )

@@ -1,6 +1,6 @@
 """Captures contacts from committed sends, within seconds.
 
-This happens in transactions of its own: in the accept path, two bulk sends with the same numbers
+This happens in separate transactions: in the accept path, two bulk sends with the same numbers
 could deadlock. It is safe to repeat. It also indexes messages by number, adds them to existing
 conversations, and cancels messages to numbers that opted out while the send was being accepted.
 """

@@ -1,7 +1,7 @@
 """Takes webhook events in: parses each call, stores it as it came, and answers, many at a time.
 
 Nothing is routed here: `domain.inbox.receive` reads the stored events later. While the database is
-away, no event is answered as stored, so that the provider sends it again.
+unavailable, no event is answered as stored, so that the provider sends it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import UUID
 from domain.errors import TryAgain
 from domain.inbox.ports import EventStore
 from domain.inbox.webhooks import NewEvent, Parsers, WebhookOutcome, new_event
-from domain.loops import AWAY, Batcher, Loop
+from domain.loops import UNAVAILABLE, Batcher, Loop
 
 LARGEST_BATCH = 500
 STORE_SECONDS = 5.0
@@ -63,7 +63,7 @@ class Intake:
         """Stores what has arrived, then refuses more."""
         await self._batcher.stop()
         await self._counting.stop()
-        with suppress(*AWAY):  # the last counts can be lost
+        with suppress(*UNAVAILABLE):  # the last counts can be lost
             await self._write_refusals()
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -100,7 +100,7 @@ class Intake:
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 return await self._store.store_events(events)
-        except (*AWAY, TimeoutError):
+        except (*UNAVAILABLE, TimeoutError):
             return [None] * len(events)
 
     async def _write_refusals(self) -> bool:

@@ -2,7 +2,7 @@
 
 Messages are queried in rounds by age, at growing intervals, a few calls per second, and no more
 after 48 hours. A round is a position in the order of messages that moves on. So nothing is kept
-per message, and the accept path has no extra cost. Scheduled messages have rounds of their own, in
+per message, and the accept path has no extra cost. Scheduled messages have their own rounds, in
 the order of their times: they were accepted up to 30 days before they are sent.
 """
 
@@ -57,7 +57,7 @@ class PollStore(Reports, Protocol):
         """All provider accounts."""
 
     async def has_later(self, provider_account_id: UUID) -> bool:
-        """Whether messages that had a time of their own are SENT or UNKNOWN."""
+        """Whether messages that were scheduled are SENT or UNKNOWN."""
 
     async def claim_poll(
         self,
@@ -73,7 +73,7 @@ class PollStore(Reports, Protocol):
         """Claims the next batch of a round, None if another process has claimed it.
 
         It holds messages between these ages that are SENT or UNKNOWN and have a reference. `later`:
-        those that had a time of their own, from which their age counts; else all others, whose age
+        those that were scheduled, whose age counts from their time; else all others, whose age
         counts from when they were accepted.
         """
 

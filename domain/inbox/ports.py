@@ -106,7 +106,7 @@ class OptOuts(ProviderAccountLocks, Protocol):
 
 
 class Reports(Settlements, Protocol):
-    """Messages that reports are about. A reference can be an ID of ours, in hex."""
+    """Messages that reports are about. A reference can be our message ID, in hex."""
 
     async def provider_accounts_of(self, tx: Transaction, references: Sequence[str]) -> list[UUID]:
         """The provider accounts of these messages, in ID order. Locks nothing."""

@@ -23,7 +23,7 @@ from domain.inbox.webhooks import (
     ReportCall,
     WebhookOutcome,
 )
-from domain.loops import AWAY
+from domain.loops import UNAVAILABLE
 from domain.transactions import Transaction
 
 MOST_EVENTS = 200
@@ -44,7 +44,7 @@ async def receive_due(receiver: Receiver, *, most: int = MOST_EVENTS) -> bool:
     """
     try:
         received, waits = await _receive(receiver, most)
-    except AWAY:
+    except UNAVAILABLE:
         raise
     except Exception as failure:  # noqa: BLE001 - receiving them singly shows which one is faulty
         _log.warning("a batch failed and is received one by one: %s", _described(failure))
@@ -123,7 +123,7 @@ async def _receive_singly(receiver: Receiver, most: int) -> bool:
         try:
             if not await _receive_one(receiver, taken):
                 return False
-        except AWAY:
+        except UNAVAILABLE:
             raise
         except Exception as failure:
             if not taken:

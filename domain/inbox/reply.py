@@ -19,7 +19,7 @@ from domain.ids import new_send_id
 from domain.inbox.capture import capture_send
 from domain.inbox.messages import Conversation, ModemRoute
 from domain.ledger.idempotency import IdempotencyKey, stored_before
-from domain.loops import AWAY
+from domain.loops import UNAVAILABLE
 from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
 from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
@@ -191,7 +191,7 @@ async def _conversation(
 
 async def _join(installation: Installation, send_id: UUID) -> None:
     """Adds the reply to its conversation, if the database answers soon. Otherwise a worker does."""
-    with suppress(*AWAY, TimeoutError):
+    with suppress(*UNAVAILABLE, TimeoutError):
         async with asyncio.timeout(LONGEST_JOIN_SECONDS):
             await capture_send(installation.store, send_id)
 
@@ -229,5 +229,5 @@ async def _find(installation: Installation, actor: Actor, send_id: UUID) -> Repl
         if not messages:
             raise NotFound("message")
         return Reply(messages[0], await installation.store.find_warning(scope, send_id))
-    except TryAgain as away:
-        raise OutcomeUnknown(send_id=send_id) from away
+    except TryAgain as failure:
+        raise OutcomeUnknown(send_id=send_id) from failure

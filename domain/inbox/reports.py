@@ -181,7 +181,7 @@ async def _refund(
 
 @dataclass(slots=True)
 class _Batch:
-    """The messages of a batch of reports, under lock, and what becomes of them."""
+    """The messages of a batch of reports, under lock, and their changes."""
 
     messages: list[ReportedMessage]
     accounts: Mapping[UUID, LockedProviderAccount]

@@ -1,7 +1,7 @@
 """The audit: proves each balance from its transfers, and each charge from its messages.
 
 It reads page by page, and each page is one statement, so that no snapshot is older than a page. It
-is right while transfers go on:
+is right while transfers continue:
 
 *Accounts.* The transfers of an account have gapless versions and are never changed, so an account
 is proven by its transfers up to a version, then by the next ones. Its last page reads the account
@@ -237,7 +237,7 @@ class Auditor(Runs[Audit]):
 
 def summary(run: Audit) -> str:
     """A finished audit in one line."""
-    result = "the ledger holds" if run.holds else "THE LEDGER DOES NOT HOLD"
+    result = "the ledger is consistent" if run.holds else "THE LEDGER IS INCONSISTENT"
     return (
         f"{units_in_words(run.accounts_checked, 'account')},"
         f" {units_in_words(run.transfers_checked, 'transfer')} and"

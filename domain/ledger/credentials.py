@@ -195,7 +195,7 @@ class RotationStore(Ledger, Protocol):
 async def set_credentials(
     store: CredentialStore, rules: OwnAccountRules, asked: NewCredentials
 ) -> ProviderAccountFigures:
-    """Gives the client a provider account of its own, or new credentials for the one it has.
+    """Gives the client its own provider account, or new credentials for the one it has.
 
     Without username and password, the client's sends are charged below the platform's account. Safe
     to repeat. Raises InvalidInput (also if the client holds units, or has undecided messages, at
@@ -254,7 +254,7 @@ def _problems(
     rules: OwnAccountRules, provider: str, asked: NewCredentials
 ) -> Iterator[tuple[str, str]]:
     if provider not in TERMS:
-        yield f"Clients can have an account of their own at: {', '.join(TERMS)}.", "provider"
+        yield f"Clients can have their own account at: {', '.join(TERMS)}.", "provider"
     if asked.price is not None and not 1 <= asked.price <= LARGEST_PRICE:
         yield f"pricePerMessage must be from 1 to {LARGEST_PRICE:,}.", "pricePerMessage"
     if not asked.username and not asked.password:

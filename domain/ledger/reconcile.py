@@ -64,7 +64,7 @@ async def reconcile(
 ) -> Reconciliation:
     """Runs to the end, page by page. Returns the finished run.
 
-    Each page is read in one snapshot, and each correction is a transaction of its own. Continues
+    Each page is read in one snapshot, and each correction is a separate transaction. Continues
     after outages of the database of a few minutes, then raises TryAgain or Disconnected.
     """
     after, sends, messages = UUID(int=0), 0, 0
@@ -161,7 +161,7 @@ NIGHTLY_HOUR_UTC = 2
 
 
 class Reconciler(Runs[Reconciliation]):
-    """The background task. A run can be cancelled: each correction is a transaction of its own."""
+    """The background task. A run can be cancelled: each correction is a separate transaction."""
 
     def __init__(self, store: ReconcileStore) -> None:
         super().__init__(

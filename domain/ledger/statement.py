@@ -1,6 +1,6 @@
 """Statements: a transfer as seen from one account, with a description in words.
 
-Clients read the descriptions. They never contain the name of a provider, nor of a client or group
+Clients read the descriptions. They never contain the name of a provider, or of a client or group
 that is not below the viewed account.
 """
 

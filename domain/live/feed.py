@@ -19,7 +19,7 @@ from domain.live.subscriptions import FeedPosition, FeedWatch, Item, Renderer, S
 
 PAGE = 50
 RUN_SECONDS = 0.05
-"""How long one run goes on with subscribers that are behind. Each run rests in proportion."""
+"""How long one run continues with subscribers that are behind. Each run rests in proportion."""
 
 
 class FeedStream(HintedStream):

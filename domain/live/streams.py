@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.live.hints import Topic
 from domain.live.ports import Change
 from domain.live.subscriptions import ChangeWatch, Item, Renderer, StateWatch, Subscriber
-from domain.loops import AWAY, backoff_seconds
+from domain.loops import UNAVAILABLE, backoff_seconds
 
 OFFERS_AT_ONCE = 100
 """Subscribers that are served before other tasks of the process get their turn."""
@@ -113,7 +113,7 @@ class Stream:
                 try:
                     await self.run_once()
                     failures = 0
-                except AWAY:
+                except UNAVAILABLE:
                     failures += 1
                     self._dirty = True
                 except Exception as failure:  # noqa: BLE001 - sent; a defect is also logged
@@ -281,7 +281,7 @@ class ChangeStream(Stream):
                 return
             try:
                 await self.offer(await self._item(change), subscribers)
-            except AWAY:
+            except UNAVAILABLE:
                 self._start_again(change, started)
 
     def _without_those_who_have(

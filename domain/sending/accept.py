@@ -1,7 +1,7 @@
 """Accepting sends: the charge and the messages are written in one transaction.
 
 Small sends are decided in batches, in order of arrival, over accounts locked in ID order. A send of
-many messages has a transaction of its own. Each send gets the result that it would get alone. A
+many messages has its own transaction. Each send gets the result that it would get alone. A
 send whose account or key is locked elsewhere is postponed, so that the others need not wait for it.
 """
 

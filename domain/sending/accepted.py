@@ -24,8 +24,8 @@ async def accepted_messages(store: SendArchive, send: Send) -> Sequence[Accepted
         return _written(send.accepted_as)
     try:
         return await store.read_accepted(OfClient(send.client_id), send.id)
-    except TryAgain as away:
-        raise OutcomeUnknown(send_id=send.id) from away
+    except TryAgain as failure:
+        raise OutcomeUnknown(send_id=send.id) from failure
 
 
 def results_of(

@@ -2,7 +2,7 @@
 
 The text is the same for all rows, has {{column}} placeholders, or is in a column of the file. A row
 without a valid number or a value is listed by its line. A text that cannot be sent refuses the
-whole request, as in bulkSendMulti; so does a file that cannot be read to its end.
+whole request, as in bulkSendMulti; a file that cannot be read to its end does the same.
 
 A file of more rows than other sends may have becomes a job: see `file_job`.
 """

@@ -37,7 +37,7 @@ PART_ROWS = 10_000
 """Rows that are checked, and later written, at a time."""
 
 PROCESS_FROM = 20_000
-"""From this many rows on, a file is read in a process of its own: it takes tenths of a second."""
+"""From this many rows on, a file is read in a separate process: it takes tenths of a second."""
 
 MOST_SAMPLES = 5
 

@@ -213,7 +213,7 @@ class NewSend:
 
     @property
     def has_options(self) -> bool:
-        """Whether it needs statements of its own to be accepted."""
+        """Whether it needs its own statements to be accepted."""
         return self.callback is not None or self.valid_seconds is not None or self.rows is not None
 
     @property

@@ -1,6 +1,6 @@
 """The recipients of a request: normalised numbers without duplicates, those rejected, and routes.
 
-A duplicate counts once and is charged once. If each recipient has a text of its own, a duplicate is
+A duplicate counts once and is charged once. If each recipient has its own text, a duplicate is
 the same number with the same text. `RouteTable` finds the route of each number: see `routes`.
 """
 
@@ -173,7 +173,7 @@ class Reservation:
     def add(self, recipients: int) -> None:
         """Reserves memory for so many more. Raises RateLimited if other requests use it.
 
-        A small request always passes, and so does a request of any size if there is no other.
+        A small request always passes. A request of any size passes if there is no other.
         """
         if recipients < LARGE_LIST:
             return

@@ -238,8 +238,8 @@ async def find_accepted(installation: Installation, actor: Actor, send_id: UUID)
         raise NotFound("send")
     try:
         return await installation.store.find_send(OfClient(actor.client_id), send_id)
-    except TryAgain as away:
-        raise OutcomeUnknown(send_id=send_id) from away
+    except TryAgain as failure:
+        raise OutcomeUnknown(send_id=send_id) from failure
 
 
 def _just_queued(accepted: AcceptedNow) -> Send:

@@ -55,7 +55,7 @@ LEDGER_INVALID = 3
 
 AUDIT_ADVICE = (
     "Nothing was changed. Keep these lines and make a dump of the database now (pg_dump). Do not"
-    " allocate, and read “The ledger does not hold” in docs/operating.md."
+    " allocate, and read “The ledger is inconsistent” in docs/operating.md."
 )
 
 
@@ -242,7 +242,7 @@ async def _own_account(client: str) -> UUID:
     own = await store.find_own_account(owner.id)
     if own is None:
         raise CommandError(
-            f"{owner.name} has no provider account of its own. Give it one with"
+            f"{owner.name} does not have its own provider account. Give it one with"
             " setProviderCredentials."
         )
     return own.id

@@ -133,7 +133,7 @@ def erase_person(
 ) -> None:
     """Drop messages, contacts and events of a phone number. Without --apply, only list them.
 
-    Charges and opt-outs stay. So do messages that are not finished: run it again later.
+    Charges and opt-outs stay. Messages that are not finished stay, too: run it again later.
     """
 
     async def run(context: CommandContext, parts: Components) -> None:

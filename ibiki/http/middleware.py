@@ -254,7 +254,7 @@ class BodyLimit:
 
 
 class BoundedBodies:
-    """Limits every body. A path may have a limit of its own."""
+    """Limits every body. A path may have its own limit."""
 
     def __init__(
         self, app: ASGIApp, usual: BodyLimit, by_path: Mapping[str, BodyLimit] | None = None

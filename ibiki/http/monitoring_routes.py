@@ -33,7 +33,7 @@ def once_a_second(is_ready: IsReady) -> IsReady:
         nonlocal answer, asked_at
         if answer is None or time.monotonic() - asked_at > 1:
             asked_at = time.monotonic()
-            # A task in a context of its own: it must not inherit the caller's transaction.
+            # A task in a separate context: it must not inherit the caller's transaction.
             answer = asyncio.get_running_loop().create_task(is_ready(), context=Context())
         return await asyncio.shield(answer)
 

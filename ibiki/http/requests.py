@@ -116,7 +116,7 @@ _LONGEST = 2_000
 
 @lru_cache(maxsize=256)
 def best_type(accept: str) -> bytes | None:
-    """The content type of the response. None if the caller accepts none of ours.
+    """The content type of the response. None if the caller accepts none that we can send.
 
     Without a preference, it is the older type.
     """

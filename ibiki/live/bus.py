@@ -1,6 +1,6 @@
 """The event bus: it carries hints from each process to all others, never data.
 
-It is `broadcaster` with a backend of ours that reconnects: one channel, and one subscription per
+It is `broadcaster` with our own backend, which reconnects: one channel, and one subscription per
 process. After a lost or silent connection it delivers EVERYTHING, so that subscribers read what
 they missed. If too many hints wait, they become EVERYTHING too.
 """

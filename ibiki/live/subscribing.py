@@ -62,7 +62,7 @@ class LiveRenderer:
         answer = await self.engine.execute(
             request.operation, request.variables, self.context(), event=value
         )
-        if answer.away:
+        if answer.unavailable:
             raise TryAgain
         return orjson.dumps(answer.body)
 

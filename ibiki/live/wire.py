@@ -31,7 +31,7 @@ STREAMS = "is_stream"
 """State of a request: true for a stream, which the server must end when it stops."""
 
 TOO_SLOW = 4499
-"""A code of ours. Clients of graphql-transport-ws connect again after it."""
+"""A code that we define. Clients of graphql-transport-ws connect again after it."""
 
 KERNEL_BYTES = 64 * 1024
 WAITING_BYTES = 32 * 1024

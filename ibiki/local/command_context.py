@@ -73,7 +73,7 @@ def check_session(context: CommandContext) -> None:
     """Raises CommandError if a session of PostgreSQL does not last: migrations hold its lock."""
     if context.settings.database.transaction_pooler:
         raise CommandError(
-            "Migrations need a session of their own. Run `ibiki migrate` with the address of"
+            "Migrations need their own session. Run `ibiki migrate` with the address of"
             " PostgreSQL itself in DATABASE_URL, and without DATABASE_TRANSACTION_POOLER."
         )
 

@@ -161,7 +161,7 @@ async def _synced(installation: Installation, admin: Actor) -> bool:
 
 
 async def _open_school(installation: Installation, user: User) -> None:
-    """Gives the school an account of its own at the simulated provider, and reads its balance.
+    """Gives the school its own account at the simulated provider, and reads its balance.
 
     Not if it has one, or holds units: then the operator has used it for something else.
     """

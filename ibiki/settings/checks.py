@@ -114,7 +114,7 @@ def check_read_url(value: str) -> str:
     if "," in value.rpartition("@")[2]:
         raise wrong(
             "names several servers, of which each is behind in another way",
-            "Name one standby. If it is away, the main database is read.",
+            "Name one standby. If it is unavailable, the main database is read.",
         )
     return value
 

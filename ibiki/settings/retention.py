@@ -11,13 +11,13 @@ from ibiki.settings.group import Group
 
 
 class RetentionSettings(Group):
-    """How long texts and messages are kept if a client has no rule of its own. None: for ever."""
+    """How long texts and messages are kept if a client has no rule. None: for ever."""
 
     model_config = SettingsConfigDict(env_prefix="RETENTION_")
 
     text_days: int | None = Field(None, ge=1, le=36_500)
     months: int | None = Field(None, ge=1, le=1_200)
-    """Whole months, after the end of theirs."""
+    """Months that messages are kept, from the end of the month in which they were accepted."""
     daily: bool = False
     """Whether the program drops what is too old, once a day."""
     export: Path | None = None

@@ -188,7 +188,7 @@ UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
       AND NOT {has_status("send.id", MessageStatus.QUEUED, MessageStatus.SUBMITTING)}
     ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
 """  # noqa: S608 - conditions of our own
-# A statement of its own: a join with messages would read the whole queue, every few seconds.
+# A separate statement: a join with messages would read the whole queue, every few seconds.
 PAST_VALIDITY = """
 SELECT id FROM send WHERE expires_at <= statement_timestamp() ORDER BY expires_at LIMIT $1
 """

@@ -134,7 +134,7 @@ SET failures = CASE WHEN succeeded THEN 0 ELSE failures + 1 END,
         THEN coalesce(pause_reason_now, $7) ELSE pause_reason END
 FROM unnest($1::uuid[], $2::bool[], $3::text[]) AS result (id, succeeded, pause_reason_now)
 WHERE hook_endpoint.id = result.id
-  -- An endpoint that goes on succeeding is written once a minute.
+  -- An endpoint that succeeds is written once a minute.
   AND NOT (succeeded AND failures = 0 AND pause_reason_now IS NULL
            AND coalesce(succeeded_at > clock_timestamp() - interval '1 minute', false))
 """  # noqa: S608 - numbers of our own

@@ -69,7 +69,7 @@ DELETE FROM refresh_token WHERE id = ANY (ARRAY(
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))
 RETURNING session_id
 """
-# A statement of its own, after the commit of the deleted tokens: if two processes delete the last
+# A separate statement, after the commit of the deleted tokens: if two processes delete the last
 # tokens of a session, the later one sees that none is left. OFFSET 0 makes PostgreSQL look up each
 # session in the index instead of comparing with all tokens.
 PURGE_SESSIONS = """

@@ -176,7 +176,7 @@ class StatusPoll(Model):
     """How far a round of status queries has come in a provider account.
 
     The primary key is (provider_account_id, round). `after_due_at`: only in the rounds of messages
-    that had a time of their own. `claimed_until`: a process works on it.
+    that were scheduled. `claimed_until`: a process works on it.
     """
 
     provider_account_id = fields.UUIDField(primary_key=True)

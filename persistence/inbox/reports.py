@@ -159,7 +159,7 @@ UPDATE status_poll SET after_id = $3, after_due_at = $4, claimed_until = NULL
 WHERE provider_account_id = $1 AND round = $2
 """
 LATER_ROUNDS = 100
-"""Added to the rounds of messages that had a time of their own: they are rows of their own."""
+"""Added to the rounds of messages that were scheduled: these rounds have their own rows."""
 LOCK_POLLED = f"""
 SELECT {COLUMNS} FROM {SOURCE}
 WHERE message.id = ANY($1::uuid[]) ORDER BY message.id FOR UPDATE OF message

@@ -186,8 +186,8 @@ SELECT coalesce(greatest(
 # A send must be charged once for exactly its messages, and refunded once for exactly those that the
 # provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
 # over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
-# The counters of a send are compared with its messages as one sum for all statuses, each with a
-# weight of its own.
+# The counters of a send are compared with its messages as one sum for all statuses, each with its
+# own weight.
 SENDS = f"""
 WITH entry (id, accepted, price, messages, given_back, charged, refunded, corrected, route_credit,
             route_cost, stray, tally) AS (

@@ -6,7 +6,7 @@ from persistence.migration_steps import CreateIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    """Messages without a time of their own are not in it, so they do not pay for it."""
+    """Messages that were not scheduled are not in it, so they do not pay for it."""
 
     dependencies = [("ibiki", "0048_later_status_polls")]  # noqa: RUF012
     atomic = False

@@ -6,7 +6,7 @@ from persistence.migration_steps import PartitionByMonth
 
 
 class Migration(migrations.Migration):
-    """Sends go on meanwhile: see docs/decisions/0199."""
+    """Sends continue meanwhile: see docs/decisions/0199."""
 
     atomic = False
     dependencies = [("ibiki", "0051_checkpoints")]  # noqa: RUF012

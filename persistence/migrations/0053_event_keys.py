@@ -1,4 +1,4 @@
-"""The keys of webhook events get a table of their own, so that events can be stored by month.
+"""The keys of webhook events get their own table, so that events can be stored by month.
 
 A key must be unique over all months, and an index of a partitioned table cannot be.
 """

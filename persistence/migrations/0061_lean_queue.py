@@ -1,7 +1,7 @@
 """The index of the queue has no columns besides its key.
 
 What is paid for messages that wait is summed from counters; for single messages and replies, from
-an index of their own, which has equal entries only once for each place.
+their own index, which has equal entries only once for each place.
 """
 
 from tortoise import migrations

@@ -75,7 +75,7 @@ class Listed:
         """The list up to the last row that a search looks at, which is found in indexes alone.
 
         The index has a client's messages of one status in ID order. So the statuses are merged,
-        and not sorted. Queued messages of large sends have a limit of their own: the list ends at
+        and not sorted. Queued messages of large sends have their own limit: the list ends at
         the first of both.
         """
         among, order = rows_within(self.scope), order_of(self.window)

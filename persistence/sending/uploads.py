@@ -34,7 +34,7 @@ SELECT id FROM upload WHERE created_at < statement_timestamp() - make_interval(s
   AND NOT {IS_NEEDED}
 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - a condition of our own
-# A statement of its own: it sees the jobs that were accepted before the uploads were locked.
+# A separate statement: it sees the jobs that were accepted before the uploads were locked.
 PURGE = f"DELETE FROM upload WHERE id = ANY($1::uuid[]) AND NOT {IS_NEEDED}"  # noqa: S608
 
 

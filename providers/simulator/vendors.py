@@ -105,7 +105,7 @@ class SimulatedVendor(ABC):
 
     @abstractmethod
     def refusal(self, kind: str) -> Response | None:
-        """How this vendor refuses; None if it has no form of its own for this kind."""
+        """How this vendor refuses; None if it has no form for this kind."""
 
     @abstractmethod
     def report(self, sent: Sent, word: str, url: str, secret: str | None) -> WebhookCall:

@@ -138,7 +138,7 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
 async def set_provider_credentials(
     info: Info, input: SetProviderCredentialsInput
 ) -> ProviderAccountFigures:
-    """Gives a client a provider account of its own, or new credentials for it."""
+    """Gives a client its own provider account, or new credentials for it."""
     installation = info.context.installation
     asked = own_accounts.NewCredentials(
         client_id=ids.decode(Kind.CLIENT, input.client_id),

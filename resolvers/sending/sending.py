@@ -89,7 +89,7 @@ async def bulk_send(info: Info, input: BulkSendInput) -> Send:
 
 @requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
-    """A text of its own for each number."""
+    """Its own text for each number."""
     actor, installation = actor_of(info), info.context.installation
     messages = [
         texts.OutgoingText(each.to, text_of(each.text, each.template, "messages", str(position)))

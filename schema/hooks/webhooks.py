@@ -116,8 +116,8 @@ class HookMutation:
         lookups.create_webhook_endpoint,
         WebhookEndpointSecret,
         refusals=(errors.InvalidInput, errors.NotFound),
-        description="Registers a URL that the client's events are posted to, signed with a secret "
-        "of its own. At most 10 for each client.",
+        description="Registers a URL that the client's events are posted to, signed with its own "
+        "secret. At most 10 for each client.",
     )
     update_webhook_endpoint = mutation_field(
         lookups.update_webhook_endpoint,

@@ -22,7 +22,7 @@ from schema.values import Money, PhoneNumber, Units, id_of, stands_for
 RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
 
 
-@strawberry.type(description="Clients that a supervisor manages, with units of their own.")
+@strawberry.type(description="Clients that a supervisor manages, with their own units.")
 @stands_for(domain_directory.Group)
 class Group(Node):
     id: strawberry.ID = id_of(Kind.GROUP)

@@ -49,7 +49,7 @@ class AuditQuery:
         description="The last finished audit of the ledger: every balance recomputed from the "
         "transfers, every message compared with its charge. startLedgerAudit runs a new one. If "
         "there was never one, this starts it: after 30 s it answers RATE_LIMITED, and the audit "
-        "goes on.",
+        "continues.",
     )
     ledger_audits = connection_field(
         audits.ledger_audits,

@@ -96,8 +96,8 @@ class Balances:
     )
     platform: PlatformBalance | None = described(
         "The default provider account's pool (others: providerAccounts), or that of "
-        "the client named. Null for users who are not admins, except for a client with a provider "
-        "account of its own: it sees that account."
+        "the client named. Null for users who are not admins, except for a client with its own "
+        "provider account: it sees that account."
     )
     version: Units = described(
         "Grows with every change of a holding and never decreases. "
@@ -245,7 +245,7 @@ class LedgerMutation:
         ledger.set_provider_credentials,
         ProviderAccount,
         refusals=(errors.InvalidInput, errors.NotFound),
-        description="Gives a client (a school) a provider account of its own, or new credentials "
+        description="Gives a client (a school) its own provider account, or new credentials "
         "for it. The secret is stored encrypted and never shown again. Refused while the client "
         "holds units or has unfinished messages in another pool.",
     )

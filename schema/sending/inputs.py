@@ -11,7 +11,7 @@ from schema.fields import described, optional
 from schema.values import Units
 
 KEY = (
-    "A key of your own for this request, 1 to 255 characters. A repeated call with the same key "
+    "Your own key for this request, 1 to 255 characters. A repeated call with the same key "
     "and input returns the first success and sends nothing more. A refused call leaves the key "
     "unused. Keys are kept for at least 24 hours."
 )

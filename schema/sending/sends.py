@@ -235,7 +235,7 @@ class SendMutation:
         sending.bulk_send, SendResult, description="Sends one text to many numbers."
     )
     bulk_send_multi = resolved_field(
-        sending.bulk_send_multi, SendResult, description="Sends a text of its own to each number."
+        sending.bulk_send_multi, SendResult, description="Sends its own text to each number."
     )
     csv_send = resolved_field(
         sending.csv_send,

@@ -1,4 +1,4 @@
-"""A writer of jobs as a program of its own, that kills itself at a stage: `python -m` this.
+"""A writer of jobs as a separate program, that kills itself at a stage: `python -m` this.
 
 Arguments: the database's address, the stage, and how often it is reached before that.
 """

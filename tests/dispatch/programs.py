@@ -1,4 +1,4 @@
-"""Dispatchers in programs of their own, which tests start and end."""
+"""Dispatchers in separate programs, which tests start and end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.dispatch.parts import eventually
 async def dispatcher(
     database_url: str, base_url: str, *, dies_at: Stage | None = None, stops_at: Stage | None = None
 ) -> AsyncIterator[Process]:
-    """A dispatcher in a program of its own, which runs until the stage is reached."""
+    """A dispatcher in a separate program, which runs until the stage is reached."""
     named = [dies_at.value, "SIGKILL"] if dies_at else []
     named += [stops_at.value, "SIGSTOP"] if stops_at else []
     program = await asyncio.create_subprocess_exec(

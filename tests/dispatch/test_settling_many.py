@@ -266,7 +266,7 @@ async def test_the_file_takes_the_same_filter(pool: worlds.Pool) -> None:
         (None, "", 401),
         ("stranger", "", 401),
         ("client", "", 403),
-        ("away", "", 503),
+        ("unavailable", "", 503),
         ("admin", f"?sendId={ids.encode(Kind.SEND, UUID(int=7))}", 404),
         ("admin", "?sendId=nonsense", 404),
         ("admin", "?attemptedBefore=yesterday", 400),

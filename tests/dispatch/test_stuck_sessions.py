@@ -13,7 +13,7 @@ import pytest
 from domain.dispatch.clock_watch import LATE_SECONDS, SLACK_SECONDS, ClockWatch
 from domain.loops import now_seconds
 from persistence import store
-from persistence.servers import AWAY
+from persistence.servers import UNAVAILABLE
 from tests import worlds
 from tests.locks import until_waiting
 
@@ -41,7 +41,7 @@ async def test_what_waits_for_a_lock_by_a_wrong_clock_is_ended(
             assert await _ended(slack_seconds=slack_seconds, late_seconds=late_seconds) == 2
             with pytest.raises(asyncpg.QueryCanceledError):
                 await waiting
-            with pytest.raises(AWAY):
+            with pytest.raises(UNAVAILABLE):
                 await idle.execute("SELECT 1")
             await somebody.execute("SELECT 1")
         finally:

@@ -95,7 +95,7 @@ def copy_of(installation: Path) -> Iterator[Path]:
 
 @contextmanager
 def up(directory: Path, **environment: str) -> Iterator[Program]:
-    """`ibiki up` on a port of its own, for as long as the block lasts."""
+    """`ibiki up` on a separate port, for as long as the block lasts."""
     command = [sys.executable, "-m", "ibiki", "up", "--data", str(directory), "--port", "0"]
     process = subprocess.Popen(
         command,

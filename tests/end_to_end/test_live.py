@@ -116,7 +116,7 @@ class Person:
 
 
 class Watcher:
-    """A stock client in a process of its own, and the events that it receives."""
+    """A stock client in a separate process, and the events that it receives."""
 
     def __init__(self, kind: str, address: str, token_file: Path, query: str = BALANCE) -> None:
         self._process = subprocess.Popen(
@@ -275,7 +275,7 @@ def test_a_server_may_be_stopped_or_killed_and_clients_return(two: Place) -> Non
             two.second.stop(kill=kill)
             assert returning.arrived("closed") == code
             balance -= 1
-            two.person.send(two.program.address)  # while it is away
+            two.person.send(two.program.address)  # while it is unavailable
             two.second.start()
             returning.receives(balance)
             watchers[0].receives(balance)
@@ -305,7 +305,7 @@ def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place) -> None:
         for kill in (True, False):
             two.second.stop(kill=kill)
             for _ in range(7):
-                _phone(two, next(delivered))  # while it is away
+                _phone(two, next(delivered))  # while it is unavailable
             two.second.start()
             _phone(two, next(delivered))
         with embedded.start(two.program.directory) as database:

@@ -121,7 +121,7 @@ class Day:
 
 @contextmanager
 def simulator() -> Iterator[str]:
-    """A simulator in a process and a directory of its own."""
+    """A simulator in a separate process and directory."""
     with fresh_directory() as directory:
         command = [sys.executable, "-m", "ibiki", "simulate", "--port", "0", "--data"]
         process = subprocess.Popen(
@@ -295,7 +295,7 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     files = [path for path in it.program.directory.rglob("*") if path.is_file()]
     assert any("base" in path.parts for path in files), "the database is among them"
     for path in files:
-        with suppress(FileNotFoundError):  # PostgreSQL removes files of its own meanwhile
+        with suppress(FileNotFoundError):  # PostgreSQL removes its own files meanwhile
             assert traces_of(SECRET, path.read_bytes()) == [], path
 
 

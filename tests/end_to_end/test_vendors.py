@@ -63,7 +63,7 @@ def configuration(program: Program, provider: str) -> list[dict[str, str]]:
 
 @contextmanager
 def client_at(program: Program, provider: str) -> Iterator[Api]:
-    """A new client below a new account at this provider, with 50 units and a number of its own."""
+    """A new client below a new account at this provider, with 50 units and its own number."""
     with signed_in(program, "admin@ibiki.test") as admin:
         values = configuration(program, provider)
         account = create(admin, ACCOUNT, provider=provider, configuration=values, isDefault=True)

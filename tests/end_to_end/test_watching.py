@@ -80,7 +80,7 @@ def work(program: Program) -> None:
 
 
 def scraped(program: Program) -> Samples:
-    """Each sample of ours, by its name and its labels' values."""
+    """Each sample of our metrics, by its name and its labels' values."""
     return {
         " ".join([sample.name, *sorted(sample.labels.values())]): sample.value
         for family in text_string_to_metric_families(exposed(program))

@@ -29,7 +29,7 @@ from tests.faults.volume import volume
 
 MODES = ("all", "marks", "async")
 HEAD = (
-    "round  acknowledged  of them lost  sent twice  sent, not stored  UNKNOWN  inbound lost  away"
+    "round  acknowledged  of them lost  sent twice  sent, not stored  UNKNOWN  inbound lost  down"
 )
 SETTLE_SECONDS = 8.0
 

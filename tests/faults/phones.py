@@ -1,6 +1,6 @@
 """Phones that answer: the provider's calls to the webhook, repeated until they get a 200.
 
-Some are repeated after that, too. Each message has a text of its own, which identifies it.
+Some are repeated after that, too. Each message has its own text, which identifies it.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class ReleaseUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release in a directory of its own. It runs with the packages of this environment."""
+    """A release in a separate directory. It runs with the packages of this environment."""
 
     directory: Path
     commit: str

@@ -157,7 +157,7 @@ class Rig:
 
 
 async def patiently(ask: Callable[[], Awaitable[Result]], *, seconds: float = 20.0) -> Result:
-    """The answer to a question. It is asked again while the database is away."""
+    """The answer to a question. It is asked again while the database is unavailable."""
     give_up_at = time.monotonic() + seconds
     while True:
         try:

@@ -72,7 +72,7 @@ async def _played(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     """The round. If it cannot be finished, that is its violation."""
     try:
         return await play(rig, fault, bounds)
-    except Exception:  # noqa: BLE001 - the run goes on and reports it
+    except Exception:  # noqa: BLE001 - the run continues and reports it
         return Round.failed(fault.name, traceback.format_exc(limit=-4))
 
 

@@ -17,7 +17,7 @@ from tests.faults.programs import children_of, signal_all
 
 @dataclass(frozen=True)
 class Standby:
-    """A server in a directory of its own. It follows another one until it is promoted."""
+    """A server in a separate directory. It follows another one until it is promoted."""
 
     cluster: Cluster
 

@@ -90,7 +90,7 @@ class MessageWatcher:
 
     async def receive(self, event: Mapping[str, Any]) -> None:
         if "errors" in event:
-            return  # the database is away: the stream ends and is started again
+            return  # the database is unavailable: the stream ends and is started again
         message = event["data"]["messageUpdated"]
         self.received[ids.decode(Kind.MESSAGE, message["id"])] = message["status"]
         self.received_at = time.monotonic()
@@ -166,7 +166,7 @@ class _Feed:
 
     def _receive(self, event: Mapping[str, Any]) -> None:
         if "errors" in event:
-            return  # the database is away: the stream ends and is started again
+            return  # the database is unavailable: the stream ends and is started again
         message = event["data"]["inboundMessage"]
         self.last_id = message["id"]
         self.received.append(message["text"])

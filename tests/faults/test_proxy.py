@@ -123,7 +123,7 @@ async def test_a_connection_is_cut_after_so_many_bytes(proxy: FaultProxy) -> Non
         proxy.conditions = Conditions(cut=Cut(range(3, 4), End.CLOSE))
         assert await caller.reply_to(b"hello") == b"hel"
     async with calling(proxy) as caller:
-        assert await caller.reply_to(b"again") == b"aga", "and so is each new one"
+        assert await caller.reply_to(b"again") == b"aga", "and each new one, too"
 
 
 async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> None:

@@ -52,7 +52,7 @@ async def sending(tenant: worlds.Tenant) -> AsyncIterator[list[str]]:
 async def main(
     tmp_path: Path, pytestconfig: pytest.Config, database_template: embedded.EmbeddedDatabase
 ) -> AsyncIterator[Standby]:
-    """A server of its own, whose data directory also has a key."""
+    """A separate server, whose data directory also has a key."""
     template = locate(run_directory_of(pytestconfig), durable=False)
     server = await asyncio.to_thread(copied_server, template, tmp_path / "data")
     (tmp_path / "data" / "secret-key").write_text("a key of the installation, 32 bytes or more\n")
@@ -98,7 +98,7 @@ async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
     assert (restored / "secret-key").exists()
     assert not (restored / RESTORED).exists()
     audited = await asyncio.to_thread(run, "audit", "--data", str(restored))
-    assert (audited.returncode, "the ledger holds" in audited.stdout) == (0, True)
+    assert (audited.returncode, "the ledger is consistent" in audited.stdout) == (0, True)
 
     with embedded.start(restored) as server:
         async with worlds.connected(server.url):

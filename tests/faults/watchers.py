@@ -90,7 +90,7 @@ class _Watcher:
     def _listen(self, event: bytes) -> None:
         said = orjson.loads(event)
         if "errors" in said:
-            return  # the database is away: the stream ends and is started again
+            return  # the database is unavailable: the stream ends and is started again
         delivered = said["data"]["balanceUpdated"]
         version, balance = int(delivered["version"]), int(delivered["account"]["balance"])
         if version < self.version:

@@ -1,4 +1,4 @@
-"""A worker that delivers webhooks as a program of its own: `python -m` this, with a database."""
+"""A worker that delivers webhooks as a separate program: `python -m` this, with a database."""
 
 from __future__ import annotations
 

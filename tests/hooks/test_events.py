@@ -178,7 +178,7 @@ async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_rep
             " WHERE id = $1",
             message_id,
         )
-        # In a task of its own: this one is in the transaction.
+        # In a separate task: this one is in the transaction.
         await asyncio.create_task(store.queue_finished_sends(), context=Context())
     await store.queue_finished_sends()
     assert len(await deliveries()) == 1

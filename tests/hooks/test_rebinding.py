@@ -273,7 +273,7 @@ async def test_a_name_that_leads_inside_after_it_was_checked_is_not_connected_to
 async def test_of_several_addresses_only_allowed_ones_are_tried(
     authority: Authority, names: Names
 ) -> None:
-    """The first one refuses the connection, so the client goes on to the next."""
+    """The first one refuses the connection, so the client tries the next."""
     names.answers = [["127.0.0.3", FORBIDDEN, OPEN]]
     tls = authority.server(NAME)
     async with (

@@ -60,13 +60,13 @@ class Web:
 
 @dataclass
 class NameAuthenticator:
-    """Accepts the name of an actor as the credential. For "away", the store is away."""
+    """Accepts the name of an actor as the credential. "unavailable": the store is unavailable."""
 
     actors: Mapping[str, Actor | None]
 
     async def actor_for(self, credential: str) -> Actor | None:
         """The actor with this name."""
-        if credential == "away":
+        if credential == "unavailable":
             raise TryAgain
         return self.actors.get(credential)
 

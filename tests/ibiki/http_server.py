@@ -29,12 +29,12 @@ VIEWER_ANSWER = {"data": {"viewer": {"email": "ada@ibiki.test"}}}
 
 @dataclass
 class FakeAuthenticator:
-    """Knows one credential. `away`: its store is unavailable."""
+    """Knows one credential. `unavailable`: its store is unavailable."""
 
-    away: bool = False
+    unavailable: bool = False
 
     async def actor_for(self, credential: str) -> Actor | None:
-        if self.away:
+        if self.unavailable:
             raise TryAgain
         return ADMIN if credential == "good" else None
 

@@ -45,7 +45,7 @@ async def test_an_audit_of_a_correct_ledger_succeeds(
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "audit")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "2 accounts, 2 transfers and 0 messages: the ledger holds.\n"
+    assert ended.stdout == "2 accounts, 2 transfers and 0 messages: the ledger is consistent.\n"
 
 
 async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_again(
@@ -81,7 +81,7 @@ async def test_a_failed_audit_exits_with_3_and_gives_advice(
     ended = await ibiki(database_url, tmp_path, "audit")
     assert ended.returncode == 3
     first, violation, advice = ended.stdout.splitlines()
-    assert first.endswith("THE LEDGER DOES NOT HOLD.")
+    assert first.endswith("THE LEDGER IS INCONSISTENT.")
     assert str(pool.account_id) in violation
     assert "docs/operating.md" in advice
     result = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
@@ -236,7 +236,7 @@ async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(
     ended = await ibiki(database_url, tmp_path, "sync", "--client", "Client")
     assert ended.returncode == 1
     assert ended.stderr == (
-        "Client has no provider account of its own. Give it one with setProviderCredentials.\n"
+        "Client does not have its own provider account. Give it one with setProviderCredentials.\n"
     )
     ended = await ibiki(database_url, tmp_path, "sync", "--client", "nobody")
     assert ended.stderr.startswith("No client “nobody”.")

@@ -204,11 +204,11 @@ async def test_only_the_bearer_credential_identifies_the_actor(web: RunningServe
 
 
 async def test_an_unavailable_store_is_503_and_not_401(web: RunningServer) -> None:
-    web.authenticator.away = True
+    web.authenticator.unavailable = True
     try:
         response = await web.post({"query": VIEWER})
     finally:
-        web.authenticator.away = False
+        web.authenticator.unavailable = False
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
     assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}

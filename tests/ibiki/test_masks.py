@@ -61,7 +61,7 @@ def test_a_secret_or_a_phone_number_is_masked(text: str, expected: str) -> None:
         "127.0.0.1:8000",
         "Is it there? yes, a=b",
         "POST /api/webhook/extreme 200",
-        "wait for 5 tokens, then go on",
+        "wait for 5 tokens, then continue",
     ],
 )
 def test_useful_values_are_not_masked(text: str) -> None:

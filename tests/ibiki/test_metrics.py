@@ -75,10 +75,10 @@ def test_swept_messages_are_counted() -> None:
 
 @dataclass
 class FakeStore:
-    """A database that answers, is slow (`backlog` is None) or is away. It counts reads."""
+    """A database that answers, is slow (`backlog` is None) or is unavailable. It counts reads."""
 
     backlog: Backlog | None = None
-    is_away: bool = False
+    is_unavailable: bool = False
     reads: int = 0
 
     async def read_backlog(self) -> Backlog:
@@ -88,7 +88,7 @@ class FakeStore:
         return self.backlog
 
     async def paused_accounts(self) -> dict[UUID, bool]:
-        if self.is_away:
+        if self.is_unavailable:
             raise TryAgain
         return {ACCOUNT: True}
 
@@ -127,14 +127,14 @@ async def test_each_alarm_is_shown_as_0_or_1() -> None:
     assert shown_as == {kind: kind in raised for kind in AlarmKind}
 
 
-@pytest.mark.parametrize("is_away", [True, False])
-async def test_a_backlog_that_cannot_be_read_is_not_shown_as_zero(is_away: bool) -> None:
+@pytest.mark.parametrize("is_unavailable", [True, False])
+async def test_a_backlog_that_cannot_be_read_is_not_shown_as_zero(is_unavailable: bool) -> None:
     metrics = Metrics()
-    await metrics.backlog.refresh(FakeStore(is_away=is_away))
+    await metrics.backlog.refresh(FakeStore(is_unavailable=is_unavailable))
     samples = shown(metrics)
     assert isnan(samples["ibiki_messages_queued[]"])
     assert isnan(samples["ibiki_oldest_queued_seconds[]"])
-    assert samples["ibiki_database_answers[]"] == (not is_away), "slow is not away"
+    assert samples["ibiki_database_answers[]"] == (not is_unavailable), "slow is not unavailable"
 
 
 def test_two_sets_of_metrics_are_independent() -> None:

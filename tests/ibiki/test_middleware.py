@@ -97,13 +97,13 @@ async def test_requests_are_counted_by_route_and_not_by_full_path(web: RunningSe
 
 async def test_readiness_says_why_not(web: RunningServer) -> None:
     assert (await web.http.get("/readyz")).json() == {"status": "ready"}
-    web.unready = "the database is away"
+    web.unready = "the database is unavailable"
     try:
         response = await web.http.get("/readyz")
     finally:
         web.unready = None
     assert response.status_code == 503
-    assert response.json() == {"status": "not ready", "reason": "the database is away"}
+    assert response.json() == {"status": "not ready", "reason": "the database is unavailable"}
     assert (await web.http.get("/healthz")).status_code == 200
 
 

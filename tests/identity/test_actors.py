@@ -35,7 +35,7 @@ class FakeStore:
     reads: int = 0
     polls: int = 0
     failed_polls: int = 0
-    is_away: bool = False
+    is_unavailable: bool = False
     used_keys: list[UUID] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[None]] = nothing
 
@@ -50,7 +50,7 @@ class FakeStore:
         return self.key_actor
 
     async def read_access_changes(self, since: str | None) -> tuple[str, Collection[UUID]]:
-        if self.is_away:
+        if self.is_unavailable:
             self.failed_polls += 1
             raise TryAgain
         self.polls += 1
@@ -195,7 +195,7 @@ async def test_an_actor_that_was_read_before_a_change_is_not_cached_after_it(rig
 async def test_the_cache_is_not_used_while_changes_cannot_be_read(rig: Rig) -> None:
     token = rig.sign_in()
     await rig.actors.actor_for(token)
-    rig.store.is_away = True
+    rig.store.is_unavailable = True
     async with asyncio.timeout(5):
         while rig.store.reads == 1:
             await rig.actors.actor_for(token)
@@ -214,21 +214,21 @@ async def test_the_cache_is_used_for_one_second_after_a_read_of_changes_began(ri
 async def test_changes_are_read_again_after_a_failure(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig.store.is_away = True
+    rig.store.is_unavailable = True
     await until(lambda: "reading changes of access waits" in caplog.text)
     polls = rig.store.polls
-    rig.store.is_away = False
+    rig.store.is_unavailable = False
     await until(lambda: rig.store.polls > polls)
 
 
 async def test_a_long_outage_of_the_database_is_logged_once(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig.store.is_away = True
+    rig.store.is_unavailable = True
     await until(lambda: rig.store.failed_polls >= 4)
     (reported,) = caplog.records
     assert reported.exc_info is None
-    assert reported.getMessage().endswith("the database is away")
+    assert reported.getMessage().endswith("the database is unavailable")
 
 
 async def test_before_the_start_every_actor_is_read_from_the_store() -> None:

@@ -330,7 +330,7 @@ async def test_new_groups_and_clients_have_a_node_and_hold_nothing(world: World)
     await worlds.assert_audit_holds()
 
 
-# When the database is away
+# When the database is unavailable
 
 
 async def test_a_change_during_an_outage_raises_try_again(

@@ -28,7 +28,7 @@ OTHER_PHONE = "+12025550144"
 
 @pytest.fixture
 async def client(connected: str) -> worlds.Tenant:
-    """A client with a number of its own, and 100 credits."""
+    """A client with its own number, and 100 credits."""
     client = await worlds.add_client(await worlds.add_pool(), held=100)
     await worlds.assign_number(client.client_id, OUR_NUMBER)
     return client
@@ -179,7 +179,7 @@ async def test_an_opt_out_during_a_capture_is_never_missed(client: worlds.Tenant
 
 
 async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
-    """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
+    """Without a lock, the capture and the opt-out would not see each other."""
     await post.received(said("Hello"))
     send = await worlds.accept(client, numbers=[PHONE])
 

@@ -38,11 +38,11 @@ class Prepared:
 
     words: dict[str, ReportedStatus | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    away: bool = False
+    unavailable: bool = False
     largest_batch: int = 1
 
     async def status(self, reference: str) -> ReportedStatus | None:
-        if self.away:
+        if self.unavailable:
             raise ProviderUnavailable
         self.asked.append(reference)
         return self.words.get(reference)
@@ -129,10 +129,10 @@ async def test_messages_without_a_reference_or_with_a_final_status_are_not_queri
 
 async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
     _, references = await sent(15)
-    provider = Prepared(away=True)
+    provider = Prepared(unavailable=True)
     poller = Poller(store, provider, NOW)
     await poll_all(poller)
-    provider.away = False
+    provider.unavailable = False
     await poll_all(poller)
     assert provider.asked == []
     await poll_all(Poller(store, provider, NOW))

@@ -91,7 +91,7 @@ async def refunds(send: NewSend) -> Sequence[int]:
 
 
 async def assert_consistent() -> None:
-    """The ledger holds, reconcile finds nothing, and no report waits."""
+    """The ledger is consistent, reconcile finds nothing, and no report waits."""
     done = await reconcile(store, await new_reconciliation(store))
     assert (done.charged_missing, done.refunded_excess) == (0, 0)
     await worlds.assert_audit_holds()

@@ -112,7 +112,7 @@ async def test_a_send_that_is_captured_after_the_opt_out_is_cancelled(app: App) 
 
 
 async def test_opting_out_by_hand_waits_for_a_capture(app: App) -> None:
-    """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
+    """Without a lock, the capture and the opt-out would not see each other."""
     sent = await worlds.accept(app.owner, numbers=[NUMBER])
     sends: list[Any] = []
 

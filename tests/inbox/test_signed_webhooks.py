@@ -1,4 +1,4 @@
-"""Webhook calls that a provider signs in a way of its own, over real HTTP."""
+"""Webhook calls that a provider signs in its own way, over real HTTP."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ async def test_without_any_secret_only_signed_calls_are_taken() -> None:
 
 
 async def test_while_the_accounts_cannot_be_read_a_signed_call_is_sent_again() -> None:
-    async def away(provider: str) -> dict[UUID, str | None]:
+    async def unavailable(provider: str) -> dict[UUID, str | None]:
         raise TryAgain
 
-    async with webhook_app(accounts=away, public_url=PUBLIC) as here:
+    async with webhook_app(accounts=unavailable, public_url=PUBLIC) as here:
         answer = await here.post(BODY, PATH, **signed(PUBLIC + PATH))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert await outcomes() == []

@@ -226,7 +226,7 @@ async def call_all(here: WebhookApp, said: list[dict[str, object]]) -> list[http
 
 
 async def test_refusal_counts_survive_an_outage() -> None:
-    class Away:
+    class Unavailable:
         """A store that fails once."""
 
         times = 0
@@ -237,7 +237,7 @@ async def test_refusal_counts_survive_an_outage() -> None:
                 raise ConnectionError
             await store.count_refusals(refusals)  # type: ignore[arg-type]
 
-    intake = Intake(Away(), PARSERS)  # type: ignore[arg-type]
+    intake = Intake(Unavailable(), PARSERS)  # type: ignore[arg-type]
     intake.refuse("extreme", "why")
     intake.refuse("extreme", "why")
     with pytest.raises(ConnectionError):

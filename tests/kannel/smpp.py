@@ -141,7 +141,7 @@ class _Link:
         self.writer.close()
 
     async def send(self, command: int, body: bytes) -> None:
-        """Sends a request of our own."""
+        """Sends a request to the other side."""
         self.sequence += 1
         await self._write(command, OK, self.sequence, body)
 
@@ -210,7 +210,7 @@ def _submitted(body: bytes, message_id: str) -> Submitted:
 
 @asynccontextmanager
 async def running_network() -> AsyncIterator[Network]:
-    """A network on a port of its own, for as long as the block lasts."""
+    """A network on a separate port, for as long as the block lasts."""
     network = Network()
     tasks: set[asyncio.Task[None]] = set()
 

@@ -71,7 +71,7 @@ class Installation:
 
 
 async def make_installation() -> Installation:
-    """An installation of its own, also if others share the database."""
+    """A separate installation, also if others share the database."""
     upstream = await worlds.add_pool(default=False, held=POOL)
     group = await worlds.add_group(upstream, held=GROUP, rate_usd=Decimal("0.03"))
     other = await worlds.add_group(upstream, held=GROUP)

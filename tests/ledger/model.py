@@ -129,7 +129,7 @@ class Model:
             older = before.epoch is not None and before.epoch < self.epochs[send.by]
             after = send.messages[place] = _learned(before, outcome, older=older)
             if after.status == REJECTED:
-                # Its own pool has the units already if a reading of its own provider saw them.
+                # The client's pool has the units already if a reading of its provider saw them.
                 refunds[number, older and not send.is_routed] += 1
             if send.is_routed:
                 change = (after.status in TAKEN) - (before.status in TAKEN)

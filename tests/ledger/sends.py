@@ -41,7 +41,7 @@ async def accepting(**options: Any) -> AsyncIterator[Acceptor]:
 
 
 async def accept_single(send: NewSend, **options: Any) -> AcceptResult:
-    """Accepts one send in a transaction of its own, and waits for its account."""
+    """Accepts one send in a separate transaction, and waits for its account."""
     result = await accept_alone(store, send, lock_wait_seconds=60, **options)
     assert not isinstance(result, Postponed)
     return result

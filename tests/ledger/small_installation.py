@@ -159,7 +159,7 @@ class SmallInstallation:
 
 
 async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
-    """An installation of its own. Its pool becomes the default one."""
+    """A separate installation. Its pool becomes the default one."""
     await worlds.execute("UPDATE provider_account SET is_default = false")
     pool = await worlds.add_pool(held=pool_holds)
     other_pool = await worlds.add_pool(held=9, default=False)

@@ -168,7 +168,7 @@ async def test_a_balance_stays_within_what_json_can_carry(installation: Installa
     ("whom", "units", "rate", "value"),
     [
         ("group", 1000, "0.03", "30.00"),
-        ("member", 7, "0.03", "0.21"),  # of its group: it has none of its own
+        ("member", 7, "0.03", "0.21"),  # of its group: the client has no rate
         ("loner", 5000, "0.05", None),
     ],
 )

@@ -1,4 +1,4 @@
-"""The audit finds every kind of fault, and nothing else, also while transfers go on."""
+"""The audit finds every kind of fault, and nothing else, also while transfers continue."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ async def test_an_audit_during_constant_transfers_has_no_false_alarm(
         counts.append(done.transfers_checked)
     stopping.set()
     await asyncio.gather(*working)
-    assert len(set(counts)) > 3, "transfers went on during the audits"
+    assert len(set(counts)) > 3, "transfers continued during the audits"
 
 
 async def test_one_audit_runs_at_a_time(world: World) -> None:

@@ -188,7 +188,7 @@ async def test_without_credentials_a_client_comes_under_the_account_of_the_platf
         account.id,
     )
     assert {row["kind"]: row["count"] for row in nodes} == {"POOL": 1, "CLIENT": 2}
-    # An own account later, and back to the same one.
+    # Its own account later, and back to the same one.
     own = await set_credentials(store, PLATFORM_RULES, asked(school.client_id))
     await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
     assert (await set_credentials(store, RULES, asked(school.client_id))).id == own.id

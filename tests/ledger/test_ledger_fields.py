@@ -139,7 +139,7 @@ async def test_an_allocation_has_its_value_and_its_last_send(app: App) -> None:
     ("who", "balance"),
     [("owner", 97), ("direct", 97), ("supervisor", 50), ("other_supervisor", 5), ("admin", 500)],
 )
-async def test_everybody_has_the_statement_of_the_own_account_group_or_pool(
+async def test_everybody_has_the_statement_of_their_account_group_or_pool(
     app: App, who: str, balance: int
 ) -> None:
     await worlds.accept(app.owner, 3)

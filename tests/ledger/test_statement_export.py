@@ -225,7 +225,7 @@ async def test_an_own_account_has_its_balance_checks(app: App) -> None:
         ("loner", 404),
         (None, 401),
         ("stranger", 401),
-        ("away", 503),
+        ("unavailable", 503),
     ],
 )
 async def test_a_statement_is_for_those_who_see_the_balance(

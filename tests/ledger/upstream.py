@@ -1,4 +1,4 @@
-"""A provider account with a balance of its own, like real ones: sync is checked against it."""
+"""A provider account with its own balance, like real ones: sync is checked against it."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Quiet:
 
 
 def somebody(role: Role = Role.CLIENT) -> Actor:
-    """A user of a client of its own."""
+    """A user of a new client."""
     return actor_with(role, client_id=new_id(), client_status="ACTIVE")
 
 

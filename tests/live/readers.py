@@ -71,17 +71,17 @@ class FakeSubscriber:
 class FakeRenderer:
     """Returns a value as it is, and counts its calls.
 
-    `away`: how many more calls fail because the store is away.
+    `unavailable`: how many more calls fail because the store is unavailable.
     """
 
     executions: int = 0
-    away: int = 0
+    unavailable: int = 0
 
     async def render(self, value: Any) -> bytes:
         self.executions += 1
         await asyncio.sleep(0)
-        if self.away:
-            self.away -= 1
+        if self.unavailable:
+            self.unavailable -= 1
             raise TryAgain
         if isinstance(value, InboundMessage):
             return orjson.dumps(value.feed)
@@ -95,11 +95,11 @@ class FakeRenderer:
 
 @dataclass
 class FakeStore:
-    """The watched state, set by a test. `away`: raised by every read while it is set."""
+    """The watched state, set by a test. `unavailable`: raised by every read while it is set."""
 
     prints: dict[Topic, str] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
-    away: Exception | None = None
+    unavailable: Exception | None = None
     failures: int = 0
     reads_by_position: int = 0
     reads_by_id: int = 0
@@ -135,6 +135,6 @@ class FakeStore:
         return sorted(changes, key=lambda change: change.version)
 
     def _fail(self) -> None:
-        if self.away is not None:
+        if self.unavailable is not None:
             self.failures += 1
-            raise self.away
+            raise self.unavailable

@@ -107,7 +107,7 @@ async def server(
     origins: AllowedOrigins | None = None,
     is_ready: IsReady | None = None,
 ) -> AsyncIterator[Server]:
-    """A server of its own, within this process."""
+    """A separate server, within this process."""
     metrics = Metrics()
     async with live_updates(installation.store, authenticator, LocalCarrier(), limits) as live:
         live = replace(live, rules=rules or SocketRules())

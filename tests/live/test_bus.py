@@ -37,7 +37,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def topic() -> Topic:
-    """A topic of its own."""
+    """A topic that no other test uses."""
     return hints.SEND + new_id().bytes
 
 

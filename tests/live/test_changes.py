@@ -201,10 +201,10 @@ async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
 
 async def test_an_outage_loses_nothing(board: Board) -> None:
     listener = await board.listen()
-    board.store.away = TryAgain()
+    board.store.unavailable = TryAgain()
     changed = board.change(message(), MessageStatus.SENT)
     await eventually(lambda: board.store.failures > 0)
-    board.store.away = None
+    board.store.unavailable = None
     await listener.receives(*delivered(changed))
 
 
@@ -212,13 +212,13 @@ async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) ->
     listener = await board.listen()
     taken = board.change(message(), MessageStatus.SUBMITTING)
     await listener.receives(*delivered(taken))
-    board.words.away = 2
+    board.words.unavailable = 2
     sent = board.change(taken, MessageStatus.SENT)
     await listener.receives(*delivered(taken, sent))
 
 
 async def test_a_document_that_finds_the_store_away_does_not_delay_others(board: Board) -> None:
-    board.words.away = 1_000_000
+    board.words.unavailable = 1_000_000
     waiting = await board.listen(Everything())  # delivered before those of one tenant
     board.words = FakeRenderer()
     other = await board.listen()
@@ -231,7 +231,7 @@ async def test_a_first_state_that_cannot_be_rendered_is_delivered_later_in_full(
     board: Board,
 ) -> None:
     board.begins = [message(), message()]
-    board.words.away = 1
+    board.words.unavailable = 1
     listener = await board.listen()
     await listener.receives(*delivered(*board.begins))
 

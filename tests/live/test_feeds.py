@@ -40,13 +40,13 @@ class Table:
     missing: frozenset[int] = frozenset()
     words: FakeRenderer = field(default_factory=FakeRenderer)
     reads: list[int] = field(default_factory=list)
-    away: Exception | None = None
+    unavailable: Exception | None = None
     before_answer: Callable[[], None] | None = None
 
     async def read(self, after: int, most: int) -> Sequence[InboundMessage]:
         self.reads.append(after)
-        if self.away is not None:
-            raise self.away
+        if self.unavailable is not None:
+            raise self.unavailable
         numbers = [n for n in range(after + 1, self.last + 1) if n not in self.missing][:most]
         await asyncio.sleep(0)
         if self.before_answer is not None:
@@ -217,16 +217,16 @@ async def test_numbers_that_are_missing_in_a_feed_are_skipped(table: Table) -> N
 
 async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) -> None:
     listener = await table.listen()
-    table.away = TryAgain()
+    table.unavailable = TryAgain()
     table.receive(2)
     await eventually(lambda: len(table.reads) > 2)
-    table.away = None
+    table.unavailable = None
     await listener.receives(1, 2)
 
 
 async def test_a_subscriber_that_is_refused_later_receives_the_error(table: Table) -> None:
     listener = await table.listen()
-    table.away = Forbidden()
+    table.unavailable = Forbidden()
     table.receive()
     await eventually(lambda: bool(listener.ended))
     assert table.hub.count == 0

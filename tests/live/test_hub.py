@@ -84,10 +84,10 @@ async def test_a_subscriber_receives_the_present_state_and_then_every_change(hub
 
 
 async def test_a_state_that_cannot_be_rendered_is_delivered_later(hub: Hub) -> None:
-    figure, words, listener = Figure(), FakeRenderer(away=1), FakeSubscriber()
+    figure, words, listener = Figure(), FakeRenderer(unavailable=1), FakeSubscriber()
     await hub.join("key", words, listener, figure.open)
     await listener.receives(1)
-    figure.value, words.away = 2, 1
+    figure.value, words.unavailable = 2, 1
     hub.hinted({TOPIC})
     await listener.receives(1, 2)
 
@@ -336,10 +336,10 @@ async def given(watch: Watch) -> Watch:
 async def test_a_hub_waits_while_the_database_is_away(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
 
-    async def away() -> None:
+    async def unavailable() -> None:
         raise TryAgain
 
-    figure.before_answer = away
+    figure.before_answer = unavailable
     await hub.join("key", FakeRenderer(), listener, figure.open)
     await eventually(lambda: figure.reads >= 2)
     figure.before_answer = None

@@ -30,7 +30,7 @@ NUMBERS = {"owner": "+12025550111", "sibling": "+12025550112", "loner": "+120255
 
 @pytest.fixture
 async def lines(people: App) -> None:
-    """Each tenant has a number of its own."""
+    """Each tenant has its own number."""
     for who, number in NUMBERS.items():
         await worlds.assign_number(getattr(people, who).client_id, number)
 
@@ -84,7 +84,7 @@ async def test_what_came_after_a_message_is_delivered_first(running: Server) -> 
         assert (await reader.delivered())["id"] == last
 
 
-class Away:
+class Unavailable:
     """The store, except that conversations cannot be read in it so many times more."""
 
     def __init__(self, times: int) -> None:
@@ -103,14 +103,14 @@ class Away:
 async def test_a_message_is_delivered_complete_after_its_other_fields_failed(
     people: App, authenticator: FakeAuthenticator
 ) -> None:
-    away = Away(times=2)
-    installation = replace(people.installation, store=away)
+    unavailable = Unavailable(times=2)
+    installation = replace(people.installation, store=unavailable)
     async with server(installation, authenticator) as running, client(running, "owner") as reader:
         await listening(running, reader)
         key = await receive("Hello")
         delivered = await reader.delivered()
     assert (delivered["id"], delivered["conversation"]["unread"]) == (key, 1)
-    assert away.times == 0
+    assert unavailable.times == 0
 
 
 async def test_the_same_over_server_sent_events(running: Server) -> None:

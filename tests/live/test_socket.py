@@ -278,10 +278,10 @@ async def test_a_handshake_during_an_outage_is_answered_with_503() -> None:
 async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> None:
     async with quiet() as place:
 
-        async def away(credential: str) -> None:
+        async def unavailable(credential: str) -> None:
             raise TryAgain
 
-        place.authenticator.actor_for = away  # type: ignore[method-assign]
+        place.authenticator.actor_for = unavailable  # type: ignore[method-assign]
         async with client(place.server, begin=False) as socket:
             await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 1013

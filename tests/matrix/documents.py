@@ -1,7 +1,7 @@
 """Documents made from the schema: a field with all that can be selected below it.
 
 The matrix selects everything that is added to a type. Fields below the roots that not all
-roles may read are left out, and have rows of their own.
+roles may read are left out, and have their own rows.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def email_of(who: str) -> str:
 
 @asynccontextmanager
 async def scenario(url: str) -> AsyncIterator[Scenario]:
-    """The scenario, in a database of its own."""
+    """The scenario, in a separate database."""
     async with running_app(url) as app:
         stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
         made = Scenario(app, stranger)

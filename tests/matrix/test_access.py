@@ -31,9 +31,7 @@ USERS = {
 }
 """The role of each user of the matrix, and whether it has an account to send from."""
 
-BY_ACCOUNT = {
-    "Mutation.sync": "A client may sync a provider account of its own. None of these has one."
-}
+BY_ACCOUNT = {"Mutation.sync": "A client may sync its own provider account. None of these has one."}
 """Fields that also depend on something that the directive does not say."""
 
 PUBLIC = {"Query.brand", "Mutation.signIn", "Mutation.refreshSession", "Mutation.signOut"}

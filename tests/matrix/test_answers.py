@@ -1,7 +1,7 @@
 """No mutation reads the database between its COMMIT and its answer.
 
 A read there could fail, and then the caller would repeat the mutation. Here the database
-goes away right after the COMMIT, for every mutation of the schema.
+becomes unavailable right after the COMMIT, for every mutation of the schema.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ async def asked_until_commit(
     who: str,
     document: str,
 ) -> dict[str, Any]:
-    """The answer to a mutation if the database goes away after its COMMIT."""
+    """The answer to a mutation if the database becomes unavailable after its COMMIT."""
     variables = await filled(scenario, row.given)
     if row.first is not None:
         await row.first(scenario)

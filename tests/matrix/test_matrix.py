@@ -1,6 +1,6 @@
 """Each role gets from every field what the table in `rows` says, and no more.
 
-Made from the schema: a field without a row fails, and so does an ID argument that no row uses. An
+Made from the schema: a field without a row fails, and an ID argument that no row uses. An
 ID of another tenant is answered byte for byte like one that does not exist, and a mutation that is
 refused leaves no trace.
 """
@@ -60,7 +60,7 @@ def test_every_field_has_a_row() -> None:
 
 
 def test_every_row_is_of_a_field() -> None:
-    assert set(ROWS) - set(fields_of_matrix(SCHEMA)) == set(), "no such field: take the row away"
+    assert set(ROWS) - set(fields_of_matrix(SCHEMA)) == set(), "no such field: remove the row"
 
 
 def test_every_id_that_a_field_takes_is_asked_with() -> None:

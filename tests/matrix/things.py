@@ -57,7 +57,7 @@ async def another_provider_account(scenario: Scenario) -> UUID:
 
 @thing(Kind.PROVIDER_ROUTE)
 async def a_provider_route(scenario: Scenario) -> UUID:
-    """A new one of the default pool, to an account of its own."""
+    """A new one of the default pool, to its own account."""
     prefix = str(1_000_000 + uuid4().int % 9_000_000)
     asked = NewRoute(prefix=prefix, provider_account_id=scenario.app.pool.id)
     return (await set_route(store, asked)).id

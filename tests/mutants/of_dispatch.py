@@ -259,10 +259,10 @@ MUTANTS = (
     ),
     # Outages
     Mutant(
-        "an outcome is dropped if the database is away",
+        "an outcome is dropped if the database is unavailable",
         RECORDING,
-        "            return [away] * len(calls)\n",
-        "            del away\n            return [None] * len(calls)\n",
+        "            return [failure] * len(calls)\n",
+        "            del failure\n            return [None] * len(calls)\n",
         ("dispatch/test_away.py",),
     ),
     # Cancel

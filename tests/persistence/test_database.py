@@ -63,7 +63,7 @@ async def test_an_exception_rolls_back_and_is_raised_as_it_is(
 async def test_a_cancellation_just_after_the_commit_is_not_lost(
     connected: None, steps_after_the_answer: int
 ) -> None:
-    """Otherwise a loop that is cancelled goes on, and the program does not stop."""
+    """Otherwise a loop that is cancelled continues, and the program does not stop."""
 
     answered = asyncio.Event()
 
@@ -146,7 +146,7 @@ async def test_a_programming_error_is_not_reported_as_an_outage(connected: None)
     await assert_whole()
 
 
-# When the caller goes away
+# When the caller is cancelled
 
 ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'active'"
 

@@ -15,7 +15,7 @@ from persistence.inbox.conversations import read_conversations
 from tests import worlds
 
 TALKS = 3_000
-# IDs by time: each conversation begins with a number of its own.
+# IDs by time: each conversation begins with its own number.
 FILL = f"""
 WITH made AS (
     SELECT (lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS id, n,

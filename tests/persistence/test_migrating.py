@@ -66,7 +66,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 async def rows(url: str, query: str) -> Sequence[asyncpg.Record]:
-    """What a query returns, over a connection of its own."""
+    """What a query returns, over a separate connection."""
     async with databases.connection_to(url) as own:
         return await own.fetch(query)
 

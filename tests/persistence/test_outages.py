@@ -1,6 +1,6 @@
-"""PostgreSQL goes away: which errors are raised, what is kept, and whether the pool recovers.
+"""During an outage of PostgreSQL: which errors are raised, what is kept, and how the pool recovers.
 
-Tortoise's own in_transaction() loses connections here and leaves tasks with a dead one for good.
+Tortoise's own in_transaction() loses connections here and leaves tasks with a dead one permanently.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ async def test_a_read_over_a_lost_connection_raises_try_again(line: Line) -> Non
 async def test_an_outage_raises_disconnected_until_it_is_over(
     line: Line, monkeypatch: pytest.MonkeyPatch, earlier_silences: int
 ) -> None:
-    """After a silence, each connection must answer first: that must not go on for ever."""
+    """After a silence, each connection must answer first: that must not continue for ever."""
     monkeypatch.setattr(connections.silence, "_count", earlier_silences)
     line.cut_at("", Moment.UNSENT, times=10_000)
     for _ in range(3 * POOL_SIZE):
@@ -131,7 +131,7 @@ async def test_an_idle_transaction_that_postgresql_ends_raises_disconnected(
 async def test_looping_tasks_keep_their_speed_after_seven_rounds_of_lost_connections(
     database_url: str, database_server: embedded.EmbeddedDatabase
 ) -> None:
-    """Tortoise's own in_transaction() stops working for good in this test."""
+    """Tortoise's own in_transaction() stops working permanently in this test."""
     done = [0] * 20
     async with worlds.connected(database_url, pool_size=POOL_SIZE):
         stopping = asyncio.Event()

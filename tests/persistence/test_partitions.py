@@ -1,4 +1,4 @@
-"""Tables by month: made ahead of time, moved with their rows while sends go on, and dropped."""
+"""Tables by month: made ahead of time, moved with their rows while sends continue, and dropped."""
 
 from __future__ import annotations
 

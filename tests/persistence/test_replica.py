@@ -87,7 +87,7 @@ class Servers:
 
 
 async def ask(url: str, statement: str, *values: object) -> Any:
-    """One value, over a connection of its own."""
+    """One value, over a separate connection."""
     async with connection_to(url) as own:
         return await own.fetchval(statement, *values)
 

@@ -1,4 +1,4 @@
-"""Which modules have SQL of their own: docs/decisions/0152 has the list, and each says why."""
+"""Which modules have SQL: docs/decisions/0152 has the list, and each says why."""
 
 from __future__ import annotations
 

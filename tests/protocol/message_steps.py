@@ -253,7 +253,7 @@ def sweep(setup: Setup, s: State) -> Steps:
 
 
 def settle(setup: Setup, s: State) -> Steps:
-    """A person finds out what became of an UNKNOWN message, and settles it."""
+    """A person finds out whether an UNKNOWN message was sent, and settles it."""
     for number, message in enumerate(s.messages):
         if message.status != UNKNOWN:
             continue

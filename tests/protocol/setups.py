@@ -8,7 +8,7 @@ QUICK = (
     Setup("a bulk call", sends=(2,), dispatchers=2, crashes=1),
     Setup("many crashes", dispatchers=2, marks=3, crashes=3),
     Setup("too few units", sends=(1, 1), client=1, dispatchers=2, allocations=1),
-    Setup("a sync amid sends", sends=(1, 1), provider=5, syncs=1),
+    Setup("a sync during sends", sends=(1, 1), provider=5, syncs=1),
     Setup("two syncs", provider=5, dispatchers=2, crashes=1, syncs=2),
     Setup("an owned account", pool=0, provider=5, owned=True, dispatchers=2, crashes=1, syncs=2),
     Setup("delivery reports", crashes=1, syncs=1, reports=True),

@@ -75,7 +75,7 @@ async def _one_request(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def listening(far_end: FarEnd) -> AsyncIterator[FarEnd]:
-    """The server on a port of its own. Its connections end with the block."""
+    """The server on a separate port. Its connections end with the block."""
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -89,7 +89,7 @@ async def account_at(
 async def simulated(
     state_dir: Path | None = None, *, balance: int = 1000, deadline_seconds: float = 20
 ) -> AsyncIterator[Simulated]:
-    """An account at a simulator of its own."""
+    """An account at its own simulator."""
     async with (
         running(state_dir=state_dir, balance=balance) as base_url,
         account_at(base_url, deadline_seconds=deadline_seconds) as it,

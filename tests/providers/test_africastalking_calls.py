@@ -1,6 +1,6 @@
 """The requests to Africa's Talking, compared with those of the vendor's SDK, and its webhook calls.
 
-The SDK runs as a program of its own: it needs a package named `schema`, like ours (`make clients`).
+The SDK runs as a separate program: it needs a package named `schema`, like ours (`make clients`).
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ SAID = [
     ("in capitals", said(" Delivered "), ReportedStatus.DELIVERED),
     ("failed", said("failed"), ReportedStatus.FAILED),
     ("expired", said("expired"), ReportedStatus.FAILED),
-    ("a word of its own", said("seen"), None),
+    ("an unknown word", said("seen"), None),
     ("no word", said(None), None),
     ("a number", said({}), None),
     ("not a success", answer(200, {"success": False, "status": "delivered"}), None),
@@ -206,7 +206,7 @@ SAID = [
     ("nothing", answer(200), None),
     ("a bad request", answer(400, {"success": False, "status": "failed"}), None),
 ]
-AWAY = [
+UNAVAILABLE = [
     NotConnected("refused"),
     Lost("timeout"),
     answer(401, {"error": "Invalid API key"}),
@@ -224,7 +224,7 @@ async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | N
     assert await account(exchange).status(ID) is expected
 
 
-@pytest.mark.parametrize("exchange", AWAY, ids=str)
+@pytest.mark.parametrize("exchange", UNAVAILABLE, ids=str)
 async def test_a_failed_status_query_raises_provider_unavailable(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):
         await account(exchange).status(ID)

@@ -80,7 +80,7 @@ LOST = {
     "silent in the middle of the body": FarEnd((CUT + JSON[:20],), end="hang"),
     "dripping past the deadline": FarEnd((HEAD + b"Content-Length: 99999\r\n\r\n",), repeat=b" "),
     "dripping headers past the deadline": FarEnd((HEAD,), repeat=b"X: y\r\n"),
-    "endlessly going on": FarEnd(repeat=b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "endless": FarEnd(repeat=b"HTTP/1.1 100 Continue\r\n\r\n"),
     "too large": FarEnd((HEAD + b"\r\n" + b" " * (LARGEST_ANSWER_BYTES + 1) + JSON,)),
     "a bomb": FarEnd(
         (HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB,)

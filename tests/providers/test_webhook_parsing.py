@@ -64,7 +64,7 @@ EXTREME = [
         {"from": "1", "message": "stop", "status": "blocked"},
         InboundCall("1", "stop", blocked=True),
     ),
-    ("a status of its own", {"from": "1", "status": "read"}, InboundCall("1", "")),
+    ("an unknown status", {"from": "1", "status": "read"}, InboundCall("1", "")),
     (
         "what no database holds",
         {"from": "1\0", "message": "a\0b\ud800c"},

@@ -355,9 +355,9 @@ async def test_refusals_have_their_figures(web: httpx.AsyncClient, app: App) -> 
     unknown = await web.get(BALANCE, headers=by("nobody"))
     assert failure(unknown, 401, "UNAUTHORIZED") == {}
     assert unknown.headers["www-authenticate"] == "Bearer"
-    away = await web.get(BALANCE, headers=by("away"))
-    assert failure(away, 503, "UNAVAILABLE") == {}
-    assert away.headers["retry-after"] == "1"
+    unavailable = await web.get(BALANCE, headers=by("unavailable"))
+    assert failure(unavailable, 503, "UNAVAILABLE") == {}
+    assert unavailable.headers["retry-after"] == "1"
 
 
 async def test_refusals_that_need_an_outage_have_their_status() -> None:

@@ -23,7 +23,7 @@ mutation { sync { __typename ... on UserError { message }
 
 @pytest.fixture
 async def school(app: App, monkeypatch: pytest.MonkeyPatch) -> worlds.Tenant:
-    """A client with a provider account of its own, which makes all requests of the owner."""
+    """A client with its own provider account, which makes all requests of the owner."""
     made = await worlds.add_school(held=1_000, price=50)
     known = KnownUsers.actor_for
 

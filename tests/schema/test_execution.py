@@ -264,7 +264,7 @@ def literal(type_: GraphQLInputType) -> str:
     }.get(str(type_), '"x"')
 
 
-# A schema of its own: these resolvers must not be those of the one that all others share.
+# A separate schema: these resolvers must not be those of the one that all others share.
 MADE = {"product": Made(build_schema.__wrapped__()), "nested": Made(schema_of(NESTED))}
 
 

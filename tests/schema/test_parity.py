@@ -42,7 +42,7 @@ def attributes(domain_type: type) -> set[str]:
 
 
 def is_of_pages(name: str, definition: Any) -> bool:
-    """Whether the type is the machinery of a connection, which has tests of its own."""
+    """Whether the type is the machinery of a connection, which has its own tests."""
     return definition.origin is PageInfo or name.endswith(("Connection", "Edge"))
 
 

@@ -208,6 +208,6 @@ async def test_a_search_finds_what_is_among_the_first_messages(
                 page = await read_messages(scope, window, filter=filter, search="morning")
                 found = [each.id for each in page.items]
                 nearest = sorted((each.id for each in whole), reverse=not from_end)
-                # Those of large sends that are queued have a limit of their own.
+                # Those of large sends that are queued have their own limit.
                 assert len(found) >= min(25, len(whole))
                 assert sorted(found) == sorted(nearest[: len(found)])

@@ -219,7 +219,7 @@ async def test_a_failed_check_keeps_the_last_reading_and_says_its_age(school: Sc
         "providerBalance": good["providerBalance"],
         "state": "PROVIDER_UNREACHABLE",
     }
-    assert (await school.send())["charged"] == 50, "sends go on with the last good reading"
+    assert (await school.send())["charged"] == 50, "sends continue with the last good reading"
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Gate:
 
 @pytest.fixture
 async def gate(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
-    """A closed gate in a database of its own. Batches wait for locks without a limit."""
+    """A closed gate in a separate database. Batches wait for locks without a limit."""
     monkeypatch.setattr(accept_module, "LOCK_WAIT_SECONDS", NEVER_SECONDS)
     async with worlds.connected(database_url), connection_to(database_url) as elsewhere:
         await worlds.execute(GATE)

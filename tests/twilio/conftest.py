@@ -93,7 +93,7 @@ async def statuses(status: str, message: Mapping[str, Any]) -> None:
 
 
 async def assign(web: Web, *numbers: str) -> None:
-    """Gives the owner numbers of its own."""
+    """Gives the owner its own numbers."""
     for number in numbers:
         await worlds.assign_number(web.app.owner.client_id, number)
 

@@ -220,9 +220,9 @@ async def test_basic_credentials_need_the_sid_of_their_own_account_or_key(web: W
             f"{PREFIX}/Accounts.json", headers={"authorization": given.strip() or "Basic"}
         )
         failure(answer, 401, 20003)
-    away = await web.http.get(f"{PREFIX}/Accounts.json", auth=(web.account, "away"))
-    failure(away, 503, 20503)
-    assert away.headers["retry-after"]
+    unavailable = await web.http.get(f"{PREFIX}/Accounts.json", auth=(web.account, "unavailable"))
+    failure(unavailable, 503, 20503)
+    assert unavailable.headers["retry-after"]
 
 
 async def test_wrong_paths_methods_and_urls_are_errors_in_json(web: Web) -> None:

@@ -277,7 +277,7 @@ async def test_another_tenant_gets_the_answer_to_an_unknown_sid(web: Web) -> Non
         assert answer.status_code == 200
 
 
-async def test_the_message_of_another_tenant_is_unknown_in_the_own_account(web: Web) -> None:
+async def test_the_message_of_another_tenant_is_unknown_in_an_account(web: Web) -> None:
     message = await web.created()
     await statuses("DELIVERED", message)
     sibling = f"{PREFIX}/Accounts/{account_of(web.app.sibling)}/Messages"

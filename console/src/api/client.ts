@@ -47,7 +47,7 @@ export function createApi(): Api {
   return { client, close: () => void socket.dispose() };
 }
 
-/** Writes the last inbound message into the variables: after a reconnection the feed goes on there. */
+/** Writes the last inbound message into the variables: after a reconnection the feed continues there. */
 function resuming(variables: Record<string, unknown>, sink: Sink<FormattedExecutionResult>) {
   if (!("since" in variables)) return sink;
   return {

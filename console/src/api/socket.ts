@@ -16,7 +16,7 @@ export function createSocket(): Client {
 
   const client = createClient({
     url: () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`,
-    // An error here would end the client for good: without a token the server closes the socket
+    // An error here would end the client permanently: without a token the server closes the socket
     // with 4403, and the next try renews it.
     connectionParams: async () => {
       const accessToken = await freshToken().catch(() => presentToken());

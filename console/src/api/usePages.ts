@@ -113,7 +113,7 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
   return { ...state, loadMore, refresh, replace };
 }
 
-/** The ID of a node of the API. A node without one needs a `keyOf` of its own. */
+/** The ID of a node of the API. A node without one needs its own `keyOf`. */
 function idOf(node: unknown): string {
   return (node as { id: string }).id;
 }

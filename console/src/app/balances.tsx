@@ -64,7 +64,7 @@ export function useBalances(): Balances | null {
   return useContext(BalancesContext);
 }
 
-/** Whether the viewer's client has a provider account of its own: a school. */
+/** Whether the viewer's client has its own provider account: a school. */
 export function ownsProviderAccount(balances: Balances | null): boolean {
   return Boolean(balances?.account && balances.platform);
 }

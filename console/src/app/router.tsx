@@ -26,7 +26,7 @@ function page<const Path extends string>(path: Path, ability: Ability, component
   return createRoute({ getParentRoute: () => root, path, component, staticData: { ability } });
 }
 
-// Each page is a file of its own that is loaded when it is opened.
+// Each page is a separate file that is loaded when it is opened.
 const lazy = lazyRouteComponent;
 const send = lazy(() => import("../pages/send/SendPage"), "SendPage");
 const sends = lazy(() => import("../pages/sends/SendsPage"), "SendsPage");

@@ -52,7 +52,7 @@ def encoding_of(file: BinaryIO, declared: str | None = None) -> str:
     error_at = _first_error(file, _UTF_8)
     if error_at is None:
         return _UTF_8
-    # A file that begins in UTF-8 and goes on in something else is damaged.
+    # A file that begins in UTF-8 and continues in another encoding is damaged.
     if error_at.after_wide or _first_error(file, _WINDOWS_1252):
         raise _refused(error_at.line, "the encoding is unknown. Save the file as CSV in UTF-8.")
     return _WINDOWS_1252

@@ -110,7 +110,7 @@ class SendItem(Request):
 
 
 class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):
-    """A text of its own for each number. The limit is 10,000 items, unless the operator has
+    """Its own text for each number. The limit is 10,000 items, unless the operator has
     changed it."""
 
 

@@ -40,7 +40,7 @@ MEANINGS = {
     504: "It is not known whether the request was carried out.",
 }
 KEY = (
-    "A key of your own for this request, 1 to 255 printable ASCII characters. A repeated request "
+    "Your own key for this request, 1 to 255 printable ASCII characters. A repeated request "
     "with the same key and body gets the first success and sends nothing more. A refused request "
     "leaves the key unused. A quote changes nothing, with or without a key."
 )

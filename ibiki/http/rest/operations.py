@@ -115,7 +115,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
 
 
 async def send_bulk_multi(call: Call) -> MultiAnswer:
-    """Sends a text of its own to each number."""
+    """Sends its own text to each number."""
     given: SendBulkMulti = call.body
     items = [OutgoingText(each.recipient, each.text) for each in given.root]
     installation = call.installation

@@ -13,7 +13,7 @@ from domain.errors import Forbidden
 from domain.identity.access import payer_of
 from domain.ledger import sync as syncing
 from domain.ledger.balances import view_of
-from domain.loops import AWAY
+from domain.loops import UNAVAILABLE
 from domain.sending.text import Text
 from ibiki.http.rest.answers import Answer, Rejected
 from ibiki.http.rest.errors import rejected_of
@@ -59,7 +59,7 @@ class CreditsAnswer(Answer):
     balance: int
     unit: str = Field(description=UNIT)
     provider_balance: str | None = Field(
-        description="The balance as it was reported for a provider account of your own. Null if "
+        description="The balance as it was reported for your own provider account. Null if "
         "your operator manages the balance."
     )
     checked_at: datetime | None = Field(
@@ -95,7 +95,7 @@ class SchoolBulkAnswer(SendAnswer):
 
 
 async def check_credits(call: Call) -> CreditsAnswer:
-    """Checks the balance of a provider account of your own, and answers what the account holds."""
+    """Checks the balance of your own provider account, and answers what the account holds."""
     installation, actor, checked_at = call.installation, call.actor, None
     try:
         account = await syncing.account_to_sync(installation.store, actor, None)
@@ -152,7 +152,7 @@ async def bulk_sms(call: Call) -> SchoolBulkAnswer:
 async def _balance(call: Call) -> int | None:
     """What the account holds after the commit; None if the database does not answer soon."""
     payer = call.actor.payer
-    with suppress(*AWAY, TimeoutError):
+    with suppress(*UNAVAILABLE, TimeoutError):
         async with asyncio.timeout(LONGEST_READ_SECONDS):
             return None if payer is None else await call.installation.store.held(payer.account_id)
     return None

@@ -194,8 +194,8 @@ async def _accepted(call: Call, send: Send) -> Message:
             pages = await call.installation.store.read_messages_of_sends(
                 call.scope, [send.id], Window(size=1)
             )
-        except TryAgain as away:
-            raise OutcomeUnknown(send_id=send.id) from away
+        except TryAgain as failure:
+            raise OutcomeUnknown(send_id=send.id) from failure
         if not pages[send.id].items:
             raise NotFound("message")
         return pages[send.id].items[0]

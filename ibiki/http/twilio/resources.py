@@ -38,7 +38,7 @@ UNKNOWN_OUTCOME = "It is not known whether the network has taken this message."
 FAILED = (MessageStatus.REJECTED, MessageStatus.UNDELIVERED)
 UNKNOWN_ERROR = 30008
 CODES = {OPTED_OUT: 21610, GIVEN_UP: 30036, EXPIRED: 30036}
-"""The codes of failures that have one of their own."""
+"""The codes of failures that have a specific one."""
 
 
 @dataclass(frozen=True, slots=True)

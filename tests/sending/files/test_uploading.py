@@ -165,7 +165,7 @@ async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> Non
         ("admin", 403, "FORBIDDEN"),
         ("nobody", 401, "UNAUTHENTICATED"),
         (None, 401, "UNAUTHENTICATED"),
-        ("away", 503, "RATE_LIMITED"),
+        ("unavailable", 503, "RATE_LIMITED"),
     ],
 )
 async def test_only_a_user_with_an_account_can_upload(

@@ -1,4 +1,4 @@
-// Draws stacked bars. A file of its own, which is loaded after the page can be used.
+// Draws stacked bars. A separate file, which is loaded after the page can be used.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 

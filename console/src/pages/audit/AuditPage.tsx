@@ -67,7 +67,7 @@ export function AuditPage() {
         pages={pages}
         columns={columns}
         empty={
-          <EmptyState title="No audit yet">Run the audit to see whether the ledger holds.</EmptyState>
+          <EmptyState title="No audit yet">Run the audit to see whether the ledger is consistent.</EmptyState>
         }
       />
     </Page>
@@ -81,7 +81,7 @@ function Result({ audit }: { audit: Audit }) {
       : audit.state === "STOPPED"
         ? ["Stopped", "orange"]
         : audit.holds
-          ? ["The ledger holds", "green"]
+          ? ["The ledger is consistent", "green"]
           : [`${count(audit.violations.length)} violations`, "red"];
   return (
     <Badge variant="dot" color={color}>

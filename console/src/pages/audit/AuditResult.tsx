@@ -40,7 +40,7 @@ function Outcome({ audit }: { audit: Audit }) {
     <Alert
       variant="outline"
       color={audit.holds ? "green" : "red"}
-      title={audit.holds ? "The ledger holds" : "The ledger does not hold"}
+      title={audit.holds ? "The ledger is consistent" : "The ledger is inconsistent"}
     >
       {audit.finishedAt && `Checked at ${fullTime(audit.finishedAt)}.`}
       {audit.violations.length > 0 && (

@@ -20,7 +20,7 @@ export function DevelopersPage() {
           <ButtonLink to="/developers/rest" variant="default">
             REST API
           </ButtonLink>
-          {/* The explorer's page has a policy of its own, so it is loaded and not only shown. */}
+          {/* The explorer's page has its own policy, so it is loaded and not only shown. */}
           <ButtonLink to="/developers/explorer" reloadDocument>
             Open the explorer
           </ButtonLink>

@@ -13,7 +13,7 @@ interface CredentialsModalProps {
   onChange: () => void;
 }
 
-/** Gives a client an account of its own. What is written here is never shown again. */
+/** Gives a client its own account. What is written here is never shown again. */
 export function CredentialsModal({ isOpen, providers, onClose, onChange }: CredentialsModalProps) {
   const set = useAction(SET_CREDENTIALS);
   const form = useForm(
