@@ -53,7 +53,7 @@ MUTANTS = (
         "domain/dispatch/dispatcher.py",
         "Claimed(lost.calls, marked_at=-inf)",
         "Claimed(lost.calls, marked_at=now_seconds())",
-        ("dispatch/test_away.py",),
+        ("dispatch/test_outages.py",),
     ),
     Mutant(
         "a call is made however long after its mark",
@@ -263,7 +263,7 @@ MUTANTS = (
         RECORDING,
         "            return [failure] * len(calls)\n",
         "            del failure\n            return [None] * len(calls)\n",
-        ("dispatch/test_away.py",),
+        ("dispatch/test_outages.py",),
     ),
     # Cancel
     Mutant(
