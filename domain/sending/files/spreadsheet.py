@@ -17,6 +17,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from domain.errors import InvalidFile
+from domain.sending.files.number_formats import number_text
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
@@ -29,6 +30,7 @@ MOST_BYTES = 100_000_000
 LONGEST_CELL = 32_767
 """Characters: Excel's own limit."""
 
+_STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _MEBIBYTE = 1024 * 1024
 _MOST_OF_SHEETS, _MOST_OF_STRINGS, _MOST_OF_OTHERS = 128 * _MEBIBYTE, 32 * _MEBIBYTE, 8 * _MEBIBYTE
@@ -38,11 +40,6 @@ _LONGEST_ELEMENT = 4 * _MEBIBYTE
 _CHUNK = 256 * 1024
 _OVERLAP = 64
 _ELEMENT = re.compile(rb"<(?:\w{1,20}:)?(?:row|si)[\s/>]")
-_SHORTEST_NUMBER = 10**6
-_LONG_NUMBER = 10**15  # a float has 15 exact digits
-
-_DECIMALS = re.compile(r"(#,##)?0(?:\.(0+))?").fullmatch
-_ZEROS = re.compile(r"0{2,}").fullmatch
 
 warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
 
@@ -126,22 +123,8 @@ def _text_of(cell: Any) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int | float):
-        return _number_text(value, str(cell.number_format))
+        return number_text(value, str(cell.number_format))
     return _date_text(value)
-
-
-def _number_text(value: float, number_format: str) -> str:
-    """A number in full digits if a float holds all of them, else in scientific notation."""
-    if value != value or abs(value) >= _LONG_NUMBER:
-        return f"{value:.14E}"
-    is_whole = value == round(value)
-    if (zeros := _ZEROS(number_format)) and is_whole and value >= 0:
-        return f"{round(value):0{len(zeros[0])}d}"
-    if (match := _DECIMALS(number_format)) and (match[1] or match[2]):
-        # Seven digits and more can be a phone number.
-        comma = "," if match[1] and abs(value) < _SHORTEST_NUMBER else ""
-        return f"{value:{comma}.{len(match[2] or '')}f}"
-    return str(round(value)) if is_whole else f"{value:.15g}"
 
 
 def _date_text(value: date | time | timedelta | object) -> str:
@@ -166,6 +149,12 @@ def _check_archive(file: BinaryIO) -> None:
             raise InvalidFile("The file has too many parts. Save the table as CSV in UTF-8.")
         for part in parts:
             _check_part(archive, part)
+        if "xl/workbook.xml" in names and _STRICT in archive.read("xl/workbook.xml"):
+            # openpyxl knows other namespaces only: it would find no sheet.
+            raise InvalidFile(
+                "This is a Strict Open XML file. Save it as an Excel Workbook (.xlsx) or as CSV in"
+                " UTF-8."
+            )
 
 
 def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
