@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    suppress,
-)
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,7 +29,7 @@ from ibiki.encryption import FernetCipher
 from ibiki.hooks import address_rules
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.rights import ConnectionLimits
-from ibiki.live.startup import carrier_of, live_updates
+from ibiki.live.startup import carrier_of, live_updates, publishing
 from ibiki.live.subscribing import Live
 from ibiki.local.command_context import CommandContext, NotInstalled
 from ibiki.passwords import Argon2Passwords
@@ -70,8 +65,8 @@ async def running_components(
     """The installation, connected to its database, for as long as the block runs.
 
     Background tasks are started here, at boot: a task inherits the context of the code that starts
-    it. Raises NotInstalled if the database has no migration at all or, with `require_migrations`,
-    if one is missing.
+    it. `observer`: of a process that serves the API. Raises NotInstalled if the database has no
+    migration at all or, with `require_migrations`, if one is missing.
     """
     settings = context.settings
     async with AsyncExitStack() as stack:
@@ -96,7 +91,7 @@ async def running_components(
         parts = _assemble(context, stack, observer or RequestObserver())
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)
-        live = await stack.enter_async_context(_watching(context, parts.actors))
+        live = await _start_live(context, stack, parts.actors, serves=observer is not None)
         # No send is accepted before the routes are read.
         await parts.installation.routes.read()
         parts.actors.on_change(parts.installation.routes.changed)
@@ -107,11 +102,19 @@ async def running_components(
         yield replace(parts, live=live)
 
 
-def _watching(context: CommandContext, actors: Actors) -> AbstractAsyncContextManager[Live]:
+async def _start_live(
+    context: CommandContext, stack: AsyncExitStack, actors: Actors, *, serves: bool
+) -> Live | None:
+    """The live updates of a process that serves the API. Others only publish their changes."""
     settings = context.settings
     carrier = carrier_of(redis_url=settings.bus.url, database_url=context.database_url)
+    if not serves:
+        await stack.enter_async_context(publishing(carrier, lambda _: None))
+        return None
     limits = ConnectionLimits(settings.limits.connections, settings.limits.connections_per_user)
-    return live_updates(store, actors, carrier, limits, read_timeline=read_timeline)
+    return await stack.enter_async_context(
+        live_updates(store, actors, carrier, limits, read_timeline=read_timeline)
+    )
 
 
 def _assemble(

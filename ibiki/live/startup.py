@@ -1,4 +1,4 @@
-"""Starts the live updates of a process: its hub, and the bus to all other processes."""
+"""Starts the bus to all other processes, and the live updates of a process that serves the API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from domain.live.hub import Hub
 from domain.live.ports import LiveStore
 from domain.loops import Loop
-from ibiki.live.bus import Bus, Carrier
+from ibiki.live.bus import Bus, Carrier, Receive
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
 from ibiki.live.subscribing import Live
@@ -35,21 +35,30 @@ async def live_updates(
     *,
     read_timeline: ReadTimeline | None = None,
 ) -> AsyncIterator[Live]:
-    """Publishes the changes of this process, and receives those of all others.
+    """Publishes the changes of this process, and delivers those of all to its subscribers.
 
     `read_timeline`: None if the store cannot fail over.
     """
     hub, rights = Hub(store), Rights(authenticator, limits)
-    bus = Bus(carrier, hub.hinted)
+    async with publishing(carrier, hub.hinted):
+        hub.start()
+        try:
+            async with _watching_failovers(read_timeline, rights):
+                yield Live(hub, rights)
+        finally:
+            rights.stop()
+            await hub.stop()
+
+
+@asynccontextmanager
+async def publishing(carrier: Carrier, receive: Receive) -> AsyncIterator[None]:
+    """Publishes the changes of this process, and receives those of all others."""
+    bus = Bus(carrier, receive)
     stop_listening = listen(bus.publish)
     await bus.start()
-    hub.start()
     try:
-        async with _watching_failovers(read_timeline, rights):
-            yield Live(hub, rights)
+        yield
     finally:
-        rights.stop()
-        await hub.stop()
         stop_listening()
         await bus.stop()
 

@@ -8,6 +8,7 @@ import pytest
 
 from domain.dispatch.rules import DispatchRules, Observer
 from domain.ledger.sync import SyncRules
+from domain.sending.acceptor import RequestObserver
 from ibiki.local.command_context import CommandContext
 from ibiki.settings.settings import load
 from ibiki.wiring import running_components
@@ -26,6 +27,16 @@ async def test_sync_uses_the_lease_and_the_deadline_of_dispatch(
     place = CommandContext(load(tmp_path), tmp_path, database_url)
     async with running_components(place, name="tests") as parts:
         assert parts.installation.sync_rules == SyncRules(lease_seconds=90, deadline_seconds=20)
+
+
+async def test_only_a_process_that_serves_the_api_has_live_updates(
+    database_url: str, tmp_path: Path
+) -> None:
+    place = CommandContext(load(tmp_path), tmp_path, database_url)
+    async with running_components(place, name="tests") as parts:
+        assert parts.live is None
+    async with running_components(place, name="tests", observer=RequestObserver()) as parts:
+        assert parts.live is not None
 
 
 async def test_the_workers_notice_a_low_balance(database_url: str) -> None:
