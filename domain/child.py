@@ -1,6 +1,6 @@
-"""The other end of `domain.long_work.in_child`: does one work, and ends.
+"""The other end of `domain.long_work.in_child`: does one piece of work, and ends.
 
-It ends also if its parent has ended: then the pipe that it reads from is at its end.
+It also ends when its parent has ended: it then reads the end of its input.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Forbidden(Refusal):
 
     code = "FORBIDDEN"
 
-    def __init__(self, reason: str = "Your role does not allow this.") -> None:
+    def __init__(self, reason: str = "Your role does not allow this. Ask your operator.") -> None:
         self.reason = reason
 
 
@@ -122,7 +122,7 @@ class InvalidPhoneNumber(Refusal):
 
 
 class NoValidRecipients(Refusal):
-    """None of the recipients can be sent to. Nothing was charged."""
+    """None of the recipients can be sent to. Nothing was charged. `rejected` has the reasons."""
 
     def __init__(self, rejected: Sequence[RejectedRecipient]) -> None:
         self.rejected = rejected
@@ -168,7 +168,7 @@ class InsufficientBalance(_Shortage):
 
 
 class InsufficientPool(_Shortage):
-    """This takes {needed}. Left to give out: {left}."""
+    """This takes {needed}, but only {left} can be given out. Top up, sync, and try again."""
 
 
 class IdempotencyConflict(Refusal):
@@ -194,7 +194,9 @@ class RateLimited(Refusal):
 class ProviderUnavailable(Refusal):
     """{reason}"""
 
-    def __init__(self, reason: str = "The SMS network cannot be reached at the moment.") -> None:
+    def __init__(
+        self, reason: str = "The SMS network cannot be reached at the moment. Try again later."
+    ) -> None:
         self.reason = reason
 
 
@@ -255,7 +257,7 @@ SENTENCES = {
     RejectionReason.INVALID: "This is not a valid phone number.",
     RejectionReason.DUPLICATE: "This is a duplicate. It is sent and charged once.",
     RejectionReason.OPTED_OUT: "This number has asked not to receive messages.",
-    RejectionReason.NOT_ALLOWED: "This number cannot be sent to from here.",
+    RejectionReason.NOT_ALLOWED: "Messages to this number are not allowed.",
     RejectionReason.MISSING_VALUE: "The row has no value for a placeholder of the text.",
 }
 """The sentence for a reason, if nothing more exact is known."""

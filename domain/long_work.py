@@ -3,8 +3,8 @@
 The event loop and the threads of a process take turns in the interpreter, and the loop has to wait
 for a turn each time that it has waited for the network. With asyncio's own threads (six on two
 cores) and Python's turns of 5 ms, a single send beside ten bulks waited for seconds. So there are
-two threads, and their turns are short: docs/decisions/0205. What takes seconds has a process of its
-own, which the system runs only after all others: docs/decisions/0213.
+two threads, and their turns are short: docs/decisions/0205. What takes seconds has its own
+process, which the system runs only after all others: docs/decisions/0213.
 """
 
 from __future__ import annotations

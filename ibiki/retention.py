@@ -112,7 +112,7 @@ async def run_retention(
 ) -> AsyncIterator[Found]:
     """Closes months that are due, then exports and drops old rows. Yields what was dropped.
 
-    Raises LedgerDoesNotHold. If another audit is in progress, months are closed the next time.
+    Raises LedgerInconsistent. If another audit is in progress, months are closed the next time.
     """
     with suppress(AlreadyRunning):
         await close_months(store, now, rest=rest)

@@ -1,8 +1,8 @@
-"""Watches the database's clock. If it is set back, no message waits until it has caught up.
+"""Watches the database's clock. If it is set back, corrects the times that messages wait for.
 
 Queue times, leases and pauses are times of the database. If its clock is set back by an hour, all
-of them would last an hour longer, and so would a session that waits for a lock, with the locks that
-it holds.
+of them would last an hour longer. A session that waits for a lock would also keep its own locks for
+an hour longer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ClockWatch:
     store: DatabaseClock
     writing_seconds: float = WRITING_SECONDS
     _ahead_seconds: float | None = None
-    """How far the database's clock was ahead of ours, at least, at the last look."""
+    """How far, at least, the database's clock was ahead of ours at the last look."""
     _correct_until: float = 0.0
 
     async def look(self) -> bool:

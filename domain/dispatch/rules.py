@@ -106,7 +106,7 @@ class Observer:
         """A call has ended."""
 
     def swept(self, messages: int) -> None:
-        """So many messages became UNKNOWN because their lease has expired."""
+        """This number of messages became UNKNOWN because their lease has expired."""
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:
         """The provider rejects the account: a person must act."""

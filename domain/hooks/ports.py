@@ -190,4 +190,4 @@ class SecretStore(Transactional, Protocol):
     async def write_secrets(
         self, tx: Transaction, endpoint_id: UUID, secret: bytes | None, previous: bytes | None
     ) -> None:
-        """Stores both, encrypted in another way."""
+        """Stores both, encrypted with another key."""

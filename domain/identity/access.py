@@ -108,7 +108,7 @@ def message_scope(actor: Actor) -> Scope:
 def own_scope(actor: Actor) -> OfClient:
     """The tenant that the actor writes for. Raises Forbidden if it has none (an admin)."""
     if actor.client_id is None:
-        raise Forbidden("Your user has no account to send from.")
+        raise Forbidden("Your user has no account to send from. Ask your operator for one.")
     return OfClient(actor.client_id)
 
 
@@ -118,7 +118,7 @@ def feed_scope(actor: Actor) -> OfClient:
     Raises Forbidden if the actor has no client (an admin).
     """
     if actor.client_id is None:
-        raise Forbidden("Your user has no client whose messages it can follow.")
+        raise Forbidden("Your user has no messages to follow. Ask your operator for a client.")
     return OfClient(actor.client_id)
 
 
@@ -144,7 +144,7 @@ def payer_of(actor: Actor) -> Payer:
     Raises Forbidden if it has none, and AccountInactive if the client is not active.
     """
     if actor.payer is None:
-        raise Forbidden("Your user has no account to send from.")
+        raise Forbidden("Your user has no account to send from. Ask your operator for one.")
     if not is_active(actor.client_status):
         # %r: other systems may have stored it with other case or blanks.
         _log.info("client %s cannot send: its status is %r", actor.client_id, actor.client_status)

@@ -23,7 +23,7 @@ REPEAT_SECONDS = 600.0
 
 
 class WebhookOutcome(StrEnum):
-    """What became of an event."""
+    """The result of an event."""
 
     ROUTED = "ROUTED"
     UNROUTED = "UNROUTED"

@@ -36,11 +36,11 @@ class CheckpointStore(AuditStore, Protocol):
         """Whether this process may do the daily work: True once, for one process."""
 
 
-class LedgerDoesNotHold(Exception):
+class LedgerInconsistent(Exception):
     """No month was closed: the audit before it found violations. Run `ibiki audit`."""
 
     def __init__(self, done: Audit) -> None:
-        super().__init__((LedgerDoesNotHold.__doc__ or "").strip())
+        super().__init__((LedgerInconsistent.__doc__ or "").strip())
         self.audit = done
 
 
@@ -54,7 +54,8 @@ async def close_months(
     """Closes the months that are due, oldest first. Returns their checkpoints.
 
     Audits the ledger first if a month is due. Safe to repeat, and in several processes at once.
-    Raises LedgerDoesNotHold, AlreadyRunning (another audit is in progress), AuditStopped, TryAgain.
+    Raises LedgerInconsistent, AlreadyRunning (another audit is in progress), AuditStopped and
+    TryAgain.
     """
     closed = await persist(store.read_checkpoints)
     previous = closed[-1] if closed else None
@@ -64,7 +65,7 @@ async def close_months(
         return []
     proof = await audit(store, await new_audit(store), report=report, rest=rest)
     if not proof.holds:
-        raise LedgerDoesNotHold(proof)
+        raise LedgerInconsistent(proof)
     made = []
     for ends_at in due:
         previous = await _close(store, previous, ends_at, proof, Pace(rest))
@@ -106,6 +107,6 @@ class Closer:
             try:
                 with suppress(AlreadyRunning):
                     await close_months(self._store, now)
-            except LedgerDoesNotHold as broken:
+            except LedgerInconsistent as broken:
                 _log.error("%s %s", broken, "; ".join(broken.audit.violations))
         return False

@@ -135,6 +135,6 @@ def _doubted(messages: int) -> tuple[str, str]:
 def _check_embedded() -> None:
     if os.environ.get("DATABASE_URL"):
         raise CommandError(
-            "DATABASE_URL is set, and this command is for the embedded database. For a server of"
-            " your own, see “Backup and restore” in docs/operating.md."
+            "DATABASE_URL is set, and this command is for the embedded database. For your own"
+            " server, see “Backup and restore” in docs/operating.md."
         )

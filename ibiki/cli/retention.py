@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 
 from domain.identity.access import Everything
-from domain.ledger.closing import LedgerDoesNotHold
+from domain.ledger.closing import LedgerInconsistent
 from domain.numbers import Normaliser
 from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
@@ -86,7 +86,7 @@ def retention(
         try:
             with busy("Reading what is older than the rules say"):
                 rows = [each async for each in found]
-        except LedgerDoesNotHold as broken:
+        except LedgerInconsistent as broken:
             raise CommandError(str(broken)) from broken
         await _print(rows, as_json=json, done=apply, files=files)
 

@@ -44,7 +44,7 @@ class Connected(Protocol):
         """The connection must end at once."""
 
     def connect_again(self, reason: str) -> None:
-        """The connection must end at once, in such a way that its client connects again."""
+        """The connection must end at once. Its client connects again."""
 
 
 class NotAdmitted(Exception):
@@ -78,7 +78,7 @@ class Rights:
         self._forget()
 
     def connect_again(self, reason: str) -> None:
-        """Ends all connections in such a way that their clients connect again."""
+        """Ends all connections. Their clients connect again."""
         for holder in list(self._holders):
             holder.connected.connect_again(reason)
 

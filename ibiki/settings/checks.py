@@ -113,7 +113,7 @@ def check_read_url(value: str) -> str:
     _checked_address(value, otherwise="to read everything from the main database")
     if "," in value.rpartition("@")[2]:
         raise wrong(
-            "names several servers, of which each is behind in another way",
+            "names several servers, and each may be behind by another time",
             "Name one standby. If it is unavailable, the main database is read.",
         )
     return value

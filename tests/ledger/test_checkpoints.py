@@ -20,7 +20,7 @@ from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.audits import Audit
 from domain.ledger.checkpoints import Checkpoint, ends_due, month_after
-from domain.ledger.closing import Closer, LedgerDoesNotHold, close_months
+from domain.ledger.closing import Closer, LedgerInconsistent, close_months
 from persistence import store
 from persistence.ledger import audit as audit_sql
 from persistence.ledger import checkpoints as checkpoint_sql
@@ -189,9 +189,9 @@ async def test_the_database_refuses_to_change_a_checkpoint(past: Past) -> None:
     assert len(await store.read_checkpoints()) == 1
 
 
-async def test_nothing_is_closed_while_the_ledger_does_not_hold(past: Past) -> None:
+async def test_nothing_is_closed_while_the_ledger_is_inconsistent(past: Past) -> None:
     await as_superuser(past.url, "UPDATE account SET held = held + 1 WHERE kind = 'CLIENT'")
-    with pytest.raises(LedgerDoesNotHold) as broken:
+    with pytest.raises(LedgerInconsistent) as broken:
         await past.close()
     assert broken.value.audit.violations
     assert await store.read_checkpoints() == []

@@ -161,9 +161,9 @@ async def test_a_batch_that_is_too_large_is_refused() -> None:
 
 REFUSED = "The SMS network refused the account. "
 NONSENSE: list[tuple[Exchange, str]] = [
-    (Lost("x"), "The SMS network cannot be reached at the moment."),
-    (NotConnected("x"), "The SMS network cannot be reached at the moment."),
-    (answer(429), "The SMS network cannot be reached at the moment."),
+    (Lost("x"), "The SMS network cannot be reached at the moment. Try again later."),
+    (NotConnected("x"), "The SMS network cannot be reached at the moment. Try again later."),
+    (answer(429), "The SMS network cannot be reached at the moment. Try again later."),
     (answer(401), REFUSED + LOGIN.reason),
     (answer(500, b"70000"), UNREADABLE),
     (answer(200, HTML), UNREADABLE),

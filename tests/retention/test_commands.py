@@ -65,7 +65,7 @@ def test_a_person_can_have_a_number_that_is_only_possible() -> None:
             person_number(normaliser, wrong)
 
 
-async def test_retention_drops_nothing_if_the_ledger_does_not_hold(
+async def test_retention_drops_nothing_if_the_ledger_is_inconsistent(
     old: Old, tmp_path: Path
 ) -> None:
     await as_superuser(

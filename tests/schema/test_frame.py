@@ -190,7 +190,7 @@ async def test_null_clears_a_value_and_an_absent_field_keeps_it() -> None:
 
 async def test_a_refusal_outside_the_union_is_a_top_level_error_with_its_code() -> None:
     [error] = (await bought(3))["errors"]
-    assert error["message"] == "Your role does not allow this."
+    assert error["message"] == "Your role does not allow this. Ask your operator."
     assert error["extensions"] == {"code": "FORBIDDEN"}
     assert error["path"] == ["buy"]
     [error] = (await bought(4))["errors"]

@@ -209,7 +209,7 @@ async def test_a_failed_check_keeps_the_last_reading_and_says_its_age(school: Sc
     failed = await school.ask(CHECK)
     assert failed == {
         "__typename": "ProviderUnavailable",
-        "message": "The SMS network cannot be reached at the moment."
+        "message": "The SMS network cannot be reached at the moment. Try again later."
         " The balance from the last check, 5 minutes ago, is kept.",
     }
     balances = "{ balances { account { balance } platform { providerBalance state } } }"

@@ -210,7 +210,7 @@ async def inbox(call: Call) -> InboxAnswer:
 
 
 def held_in(figures: Balances) -> tuple[int, str]:
-    """What the account of a view holds, or else its group, or else its pool; and the unit."""
+    """What the account of a view holds, and the unit. Without an account: its group or its pool."""
     if figures.account is not None:
         return figures.account.balance, figures.account.unit
     if figures.group is not None:
