@@ -44,6 +44,13 @@ def test_each_decision_that_a_text_names_has_a_page() -> None:
     assert [(path, number) for path, number in named if number not in pages] == []
 
 
+def test_each_decision_has_a_context_a_decision_a_cost_and_alternatives() -> None:
+    parts = {"Context", "Decision", "Cost", "Alternatives"}
+    pages = (ROOT / "docs" / "decisions").glob("*.md")
+    missing = {page.name: parts - set(HEADING.findall(page.read_text())) for page in pages}
+    assert {name: each for name, each in missing.items() if each} == {}
+
+
 def _broken(path: str, text: str) -> Iterator[str]:
     """The links of a document that lead nowhere."""
     for target, anchor in LINK.findall(text):

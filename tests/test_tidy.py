@@ -299,7 +299,7 @@ def test_the_code_is_tidy(rule: Rule) -> None:
         (numbers_are_fictional, "docs/a.md", "to +12025550143", None),
         (words_are_usual, "docs/a.md", "a\npool of its ow" + "n.", "2: “of its ow" + "n”"),
         (words_are_usual, "docs/a.md", "the name of its own table", None),
-        (words_are_usual, "domain/a.py", "# and so" + " is the other", "1: “and so" + " is "),
+        (words_are_usual, "domain/a.py", "# and so" + " is the other", "1: “and so" + " is”"),
         (words_are_usual, "domain/a.py", "# This is so. It has two.", None),
         (
             quoted_names_exist,

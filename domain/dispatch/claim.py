@@ -67,9 +67,9 @@ class Claimed:
 
     `marked_at`: by `now_seconds`, not later than the start of the lease. `more`: messages were
     picked that are not submitted, so there may be more to claim. `wait_seconds`: until the next
-    claim can find something. `probe_due`: nothing was claimed, but a probe can be. `refused`: the provider
-    refuses the account, and no probe is due. `reached`: where the next claim may begin, for each
-    tenant that was picked from.
+    claim can find something. `probe_due`: nothing was claimed, but a probe can be. `refused`: the
+    provider refuses the account, and no probe is due. `reached`: where the next claim may begin,
+    for each tenant that was picked from.
     """
 
     calls: Sequence[Call] = ()
