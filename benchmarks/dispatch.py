@@ -135,7 +135,7 @@ async def urgent(provider: Provider, port: int, token: str, each: int) -> float:
 
 
 async def _beside_accepting(db: Database) -> tuple[float, float]:
-    """Sends accepted and messages handed over in a second, both at the same time."""
+    """Sends accepted and messages submitted in a second, both at the same time."""
     tokens = tenants_of(db, TENANTS, units=UNITS)
     async with answering() as provider:
         with server(db) as (_, port), dispatcher(db, provider):
@@ -157,14 +157,14 @@ def dispatcher(db: Database, provider: Provider, **environment: str) -> Iterator
 
 
 async def queue_bulk(port: int, token: str, messages: int = BULK) -> None:
-    """A send of that client to so many numbers."""
+    """A send of that client to this many numbers."""
     to = [f"+1202{2_000_000 + each}" for each in range(messages)]
     asked = request(token, BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
     await ask_once(port, asked, b'"accepted":%d' % messages)
 
 
 async def queue_singles(port: int, tokens: Sequence[str], messages: int) -> int:
-    """At least so many single messages of these clients. Returns how many."""
+    """At least this many single messages of these clients. Returns how many."""
     done = 0
     while done < messages:
         run = await load(

@@ -56,7 +56,7 @@ async def measured(url: str) -> list[Measurement]:
 
 
 def file_of(size: int) -> BinaryIO:
-    """A file of 100,000 numbers and names that has at least so many bytes."""
+    """A file of 100,000 numbers and names that has at least this many bytes."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     file.write(b"phone,name,note\n")
     note = "x" * max(0, size // ROWS - 26)

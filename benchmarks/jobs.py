@@ -159,7 +159,7 @@ async def _singles(port: int, tokens: list[str]) -> AsyncIterator[list[float]]:
 
 
 async def _left(rows: int) -> None:
-    """Returns when at most so many messages are not written."""
+    """Returns when at most this many messages are not written."""
     async with asyncio.timeout(WAIT_SECONDS):
         while (await worlds.fetch(UNWRITTEN))[0]["left"] > rows:  # noqa: ASYNC110 - another process writes them
             await asyncio.sleep(0.05)

@@ -56,7 +56,7 @@ async def load(
     expect: bytes,
     per_second: float | None = None,
 ) -> Run:
-    """Sends requests for so long over so many connections, distributed over the ports.
+    """Sends requests for this long over this many connections, distributed over the ports.
 
     `make`: the next request of a connection, by its number. Every answer must hold `expect`.
     `per_second`: the rate of all connections together. None: each request follows the answer to the

@@ -48,7 +48,7 @@ class Provider:
         )
 
     async def has_taken(self, count: int, *, within_seconds: float) -> None:
-        """Returns when it has accepted so many messages in all."""
+        """Returns when it has accepted this many messages in all."""
         async with asyncio.timeout(within_seconds):
             while self.taken < count:  # noqa: ASYNC110 - other processes send them
                 await asyncio.sleep(0.005)

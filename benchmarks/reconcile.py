@@ -76,7 +76,7 @@ async def _run(db: Database, size: int) -> list[Measurement]:
 
 
 async def fill(url: str, *, messages: int, size: int) -> None:
-    """Fills the database with sends of so many messages each, and their charges."""
+    """Fills the database with sends of this many messages each, and their charges."""
     own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
     await own.execute("ALTER TABLE transfer DISABLE TRIGGER USER")
     await own.execute(FILL.format(sends=messages // size, size=size))

@@ -23,7 +23,7 @@ print(json.dumps(asyncio.run(add_tenants(sys.argv[1], int(sys.argv[2]), units=in
 
 
 def tenants_of(db: Database, count: int, *, units: int) -> list[str]:
-    """API keys of so many new clients. The build itself adds them, in the form that it stores."""
+    """API keys of this many new clients. The build itself adds them, in the form that it stores."""
     made = subprocess.run(
         [db.build.python, "-c", _SCRIPT, db.url, str(count), str(units)],
         cwd=db.build.path,

@@ -132,7 +132,7 @@ async def pause_after(failures: int, stopping: asyncio.Event) -> None:
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Returns when the event is set, or after so many seconds."""
+    """Returns when the event is set, or after this many seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -151,7 +151,7 @@ def backoff_seconds(
     first_seconds: float = FIRST_PAUSE_SECONDS,
     longest_seconds: float = LONGEST_PAUSE_SECONDS,
 ) -> float:
-    """Seconds to wait after so many failures in a row: doubled with each, up to a limit.
+    """Seconds to wait after this many failures in a row: doubled with each, up to a limit.
 
     Without a failure, as after the first. Everything that retries for ever uses this function. A
     retry library (tenacity, stamina) wraps a call and sleeps itself. Our loops must wake early when

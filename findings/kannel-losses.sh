@@ -133,7 +133,7 @@ class Kannel:
         return process
 
     def network(self, inbound=0):
-        """Connects a network, which sends so many texts and logs what it gets."""
+        """Connects a network, which sends this many texts and logs what it gets."""
         output = self.stack.enter_context(self.log.open("w"))
         text = "+12025550143 20255 text Hello"
         port = str(self.ports["fake"])

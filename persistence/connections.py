@@ -79,7 +79,7 @@ class Silence:
         return self._count > 0 and self._proved.get(_raw(held)) != self._count
 
     def answered(self, seconds: float) -> None:
-        """A connection has shown that it works, in so much time."""
+        """A connection has shown that it works, in this much time."""
         self._proof_took_seconds = seconds
 
     def proved(self, held: Connection) -> None:

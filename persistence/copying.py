@@ -27,7 +27,7 @@ Piece = bytes | Iterable[bytes]
 
 
 async def encoded_rows(fields: int, pieces: Iterable[Piece]) -> AsyncIterator[bytes]:
-    """The data for COPY of rows of so many fields. At least one piece differs from row to row."""
+    """The data for COPY of rows of this many fields. At least one piece differs from row to row."""
     rows = _rows(fields, pieces)
     yield _START
     while part := b"".join(chain.from_iterable(islice(rows, _ROWS_AT_ONCE))):

@@ -282,7 +282,7 @@ def variables_reader(schema: GraphQLSchema, operation: OperationDefinitionNode) 
 
 
 def _coercer(type_: Any) -> Coerce:
-    """A function that reads a plainly valid value, and raises for every other value."""
+    """A function that reads a clearly valid value, and raises for every other value."""
     is_required = isinstance(type_, GraphQLNonNull)
     inner = type_.of_type if is_required else type_
     coerce: Any = getattr(inner, "coerce_input_value", None)

@@ -55,7 +55,7 @@ async def as_superuser(url: str, statement: str) -> None:
 
 
 async def make_older(url: str, days: int) -> None:
-    """Moves all sends, messages, transfers and events of the last day back by so many days."""
+    """Moves all sends, messages, transfers and events of the last day back by this many days."""
     own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
     try:
         await own.execute(FUNCTIONS)

@@ -18,7 +18,7 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 
 
 async def until_waiting(count: int = 1) -> None:
-    """Returns when so many sessions wait for a lock in the database of this process."""
+    """Returns when this many sessions wait for a lock in the database of this process."""
     async with asyncio.timeout(20):
         while len(await worlds.fetch(WAITING)) < count:  # noqa: ASYNC110 - of PostgreSQL
             await asyncio.sleep(0.005)

@@ -157,7 +157,7 @@ def no_machine_is_named(source: Source) -> Iterator[str]:
 
 
 def numbers_are_fictional(source: Source) -> Iterator[str]:
-    """North American numbers are of the block that is nobody's: 202-555-01xx."""
+    """North American numbers are of the block that is reserved for fiction: 202-555-01xx."""
     for line, found in matches(NUMBER, source.text):
         yield f"{line}: {found}"
 

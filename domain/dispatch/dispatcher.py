@@ -266,7 +266,7 @@ class Dispatcher:
         )
 
     def _bulk_left(self) -> int:
-        """Bulk messages that may be marked: a crash leaves only so many UNKNOWN."""
+        """Bulk messages that may be marked: a crash makes at most this many UNKNOWN."""
         return self._rules.bulk_under_way - self._under_way[BULK]
 
     async def _mark(self, provider: Provider, waiting: Sequence[Waiting], free: float) -> Claimed:

@@ -176,7 +176,7 @@ PAUSE_OF_WHOLE = 19
 """The same for looks at the whole queue."""
 
 LATE_SECONDS = 2.0
-"""A message is committed at most so long after it became due. One that is later has to wait for a
+"""A message is committed at most this long after it became due. One that is later has to wait for a
 look at the whole queue."""
 
 MOST_REMEMBERED = 200

@@ -168,7 +168,7 @@ class Queue(Settlements, Protocol):
     async def count_against_rate(
         self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
     ) -> None:
-        """Uses up the allowance for so many messages."""
+        """Uses up the allowance for this many messages."""
 
     async def mark_calls(
         self,

@@ -63,7 +63,7 @@ class HookUpkeep(Protocol):
         """Writes the deliveries of sends that were finished since the last call."""
 
     async def fail_overdue_deliveries(self, *, age_seconds: float, most: int) -> int:
-        """Gives up deliveries that have been due for so long: their endpoint does not answer."""
+        """Gives up deliveries that have been due for this long: their endpoint does not answer."""
 
     async def purge_deliveries(self, *, age_seconds: float, most: int) -> int:
         """Deletes old deliveries, callbacks, and endpoints that were deleted and have none."""

@@ -219,7 +219,7 @@ class ActorStore(Protocol):
 
 
 class IdentityUpkeep(Protocol):
-    """Deletes what is not needed any more, at most so many rows at a time. Returns how many."""
+    """Deletes what is not needed any more, at most this many rows at a time. Returns how many."""
 
     async def purge_changes(self, *, most: int) -> int:
         """Access changes that every process has read."""

@@ -71,7 +71,7 @@ async def new_audit(store: AuditStore, *, full: bool = False) -> Audit:
 async def audit(
     store: AuditStore, run: Audit, *, report: Report = lambda run: None, rest: float = REST
 ) -> Audit:
-    """Runs an audit to its end. Returns the finished run. Changes nothing but the run.
+    """Runs an audit to its end. Returns the finished run. Changes only the run.
 
     Continues after outages of the database of a few minutes, then raises TryAgain or Disconnected.
     Raises AuditStopped. If it fails or is cancelled, the run is marked as stopped.

@@ -157,7 +157,7 @@ class SyncStore(OnceStore, BalanceReader, Protocol):
     async def begin_reading(
         self, provider_account_id: UUID, *, reader_id: UUID, seconds: float
     ) -> bool:
-        """Pauses marking for at most so long. False if another sync has paused it."""
+        """Pauses marking for at most this long. False if another sync has paused it."""
 
     async def open_calls(self, provider_account_id: UUID) -> int:
         """The number of attempts that have not ended and whose lease has not expired."""

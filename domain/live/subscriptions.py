@@ -95,7 +95,7 @@ class ChangeWatch:
 class FeedWatch:
     """Watches a client's inbound messages after number `after` of its feed.
 
-    `read`: the messages after a number, at most so many, in order and without a gap.
+    `read`: the messages after a number, at most this many, in order and without a gap.
     """
 
     client_id: UUID

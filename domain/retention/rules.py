@@ -85,7 +85,7 @@ class Rules:
 
 
 def months_before(now: datetime, months: int) -> datetime:
-    """The first moment of the month that is so many months before the current one, in UTC."""
+    """The first moment of the month that is this many months before the current one, in UTC."""
     now = now.astimezone(UTC)
     years, month = divmod(now.year * 12 + now.month - 1 - months, 12)
     return datetime(years, month + 1, 1, tzinfo=UTC)

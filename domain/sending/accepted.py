@@ -1,4 +1,4 @@
-"""What became of each item of an accepted request, in the order in which it was given."""
+"""The result of each item of an accepted request, in the order of the request."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> Readin
 def read_parts(
     file: BinaryIO, reading: Reading, normaliser: Normaliser, *, rows: int, skip: int = 0
 ) -> Iterator[RowPart]:
-    """The rows in parts of so many, after the first `skip`. Raises InvalidText and InvalidFile."""
+    """The rows in parts of this size after the first `skip`. Raises InvalidText and InvalidFile."""
     left = islice(table_rows(file, reading.layout), skip, None)
     while True:
         part = RowPart()

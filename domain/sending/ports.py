@@ -157,7 +157,7 @@ class Uploads(Protocol):
     async def find_upload(
         self, scope: OfClient, upload_id: UUID, *, kept_seconds: float | None = KEPT_SECONDS
     ) -> Upload:
-        """An upload that is not older than so many seconds; None: of any age. Raises NotFound."""
+        """An upload that is not older than this many seconds; None: of any age. Raises NotFound."""
 
     async def read_upload_part(
         self, scope: OfClient, upload_id: UUID, position: int
@@ -194,7 +194,7 @@ class LockedPayers:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSends:
-    """What became of the sends of a batch.
+    """The results of the sends of a batch.
 
     `book`: the locked accounts after that, by which the others can be decided. `created_at`: of the
     accepted ones, by send ID. `opted_out`: IDs of sends whose one number has opted out. `stored`:
@@ -260,7 +260,7 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         """Posts each status of these messages to the URL from now on, in this format."""
 
     async def limit_validity(self, tx: Transaction, send_id: UUID, seconds: int) -> None:
-        """Lets the messages of a send be submitted for so long after they are due."""
+        """Lets the messages of a send be submitted for this long after they are due."""
 
     async def queue_callback_events(self, tx: Transaction, message_ids: Sequence[UUID]) -> None:
         """Posts the present statuses of these messages too."""

@@ -114,7 +114,8 @@ async def priced(
     check: Callable[[], Awaitable[Held]],
     problem: Refusal | None,
 ) -> AnyQuote:
-    """A quote for so many messages, with the first problem in the order in which a send is checked.
+    """A quote for this many messages, with the first problem in the order in which a send is
+    checked.
 
     `unpriced`: makes the quote of its price. `check`: raises what a send would raise between its
     text and its balance. `problem`: what was found before. If the balance was never read, it is

@@ -155,7 +155,7 @@ class RecipientMemory:
         self.reserved = 0
 
     def reserve(self, recipients: int = 0) -> Reservation:
-        """Reserves memory for so many until the block ends: see `Reservation.add`."""
+        """Reserves memory for this many until the block ends: see `Reservation.add`."""
         reservation = Reservation(self)
         reservation.add(recipients)
         return reservation
@@ -171,7 +171,7 @@ class Reservation:
         self._reserved = 0
 
     def add(self, recipients: int) -> None:
-        """Reserves memory for so many more. Raises RateLimited if other requests use it.
+        """Reserves memory for this many more. Raises RateLimited if other requests use it.
 
         A small request always passes. A request of any size passes if there is no other.
         """

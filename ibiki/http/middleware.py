@@ -41,7 +41,7 @@ SECURITY_HEADERS = (
 # Headers of a proxy. With one of them, the caller's address is not the client's address.
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
-# Keys of the scope's state, which endpoints set for the span of the request.
+# Keys of the scope's state, which endpoints set for the duration of the request.
 OPERATION = "graphql.operation"
 OUTCOME = "webhook.outcome"
 # The name of the route in metrics, if the first part of the path has too many values.

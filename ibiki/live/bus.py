@@ -250,7 +250,7 @@ class Backend(BroadcastBackend):
 
 
 def packed(topics: Collection[Topic], *, longest: int = 7_000) -> Iterator[str]:
-    """Encodes topics as texts of at most so many characters each."""
+    """Encodes topics as texts of at most this many characters each."""
     joined = b"".join(topics)
     step = longest // 4 * 3 // TOPIC_BYTES * TOPIC_BYTES
     for start in range(0, len(joined), step):

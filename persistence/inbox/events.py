@@ -191,7 +191,7 @@ def _outcome(event: NewEvent, *, new: bool) -> WebhookOutcome:
 
 
 def _key(key: bytes) -> UUID:
-    """The part of a SHA-256 that is kept: 128 bits are enough to tell events apart."""
+    """The part of a SHA-256 that is kept: 128 bits are enough to distinguish events."""
     return UUID(bytes=key[:16])
 
 

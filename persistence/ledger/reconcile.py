@@ -69,8 +69,8 @@ SET finished_at = coalesce(finished_at, clock_timestamp()), heartbeat_at = clock
 WHERE id = $1 RETURNING {COLUMNS}
 """  # noqa: S608 - columns of our own
 
-# The end of the next page, an ID: at most so many sends, and about so many messages. Counts entries
-# of indexes. NULL if there are no more sends.
+# The end of the next page, an ID: at most this many sends, and about this many messages. Counts
+# entries of indexes. NULL if there are no more sends.
 END_OF_PAGE = f"""
 SELECT least(
     (SELECT id FROM send WHERE id > $1 ORDER BY id DESC LIMIT 1),

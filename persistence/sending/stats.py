@@ -21,7 +21,7 @@ from persistence.sending.of_send import last_of
 from persistence.sending.waiting import messages_of_client
 
 COUNTED_FROM = 200
-"""Sends with so many messages are counted by their counters. To read fewer is as fast."""
+"""Sends with this many messages are counted by their counters. To read fewer is as fast."""
 
 # With date_trunc() in a time zone, this took half as long again.
 STARTS_AT = "date_bin({by}, created_at, '2000-01-01 00:00:00+00') AS starts_at"

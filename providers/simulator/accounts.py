@@ -14,7 +14,7 @@ SIMULATED_ACCOUNTS: Final = {
     "android": Credentials("simulated-phone", "simulated-password"),
     "twilio": Credentials("AC" + "5" * 32, "simulated-twilio-token"),
 }
-"""They open nothing but the simulator."""
+"""They open only the simulator."""
 
 SIMULATED_PATHS: Final = {"android": "/3rdparty/v1"}
 """The path below the simulator's address at which a provider's API begins."""

@@ -23,7 +23,7 @@ PRICE: Final = 35
 """What a message costs, in the currency of the account."""
 
 DEMO_USERNAME: Final = "school"
-DEMO_PASSWORD: Final = "simulated-school"  # noqa: S105 - opens nothing but the simulator
+DEMO_PASSWORD: Final = "simulated-school"  # noqa: S105 - opens only the simulator
 DEMO_BALANCE: Final = 70_000
 
 LONGEST_SENDER: Final = 11

@@ -22,7 +22,7 @@ from typing import Final, TypedDict
 import orjson
 
 LOG_NAME: Final = "simulator.jsonl"
-# The status can be queried for so many of the latest messages.
+# The status can be queried for this many of the latest messages.
 REMEMBERED_IDS: Final = 50_000
 
 

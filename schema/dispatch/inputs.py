@@ -14,7 +14,7 @@ class CancelSendInput:
     send_id: strawberry.ID = described("The ID of the send.")
 
 
-@strawberry.input(description="What became of a message whose status is UNKNOWN.")
+@strawberry.input(description="The decision about a message whose status is UNKNOWN.")
 class SettleUnknownInput:
     message_id: strawberry.ID = described("The ID of the message.")
     taken: bool = described(

@@ -21,7 +21,7 @@ RULES = JobRules(lease_seconds=0.5)
 
 
 class Killed(JobObserver):
-    """Kills this program when a stage is reached for the last of so many times."""
+    """Kills this program when a stage is reached for the last of this many times."""
 
     def __init__(self, stage: JobStage, times: int) -> None:
         self._stage = stage

@@ -29,7 +29,7 @@ AS_JOB = RequestLimits(rows_at_once=1)
 def small_parts(*, process_from: int = file_job.PROCESS_FROM) -> Iterator[None]:
     """Parts of ten rows. Writers use the size that the job was accepted with.
 
-    `process_from`: files of so many rows are read in a separate process.
+    `process_from`: files of this many rows are read in a separate process.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file_job, "PART_ROWS", PART)

@@ -124,7 +124,7 @@ async def marked(
 
 
 async def submitting(count: int = 1, *, pool_held: int = 0) -> tuple[worlds.Tenant, Call]:
-    """A client that held 10 before its send of so many messages, and the call that has them."""
+    """A client that held 10 before its send of this many messages, and the call that has them."""
     client = await worlds.add_client(await worlds.add_pool(held=pool_held), held=10)
     await worlds.accept(client, count)
     (call,) = await marked(client.pool)
@@ -151,7 +151,7 @@ async def lease_passes(call: Call) -> None:
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
-    """Waits until the condition holds. Fails if it does not within so many seconds."""
+    """Waits until the condition holds. Fails if it does not within this many seconds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition is a question asked
             await asyncio.sleep(0.02)

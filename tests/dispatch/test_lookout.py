@@ -53,7 +53,7 @@ NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 class Dead:
-    """A queue whose looks take a while: each one so long for each of its priorities.
+    """A queue whose looks take a while: each one this long for each of its priorities.
 
     `looks`: at what became due lately. `wholes`: at the whole queue, which end when `open` is set.
     """

@@ -45,7 +45,7 @@ async def tenant() -> worlds.Tenant:
 
 
 async def scheduled(tenant: worlds.Tenant, later: timedelta, count: int = 1) -> NewSend:
-    """An accepted send that is due so much later."""
+    """An accepted send that is due this much later."""
     return await worlds.accept(tenant, count, send_at=datetime.now(UTC) + later)
 
 

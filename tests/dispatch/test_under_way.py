@@ -1,4 +1,4 @@
-"""A crash leaves only so many messages UNKNOWN: those submitted and not yet recorded."""
+"""A crash leaves a limited number of messages UNKNOWN: those submitted and not yet recorded."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.faults.rounds import Bounds, Round
 from tests.faults.soak import Verdict, run_faults
 from tests.faults.volume import volume
 
-HEAD = "round  accepting  handing over  watchers  longest try  fault"
+HEAD = "round  accepting    submitting  watchers  longest try  fault"
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ async def _assigned(number: str, client_id: UUID) -> str:
 
 
 async def _client(name: str, units: int, group: Group | None) -> tuple[str, Client]:
-    """A new client that holds so many units: the secret of its API key, and its ID."""
+    """A new client that holds this many units: the secret of its API key, and its ID."""
     client = await people.add_client(name, group=group)
     await allocate(store, ADMIN, Allocation(client.id, None, units))
     email = f"{new_id().hex}@ibiki.test"

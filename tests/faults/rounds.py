@@ -18,7 +18,7 @@ WINDOW_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 GRACE_SECONDS = 5.0
 
-# If a message waits for longer than this, messages are not handed over as fast as before.
+# If a message waits for longer than this, messages are not submitted as fast as before.
 OVERDUE_SECONDS = 1.5
 OVERDUE = """
 SELECT count(*) AS messages FROM message

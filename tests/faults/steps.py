@@ -29,4 +29,4 @@ HANDING_OVER = (
     Step("recorded, not committed", COMMIT, Moment.BEFORE, within=settlement.END_ATTEMPTS),
     Step("recorded", COMMIT, Moment.AFTER, within=settlement.END_ATTEMPTS),
 )
-"""Of handing over, in a dispatcher; its batcher records many calls at once."""
+"""Of submitting, in a dispatcher; its batcher records many calls at once."""

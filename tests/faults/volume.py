@@ -26,7 +26,7 @@ class Volume:
     why_not: str | None
 
     def fill(self, *, left_bytes: int) -> None:
-        """Makes the volume so small that only so many bytes are free."""
+        """Makes the volume so small that only this many bytes are free."""
         used = shutil.disk_usage(self.path).used
         _mount("-o", f"remount,size={used + left_bytes}", str(self.path))
 

@@ -50,7 +50,7 @@ class Receiver:
         return [each for each in self.received if each.path == path]
 
     async def wait_for(self, path: str, count: int) -> list[Received]:
-        """The requests to a path, once there are so many."""
+        """The requests to a path, once there are this many."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.at(path)) < count:
                 self._arrived.clear()

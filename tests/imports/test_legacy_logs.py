@@ -40,7 +40,7 @@ def logs(table: Table) -> LegacyLogImport:
 
 
 def lines_of(count: int, *, email: str = "owner@example.com", charged: str = "0.03") -> str:
-    """A file of so many lines of one message each."""
+    """A file of this many lines of one message each."""
     return HEADER + "".join(
         f"{email},2026-01-05 08:{each // 60 % 60:02}:{each % 60:02},1,{charged},r{each}\n"
         for each in range(count)

@@ -262,7 +262,7 @@ async def test_stopping_does_not_fail_if_refusals_cannot_be_written() -> None:
 
 
 def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]:
-    """The headers of a call that was signed with the key, so long ago."""
+    """The headers of a call that was signed with the key `ago` earlier."""
     moment = datetime.now(UTC) - timedelta(seconds=age_seconds)
     signature = Webhook(key).sign("msg_1", moment, body.decode())
     return {

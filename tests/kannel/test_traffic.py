@@ -114,7 +114,7 @@ OURS = "+12025550190"
 
 
 async def inbox_with(ibiki: Ibiki, count: int) -> list[str]:
-    """The texts in the client's inbox once there are so many."""
+    """The texts in the client's inbox once there are this many."""
     await worlds.assign_number(ibiki.client.client_id, OURS)
     await ibiki.receives(
         "SELECT count(*) = $2 FROM inbound WHERE client_id = $1", ibiki.client.client_id, count

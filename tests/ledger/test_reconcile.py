@@ -73,7 +73,7 @@ async def post(
 
 
 async def send_charged(tenant: worlds.Tenant, messages: int, units: int) -> UUID:
-    """A send of so many messages that was charged another amount."""
+    """A send of this many messages that was charged another amount."""
     send_id = new_id()
     await worlds.execute(
         "INSERT INTO send (id, client_id, account_id, provider_account_id, kind, text, price,"

@@ -1,7 +1,7 @@
 """In the end a pool equals its provider's balance, however readings fell between charges.
 
 The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
-reading yet, and what was handed over before a reading is refunded within the pool. The provider's
+reading yet, and what was submitted before a reading is refunded within the pool. The provider's
 balance decides: it falls when the provider accepts a message, even if the answer is lost.
 """
 
@@ -160,7 +160,7 @@ class Scene:
                 await self.lapse(swept=True)
             case "top up":
                 await self.top_up(which)
-            case "hand over":
+            case "submit":
                 await self.hand_over([(True, Accepted("ref"))])
             case _:
                 raise AssertionError(what)
@@ -190,11 +190,11 @@ STEPS = st.lists(
     st.one_of(
         EVENTS,
         st.tuples(st.just("accept"), st.integers(0, 11)),
-        st.tuples(st.just("hand over"), FATES),
+        st.tuples(st.just("submit"), FATES),
         # During a reading nothing is submitted, because marks are paused.
         st.tuples(
             st.just("read"),
-            st.lists(EVENTS | st.tuples(st.just("hand over"), st.just(0)), max_size=3),
+            st.lists(EVENTS | st.tuples(st.just("submit"), st.just(0)), max_size=3),
         ),
     ),
     max_size=14,
@@ -214,7 +214,7 @@ async def test_at_rest_a_pool_equals_the_balance_of_its_provider(
     scene = await _scene(kind)
     await synced(scene.pool, scene.upstream)
     for what, how in steps:
-        if what == "hand over" and isinstance(how, list):
+        if what == "submit" and isinstance(how, list):
             await scene.hand_over(how)
         elif what == "read" and isinstance(how, list):
             await scene.read(how)

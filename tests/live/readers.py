@@ -51,7 +51,7 @@ class FakeSubscriber:
                 self.room -= 1
 
     def make_room(self, items: int) -> None:
-        """Accepts so many more."""
+        """Accepts this many more."""
         self.room = items
         if self.on_capacity is not None:
             self.on_capacity()

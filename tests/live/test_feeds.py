@@ -54,7 +54,7 @@ class Table:
         return [message(number) for number in numbers]
 
     def receive(self, messages: int = 1, *, hint: bool = True) -> None:
-        """Adds so many messages."""
+        """Adds this many messages."""
         self.last += messages
         if hint:
             self.hub.hinted({hints.FEED + CLIENT.bytes})

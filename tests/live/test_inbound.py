@@ -85,7 +85,7 @@ async def test_what_came_after_a_message_is_delivered_first(running: Server) -> 
 
 
 class Unavailable:
-    """The store, except that conversations cannot be read in it so many times more."""
+    """The store. The next `times` reads of conversations fail."""
 
     def __init__(self, times: int) -> None:
         self.times = times

@@ -162,7 +162,7 @@ async def differences(scenario: Scenario, name: str, row: Row) -> AsyncIterator[
         if set(got.split()) != set(expected.split()):
             yield f"{who} got “{got}” where the row says “{expected}”: {answer[:600]!r}"
         if name.startswith("Mutation.") and is_refusal(got) and await fingerprint() != before:
-            yield f"{who} was refused, and something changed all the same"
+            yield f"{who} was refused, and something changed anyway"
         if row.through is None:
             async for what in told_apart(scenario, name, row, who, answer):
                 yield what

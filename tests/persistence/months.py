@@ -1,4 +1,4 @@
-"""A database as it is after some months: each of its tables by month has so many of them."""
+"""A database as it is after some months: each of its tables by month has a number of months."""
 
 from __future__ import annotations
 

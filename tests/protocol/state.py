@@ -37,7 +37,7 @@ class Setup(NamedTuple):
     """How large the world is, and what can go wrong in it. Amounts are units.
 
     `sends`: the number of messages of each send. `owned`: the client owns the provider account, so
-    that its node is the pool. `marks`: after so many, a message is too old to be tried again.
+    that its node is the pool. `marks`: after this number, a message is too old to be tried again.
     `gateway`: the provider accepts a message before its network has decided about it. `costs`: the
     messages have a route to another account, with a fallback; what each of them pays for one.
     `crashes`: of processes, and COMMITs whose answer is lost. `mistakes`: wrong transfers that

@@ -57,7 +57,7 @@ class Simulated:
         ]
 
     async def has_seen(self, requests: int) -> None:
-        """Waits until it has received so many requests."""
+        """Waits until it has received this many requests."""
         async with asyncio.timeout(20):
             while (await self.control("balance"))["requests"] < requests:
                 pass

@@ -84,7 +84,7 @@ SHARED: list[Case] = [
         NotSent("The network asked to wait."),
     ),
     (
-        "503 with nothing but a wait",
+        "503 with only a wait",
         answer(503, b"", Retry_After="9"),
         NotSent("The network asked to wait.", retry_after_seconds=9.0),
     ),

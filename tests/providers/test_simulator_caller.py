@@ -43,7 +43,7 @@ class Listener:
         return web.Response()
 
     async def has_heard(self, count: int) -> list[Any]:
-        """The received calls, once there are so many."""
+        """The received calls, once there are this many."""
         async with asyncio.timeout(20):
             while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
                 await asyncio.sleep(0.02)

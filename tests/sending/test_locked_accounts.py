@@ -116,7 +116,7 @@ def refusal(result: AcceptResult) -> Exception:
 
 
 async def until_waiting(acceptor: Acceptor, count: int) -> None:
-    """Returns when so many sends wait."""
+    """Returns when this many sends wait."""
     async with asyncio.timeout(HANGS_SECONDS):
         while acceptor.waiting < count:  # noqa: ASYNC110 - others' locks
             await asyncio.sleep(0.005)

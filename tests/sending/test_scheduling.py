@@ -34,7 +34,7 @@ SENDING: list[tuple[str, dict[str, Any]]] = [
 
 
 def later(by: timedelta) -> str:
-    """A time in RFC 3339, so much from now."""
+    """A time in RFC 3339, this much from now."""
     return (datetime.now(UTC) + by).isoformat(timespec="seconds")
 
 

@@ -62,7 +62,7 @@ class Gate:
         return len(ended)
 
     async def until_waiting(self, count: int) -> None:
-        """Returns when so many transactions wait for a lock."""
+        """Returns when this many transactions wait for a lock."""
         async with asyncio.timeout(HANGS_SECONDS):
             while await self.elsewhere.fetchval(COUNT_WAITERS) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)

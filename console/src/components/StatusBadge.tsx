@@ -10,7 +10,7 @@ interface Look {
 export const STATUSES: Record<MessageStatus, Look> = {
   QUEUED: { label: "Queued", color: "gray", meaning: "Accepted and charged, not sent yet." },
   SUBMITTING: { label: "Sending", color: "blue", meaning: "On its way at this moment." },
-  SENT: { label: "Sent", color: "indigo", meaning: "Handed over to the network." },
+  SENT: { label: "Sent", color: "indigo", meaning: "Submitted to the network." },
   DELIVERED: { label: "Delivered", color: "green", meaning: "It arrived on the phone." },
   UNDELIVERED: { label: "Undelivered", color: "orange", meaning: "The network could not deliver it." },
   REJECTED: { label: "Rejected", color: "red", meaning: "Not sent. The charge was given back." },
