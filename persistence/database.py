@@ -6,7 +6,7 @@ How to use it:
     async with connection() as pooled:          several statements on one connection
         await pooled.fetch(SQL, ...)
         await User.all().using_db(orm(pooled))
-    async with transaction() as tx:             one transaction for SQL and querysets alike
+    async with transaction() as tx:             one transaction for both SQL and querysets
         await tx.execute(SQL, ...)
         await User.filter(id=user_id).using_db(orm(tx)).update(disabled=True)
         await User.create(using_db=orm(tx), ...)

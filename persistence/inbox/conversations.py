@@ -1,6 +1,6 @@
 """Reads of conversations within a scope, and what a reply needs.
 
-SQL by hand: a page of an inbox is one statement, with the contacts and the last messages.
+Hand-written SQL: a page of an inbox is one statement, with the contacts and the last messages.
 """
 
 from __future__ import annotations

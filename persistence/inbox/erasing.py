@@ -1,7 +1,7 @@
 """Texts that are emptied and messages that are hidden: behind `domain.inbox.erasing.Erasing`.
 
-Rows are locked in the order of all other code. SQL by hand: three changes that depend on the row
-itself, and the last message of a conversation, which is in one of two tables.
+Rows are locked in the order of all other code. Hand-written SQL: three changes that depend on the
+row itself, and the last message of a conversation, which is in one of two tables.
 """
 
 from __future__ import annotations

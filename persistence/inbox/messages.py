@@ -1,6 +1,6 @@
 """Reads of messages in both directions, within a scope.
 
-SQL by hand: a page merges two tables by keyset.
+Hand-written SQL: a page merges two tables by keyset.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
-# In ID order, so that two transactions never wait for each other in a circle.
+# In ID order, so that transactions cannot deadlock.
 LOCK_ACCOUNTS = """
 SELECT id, provider_account_id, kind, parent_id, held, version
 FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
@@ -57,7 +57,7 @@ TAKE_KEY = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))"
 
 FIND_ANSWERS = "SELECT id, input_hash, answer FROM idempotency_key WHERE id = ANY($1::uuid[])"
 
-# In ID order, so that two transactions never wait for each other in a circle.
+# In ID order, so that transactions cannot deadlock.
 KEEP_ANSWERS = """
 INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])

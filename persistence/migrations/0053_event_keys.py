@@ -6,7 +6,7 @@ A key must be unique over all months, and an index of a partitioned table cannot
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
-# For programs of the release before, which write the key into the event. A repetition is not
+# For programs of the previous release, which write the key into the event. A repetition is not
 # inserted, as after ON CONFLICT DO NOTHING.
 GUARD = """
 CREATE FUNCTION webhook_event_guards() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -22,7 +22,7 @@ CREATE TRIGGER webhook_event_guarded BEFORE INSERT ON webhook_event FOR EACH ROW
 
 
 class Migration(migrations.Migration):
-    """The table, and a trigger that keeps it for programs of the release before."""
+    """The table, and a trigger that keeps it for programs of the previous release."""
 
     dependencies = [("ibiki", "0052_attempts_by_month")]  # noqa: RUF012
     operations = [  # noqa: RUF012

@@ -31,7 +31,7 @@ ORDER BY id DESC LIMIT 10000 ON CONFLICT DO NOTHING
 class Migration(migrations.Migration):
     """Ten thousand keys at a time. The first index is only for this migration.
 
-    A program of the release before cannot store events by month: `ibiki partitions --move` moves
+    A program of the previous release cannot store events by month: `ibiki partitions --move` moves
     those of an installation that has some.
     """
 

@@ -86,7 +86,8 @@ async def drop_rows(part: Part, span: Span, *, most: int, dry_run: bool) -> Step
     statement = _statement(STEP, part, span, drops=not dry_run)
     async with transaction() as tx:
         if not dry_run:
-            # One step at a time: two of them could lock the sends of their messages crosswise.
+            # One step at a time: two of them could lock the sends of their messages in opposite
+            # order.
             await tx.execute(ONE_STEP)
         row = await tx.fetchrow(statement, *_values(span, most))
     assert row is not None

@@ -1,6 +1,6 @@
 """A page of a list of messages: the SELECT that reads it from an index in the order of IDs.
 
-SQL by hand: a page begins at its cursor in the index, and reads only as many rows as it shows.
+Hand-written SQL: a page begins at its cursor in the index, and reads only as many rows as it shows.
 """
 
 from __future__ import annotations
