@@ -23,7 +23,7 @@ from domain.dispatch.fairness import (
     PAUSE,
     PAUSE_OF_WHOLE,
     WHOLE_EVERY_SECONDS,
-    Lookout,
+    QueueWatch,
     Turns,
 )
 from domain.dispatch.messages import EVER_SECONDS, Call, EndedCall, Waiting
@@ -175,7 +175,7 @@ class Dispatcher:
         self._rules = context.rules
         self._turns = Turns(self._rules.calls_at_once)
         self._woken = asyncio.Event()
-        self._lookout = Lookout(
+        self._queue_watch = QueueWatch(
             context.store,
             context.provider_account_id,
             changed=self._woken.set,
@@ -206,7 +206,7 @@ class Dispatcher:
         self._recorder.hurry()
         if self._run_task is not None:
             await self._run_task
-        await self._lookout.stop()
+        await self._queue_watch.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._recorder.stop()
@@ -241,21 +241,21 @@ class Dispatcher:
             return False
         # Not cached here: the provider may have a new address or new credentials.
         provider = await self._providers.of(self._context.provider_account_id)
-        waiting = await self._lookout.waiting(
+        waiting = await self._queue_watch.waiting(
             self._turns.after(),
             with_bulk=self._bulk_left() >= self._rules.batch_of(provider.largest_batch),
         )
         if not waiting:
-            self._wake_in(self._lookout.wait_seconds)
+            self._wake_in(self._queue_watch.wait_seconds)
             return False
         claimed = await self._mark(provider, waiting, free)
-        self._lookout.reached(claimed.reached)
+        self._queue_watch.reached(claimed.reached)
         if claimed.calls:
             self._context.observer.reached(Stage.MARKED)
         self._start(provider, claimed)
         self._wake_in(claimed.wait_seconds)
         # A tenant that was remembered may have nothing more, while others wait.
-        was_wrong = self._lookout.is_remembered and bool(claimed.reached)
+        was_wrong = self._queue_watch.is_remembered and bool(claimed.reached)
         return bool(claimed.calls) or claimed.more or was_wrong
 
     def _free_slots(self) -> int:

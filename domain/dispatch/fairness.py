@@ -5,12 +5,12 @@ not use one of them, so that an urgent message never waits for a slow call of a 
 After eight urgent calls one bulk call goes first, so that bulk does not starve
 (docs/decisions/0011).
 
-A `Lookout` knows which tenants have messages due: read from the queue, or remembered. A look at the
-whole queue visits the rows of all messages that have left it, until PostgreSQL has removed their
-entries. While a snapshot is open (a dump, a long report), it cannot. So claims continue at the
-positions that the last claims have reached, and wait only for looks at what became due lately. What
-has an earlier position (a very late commit, a message that is moved here) is found by the next look
-at the whole queue, which is made beside the claims: docs/decisions/0204.
+A `QueueWatch` knows which tenants have messages due: read from the queue, or remembered. A look at
+the whole queue visits the rows of all messages that have left it, until PostgreSQL has removed
+their entries. While a snapshot is open (a dump, a long report), it cannot. So claims continue at
+the positions that the last claims have reached, and wait only for looks at what became due lately.
+What has an earlier position (a very late commit, a message that is moved here) is found by the next
+look at the whole queue, which is made beside the claims: docs/decisions/0204.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ class _Look:
         )
 
 
-class Lookout:
+class QueueWatch:
     """Knows which tenants of one provider account wait."""
 
     def __init__(

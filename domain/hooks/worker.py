@@ -49,8 +49,8 @@ class HookObserver:
 
 
 @dataclass(slots=True)
-class Lane:
-    """The endpoint as this worker knows it.
+class HeldEndpoint:
+    """An endpoint that this worker holds, and what it knows of it.
 
     `limit`: requests at a time. It grows with each success and falls to one after a failure.
     """
@@ -102,7 +102,7 @@ class Deliverer:
         self._rules = rules or HookRules()
         self._observer = observer or HookObserver()
         self._id = new_id()
-        self._lanes: dict[UUID, Lane] = {}
+        self._held: dict[UUID, HeldEndpoint] = {}
         self._decrypted: dict[tuple[UUID, bytes], str] = {}
         self._claimed_at = -TURN_SECONDS
         self._results: list[Recorded] = []
@@ -129,11 +129,11 @@ class Deliverer:
         await self._record()
         await self._claim()
         now = time.monotonic()
-        rules, lanes = self._rules, self._lanes
-        slow = {each for each, lane in lanes.items() if lane.is_slow(now, rules.slow_seconds)}
+        rules, held = self._rules, self._held
+        slow = {id for id, each in held.items() if each.is_slow(now, rules.slow_seconds)}
         more_slow = await self._post_due(slow, rules.slow_at_once - self._count(slow))
-        fast = lanes.keys() - slow
-        more_fast = await self._post_due(fast, rules.at_once - self._count(lanes))
+        fast = held.keys() - slow
+        more_fast = await self._post_due(fast, rules.at_once - self._count(held))
         return more_slow or more_fast
 
     async def _record(self) -> None:
@@ -144,7 +144,7 @@ class Deliverer:
         del self._results[: len(results)]
         for each in results:
             # Only now: the next one of its subject must not start before this one is recorded.
-            self._lanes[each.delivery.endpoint_id].in_flight.pop(each.delivery.id, None)
+            self._held[each.delivery.endpoint_id].in_flight.pop(each.delivery.id, None)
 
     async def _claim(self) -> None:
         now = time.monotonic()
@@ -156,10 +156,10 @@ class Deliverer:
             self._id, lease_seconds=lease, most=MOST_CLAIMED
         )
         for each in claimed:
-            self._lanes.setdefault(each, Lane(now)).held_until = now + lease
-        for each, lane in list(self._lanes.items()):
-            if lane.held_until < now and not lane.in_flight:
-                del self._lanes[each]
+            self._held.setdefault(each, HeldEndpoint(now)).held_until = now + lease
+        for each, endpoint in list(self._held.items()):
+            if endpoint.held_until < now and not endpoint.in_flight:
+                del self._held[each]
 
     async def _post_due(self, endpoints: set[UUID], most: int) -> bool:
         now = time.monotonic()
@@ -168,27 +168,27 @@ class Deliverer:
         wanted = {
             each: free
             for each in endpoints
-            if (free := self._lanes[each].limit - len(self._lanes[each].in_flight)) > 0
-            and self._lanes[each].held_until > safe_until
+            if (free := self._held[each].limit - len(self._held[each].in_flight)) > 0
+            and self._held[each].held_until > safe_until
         }
         if not wanted or most <= 0:
             return False
-        in_flight = [id for each in wanted for id in self._lanes[each].in_flight]
+        in_flight = [id for each in wanted for id in self._held[each].in_flight]
         due = await self._store.pick_deliveries(self._id, wanted, in_flight=in_flight, most=most)
         if not due:
             return False
         subjects = await read_subjects(self._store, due)
         for each in due:
-            lane = self._lanes[each.endpoint_id]
-            if each.is_proven and not each.endpoint_failures and not lane.failed_at:
-                lane.is_proven = True
-            lane.in_flight[each.id] = time.monotonic()
-            task = asyncio.create_task(self._deliver(each, subjects.get(each.id), lane))
+            endpoint = self._held[each.endpoint_id]
+            if each.is_proven and not each.endpoint_failures and not endpoint.failed_at:
+                endpoint.is_proven = True
+            endpoint.in_flight[each.id] = time.monotonic()
+            task = asyncio.create_task(self._deliver(each, subjects.get(each.id), endpoint))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(due) == most
 
-    async def _deliver(self, delivery: DueDelivery, subject: Any, lane: Lane) -> None:
+    async def _deliver(self, delivery: DueDelivery, subject: Any, endpoint: HeldEndpoint) -> None:
         started = time.monotonic()
         try:
             answer = await self._answer(delivery, subject)
@@ -196,10 +196,10 @@ class Deliverer:
             log.exception("a delivery of a webhook failed")
             answer = HookAnswer(None, error="The event could not be written.", ours=True)
         if answer.is_success:
-            lane.succeeded(answer.duration_seconds, self._rules)
+            endpoint.succeeded(answer.duration_seconds, self._rules)
             counts = True
         else:
-            counts = not answer.ours and lane.failed(started)
+            counts = not answer.ours and endpoint.failed(started)
         result = recorded(delivery, answer, self._rules, counts=counts)
         self._observer.attempted(result)
         self._results.append(result)
@@ -234,4 +234,4 @@ class Deliverer:
 
     def _count(self, endpoints: Iterable[UUID]) -> int:
         """The requests in flight to these endpoints."""
-        return sum(len(self._lanes[each].in_flight) for each in endpoints)
+        return sum(len(self._held[each].in_flight) for each in endpoints)

@@ -76,8 +76,8 @@ SELECT due.id, due.position, endpoint.id AS endpoint_id, due.client_id, event_id
        attempts, coalesce(due.url, endpoint.url) AS url, format, secret,
        CASE WHEN previous_until > clock_timestamp() THEN previous_secret END AS previous_secret,
        failures, succeeded_at IS NOT NULL AS is_proven, is_callback
-FROM unnest($2::uuid[], $3::int4[]) AS lane (id, room)
-JOIN hook_endpoint AS endpoint ON endpoint.id = lane.id AND lease_holder = $1
+FROM unnest($2::uuid[], $3::int4[]) AS held (id, room)
+JOIN hook_endpoint AS endpoint ON endpoint.id = held.id AND lease_holder = $1
     AND lease_until > clock_timestamp()
     AND paused_at IS NULL AND deleted_at IS NULL
     AND (retry_at IS NULL OR retry_at <= clock_timestamp())
@@ -89,7 +89,7 @@ CROSS JOIN LATERAL (
           SELECT FROM hook_delivery AS earlier
           WHERE earlier.endpoint_id = endpoint.id AND earlier.subject = delivery.subject
             AND earlier.status = 'PENDING' AND earlier.position < delivery.position)
-    ORDER BY due_at, position LIMIT lane.room
+    ORDER BY due_at, position LIMIT held.room
 ) AS due
 ORDER BY due.due_at, due.position LIMIT $5
 """

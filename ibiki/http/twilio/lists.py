@@ -15,7 +15,7 @@ from domain.sending.lists import MessageFilter
 from domain.sending.messages import Direction
 from ibiki.http.twilio.errors import invalid
 from ibiki.http.twilio.forms import number_of, time_of
-from ibiki.http.twilio.resources import Own, Place
+from ibiki.http.twilio.resources import Own, PageRequest
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 1_000
@@ -35,7 +35,7 @@ class MessageList:
 
     filter: MessageFilter | None
     window: Window[UUID]
-    place: Place
+    page: PageRequest
 
 
 def message_list(
@@ -43,19 +43,19 @@ def message_list(
 ) -> MessageList:
     """The part of the list that a query string asks for. Raises TwilioRefused."""
     given = {name: value for name, value in query.items() if value}
-    place = place_of(path, given, MESSAGE_FILTERS)
-    window: Window[UUID] = Window(place.size)
+    page = page_request_of(path, given, MESSAGE_FILTERS)
+    window: Window[UUID] = Window(page.size)
     if token := given.get("PageToken"):
-        window = _window(token, place.size)
-    elif place.number:
+        window = _window(token, page.size)
+    elif page.number:
         raise invalid("Page needs its PageToken. Follow next_page_uri.")
-    return MessageList(_filter(own, normaliser, given), window, place)
+    return MessageList(_filter(own, normaliser, given), window, page)
 
 
-def place_of(path: str, given: Mapping[str, str], filters: frozenset[str]) -> Place:
-    """The place of the page that a query string asks for. Raises TwilioRefused."""
+def page_request_of(path: str, given: Mapping[str, str], filters: frozenset[str]) -> PageRequest:
+    """The page that a query string asks for. Raises TwilioRefused."""
     size = _number(given, "PageSize", DEFAULT_SIZE)
-    return Place(
+    return PageRequest(
         path=path,
         filters={name: value for name, value in given.items() if name in filters},
         size=min(max(size, 1), LARGEST_SIZE),

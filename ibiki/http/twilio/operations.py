@@ -72,14 +72,14 @@ class Call:
 async def list_accounts(call: Call) -> Resource:
     """The account of the credential."""
     given = {name: value for name, value in call.query.items() if value}
-    place = lists.place_of(call.path, given, lists.ACCOUNT_FILTERS)
+    page = lists.page_request_of(call.path, given, lists.ACCOUNT_FILTERS)
     account = account_resource(call.own, call.auth_token)
     matches = (
-        place.number == 0
+        page.number == 0
         and given.get("FriendlyName", account["friendly_name"]) == account["friendly_name"]
         and given.get("Status", account["status"]) == account["status"]
     )
-    return page_resource(place, "accounts", [account] if matches else [])
+    return page_resource(page, "accounts", [account] if matches else [])
 
 
 async def fetch_account(call: Call) -> Resource:
@@ -129,7 +129,7 @@ async def list_messages(call: Call) -> Resource:
     first, last = (page.items[0], page.items[-1]) if page.items else (None, None)
     times = await _sent_at(call, page.items)
     return page_resource(
-        wanted.place,
+        wanted.page,
         "messages",
         [message_resource(call.own, each, times.get(each.id)) for each in page.items],
         following=token_after(last.id) if last and page.has_next else None,

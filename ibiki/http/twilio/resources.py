@@ -86,8 +86,8 @@ async def find_own(store: ClientReads, scope: OfClient) -> Own:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The place of a page in its list. `size`: the most items of a page."""
+class PageRequest:
+    """A requested page of a list. `size`: the most items of a page. `number`: from 0."""
 
     path: str
     filters: Mapping[str, str]
@@ -101,7 +101,7 @@ class Place:
 
 
 def page_resource(
-    place: Place,
+    page: PageRequest,
     name: str,
     items: Sequence[Resource],
     *,
@@ -112,17 +112,17 @@ def page_resource(
 
     There are no other keys: the Python SDK would read an unknown key as the list.
     """
-    start, number = place.number * place.size, place.number
+    start, number = page.number * page.size, page.number
     return {
         name: items,
         "page": number,
-        "page_size": place.size,
+        "page_size": page.size,
         "start": start,
         "end": start + max(len(items) - 1, 0),
-        "uri": place.uri(number),
-        "first_page_uri": place.uri(0),
-        "next_page_uri": place.uri(number + 1, following) if following else None,
-        "previous_page_uri": place.uri(max(number - 1, 0), preceding) if preceding else None,
+        "uri": page.uri(number),
+        "first_page_uri": page.uri(0),
+        "next_page_uri": page.uri(number + 1, following) if following else None,
+        "previous_page_uri": page.uri(max(number - 1, 0), preceding) if preceding else None,
         "last_page_uri": None,
         "num_pages": None,
         "total": None,

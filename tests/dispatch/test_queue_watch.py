@@ -27,7 +27,7 @@ from domain.dispatch.fairness import (
     REPLIES,
     SINGLES,
     WHOLE_EVERY_SECONDS,
-    Lookout,
+    QueueWatch,
 )
 from domain.dispatch.messages import (
     BEGINNING,
@@ -99,11 +99,11 @@ class Dead:
         return [each for priority in after for each in found if each.priority == priority]
 
 
-def looking_at(queue: Dead) -> Lookout:
-    return Lookout(cast(Any, queue), new_id(), changed=queue.changed)
+def looking_at(queue: Dead) -> QueueWatch:
+    return QueueWatch(cast(Any, queue), new_id(), changed=queue.changed)
 
 
-async def waiting(of: Lookout, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
+async def waiting(of: QueueWatch, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
     return await of.waiting(after or {}, with_bulk=True)
 
 
