@@ -85,12 +85,11 @@ def password_of(context: CommandContext) -> str:
     Raises InvalidInput.
     """
     given = context.settings.secrets.demo_password
-    if given is None:
-        return generated_secrets.demo_password(context.directory)
+    name = f"{context.directory}/demo-password" if given is None else "DEMO_PASSWORD"
     try:
-        return checked_password(given)
+        return checked_password(given or generated_secrets.demo_password(context.directory))
     except InvalidInput as invalid:
-        raise InvalidInput(f"DEMO_PASSWORD is invalid. {invalid}") from invalid
+        raise InvalidInput(f"{name} is invalid. {invalid}") from invalid
 
 
 async def _set_password(passwords: Passwords, password: str) -> None:

@@ -45,12 +45,16 @@ def _password() -> str:
 
 
 def _stored(directory: Path, name: str, make: Callable[[], str]) -> str:
-    """The content of the file, which is created if missing. Concurrent calls get the same."""
+    """The content of the file, which is created if missing. Concurrent calls get the same.
+
+    It is empty if it is not the text that was written, for example after a failure of the disk.
+    """
     path = directory / name
     with _locked(directory):
         if not path.exists():
             _write(path, make())
-    return path.read_text().strip()
+    content = path.read_bytes()
+    return content.decode().strip() if content.isascii() else ""
 
 
 @contextmanager

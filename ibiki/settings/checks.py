@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from pydantic import ValidationError
     from pydantic.fields import FieldInfo
@@ -195,6 +196,31 @@ def check_encryption_keys(values: tuple[str, ...]) -> tuple[str, ...]:
             "first and keep the old one, separated by a comma.",
         )
     return values
+
+
+def problems_of_stored(
+    directory: Path, secret_key: str, encryption_keys: tuple[str, ...]
+) -> list[Problem]:
+    """Files of the directory that do not hold the keys that were written, such as empty ones."""
+    problems: list[Problem] = []
+    what = "does not hold a key"
+    try:
+        check_secret_key(secret_key)
+    except PydanticCustomError:
+        fix = (
+            "Copy it from a backup, or delete it: a new one is made, and everybody signs in again."
+        )
+        problems.append(Problem(f"{directory}/secret-key", what, fix))
+    try:
+        check_encryption_keys(encryption_keys)
+    except PydanticCustomError:
+        fix = (
+            "Copy it from a backup: without it, no stored credential can be read. If there is no"
+            " copy, delete it, and set the credentials of provider accounts and the secrets of"
+            " webhooks again."
+        )
+        problems.append(Problem(f"{directory}/encryption-keys", what, fix))
+    return problems
 
 
 def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from ibiki.settings.checks import (
     described,
     misspelt,
     problems_of,
+    problems_of_stored,
     region_of,
     split,
     wrong,
@@ -368,4 +369,6 @@ def _with_stored_keys(given: SecretSettings, directory: Path) -> SecretSettings:
             "Set both, or choose another directory with --data.",
         )
         raise SettingsInvalid([problem]) from error
+    if problems := problems_of_stored(directory, secret_key, keys):
+        raise SettingsInvalid(problems)
     return given.model_copy(update={"secret_key": secret_key, "encryption_keys": keys})

@@ -103,3 +103,11 @@ async def test_a_password_that_cannot_be_one_is_refused_by_its_name(
     monkeypatch.setenv("DEMO_PASSWORD", "demo")
     with pytest.raises(InvalidInput, match=r"DEMO_PASSWORD is invalid\. A password has 8"):
         await write(app, tmp_path)
+
+
+async def test_a_damaged_file_of_the_password_is_refused_by_its_name(
+    app: App, tmp_path: Path
+) -> None:
+    (tmp_path / "demo-password").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInput, match=r"/demo-password is invalid\. A password has 8"):
+        await write(app, tmp_path)

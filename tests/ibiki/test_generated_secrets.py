@@ -73,6 +73,23 @@ def test_a_draft_that_was_left_by_a_killed_program_is_no_key(tmp_path: Path) -> 
     assert not (tmp_path / "secret-key.new").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"half of a key", b"\xff" * 64])
+@pytest.mark.parametrize("name", ["secret-key", "encryption-keys"])
+def test_a_damaged_file_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.delenv("ENCRYPTION_KEYS", raising=False)
+    load(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SettingsInvalid) as invalid:
+        load(tmp_path)
+    [problem] = invalid.value.problems
+    assert problem.name == str(tmp_path / name)
+    assert "Copy it from a backup" in problem.fix
+    assert (tmp_path / name).read_bytes() == content
+
+
 def test_if_no_key_can_be_stored_the_error_names_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
