@@ -99,7 +99,7 @@ async def upper(said: str) -> str:
     return said.upper()
 
 
-async def test_work_gives_the_same_in_a_thread_and_in_a_process_of_its_own(
+async def test_work_gives_the_same_in_a_thread_and_in_a_separate_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

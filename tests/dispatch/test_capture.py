@@ -97,7 +97,7 @@ async def _capture(send_id: UUID) -> None:
         await store.capture_numbers(tx, found, after=UUID(int=0), most=100)
 
 
-async def test_keys_older_than_a_day_are_thrown_away_and_younger_ones_kept() -> None:
+async def test_keys_older_than_a_day_are_deleted_and_younger_ones_kept() -> None:
     await worlds.execute(
         "INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer, created_at)"
         " SELECT gen_random_uuid(), gen_random_uuid(), each::text, '', '{}',"

@@ -164,7 +164,7 @@ async def test_a_file_without_valid_numbers_and_one_that_is_too_large_are_refuse
         (JobStage.WRITTEN, 2, 25),
     ],
 )
-async def test_another_process_goes_on_after_a_writer_was_killed(
+async def test_another_process_continues_after_a_writer_was_killed(
     app: App, database_url: str, stage: JobStage, times: int, left: int
 ) -> None:
     send = await accepted(app)

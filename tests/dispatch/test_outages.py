@@ -165,7 +165,7 @@ async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(k
     await worlds.assert_audit_holds()
 
 
-async def test_an_answer_that_comes_while_the_database_is_away_is_recorded_when_it_is_back(
+async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorded_when_it_is_back(
     database_url: str, database_server: EmbeddedDatabase
 ) -> None:
     name = urlsplit(database_url).path.lstrip("/")

@@ -66,9 +66,7 @@ async def test_a_single_is_taken_and_its_reference_kept() -> None:
         assert attempt == {"outcome": "ACCEPTED", **ended}
 
 
-async def test_one_text_to_many_leaves_in_bulk_calls_and_texts_of_their_own_in_multi_calls() -> (
-    None
-):
+async def test_one_text_to_many_leaves_in_bulk_calls_and_different_texts_in_multi_calls() -> None:
     async with scene() as it:
         await worlds.accept(it.client, 40, text="the same")
         await worlds.accept(it.client, texts=["one", "two", "three"])

@@ -64,7 +64,7 @@ async def all_sent() -> bool:
     return set(await worlds.statuses()) == {"SENT"}
 
 
-async def test_a_refused_account_is_paused_probed_with_one_message_and_goes_on() -> None:
+async def test_a_refused_account_is_paused_probed_with_one_message_and_continues() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     for number in worlds.generated_numbers(20):
@@ -126,7 +126,7 @@ async def test_a_probe_that_is_answered_ends_the_pause(outcome: Outcome, paused:
     assert account["paused"] is paused
 
 
-async def test_the_answer_to_a_call_that_is_no_probe_does_not_end_the_pause() -> None:
+async def test_the_answer_to_a_call_that_is_not_a_probe_does_not_end_the_pause() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, 2)

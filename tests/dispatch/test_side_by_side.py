@@ -85,7 +85,7 @@ async def test_two_programs_on_one_queue_never_submit_a_message_twice(connected:
     await worlds.assert_audit_holds()
 
 
-async def test_one_tenants_bulk_does_not_hold_up_anothers_single_or_reply() -> None:
+async def test_one_tenants_bulk_does_not_delay_anothers_single_or_reply() -> None:
     pool = await worlds.add_pool()
     large = await worlds.add_client(pool, held=10_000)
     small = await worlds.add_client(pool)
@@ -122,7 +122,7 @@ async def test_tenants_take_turns_with_their_bulks() -> None:
     assert Counter(order[:10]) == {"first": 5, "second": 5}
 
 
-async def test_bulk_goes_on_under_a_steady_stream_of_singles() -> None:
+async def test_bulk_continues_under_a_steady_stream_of_singles() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10_000)
     await worlds.accept(client, 30, text="bulk")

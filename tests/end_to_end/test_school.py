@@ -227,7 +227,7 @@ def test_a_send_that_the_school_cannot_pay_is_refused_as_a_whole_in_words(it: Da
 @pytest.mark.parametrize(
     "kind", ["html", "empty", "wrong_types", "currency_word", "thousands", "bad_key", "broken"]
 )
-def test_nonsense_is_no_reading_and_the_last_one_stays(it: Day, kind: str) -> None:
+def test_an_invalid_text_is_not_a_reading_and_the_last_one_stays(it: Day, kind: str) -> None:
     it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=7_000)
     assert it.check()["__typename"] == "Synced"
     before = it.balances()

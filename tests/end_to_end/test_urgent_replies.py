@@ -32,7 +32,7 @@ REPLY = """mutation ($id: ID!, $text: String!) { reply(input: {conversationId: $
 COUNTS = "query ($id: ID!) { send(id: $id) { counts { queued sent } } }"
 
 
-def test_a_reply_is_handed_over_within_a_second_while_a_bulk_drains(program: Program) -> None:
+def test_a_reply_is_submitted_within_a_second_while_a_bulk_drains(program: Program) -> None:
     _prepare(program)
     with signed_in(program, "client@ibiki.test") as client:
         talk = eventually(lambda: client.ask(INBOX)["inbox"]["nodes"])[0]["id"]

@@ -204,7 +204,7 @@ async def test_the_queue_is_left_alone_while_a_dispatcher_runs(database_url: str
         await disconnect()
 
 
-async def test_a_server_of_ones_own_is_backed_up_in_another_way(tmp_path: Path) -> None:
+async def test_an_external_server_is_backed_up_in_another_way(tmp_path: Path) -> None:
     ended = await asyncio.to_thread(
         run, "backup", str(tmp_path), DATABASE_URL="postgresql://ibiki@127.0.0.1/ibiki"
     )

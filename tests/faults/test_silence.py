@@ -54,7 +54,7 @@ async def write() -> None:
 
 
 @pytest.mark.parametrize("conditions", SILENT, ids=["stalled", "black hole"])
-async def test_a_silent_database_counts_as_away_after_the_time_limit(
+async def test_a_silent_database_counts_as_unavailable_after_the_time_limit(
     line: FaultProxy, conditions: Conditions
 ) -> None:
     line.conditions = conditions
@@ -153,7 +153,7 @@ async def test_requests_to_send_get_try_again_however_many_wait(line: FaultProxy
 
 
 @pytest.mark.parametrize("code", ["53100", "53200", "58030"], ids=["disk", "memory", "I/O"])
-async def test_a_database_without_space_counts_as_away(line: FaultProxy, code: str) -> None:
+async def test_a_database_without_space_counts_as_unavailable(line: FaultProxy, code: str) -> None:
     fails = f"DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
     with pytest.raises(TryAgain):
         async with database.connection() as pooled:

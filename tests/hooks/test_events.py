@@ -231,7 +231,7 @@ class FormFormat:
         )
 
 
-async def test_a_message_has_a_callback_of_its_own(
+async def test_a_message_has_its_own_callback(
     world: HookWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.endpoint("/endpoint")

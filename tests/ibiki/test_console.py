@@ -37,7 +37,7 @@ async def test_a_browser_gets_the_page_at_every_address(web: RunningServer, path
     assert answer.headers["cache-control"] == "no-cache"
 
 
-async def test_each_page_has_a_nonce_of_its_own_and_no_other_host(web: RunningServer) -> None:
+async def test_each_page_has_its_own_nonce_and_no_other_host(web: RunningServer) -> None:
     nonces = set()
     for _ in range(2):
         answer = await web.http.get("/", headers=BROWSER)

@@ -97,7 +97,7 @@ async def test_a_password_that_was_set_once_is_shown_from_then_on(
     assert await may_sign_in("client@ibiki.test", delivered)
 
 
-async def test_a_password_that_cannot_be_one_is_refused_by_its_name(
+async def test_an_invalid_password_is_refused_with_the_name_of_its_setting(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "demo")

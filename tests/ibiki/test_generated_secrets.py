@@ -67,7 +67,7 @@ def test_programs_that_start_together_use_one_key(tmp_path: Path) -> None:
     assert len({program.communicate(timeout=30)[0] for program in programs}) == 1
 
 
-def test_a_draft_that_was_left_by_a_killed_program_is_no_key(tmp_path: Path) -> None:
+def test_a_draft_that_was_left_by_a_killed_program_is_not_a_key(tmp_path: Path) -> None:
     (tmp_path / "secret-key.new").write_text("half")
     assert generated_secrets.secret_key(tmp_path) != "half"
     assert not (tmp_path / "secret-key.new").exists()

@@ -121,7 +121,7 @@ async def test_any_account_can_be_counted(account: str) -> None:
     await refused_seconds(counters, account, "192.0.2.1")
 
 
-async def test_if_redis_is_away_the_process_counts_alone() -> None:
+async def test_if_redis_is_unavailable_the_process_counts_alone() -> None:
     with socket.socket() as held:  # bound and not listening: no Redis answers there
         held.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{held.getsockname()[1]}/0"

@@ -115,5 +115,5 @@ def test_a_token_that_is_signed_with_anything_else_is_refused() -> None:
 @pytest.mark.parametrize(
     "token", ["", ".", "..", "a.b.c", "é.é.é", "\ud800", "a" * 2000, "e30.e30.e30", "null", "{}"]
 )
-def test_text_that_is_no_token_is_refused(token: str) -> None:
+def test_text_that_is_not_a_token_is_refused(token: str) -> None:
     assert TOKENS.read(token) is None

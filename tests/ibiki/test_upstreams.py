@@ -134,7 +134,7 @@ async def test_a_simulated_account_follows_the_simulator(school: UUID, tmp_path:
         await upstreams.close()
 
 
-async def test_an_own_account_never_falls_back_to_the_platforms(
+async def test_the_account_of_a_client_never_falls_back_to_the_platforms(
     school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMS_API_URL", "http://127.0.0.1:1/api/v1/json/")

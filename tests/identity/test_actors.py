@@ -127,7 +127,7 @@ async def test_an_actor_is_read_once_and_cached_until_its_token_expires(rig: Rig
 
 
 @pytest.mark.parametrize("other", ["", "nonsense", "x" * 100_000, "\ud800", "ibk_short"])
-async def test_text_that_is_no_credential_is_not_looked_up(rig: Rig, other: str) -> None:
+async def test_text_that_is_not_a_credential_is_not_looked_up(rig: Rig, other: str) -> None:
     assert await rig.actors.actor_for(other) is None
     assert rig.store.reads == 0
 

@@ -84,7 +84,7 @@ async def test_a_balance_whose_commit_was_lost_is_posted_once(
         assert await worlds.held(app.sibling.account_id) == 520
 
 
-async def test_a_client_can_have_several_balances_with_references_of_their_own(app: App) -> None:
+async def test_a_client_can_have_several_balances_with_different_references(app: App) -> None:
     text = "client_email,balance\nowner@example.com,5\n"
     assert (await imported(app, text)).changed == 1
     assert (await imported(app, text)).changed == 0, "without a reference there is one per client"

@@ -167,7 +167,7 @@ async def test_a_reference_of_another_line_is_refused(app: App) -> None:
         (HEADER + 'owner@example.com,2026-01-05,1,0.03,"a\n', "Line 2: a quote is opened and nev"),
     ],
 )
-async def test_a_file_that_is_no_log_is_refused(app: App, text: str, message: str) -> None:
+async def test_a_file_that_is_not_a_log_is_refused(app: App, text: str, message: str) -> None:
     with pytest.raises(InvalidFile) as refused:
         await imported(app, text)
     assert str(refused.value).startswith(message)
@@ -303,7 +303,9 @@ async def test_lines_from_before_the_last_reading_are_corrected_within_the_pool(
     await worlds.assert_audit_holds()
 
 
-async def test_lines_of_an_own_account_move_nothing_if_its_reading_includes_them(app: App) -> None:
+async def test_lines_of_a_clients_account_move_nothing_if_its_reading_includes_them(
+    app: App,
+) -> None:
     school = await worlds.add_school(held=5_000)
     await people.add_user("school@example.com", Role.CLIENT, client_id=school.client_id)
     await imported(app, lines_of(4, email="school@example.com", charged="50"))

@@ -64,7 +64,9 @@ async def heard(app: App, account_id: UUID | None, *, sender: str, modem: str) -
     return row["client_id"] is not None, row["reason"]
 
 
-async def test_the_line_of_one_account_is_no_line_of_another(app: App, second: worlds.Pool) -> None:
+async def test_the_line_of_one_account_is_not_a_line_of_another(
+    app: App, second: worlds.Pool
+) -> None:
     """Otherwise a client would get the messages of another one's number."""
     for sender in (PHONE, STRANGER):
         assert await heard(app, second.id, sender=sender, modem="m1") == (False, NOBODY)

@@ -138,7 +138,7 @@ async def test_yes_is_the_answer_to_a_question_for_a_day(
     assert await opted_out() == []
 
 
-async def test_a_sentence_with_a_stop_word_is_flagged_and_is_no_opt_out(
+async def test_a_sentence_with_a_stop_word_is_flagged_and_is_not_an_opt_out(
     client: worlds.Tenant,
 ) -> None:
     await post.received(said("please stop"), said("Hello"), said("STOP"))

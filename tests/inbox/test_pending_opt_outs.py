@@ -172,7 +172,7 @@ async def test_pending_ones_are_first_among_the_unrouted_on_every_page(app: App)
     assert [each["id"] for each in first["nodes"] + rest["nodes"]] == newest_first
 
 
-async def test_a_page_goes_on_after_its_last_event_was_decided(app: App) -> None:
+async def test_a_page_continues_after_its_last_event_was_decided(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
     events = [await stop("STOP" + "!" * each) for each in range(3)]
     first = await app.answer("admin", EVENTS, outcome="UNROUTED", first=1)

@@ -275,7 +275,7 @@ async def test_an_event_is_written_more_rarely_the_longer_it_waits_for_a_capture
     assert 2 < row["seconds"] <= 5
 
 
-async def test_a_faulty_event_does_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_faulty_event_does_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await assign(client.client_id)

@@ -140,7 +140,7 @@ FINAL = {
 
 @pytest.mark.parametrize("text", ["Hello", LONG], ids=["short", "long"])
 @pytest.mark.parametrize("verdicts", FINAL, ids=" ".join)
-async def test_every_order_of_reports_ends_alike_with_one_refund_or_none(
+async def test_every_order_of_reports_ends_in_the_same_status_with_one_refund_or_none(
     client: worlds.Tenant, text: str, verdicts: tuple[str, ...]
 ) -> None:
     short, long = FINAL[verdicts]

@@ -197,7 +197,7 @@ async def test_unknown_providers_are_not_found() -> None:
     assert await outcomes() == []
 
 
-async def test_no_event_is_confirmed_while_the_database_is_away(database_url: str) -> None:
+async def test_no_event_is_confirmed_while_the_database_is_unavailable(database_url: str) -> None:
     """During an outage the provider gets 503 and tries again. Each event is stored once."""
     await disconnect()
     try:

@@ -78,7 +78,7 @@ async def test_a_wrong_token_is_refused_and_nothing_is_stored(here: WebhookApp) 
     assert await bodies() == []
 
 
-async def test_a_query_that_is_no_call_is_answered_with_400_and_the_reason(
+async def test_a_query_that_is_not_a_call_is_answered_with_400_and_the_reason(
     here: WebhookApp,
 ) -> None:
     answer = await here.front.http.get(f"{PATH}?from=1")

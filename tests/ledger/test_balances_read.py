@@ -84,7 +84,7 @@ async def test_an_admin_who_names_a_client_is_shown_its_account_group_and_pool(
     assert (balances.platform.provider_account_id, balances.platform.pool) == (other.id, 15)
 
 
-async def test_a_client_with_a_provider_account_of_its_own_is_shown_that_one(world: World) -> None:
+async def test_a_client_with_its_own_provider_account_is_shown_that_one(world: World) -> None:
     school = await worlds.add_school(held=28_570)
     balances = await read_balances(of_client(school))
     assert balances.account is not None
@@ -118,7 +118,7 @@ async def test_a_client_outside_of_the_view_is_not_found(world: World) -> None:
         await read_balances(BalanceView(client_id=UNKNOWN_ID))
 
 
-async def test_a_group_is_shown_if_the_account_is_no_client(world: World) -> None:
+async def test_a_group_is_shown_if_the_account_is_not_a_client(world: World) -> None:
     for shown in (PlatformShown.NONE, PlatformShown.OWNED):
         balances = await read_balances(BalanceView(group_id=world.group.id, platform=shown))
         assert (balances.account, balances.platform) == (None, None)
@@ -126,7 +126,7 @@ async def test_a_group_is_shown_if_the_account_is_no_client(world: World) -> Non
         assert balances.group.balance == 1_250
 
 
-async def test_a_send_lowers_account_group_and_pool_alike_and_leaves_remaining(
+async def test_a_send_lowers_account_group_and_pool_by_the_same_and_leaves_remaining(
     world: World,
 ) -> None:
     view = BalanceView(client_id=world.member.client_id)

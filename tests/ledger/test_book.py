@@ -91,7 +91,7 @@ def test_the_other_end_of_a_transfer_may_be_outside(end: str) -> None:
     ]
 
 
-def test_a_transfer_from_outside_to_outside_is_no_transfer() -> None:
+def test_a_transfer_from_outside_to_outside_is_not_a_transfer() -> None:
     with pytest.raises(ValueError, match="a source or a destination"):
         Book.of([]).post(TransferKind.SYNC, 1, purpose=NOTHING)
 

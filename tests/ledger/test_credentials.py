@@ -63,7 +63,7 @@ async def stored(client_id: UUID) -> dict[str, Any]:
     return rows[0]
 
 
-async def test_a_client_gets_an_account_of_its_own_in_the_units_of_schools(app: App) -> None:
+async def test_a_client_gets_its_own_account_in_the_units_of_schools(app: App) -> None:
     school = await worlds.add_client(app.pool, held=0, name="School")
     given = {
         "clientId": ids.encode(Kind.CLIENT, school.client_id),

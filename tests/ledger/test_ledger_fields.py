@@ -107,7 +107,7 @@ async def test_the_operator_sees_the_pool_beside_what_the_provider_said(app: App
     }
 
 
-async def test_a_client_with_a_provider_account_of_its_own_sees_that_one(app: App) -> None:
+async def test_a_client_with_its_own_provider_account_sees_that_one(app: App) -> None:
     school = await worlds.add_school(held=28_570)
     found = await app.answer(school.actor, BALANCES)
     assert figures(found) == (28_570, None, 28_570)

@@ -155,7 +155,7 @@ async def test_a_sum_of_another_server_is_not_used(client: worlds.Tenant) -> Non
     await assert_waiting(client, 13)
 
 
-async def test_each_account_has_a_sum_of_its_own(client: worlds.Tenant) -> None:
+async def test_each_account_has_its_own_sum(client: worlds.Tenant) -> None:
     second = await worlds.add_client(await worlds.add_pool(default=False, price=3))
     for each, number in ((client, 12), (second, 15)):
         await add(each, number)

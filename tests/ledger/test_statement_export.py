@@ -202,7 +202,7 @@ async def test_no_cell_of_a_statement_is_a_formula(app: App) -> None:
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@")) and cell != "-5"] == []
 
 
-async def test_an_own_account_has_its_balance_checks(app: App) -> None:
+async def test_the_account_of_a_client_has_its_balance_checks(app: App) -> None:
     school = await worlds.add_school(held=1_000)
     for reading in (2_000, 1_500):
         await synced(school.pool, Upstream(reading))
@@ -291,7 +291,7 @@ async def test_the_command_prints_text_and_the_same_csv(
     assert several.stderr.startswith("2 clients are called “Acme”. Give one of their IDs: cli_")
 
 
-async def test_a_reader_that_ends_early_is_no_defect(
+async def test_a_reader_that_ends_early_is_not_a_defect(
     connected: str, database_url: str, tmp_path: Path
 ) -> None:
     client = await worlds.add_client(await worlds.add_pool(), name="Acme")

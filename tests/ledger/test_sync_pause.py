@@ -24,7 +24,7 @@ SHORT = SyncRules(lease_seconds=0.2, deadline_seconds=0.05)
 pytestmark = pytest.mark.usefixtures("connected")
 
 
-async def test_marks_wait_while_a_balance_is_read_and_go_on_afterwards() -> None:
+async def test_marks_wait_while_a_balance_is_read_and_continue_afterwards() -> None:
     pool = await worlds.add_pool(default=False)
     client = await worlds.add_client(pool)
     await worlds.accept(client)

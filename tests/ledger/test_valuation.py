@@ -44,7 +44,7 @@ def test_units_without_a_rate_are_worth_nothing_that_can_be_said() -> None:
 
 
 @given(st.integers(0, LARGEST_UNITS), st.decimals(0, 1_000_000, places=6))
-def test_a_value_is_never_more_than_half_a_cent_away(units: int, rate: Decimal) -> None:
+def test_a_value_is_never_wrong_by_more_than_half_a_cent(units: int, rate: Decimal) -> None:
     worth = value_usd(units, rate)
     assert worth is not None
     away = Fraction(worth) - units * Fraction(rate)
@@ -88,7 +88,7 @@ def test_an_impossible_balance_is_refused(reading: str, valuation: Valuation) ->
 
 
 @given(READINGS)
-def test_a_reading_of_an_own_account_is_the_nearest_ten_half_up(reading: Decimal) -> None:
+def test_a_reading_of_a_clients_account_is_the_nearest_ten_half_up(reading: Decimal) -> None:
     units = units_of_reading(reading, Valuation.EGOSMS_OWN)
     assert units % 10 == 0
     away = units - Fraction(reading) * 10 / 7

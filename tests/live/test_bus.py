@@ -184,7 +184,7 @@ async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
         await other.receives(said_after)
 
 
-async def test_a_bus_starts_although_its_carrier_is_away(redis: Redis) -> None:
+async def test_a_bus_starts_although_its_carrier_is_unavailable(redis: Redis) -> None:
     redis.kill()
     station = Station(RedisCarrier(redis.url))
     await station.bus.start()

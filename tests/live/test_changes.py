@@ -217,7 +217,9 @@ async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) ->
     await listener.receives(*delivered(taken, sent))
 
 
-async def test_a_document_that_finds_the_store_away_does_not_delay_others(board: Board) -> None:
+async def test_a_document_that_finds_the_store_unavailable_does_not_delay_others(
+    board: Board,
+) -> None:
     board.words.unavailable = 1_000_000
     waiting = await board.listen(Everything())  # delivered before those of one tenant
     board.words = FakeRenderer()

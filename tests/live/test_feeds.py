@@ -215,7 +215,7 @@ async def test_numbers_that_are_missing_in_a_feed_are_skipped(table: Table) -> N
     await second.receives(4)
 
 
-async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) -> None:
+async def test_nothing_is_lost_or_doubled_while_the_store_is_unavailable(table: Table) -> None:
     listener = await table.listen()
     table.unavailable = TryAgain()
     table.receive(2)

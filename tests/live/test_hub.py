@@ -333,7 +333,7 @@ async def given(watch: Watch) -> Watch:
     return watch
 
 
-async def test_a_hub_waits_while_the_database_is_away(hub: Hub) -> None:
+async def test_a_hub_waits_while_the_database_is_unavailable(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
 
     async def unavailable() -> None:

@@ -166,7 +166,7 @@ async def test_users_receive_messages_of_the_account_that_they_send_from(
         ("owner", "sent", "BAD_USER_INPUT"),
     ],
 )
-async def test_others_are_refused_and_since_must_be_an_own_message(
+async def test_others_are_refused_and_since_must_be_a_message_of_the_client(
     running: Server, people: App, who: str | None, since: str, code: str
 ) -> None:
     await worlds.accept(people.owner)

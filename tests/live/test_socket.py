@@ -190,7 +190,7 @@ async def test_another_path_opens_no_socket(place: Quiet) -> None:
     assert refused.value.response.status_code in {403, 404}
 
 
-async def test_a_credential_in_a_header_is_no_sign_in(place: Quiet) -> None:
+async def test_a_credential_in_a_header_is_not_a_sign_in(place: Quiet) -> None:
     headers = {"authorization": "Bearer good"}
     async with client(place.server, additional_headers=headers) as socket:
         await socket.subscribe(BALANCE)

@@ -44,7 +44,7 @@ async def settled(database_template: Any) -> AsyncIterator[Scenario]:
 
 
 @pytest.mark.parametrize("name", CHECKED)
-async def test_a_mutation_answers_though_the_database_goes_away_after_its_commit(
+async def test_a_mutation_answers_though_the_database_becomes_unavailable_after_its_commit(
     settled: Scenario, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     row, who = somebody_who_may(name)

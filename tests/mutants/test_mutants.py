@@ -20,7 +20,7 @@ def test_the_mutant_applies_and_its_tests_exist(mutant: Mutant) -> None:
         assert (ROOT / "tests" / test).is_file()
 
 
-def test_each_mutant_has_a_name_of_its_own() -> None:
+def test_each_mutant_has_its_own_name() -> None:
     names = [mutant.name for mutant in MUTANTS]
     assert len(set(names)) == len(names)
 

@@ -164,7 +164,7 @@ async def test_an_index_is_built_while_a_transaction_writes(
     await task
 
 
-async def test_repeated_sql_goes_on_until_nothing_is_left(url: str, write: Write) -> None:
+async def test_repeated_sql_continues_until_nothing_is_left(url: str, write: Write) -> None:
     repeated = (
         'RepeatSQL("WITH few AS (SELECT ctid FROM thing WHERE colour IS NULL LIMIT 300)'
         " UPDATE thing SET colour = 'red' FROM few WHERE thing.ctid = few.ctid\")"

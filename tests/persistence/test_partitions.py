@@ -218,7 +218,7 @@ async def url(database_url: str) -> str:
     return database_url
 
 
-async def test_a_filled_database_is_moved_while_sends_go_on(url: str) -> None:
+async def test_a_filled_database_is_moved_while_sends_continue(url: str) -> None:
     async with worlds.connected(url):
         await worlds.execute(STORE_AS_BEFORE, new_id(), KEYS[0])
         pool = await worlds.add_pool()

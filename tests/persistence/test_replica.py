@@ -242,7 +242,7 @@ async def test_a_read_that_replication_cancels_is_repeated_on_the_main_database(
     assert cancelled == ["40001"]
 
 
-async def test_a_server_that_is_no_standby_of_the_main_one_is_not_used(
+async def test_a_server_that_is_not_a_standby_of_the_main_one_is_not_used(
     servers: Servers, database_url: str
 ) -> None:
     async with servers.connected(servers.url):
@@ -256,7 +256,7 @@ async def test_a_server_that_is_no_standby_of_the_main_one_is_not_used(
         await disconnect()
 
 
-async def test_without_the_setting_long_reads_have_connections_of_their_own(
+async def test_without_the_setting_long_reads_have_their_own_connections(
     worker_database_url: str,
 ) -> None:
     async with worlds.connected(worker_database_url, pool_size=2):

@@ -260,7 +260,7 @@ async def test_a_balance_is_counted_in_messages(balance: str, raw: str, units: i
         answer(200, {"UserData": "KES 5"}),
     ],
 )
-async def test_anything_else_is_no_balance(exchange: Exchange) -> None:
+async def test_anything_else_is_not_a_balance(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable) as unavailable:
         await account(exchange)[0].balance()
     assert "Talking" not in str(unavailable.value)

@@ -290,7 +290,7 @@ async def test_a_fault_on_demand(
 @pytest.mark.parametrize(
     "kind", ["html", "empty", "wrong_types", "currency_word", "thousands", "bad_key", "broken"]
 )
-async def test_nonsense_is_no_balance(
+async def test_an_invalid_text_is_not_a_balance(
     it: Simulated, address: Callable[[Simulated], str], kind: str
 ) -> None:
     await it.control("fault", kind=kind, path="/api/v1/")

@@ -211,7 +211,7 @@ async def test_no_messages_cause_no_call() -> None:
 
 
 @pytest.mark.parametrize("messages", [[ONE] * 101, [ONE, Outgoing(TWO.number, "Hello", modem="7")]])
-async def test_a_batch_that_cannot_be_one_is_refused_before_anything_is_sent(
+async def test_an_invalid_batch_is_refused_before_anything_is_sent(
     messages: list[Outgoing],
 ) -> None:
     transport = ScriptedTransport(answer(200, {"success": True}))
@@ -247,7 +247,7 @@ async def test_a_balance_is_read_exactly_as_it_was_written(word: bytes, raw: str
         b"1000000000000000", b"9" * 5000,
     ],
 )  # fmt: skip
-async def test_a_balance_that_is_no_plain_figure_is_not_guessed(word: bytes) -> None:
+async def test_a_balance_that_is_not_a_plain_figure_is_not_guessed(word: bytes) -> None:
     with pytest.raises(ProviderUnavailable):
         await account(answer(200, b'{"success":true,"balance":' + word + b"}")).balance()
 

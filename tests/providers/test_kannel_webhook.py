@@ -51,7 +51,7 @@ def test_a_report_is_read(query: bytes, word: str, status: ReportedStatus | None
     assert parse_webhook(query) == ReportCall(REF, word, status)
 
 
-def test_a_receipt_without_a_verdict_is_no_duplicate_of_a_later_one_with_a_verdict() -> None:
+def test_a_receipt_without_a_verdict_is_not_a_duplicate_of_a_later_one_with_a_verdict() -> None:
     queries = [report("2", RECEIPT.format(state)) for state in ("UNKNOWN", "UNDELIV")]
     keys = {new_event("kannel", parse_webhook(each), each).key for each in queries}
     assert len(keys) == 2

@@ -31,7 +31,7 @@ def test_a_provider_that_is_not_listed_is_refused_with_those_that_are() -> None:
 
 
 @pytest.mark.parametrize("cost", ["0", "0.00", "-1", "1e3", "free", "1,5", "1" * 10, "NaN"])
-def test_a_cost_that_is_no_amount_is_refused(cost: str) -> None:
+def test_a_cost_that_is_not_an_amount_is_refused(cost: str) -> None:
     with pytest.raises(ValueError, match="unitCost must be a number greater than 0"):
         config_of([UNIT_COST], {"unitCost": cost})
 

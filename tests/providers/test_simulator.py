@@ -26,9 +26,7 @@ async def test_a_message_is_taken_paid_and_logged_with_its_id(it: Simulated) -> 
 
 
 @pytest.mark.parametrize("texts", [False, True])
-async def test_a_call_for_many_names_each_message_by_an_id_of_its_own(
-    it: Simulated, texts: bool
-) -> None:
+async def test_a_call_for_many_names_each_message_by_its_own_id(it: Simulated, texts: bool) -> None:
     outcomes = await it.provider.send_many(many(texts=texts))
     (request,) = await it.log()
     assert [refers(outcome) for outcome in outcomes] == [
@@ -82,7 +80,7 @@ async def test_a_body_that_is_not_right_is_refused_as_the_provider_would(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'"\\ud800"'])
-async def test_a_body_that_is_no_json_is_refused_and_logged(it: Simulated, body: bytes) -> None:
+async def test_a_body_that_is_not_json_is_refused_and_logged(it: Simulated, body: bytes) -> None:
     url = f"{it.base_url}/api/v2/sms/sendsingle"
     async with it.session.post(url, data=body, headers=KEY) as response:
         assert response.status == 400

@@ -180,7 +180,7 @@ async def test_a_balance_is_counted_in_messages(balance: object, raw: str, units
         answer(200, {"balance": None, "currency": "USD"}),
     ],
 )
-async def test_anything_else_is_no_balance(exchange: Exchange) -> None:
+async def test_anything_else_is_not_a_balance(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable) as unavailable:
         await twilio(exchange)[0].balance()
     assert "wilio" not in str(unavailable.value)

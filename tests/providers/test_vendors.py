@@ -216,7 +216,7 @@ async def test_a_message_from_a_phone_comes_on_demand(provider: str) -> None:
     "body",
     [b"", b"{}", b"[]", b"null", b"\xff\x00", b"<html>", b"[" * 100_000, b'{"event": 1}', b"a=%zz"],
 )
-def test_a_body_that_is_no_call_is_malformed(provider: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_call_is_malformed(provider: str, body: bytes) -> None:
     parsed = PARSERS[provider](body)
     assert isinstance(parsed, Malformed)
     assert parsed.reason.endswith(".")

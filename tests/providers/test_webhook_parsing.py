@@ -188,7 +188,7 @@ def test_a_call_of_egosms_is_read(said: dict[str, object], expected: Parsed) -> 
 
 @pytest.mark.parametrize("provider", sorted(PARSERS))
 @pytest.mark.parametrize("body", NONSENSE, ids=lambda body: repr(body[:8]))
-def test_a_body_that_is_no_call_is_malformed_with_a_reason(provider: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_call_is_malformed_with_a_reason(provider: str, body: bytes) -> None:
     parsed = PARSERS[provider](body)
     assert isinstance(parsed, Malformed)
     assert parsed.reason.endswith(".")

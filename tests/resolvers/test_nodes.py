@@ -17,7 +17,7 @@ NODE = """query ($id: ID!) { node(id: $id) { __typename id
 INTERFACE = ENGINE.schema.type_map["Node"]
 
 
-def test_each_type_with_an_id_of_its_own_is_a_node_or_is_known_not_to_be_one() -> None:
+def test_each_type_with_an_id_is_a_node_or_is_known_not_to_be_one() -> None:
     assert isinstance(INTERFACE, GraphQLInterfaceType)
     kinds: dict[str, Kind] = {}
     for name, type_ in ENGINE.schema.type_map.items():

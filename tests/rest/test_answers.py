@@ -32,7 +32,7 @@ OTHER = "+12025550102"
         ),
     ],
 )
-async def test_a_send_answers_though_the_database_goes_away_after_its_commit(
+async def test_a_send_answers_though_the_database_becomes_unavailable_after_its_commit(
     web: httpx.AsyncClient, path: str, body: Any, numbers: list[str]
 ) -> None:
     gate = Gate()

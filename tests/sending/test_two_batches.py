@@ -92,7 +92,9 @@ async def slow_commit(
         await asyncio.wait([slow])
 
 
-async def test_nothing_is_answered_before_its_commit_and_other_accounts_go_on(gate: Gate) -> None:
+async def test_nothing_is_answered_before_its_commit_and_other_accounts_continue(
+    gate: Gate,
+) -> None:
     first, other = await _clients(2)
     async with accepting() as acceptor:
         async with slow_commit(gate, acceptor, worlds.new_send(first, 2)) as slow:
@@ -139,7 +141,7 @@ async def test_a_key_in_two_batches_is_one_send(gate: Gate) -> None:
     assert (await charges(first.account_id), await charges(other.account_id)) == ([1], [])
 
 
-async def test_a_batch_that_waits_for_a_locked_account_does_not_hold_up_the_others(
+async def test_a_batch_that_waits_for_a_locked_account_does_not_delay_the_others(
     gate: Gate,
 ) -> None:
     stuck, other = await _clients(2)

@@ -168,7 +168,7 @@ async def test_a_wrong_validity_period_is_refused(web: Web) -> None:
         failure(await web.create({**HELLO, "ValidityPeriod": wrong}), 400, 20001)
 
 
-async def test_a_body_that_is_no_small_form_is_refused(web: Web) -> None:
+async def test_a_body_that_is_not_a_small_form_is_refused(web: Web) -> None:
     for content_type, content, status, code in BODIES:
         headers = {"content-type": content_type}
         answer = await web.call("POST", "/Messages.json", content=content, headers=headers)
@@ -205,7 +205,7 @@ async def test_refusals_before_a_send_have_codes(web: Web) -> None:
     assert "0 credits" in failure(await web.create(), 402, 20402)
 
 
-async def test_a_from_that_is_an_own_number_chooses_its_line(web: Web) -> None:
+async def test_a_from_that_is_a_number_of_the_client_chooses_its_line(web: Web) -> None:
     await web.app.answer(
         "admin",
         "mutation ($input: SetModemRouteInput!) { setModemRoute(input: $input) { __typename } }",
