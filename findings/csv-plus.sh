@@ -9,7 +9,7 @@
 #            (2) pyarrow makes floats, and writes them as 1.2025550101e+10. For polars and duckdb, they are text.
 #            (3) A number without its plus can look like one of another country. The file has +20 25550101, of
 #                Egypt (+20). Without the plus, phonenumbers takes it for 202-555-0101 in Washington, and calls
-#                it valid. It is no error for the next program, and the message goes to a stranger.
+#                it valid. It is not an error for the next program, and the message goes to a stranger.
 # Output seen:
 #            csvsort: 12025550101 2025550101
 #            frictionless: 12025550101 2025550101

@@ -17,7 +17,7 @@
 #            a receipt before the response: 8
 #            UNKNOWN, then DELIVRD: 2 8
 # For us:    Neither "16" nor the lack of "1" proves that no part of a long text was delivered, so it is not
-#            refunded automatically. A message can stay SENT for ever. "2" with stat:UNKNOWN is no verdict.
+#            refunded automatically. A message can stay SENT for ever. "2" with stat:UNKNOWN is not a verdict.
 #
 # Starts Kannel on loopback ports. Exits with 1 if the behaviour changes.
 set -euo pipefail

@@ -306,7 +306,7 @@ def parse_webhook(body: bytes) -> Parsed:
         return InboundCall(
             phone, "STOP", receiver=field_of(fields, "senderId"), keyword=Keyword.STOP
         )
-    return Malformed("This is no message (`from`, `text`), report (`id`, `status`) or opt-out.")
+    return Malformed("This is not a message (`from`, `text`), report (`id`, `status`) or opt-out.")
 
 
 def _report(fields: Mapping[str, object]) -> Parsed:

@@ -189,7 +189,7 @@ def parse_webhook(body: bytes) -> Parsed:
     fields = webhook_fields(body)
     event, payload = fields.get("event"), fields.get("payload")
     if not isinstance(event, str) or not isinstance(payload, dict):
-        return Malformed("`event` and `payload` are missing: this is no event of a phone.")
+        return Malformed("`event` and `payload` are missing: this is not an event of a phone.")
     message_id = reference_of(payload.get("messageId"))
     if message_id is None:
         return Malformed("`payload.messageId` is missing: the ID of the message.")

@@ -146,7 +146,7 @@ class HttpTransport:
         # aiohttp wraps the last of these, except in its pure-Python parser.
         except (TimeoutError, OSError, aiohttp.ClientError, HttpProcessingError) as error:
             reason = _reason(error)
-        # After the except clause: the error, which contains the address, must be no context.
+        # After the except clause: the error, which contains the address, must not be its context.
         return Lost(reason) if call.connected else NotConnected(reason)
 
     async def close(self) -> None:

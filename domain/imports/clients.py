@@ -101,8 +101,8 @@ class ClientImport:
         if line.password is not None:
             return await self._passwords.hash(line.password)
         if self._unusable is None:
-            # The hash of a password that nobody knows. With a text that is no hash, a sign-in would
-            # fail faster, and show that the user has no password.
+            # The hash of a password that nobody knows. With a text that is not a hash, a sign-in
+            # would fail faster, and show that the user has no password.
             self._unusable = await self._passwords.hash(secrets.token_urlsafe())
         return self._unusable
 

@@ -221,7 +221,7 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         """The accounts of the sends, FOR UPDATE in ID order, until the transaction ends.
 
         `wait_seconds`: the longest wait for any lock of this transaction from now on; after it the
-        transaction raises LockTimeout. 0 is no limit. `skip_locked` leaves out the accounts that
+        transaction raises LockTimeout. 0: no limit. `skip_locked` leaves out the accounts that
         are locked elsewhere.
         """
 

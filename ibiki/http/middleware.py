@@ -51,7 +51,7 @@ UNTRACED = frozenset({"none", "/healthz", "/readyz", "/metrics"})
 WEBHOOKS = "/webhooks/"
 MEBIBYTE = 1024 * 1024
 
-_chance = random.Random()  # noqa: S311 - request IDs are no secrets
+_chance = random.Random()  # noqa: S311 - request IDs are not secret
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SECRET_NAMES = frozenset(
     {"accesstoken", "apikey", "auth", "authorization", "bearer", "credential", "credentials"}

@@ -41,7 +41,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """The faults that apply to connections. The default values are no faults.
+    """The faults that apply to connections. The default values mean no fault.
 
     `late_seconds`: the delay of each chunk. `jitter_seconds`: the largest random addition to it.
     `stalls`: bytes wait until the conditions change. `black_hole`: bytes are dropped, and a

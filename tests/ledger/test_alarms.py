@@ -151,7 +151,7 @@ async def test_messages_that_are_due_and_not_submitted_raise_an_alarm(world: Wor
         " lease_until, ended_at, outcome) VALUES (gen_random_uuid(), $1, $1, 0, 1,"
         " now() - interval '4 minutes', now(), now(), 'ACCEPTED')", world.pool.id,
     )  # fmt: skip
-    assert await alarms(world.pool) == {}, "a large backlog is no alarm while messages are sent"
+    assert await alarms(world.pool) == {}, "a large backlog is not an alarm while messages are sent"
 
 
 async def test_a_provider_that_rejects_the_account_raises_an_alarm(world: World) -> None:

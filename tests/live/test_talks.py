@@ -127,9 +127,9 @@ async def test_the_operator_receives_each_event_and_its_result(
         [again] = [post.event(said)]
         await store.store_events([again])
         assert (await told_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
-        bad = NewEvent(new_id(), "extreme", b"key".ljust(32), b"[1]", invalid="That is no object.")
+        bad = NewEvent(new_id(), "extreme", b"key".ljust(32), b"[1]", invalid="Not an object.")
         await store.store_events([bad])
-        assert (await reader.delivered())["reason"] == "That is no object."
+        assert (await reader.delivered())["reason"] == "Not an object."
 
 
 async def test_an_event_that_waits_for_the_operator_is_delivered_as_pending(

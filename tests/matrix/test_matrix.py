@@ -199,7 +199,7 @@ async def word_for(scenario: Scenario, answer: bytes) -> str:
 
 
 def code_of(error: dict[str, Any]) -> str:
-    """The code of a refusal that is no member of a union. NotFound is known by its message."""
+    """The code of a refusal that is not a member of a union. NotFound is known by its message."""
     code: str = error["extensions"]["code"]
     return NOT_FOUND if error["message"].startswith("No such ") else code
 

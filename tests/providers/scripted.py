@@ -96,7 +96,7 @@ def nonsense(status: int, accepted: object = None) -> list[Case]:
         "with null": None,
         "with a number": 1701,
         "with JSON 100,000 deep": b"[" * 100_000,
-        "with bytes that are no text": b"\xff\x00\x81",
+        "with bytes that are not a text": b"\xff\x00\x81",
     }
     return [(f"{status} {name}", answer(status, body), UNKNOWN) for name, body in bodies.items()]
 

@@ -162,7 +162,7 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
     (
         "a subscription",
         {"phoneNumber": NUMBERS[0], "shortCode": "22384", "updateType": "addition"},
-        Malformed("This is no message (`from`, `text`), report (`id`, `status`) or opt-out."),
+        Malformed("This is not a message (`from`, `text`), report (`id`, `status`) or opt-out."),
     ),
 ]
 

@@ -66,7 +66,7 @@ CASES: list[Case] = [
     ("a local number", answer(201, listed(item(number="2025550100"))), Accepted(ID)),
     ("accepted without an ID", answer(201, listed(item(messageId="None"))), Accepted(None)),
     (
-        "accepted with an ID that is no text",
+        "accepted with an ID that is not a text",
         answer(201, listed(item(messageId=[]))),
         Accepted(None),
     ),
@@ -97,7 +97,7 @@ CASES: list[Case] = [
     ("no item, a wrong sender", answer(201, listed(message="InvalidSenderId")), SENDER),
     ("no item, no money", answer(201, listed(message="InsufficientBalance")), NO_MONEY),
     ("no item, another word", answer(201, listed(message=["InvalidSenderId"])), UNKNOWN),
-    ("items that are no list", answer(201, {"SMSMessageData": {"Recipients": item()}}), UNKNOWN),
+    ("items that are not a list", answer(201, {"SMSMessageData": {"Recipients": item()}}), UNKNOWN),
     ("two items for one message", answer(201, listed(item(), item(messageId=OTHER_ID))), UNKNOWN),
     (
         "another number among two",

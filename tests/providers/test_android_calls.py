@@ -221,7 +221,7 @@ CALLS: list[tuple[str, bytes, Parsed]] = [
     (
         "a payload that is none",
         event("sms:received", [PAYLOAD]),
-        Malformed("`event` and `payload` are missing: this is no event of a phone."),
+        Malformed("`event` and `payload` are missing: this is not an event of a phone."),
     ),
 ]
 

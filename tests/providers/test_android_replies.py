@@ -70,7 +70,7 @@ CASES: list[Case] = [
     ),
     ("a state that failed at once", answer(202, {**PENDING, "state": "Failed"}), Accepted(OWN_ID)),
     ("202 without an ID", answer(202, {"state": "Pending"}), UNKNOWN),
-    ("202 with an ID that is no text", answer(202, {"id": {}}), UNKNOWN),
+    ("202 with an ID that is not a text", answer(202, {"id": {}}), UNKNOWN),
     (
         "the ID is known there",
         answer(409, said("message with the same ID already exists")),

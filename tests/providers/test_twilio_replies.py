@@ -65,7 +65,7 @@ CASES: list[Case] = [
     ("a message that failed at once", answer(201, {"sid": SID, "status": "failed"}), Accepted(SID)),
     ("201 without an ID", answer(201, {"status": "queued"}), UNKNOWN),
     ("201 with an empty ID", answer(201, {"sid": "", "status": "queued"}), UNKNOWN),
-    ("201 with an ID that is no text", answer(201, {"sid": [SID]}), UNKNOWN),
+    ("201 with an ID that is not a text", answer(201, {"sid": [SID]}), UNKNOWN),
     ("201 with an ID that is too long", answer(201, {"sid": "S" * 129}), UNKNOWN),
     ("a wrong token", answer(401, error(401, 20003)), TOKEN),
     ("401 without a code", answer(401, {"detail": "no"}), TOKEN),

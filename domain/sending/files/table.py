@@ -64,8 +64,8 @@ def has_slipped(row: Row, layout: Layout) -> bool:
 
 
 def number_cell(row: Row, column: int, layout: Layout) -> str:
-    """The number in the row, cut if it is too long; the whole row, which is no number, if the row
-    has slipped.
+    """The number in the row, cut if it is too long; the whole row, which is not a number, if the
+    row has slipped.
     """
     if has_slipped(row, layout):
         return ", ".join(row.cells)[: LONGEST_INPUT + 1]
