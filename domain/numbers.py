@@ -95,7 +95,7 @@ class Normaliser:
         return numbers
 
     def sender_numbers(self, raw: str) -> list[str]:
-        """The numbers that a gateway can mean by a sender, likeliest first.
+        """The numbers that a gateway can mean by a sender, the most likely first.
 
         Gateways write international numbers without a plus ("256772000111"), and some in region +1
         write ten digits. Both readings are returned if both are valid: the caller prefers the one

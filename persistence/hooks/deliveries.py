@@ -187,7 +187,7 @@ async def record_deliveries(results: Sequence[Recorded], rules: HookRules) -> No
 
 
 def _judged(results: Sequence[Recorded]) -> list[tuple[UUID, bool, str | None]]:
-    """What the results say about each endpoint. A success outweighs failures."""
+    """What the results say about each endpoint. One success counts more than all failures."""
     found: dict[UUID, tuple[bool, str | None]] = {}
     for each in results:
         succeeded = each.status is DeliveryStatus.DELIVERED
