@@ -48,7 +48,7 @@ def _measured(build: Build) -> list[Measurement]:
     with new_database(build) as db:
         alone = asyncio.run(_alone(db))
     with new_database(build) as db:
-        accepted, handed_over = asyncio.run(_beside_accepting(db))
+        accepted, submitted = asyncio.run(_beside_accepting(db))
     with new_database(build) as db:
         limited, unlimited = asyncio.run(_bulk_of_a_slow_provider(db))
     return [
@@ -56,9 +56,9 @@ def _measured(build: Build) -> list[Measurement]:
         Measurement("bulk, answers after 100 ms", limited, "messages/s"),
         Measurement("the same ÷ 5,000 messages under way", limited / unlimited, ""),
         Measurement("accepted beside it", accepted, "sends/s"),
-        Measurement("singles, while accepting", handed_over, "messages/s"),
+        Measurement("singles, while accepting", submitted, "messages/s"),
         Measurement(
-            "singles, while accepting ÷ alone", handed_over / alone[0].value, "", at_least=0.2
+            "singles, while accepting ÷ alone", submitted / alone[0].value, "", at_least=0.2
         ),
     ]
 

@@ -30,12 +30,12 @@ def name() -> str:
 @contextmanager
 def watched() -> Iterator[list[Measurement]]:
     """Two figures about the machine while the block runs. The list is filled at its end."""
-    delivered: list[Measurement] = []
+    measurements: list[Measurement] = []
     stolen, began = _stolen_seconds(), time.perf_counter()
-    yield delivered
+    yield measurements
     share = (_stolen_seconds() - stolen) / (time.perf_counter() - began) / (os.cpu_count() or 1)
-    delivered.append(Measurement("time that the host gave to others", 100 * share, "%"))
-    delivered.append(
+    measurements.append(Measurement("time that the host gave to others", 100 * share, "%"))
+    measurements.append(
         Measurement("a fixed loop on all cores at once", _loops_ms(), "ms of CPU each")
     )
 

@@ -134,12 +134,12 @@ def test_the_quoted_log_lines_exist() -> None:
         for folder in ("ibiki", "domain", "persistence")
         for path in (ROOT / folder).rglob("*.py")
     ]
-    delivered = " ".join(path.read_text() for path in sources)
+    code = " ".join(path.read_text() for path in sources)
     said = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
     labels = {"invalid", "refused", "InsufficientBalance"} | {each.lower() for each in AlarmKind}
     quoted = [each for each in said if each not in labels]
     assert len(quoted) > 5
-    assert [each for each in quoted if each not in delivered] == []
+    assert [each for each in quoted if each not in code] == []
 
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

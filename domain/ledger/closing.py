@@ -101,7 +101,7 @@ class Closer:
         self._store = store
 
     async def close_daily(self) -> bool:
-        """Closes what is due, unless a process has done so today. Cheap: a loop calls it."""
+        """Closes what is due, unless a process has done so today. Always False: a loop calls it."""
         now = datetime.now(UTC)
         if await self._store.start_daily("close months", not_since=last_night(now)):
             try:

@@ -112,7 +112,7 @@ async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
 
 @requires(Role.ADMIN, Role.CLIENT)
 async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
-    """Sets a pool to the balance that its provider reports."""
+    """Sets a pool to the balance that its provider reports, or that an admin enters."""
     actor, installation = actor_of(info), info.context.installation
     named = input.provider_account_id if input else None
     named_id = ids.find(Kind.PROVIDER_ACCOUNT, named) if named else None

@@ -76,11 +76,11 @@ async def dispatching_over(
 ) -> AsyncIterator[None]:
     """A dispatcher over that store, woken again and again."""
     work: Any = lossy
-    delivered = observer or Observer()
+    observing = observer or Observer()
     dispatcher = Dispatcher(
         provider,
-        ClaimContext(work, delivered, QUICK, pool.id, new_id()),
-        Recorder(work, pool.id, rules=QUICK, observer=delivered),
+        ClaimContext(work, observing, QUICK, pool.id, new_id()),
+        Recorder(work, pool.id, rules=QUICK, observer=observing),
     )
     dispatcher.start()
     ended = asyncio.Event()
@@ -124,10 +124,10 @@ async def test_a_mark_whose_commit_is_not_known_is_undone_and_nothing_is_submitt
 class Breakers(Observer):
     """Keeps the reported changes of breakers."""
 
-    delivered: list[bool] = field(default_factory=list)
+    changes: list[bool] = field(default_factory=list)
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        self.delivered.append(open_)
+        self.changes.append(open_)
 
 
 @pytest.mark.usefixtures("connected")
@@ -141,7 +141,7 @@ async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
         await eventually(all_sent)
     attempts = await worlds.fetch("SELECT FROM attempt WHERE outcome = 'NOT_SENT'")
     assert len(attempts) > QUICK.breaker_opens_after
-    assert breakers.delivered == []
+    assert breakers.changes == []
 
 
 @pytest.mark.usefixtures("connected")

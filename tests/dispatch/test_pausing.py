@@ -38,16 +38,16 @@ NO_MONEY = NotSent("The account has no credits left.", refuses_account=True)
 class Reports(Observer):
     """Keeps the reported pauses and breakers."""
 
-    delivered: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:
-        self.delivered.append(f"paused: {reason}")
+        self.said.append(f"paused: {reason}")
 
     def resumed(self, provider_account_id: UUID) -> None:
-        self.delivered.append("resumed")
+        self.said.append("resumed")
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        self.delivered.append("breaker opens" if open_ else "breaker closes")
+        self.said.append("breaker opens" if open_ else "breaker closes")
 
 
 @dataclass
@@ -69,20 +69,20 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_continues
     client = await worlds.add_client(pool)
     for number in worlds.generated_numbers(20):
         await worlds.accept(client, numbers=[number])
-    mood, delivered = Moody(NO_MONEY), Reports()
+    mood, reports = Moody(NO_MONEY), Reports()
     provider = Scripted(mood)
-    async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=delivered):
+    async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=reports):
 
         async def probed_three_times() -> bool:
-            return len(provider.calls) >= 6 and bool(delivered.delivered)
+            return len(provider.calls) >= 6 and bool(reports.said)
 
         await eventually(probed_three_times)
-        assert delivered.delivered == ["paused: The account has no credits left."]
+        assert reports.said == ["paused: The account has no credits left."]
         assert provider.most_open_calls <= 4
         assert [len(call) for call in provider.calls] == [1] * len(provider.calls)
         mood.mood = Accepted("ref")
         await eventually(all_sent)
-    assert delivered.delivered[1:] == ["resumed"]
+    assert reports.said[1:] == ["resumed"]
     assert len(provider.seen) < 20 + 12, "no call was made during the pause"
     assert await worlds.held(client.account_id) == 1_000 - 20
     await worlds.assert_audit_holds()
@@ -209,14 +209,14 @@ class Changing:
 async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
-    answer, delivered = Changing(Unknown("?"), times=5), Reports()
+    answer, reports = Changing(Unknown("?"), times=5), Reports()
     rules = replace(QUICK, calls_at_once=1, breaker_first_seconds=0.5, breaker_longest_seconds=0.5)
-    async with dispatching(Scripted(answer), rules=rules, observer=delivered):
+    async with dispatching(Scripted(answer), rules=rules, observer=reports):
         for _ in range(20):
             await worlds.accept(client)
         await statuses_become({"UNKNOWN": 5, "SENT": 15})
     assert answer.called_at[5] - answer.called_at[4] > 0.4
-    assert delivered.delivered == ["breaker opens", "breaker closes"]
+    assert reports.said == ["breaker opens", "breaker closes"]
 
 
 async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:

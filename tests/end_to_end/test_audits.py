@@ -42,7 +42,7 @@ WHO = ("nobody", "client", "supervisor", "admin")
 
 @pytest.mark.usefixtures("clients")
 def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
-    delivered = subprocess.run(
+    ended = subprocess.run(
         ["node", "audit.mjs", program.address],
         cwd=NODE,
         capture_output=True,
@@ -50,7 +50,7 @@ def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
         timeout=120,
         check=True,
     )
-    results = [json.loads(line) for line in delivered.stdout.splitlines()]
+    results = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [each for each in results if each["status"] != "ok"] == []
     assert len(results) >= AUDITS
 
@@ -58,7 +58,7 @@ def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
 @pytest.mark.usefixtures("clients")
 @pytest.mark.parametrize("kind", ["apollo", "urql"])
 def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str) -> None:
-    delivered = subprocess.run(
+    ended = subprocess.run(
         ["node", "work.mjs", kind, program.address, "client@ibiki.test", program.password],
         cwd=NODE,
         capture_output=True,
@@ -66,7 +66,7 @@ def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str)
         timeout=60,
         check=True,
     )
-    sent, listed, refused, unknown = map(json.loads, delivered.stdout.splitlines())
+    sent, listed, refused, unknown = map(json.loads, ended.stdout.splitlines())
     send = sent["data"]["send"]
     assert send["accepted"] == 1
     assert listed["data"]["sends"]["edges"][0]["node"]["id"] == send["id"]
@@ -80,9 +80,9 @@ def test_the_schema_is_hidden_in_production(program: Program) -> None:
     try:
         with httpx.Client(base_url=second.address, timeout=30) as http:
             for query in ("{ __schema { types { name } } }", '{ __type(name: "Query") { name } }'):
-                delivered = http.post("/graphql", json={"query": query}).json()
-                assert "data" not in delivered
-                assert delivered["errors"][0]["message"] == "Sign in to read the schema."
+                ended = http.post("/graphql", json={"query": query}).json()
+                assert "data" not in ended
+                assert ended["errors"][0]["message"] == "Sign in to read the schema."
             misspelt = http.post("/graphql", json={"query": "{ viewr { id } }"})
             assert "Did you mean" not in misspelt.text
             assert "viewer" not in misspelt.text

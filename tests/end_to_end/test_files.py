@@ -34,25 +34,25 @@ def upload(program: Program, user: str) -> Any:
 
 
 def test_a_file_is_uploaded_and_each_row_gets_its_own_text(program: Program, client: Api) -> None:
-    delivered = upload(program, "client@ibiki.test")
-    assert (delivered["rows"], delivered["columns"]) == (2, ["Name", "Telefon", "Betrag"])
-    given = {"uploadId": delivered["uploadId"], "text": "{{name}}: {{betrag}}"}
+    answer = upload(program, "client@ibiki.test")
+    assert (answer["rows"], answer["columns"]) == (2, ["Name", "Telefon", "Betrag"])
+    given = {"uploadId": answer["uploadId"], "text": "{{name}}: {{betrag}}"}
     sent = client.ask(SEND, input=given)["csvSend"]
     assert (sent["accepted"], sent["charged"]) == (1, 1)
     assert sent["rejected"] == [{"input": "12", "position": 3, "reason": "INVALID"}]
 
-    def handed_over() -> Any:
+    def submitted() -> Any:
         found = client.ask(MESSAGES, id=sent["id"])["send"]
         return found["messages"]["nodes"] if found["finished"] else None
 
-    [message] = eventually(handed_over)
+    [message] = eventually(submitted)
     assert message == {"number": "+12025550120", "text": "Zoë: 12,50 €", "status": "SENT"}
 
 
 def test_a_file_is_imported_into_the_contacts(program: Program, client: Api) -> None:
     given = {"uploadId": upload(program, "client@ibiki.test")["uploadId"]}
-    delivered = client.ask(IMPORT, input=given)["importContacts"]
-    assert delivered["__typename"] == "ContactsImported"
+    answer = client.ask(IMPORT, input=given)["importContacts"]
+    assert answer["__typename"] == "ContactsImported"
     [contact] = client.ask(CONTACTS, search="zoë")["contacts"]["nodes"]
     assert contact == {"number": "+12025550120", "name": "Zoë"}
     with signed_in(program, "other@ibiki.test") as other:

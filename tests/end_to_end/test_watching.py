@@ -158,9 +158,9 @@ def test_a_span_names_the_request_and_its_result(program: Program, collector: Co
         lambda: [each for each in collector.named("POST /graphql") if each.parent_span_id]
     )
     assert [each.trace_id.hex() for each in asked] == [TRACE_ID]
-    delivered = attributes(asked[0])
-    assert delivered["graphql.operation"] == "query users"
-    assert delivered["http.response.status_code"] == 200
+    shown = attributes(asked[0])
+    assert shown["graphql.operation"] == "query users"
+    assert shown["http.response.status_code"] == 200
     events = eventually(lambda: collector.named("POST /webhooks"))
     assert "invalid" in [attributes(each).get("webhook.outcome") for each in events]
 

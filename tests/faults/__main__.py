@@ -75,7 +75,7 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
                 built,
                 _chosen(asked, built),
                 bounds,
-                lambda delivered: _print_round(next(count), delivered),
+                lambda played: _print_round(next(count), played),
             )
 
 
@@ -97,7 +97,7 @@ def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
 
 
 def _print_round(number: int, played: Round) -> None:
-    after = (played.accepting_after, played.handing_over_after, played.watchers_after)
+    after = (played.accepting_after, played.submitting_after, played.watchers_after)
     columns = f"{after[0]:9.1f}  {after[1]:12.1f}  {after[2]:8.1f}  {played.longest_try:11.1f}"
     print(f"{number:5}  {columns}  {played.name}", flush=True)
     for each in played.broken:

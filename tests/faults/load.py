@@ -292,19 +292,19 @@ class Load:
                 self.defects.append(f"{error}")
                 asked.given_up = True
             return None
-        (delivered,) = said["data"].values()
-        match delivered["__typename"]:
+        (result,) = said["data"].values()
+        match result["__typename"]:
             case "Send":
-                return Taken(delivered["id"], delivered["charged"], delivered["accepted"])
+                return Taken(result["id"], result["charged"], result["accepted"])
             case "InsufficientBalance":
-                return TooPoor(delivered["required"], delivered["available"])
+                return TooPoor(result["required"], result["available"])
             case "RateLimited":
                 return None
             case "OutcomeUnknown":
                 self.outcomes_unknown += 1
-                asked.in_doubt = delivered["sendId"]
+                asked.in_doubt = result["sendId"]
                 return None
-        self.defects.append(f"{delivered}")
+        self.defects.append(f"{result}")
         asked.given_up = True
         return None
 

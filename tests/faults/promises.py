@@ -76,7 +76,7 @@ class Promises:
             self._accepted_once,
             self._acknowledged,
             self._answered_the_same,
-            lambda: self._handed_over(recent_seconds),
+            lambda: self._submitted(recent_seconds),
         )
         found = [each for question in questions for each in await question()]
         found += self._load.defects[:MOST_REPORTED]
@@ -162,7 +162,7 @@ class Promises:
                 differing.append(f"{asked.answer}, and then {again}")
         return _sentences("answered twice, with different answers", differing)
 
-    async def _handed_over(self, recent_seconds: float | None) -> list[str]:
+    async def _submitted(self, recent_seconds: float | None) -> list[str]:
         """The provider must have each message at most once, and none that was not charged."""
         await self._provider.read()
         taken_before = set(self._provider.taken) - self._checked_taken
@@ -212,8 +212,8 @@ def _is_open(asked: Asked) -> bool:
 def _is_as_acknowledged(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id: UUID) -> bool:
     row, answer = sends.get(send_id), asked.answer
     assert isinstance(answer, Taken)
-    delivered = (answer.accepted, answer.charged)
-    return row is not None and (row["accepted"], row["charged"]) == delivered
+    given = (answer.accepted, answer.charged)
+    return row is not None and (row["accepted"], row["charged"]) == given
 
 
 def _sentences(what: str, found: Sequence[object]) -> list[str]:

@@ -32,7 +32,7 @@ class Round:
 
     name: str
     accepting_after: float
-    handing_over_after: float
+    submitting_after: float
     watchers_after: float
     """Until all watchers have received the state at the end of the fault."""
     longest_try: float
@@ -62,14 +62,14 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     ended_at = time.monotonic()
     owed = rig.phones.unseen
     present = await patiently(rig.watchers.present)
-    accepting, handing_over, delivered = await asyncio.gather(
+    accepting, submitting, watching = await asyncio.gather(
         _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds, WINDOW_SECONDS),
-        _after(ended_at, _hands_over, bounds.recovery_seconds, OVERDUE_SECONDS),
+        _after(ended_at, _submits, bounds.recovery_seconds, OVERDUE_SECONDS),
         _after(ended_at, lambda: _watchers_are_current(rig, present), bounds.watcher_seconds),
     )
-    if max(accepting, handing_over) == float("inf"):
+    if max(accepting, submitting) == float("inf"):
         broken.append(f"no recovery within {bounds.recovery_seconds} s")
-    if delivered == float("inf"):
+    if watching == float("inf"):
         behind = rig.watchers.behind(present)
         broken.append(f"{behind} watchers are behind after {bounds.watcher_seconds} s")
     if not await _is_up(rig, ended_at):
@@ -84,9 +84,7 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     if fault.loses_connections:
         broken += await pools_are_full(rig)
     broken += await _deadlocks(rig) + _surprises(rig)
-    return Round(
-        fault.name, accepting, handing_over, delivered, rig.load.longest_try_seconds, broken
-    )
+    return Round(fault.name, accepting, submitting, watching, rig.load.longest_try_seconds, broken)
 
 
 async def _is_up(rig: Rig, ended_at: float) -> bool:
@@ -122,7 +120,7 @@ async def _accepts(rig: Rig) -> bool:
     return rig.load.answered_within(WINDOW_SECONDS) >= wanted
 
 
-async def _hands_over() -> bool:
+async def _submits() -> bool:
     (row,) = await worlds.fetch(OVERDUE, OVERDUE_SECONDS)
     return bool(row["messages"] == 0)
 

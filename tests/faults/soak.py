@@ -45,7 +45,7 @@ async def run_faults(
     rig: Rig,
     faults: Iterable[Fault],
     bounds: Bounds,
-    report: Callable[[Round], None] = lambda delivered: None,
+    report: Callable[[Round], None] = lambda played: None,
 ) -> Verdict:
     """Causes the faults under load, one after the other, and then checks everything at rest."""
     verdict = Verdict()
@@ -111,6 +111,6 @@ async def _wait_for_the_end(rig: Rig) -> list[str]:
         if not waiting and not lost:
             return []
         if time.monotonic() > give_up_at:
-            delivered = [f"inbound: answered with 200, and in no inbox: {each}" for each in lost]
-            return [f"{waiting} messages are still under way after the end of the load", *delivered]
+            missing = [f"inbound: answered with 200, and in no inbox: {each}" for each in lost]
+            return [f"{waiting} messages are still under way after the end of the load", *missing]
         await asyncio.sleep(LOOK_SECONDS)

@@ -72,8 +72,8 @@ class Scene:
 
     def acknowledge(self, answer: Answer | None = None) -> Asked:
         """Adds an answer that a client got."""
-        delivered = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
-        asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or delivered)
+        taken = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
+        asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or taken)
         self.load.asked.append(asked)
         return asked
 

@@ -92,9 +92,9 @@ async def test_a_password_that_was_set_once_is_shown_from_then_on(
     monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")
     await write(app, tmp_path)
     monkeypatch.delenv("DEMO_PASSWORD")
-    delivered = await write(app, tmp_path)
-    assert (tmp_path / "demo-password").read_text().strip() == delivered
-    assert await may_sign_in("client@ibiki.test", delivered)
+    password = await write(app, tmp_path)
+    assert (tmp_path / "demo-password").read_text().strip() == password
+    assert await may_sign_in("client@ibiki.test", password)
 
 
 async def test_an_invalid_password_is_refused_with_the_name_of_its_setting(

@@ -81,9 +81,9 @@ async def test_a_failed_request_is_logged_without_its_query(
         await web.http.get("/nowhere?number=2025550123")
         await web.http.get("/healthz")
     [record] = [each for each in caplog.records if each.name == "ibiki.access"]
-    delivered = vars(record)
-    assert (delivered["method"], delivered["path"], delivered["status"]) == ("GET", "/nowhere", 404)
-    assert "2025550123" not in str(delivered)
+    logged = vars(record)
+    assert (logged["method"], logged["path"], logged["status"]) == ("GET", "/nowhere", 404)
+    assert "2025550123" not in str(logged)
 
 
 async def test_requests_are_counted_by_route_and_not_by_full_path(web: RunningServer) -> None:

@@ -237,10 +237,10 @@ async def test_other_processes_call_back_with_the_changed_subject(world: World) 
     world.there.on_change(reported.append)
     await sign_out(world)
 
-    async def is_told() -> bool:
+    async def is_forgotten() -> bool:
         return reported == [frozenset({world.session.session_id})]
 
-    await soon(is_told)
+    await soon(is_forgotten)
 
 
 async def test_a_change_whose_commit_is_overtaken_by_another_is_not_missed(world: World) -> None:

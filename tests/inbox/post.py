@@ -81,7 +81,7 @@ async def inbox_of(client_id: UUID) -> list[dict[str, Any]]:
     return await worlds.fetch("SELECT * FROM inbound WHERE client_id = $1 ORDER BY feed", client_id)
 
 
-async def handed_over(pool: worlds.Pool, reference: str | None = None) -> None:
+async def submitted(pool: worlds.Pool, reference: str | None = None) -> None:
     """Submits everything that is queued. The provider accepts it with this reference."""
     while calls := await marked(pool):
         for call in calls:

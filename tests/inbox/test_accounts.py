@@ -49,7 +49,7 @@ async def second(app: App) -> worlds.Pool:
         app.owner.client_id,
     )
     await worlds.accept(app.owner, numbers=[PHONE])
-    await post.handed_over(app.pool, "first")
+    await post.submitted(app.pool, "first")
     await capture_contacts(store)
     await post.received(inbound("Hello", modem="m2"))
     await worlds.execute("UPDATE message SET status = 'CANCELLED'")
@@ -108,7 +108,7 @@ async def test_a_report_of_one_account_says_nothing_about_the_messages_of_anothe
     app: App, second: worlds.Pool
 ) -> None:
     await worlds.accept(app.owner)
-    await post.handed_over(app.pool, "ref")
+    await post.submitted(app.pool, "ref")
     said = {"messageId": "ref", "status": "delivered"}
     for account_id, status in ((second.id, "SENT"), (app.pool.id, "DELIVERED")):
         await post.stored(said, account_id=account_id)

@@ -111,7 +111,7 @@ async def test_refusals_and_reports_cannot_be_assigned(app: App) -> None:
 async def test_an_assigned_sender_is_the_number_that_the_client_sent_to(app: App) -> None:
     await worlds.accept(app.owner, numbers=[f"+{AMBIGUOUS}"])
     await worlds.accept(app.sibling, numbers=[f"+1{AMBIGUOUS}"])
-    await post.handed_over(app.pool)
+    await post.submitted(app.pool)
     (row,) = await post.received(inbound("Hello", sender=AMBIGUOUS))
     assert row["outcome"] == "UNROUTED"
     assert (await assign(app, row["id"]))["number"] == f"+{AMBIGUOUS}"

@@ -47,8 +47,8 @@ async def found(app: App, search: str | None = None, who: str = "owner") -> Any:
 
 
 async def test_rows_become_contacts_and_the_others_are_listed_by_line(app: App) -> None:
-    delivered = await ask(app, PEOPLE.encode("utf-16"))
-    assert delivered == {
+    answer = await ask(app, PEOPLE.encode("utf-16"))
+    assert answer == {
         "__typename": "ContactsImported",
         "created": 3,
         "updated": 0,
@@ -77,14 +77,14 @@ async def test_rows_become_contacts_and_the_others_are_listed_by_line(app: App) 
 
 async def test_importing_a_file_again_changes_nothing(app: App) -> None:
     await ask(app, PEOPLE.encode())
-    delivered = await ask(app, PEOPLE.encode())
-    assert (delivered["created"], delivered["updated"]) == (0, 0)
+    answer = await ask(app, PEOPLE.encode())
+    assert (answer["created"], answer["updated"]) == (0, 0)
 
 
 async def test_an_empty_cell_changes_nothing(app: App) -> None:
     await ask(app, b"phone,name,business\n2025550120,Ada,Acme\n2025550121,Bob,Bits\n")
-    delivered = await ask(app, b"phone,name,business\n2025550120,,Coop\n2025550121,Bob,\n")
-    assert (delivered["created"], delivered["updated"]) == (0, 1)
+    answer = await ask(app, b"phone,name,business\n2025550120,,Coop\n2025550121,Bob,\n")
+    assert (answer["created"], answer["updated"]) == (0, 1)
     assert await found(app) == [("+12025550120", "Ada", "Coop"), ("+12025550121", "Bob", "Bits")]
 
 
@@ -98,8 +98,8 @@ async def test_an_opt_out_survives_an_import(app: App) -> None:
 async def test_a_name_that_cannot_be_stored_is_listed(app: App) -> None:
     rows = [["phone", "name"], ["2025550120", "x" * 201], ["2025550121", "A\x07"]]
     rows += [["2025550122", "two\nlines"]]
-    delivered = await ask(app, csv_file(rows))
-    assert [each["position"] for each in delivered["rejected"]] == [2, 3]
+    answer = await ask(app, csv_file(rows))
+    assert [each["position"] for each in answer["rejected"]] == [2, 3]
     assert await found(app) == [("+12025550122", "two lines", None)]
 
 
@@ -170,7 +170,7 @@ Eve,,Mobile,2025550125,Home,+1 202 555 0125
 
 
 async def test_every_number_of_a_person_is_a_contact(app: App) -> None:
-    delivered = await ask(app, GOOGLE.encode())
+    answer = await ask(app, GOOGLE.encode())
     assert await found(app) == [
         ("+12025550120", "Ada Byron", None),
         ("+12025550121", "Ada Byron", None),
@@ -179,11 +179,13 @@ async def test_every_number_of_a_person_is_a_contact(app: App) -> None:
         ("+12025550124", "Cem", None),
         ("+12025550125", "Eve", None),
     ]
-    assert (delivered["created"], delivered["updated"]) == (6, 0)
-    assert [
-        (each["input"], each["position"], each["reason"]) for each in delivered["rejected"]
-    ] == [("12", 3, "INVALID"), ("2025550120", 4, "DUPLICATE"), ("", 5, "INVALID")]
-    assert delivered["columns"] == {
+    assert (answer["created"], answer["updated"]) == (6, 0)
+    assert [(each["input"], each["position"], each["reason"]) for each in answer["rejected"]] == [
+        ("12", 3, "INVALID"),
+        ("2025550120", 4, "DUPLICATE"),
+        ("", 5, "INVALID"),
+    ]
+    assert answer["columns"] == {
         "numbers": ["Phone 1 - Value", "Phone 2 - Value"],
         "names": ["First Name", "Last Name"],
         "business": None,
@@ -194,15 +196,15 @@ async def test_every_number_of_a_person_is_a_contact(app: App) -> None:
 
 async def test_the_answer_names_the_numbers_that_were_left_out(app: App) -> None:
     content = b"Name,Mobile,Home Phone,Business Fax\nAda,2025550120,2025550121,2025550122\n"
-    delivered = await ask(app, content)
-    assert delivered["created"] == 2
-    assert delivered["columns"]["leftOut"] == ["Business Fax"]
-    delivered = await ask(app, content, column="home phone")
-    assert delivered["columns"]["numbers"] == ["Home Phone"]
-    assert delivered["columns"]["leftOut"] == ["Mobile", "Business Fax"]
-    delivered = await ask(app, content, column="x")
-    assert delivered["__typename"] == "InvalidFile"
-    assert "no column “x”" in delivered["message"]
+    answer = await ask(app, content)
+    assert answer["created"] == 2
+    assert answer["columns"]["leftOut"] == ["Business Fax"]
+    answer = await ask(app, content, column="home phone")
+    assert answer["columns"]["numbers"] == ["Home Phone"]
+    assert answer["columns"]["leftOut"] == ["Mobile", "Business Fax"]
+    answer = await ask(app, content, column="x")
+    assert answer["__typename"] == "InvalidFile"
+    assert "no column “x”" in answer["message"]
 
 
 async def test_a_named_column_is_the_only_one_that_is_read(app: App) -> None:
@@ -212,9 +214,9 @@ async def test_a_named_column_is_the_only_one_that_is_read(app: App) -> None:
 
 
 async def test_contacts_come_from_a_spreadsheet(app: App) -> None:
-    delivered = await ask(app, xlsx([["Name", "Mobile"], ["Zoë", 2025550120], [], ["Bob", 12]]))
-    assert (delivered["created"], delivered["columns"]["sheet"]) == (1, "Sheet")
-    assert delivered["rejected"][0]["position"] == 4
+    answer = await ask(app, xlsx([["Name", "Mobile"], ["Zoë", 2025550120], [], ["Bob", 12]]))
+    assert (answer["created"], answer["columns"]["sheet"]) == (1, "Sheet")
+    assert answer["rejected"][0]["position"] == 4
     assert await found(app) == [("+12025550120", "Zoë", None)]
 
 
@@ -224,9 +226,9 @@ def test_a_file_without_numbers_is_refused() -> None:
 
 
 async def test_too_many_rows_are_refused(app: App) -> None:
-    delivered = await ask(app, b"phone\n" + b"2025550120\n" * 301)
-    assert delivered["__typename"] == "InvalidFile"
-    assert "At most 300" in delivered["message"]
+    answer = await ask(app, b"phone\n" + b"2025550120\n" * 301)
+    assert answer["__typename"] == "InvalidFile"
+    assert "At most 300" in answer["message"]
 
 
 async def test_a_failure_leaves_nothing(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ async def test_both_directions_are_listed_in_one_order(app: App, talk: str) -> N
 
 async def test_earlier_sends_are_listed_in_a_new_conversation(app: App) -> None:
     await worlds.accept(app.owner, numbers=[PHONE], text="out 1")
-    await post.handed_over(app.pool)
+    await post.submitted(app.pool)
     await post.received(inbound("in 2"))
     (talk,) = await rows("conversation")
     found = await app.answer("owner", TALK, id=conversation_id(talk["id"]))

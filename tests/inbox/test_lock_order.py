@@ -139,7 +139,7 @@ async def test_a_text_that_is_emptied_locks_the_send_before_the_conversation(
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     send = await worlds.accept(client, 2)
-    await post.handed_over(pool)
+    await post.submitted(pool)
     await capture_contacts(store)
     await post.received(post.inbound(sender=send.numbers[0]))
     await other.execute("BEGIN")  # captures: it locks the send and then conversations

@@ -66,7 +66,7 @@ async def test_a_blocked_status_opts_out_like_a_keyword(client: worlds.Tenant) -
 
 async def test_a_submitted_message_stays_charged(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
-    await post.handed_over(client.pool)
+    await post.submitted(client.pool)
     await post.received(said("STOP"))
     assert await worlds.statuses(send.id) == {"SENT": 1}
     assert await worlds.held(client.account_id) == 99
@@ -125,7 +125,7 @@ async def test_yes_is_the_answer_to_a_question_for_a_day(
     client: worlds.Tenant, text: str, age_seconds: float, expected: list[object]
 ) -> None:
     await worlds.accept(client, numbers=[PHONE], text=text)
-    await post.handed_over(client.pool)
+    await post.submitted(client.pool)
     await capture_contacts(store)
     sent_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
     for table, column in (("message", "id"), ("sent_to", "message_id")):

@@ -33,7 +33,7 @@ async def written_to(app: App, *tenants: worlds.Tenant) -> None:
     """Each client sends to the phone, and queues one more message to it."""
     for tenant in tenants:
         await worlds.accept(tenant, numbers=[PHONE])
-    await post.handed_over(app.pool)
+    await post.submitted(app.pool)
     for tenant in tenants:
         await worlds.accept(tenant, numbers=[PHONE])
     await capture_contacts(store)

@@ -74,7 +74,7 @@ async def test_every_rule_routes_in_its_turn() -> None:
         inbound("5", sender="+12025550145"),
     )
     await worlds.accept(carl, numbers=["+12025550146"])
-    await post.handed_over(pool)
+    await post.submitted(pool)
     rows += await post.received(inbound("6", sender="+12025550146"))
     assert [(row["client_id"], row["reason"]) for row in rows] == [
         (anne.client_id, routing.BY_NUMBER),
@@ -91,7 +91,7 @@ async def test_a_send_of_a_moment_ago_routes_the_answer() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, numbers=[PHONE])
-    await post.handed_over(pool)
+    await post.submitted(pool)
     (event_id,) = await post.stored(inbound())
     await receive_due(post.RECEIVER)
     (row,) = await post.rows_of([event_id])
@@ -105,7 +105,7 @@ async def test_a_sender_that_two_clients_sent_to_is_unrouted() -> None:
     pool = await worlds.add_pool()
     for name in ("Anne", "Bob"):
         await worlds.accept(await worlds.add_client(pool, name=name), numbers=[PHONE])
-    await post.handed_over(pool)
+    await post.submitted(pool)
     (row,) = await post.received(inbound())
     assert (row["outcome"], row["reason"]) == ("UNROUTED", routing.SEVERAL_WROTE)
     assert await worlds.fetch("SELECT FROM inbound") == []
@@ -115,7 +115,7 @@ async def test_messages_that_were_never_submitted_route_nothing() -> None:
     pool = await worlds.add_pool()
     anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
     await worlds.accept(anne, numbers=[PHONE])
-    await post.handed_over(pool)
+    await post.submitted(pool)
     await worlds.accept(bob, numbers=[PHONE])
     (row,) = await post.received(inbound())
     assert row["client_id"] == anne.client_id
@@ -125,7 +125,7 @@ async def test_a_send_of_more_than_30_days_ago_does_not_route() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, numbers=[PHONE])
-    await post.handed_over(pool)
+    await post.submitted(pool)
     await capture_contacts(store)
     old = UUID(int=1_600_000_000_000 << 80)
     await worlds.execute("UPDATE message SET id = $1", old)
@@ -300,7 +300,7 @@ async def test_two_tenants_on_one_line_never_see_each_others_messages() -> None:
     for name, tenant in tenants.items():
         numbers = [phone for phone, owner in phones.items() if owner == name]
         await worlds.accept(tenant, numbers=numbers)
-    await post.handed_over(pool)
+    await post.submitted(pool)
     said = [
         inbound(f"for {owner} {each}", sender=phone, modem="shared")
         for each in range(4)

@@ -290,9 +290,9 @@ async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
 async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(app: App) -> None:
     """No message is routed by it, so another client's conversation gets nothing."""
     await worlds.execute("UPDATE provider_account SET provider = 'ibiki'")
-    await post.handed_over(app.pool)
+    await post.submitted(app.pool)
     await worlds.accept(app.owner, numbers=[PHONE])
-    await post.handed_over(app.pool)
+    await post.submitted(app.pool)
     await capture_contacts(store)
     data = {"id": "msg_1", "number": PHONE, "text": "Hello"}
     said = {"id": "evt_1", "type": "message.received", "data": data}

@@ -30,7 +30,7 @@ def report(word: str, reference: str = "ref", **rest: object) -> dict[str, objec
 
 async def sent(client: worlds.Tenant, reference: str = "ref", number: str = PHONE) -> NewSend:
     send = await worlds.accept(client, numbers=[number])
-    await post.handed_over(client.pool, reference)
+    await post.submitted(client.pool, reference)
     return send
 
 
@@ -165,9 +165,9 @@ async def test_one_reference_for_a_batch_is_matched_by_number(client: worlds.Ten
     await worlds.execute("UPDATE provider_account SET provider = 'egosms'")
     others = ["+12025550101", "+12025550102"]
     send = await worlds.accept(client, numbers=[PHONE, *others])
-    await post.handed_over(client.pool, "batch")
-    delivered = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
-    for number, word in [*delivered, ("+12025550199", "Success"), ("nonsense", "Success")]:
+    await post.submitted(client.pool, "batch")
+    reported = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
+    for number, word in [*reported, ("+12025550199", "Success"), ("nonsense", "Success")]:
         said = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": word}
         await post.stored(said, provider="egosms")
     await receive_once()

@@ -98,7 +98,7 @@ async def test_a_sender_without_a_plus_is_the_number_that_was_sent_to(
     client: worlds.Tenant,
 ) -> None:
     await worlds.accept(client, numbers=["+256772000111"])
-    await post.handed_over(client.pool)
+    await post.submitted(client.pool)
     (row,) = await post.received(inbound("STOP", sender="256772000111"))
     assert (row["client_id"], row["reason"]) == (client.client_id, routing.BY_WRITING)
     assert row["sender"] == "+256772000111"
@@ -110,7 +110,7 @@ async def test_of_two_readings_the_one_that_the_client_sent_to_counts(
     client: worlds.Tenant, sent_to: str
 ) -> None:
     await worlds.accept(client, numbers=[sent_to])
-    await post.handed_over(client.pool)
+    await post.submitted(client.pool)
     rows = await post.received(
         inbound("to our number", sender=AMBIGUOUS, receiver=OUR_NUMBER),
         inbound("to nobody", sender=AMBIGUOUS),
@@ -130,7 +130,7 @@ async def test_readings_that_two_clients_sent_to_are_unrouted(client: worlds.Ten
     other = await worlds.add_client(client.pool, name="Other")
     await worlds.accept(client, numbers=[ALABAMA])
     await worlds.accept(other, numbers=[SINGAPORE])
-    await post.handed_over(client.pool)
+    await post.submitted(client.pool)
     await capture_contacts(store)
     rows = await post.received(
         inbound("whose?", sender=AMBIGUOUS), inbound("ours", sender=AMBIGUOUS, receiver=OUR_NUMBER)
@@ -159,7 +159,7 @@ async def test_a_delivery_report_matches_a_number_in_any_spelling(
     client: worlds.Tenant, written: str
 ) -> None:
     send = await worlds.accept(client, numbers=["+256772000111"])
-    await post.handed_over(client.pool, "ref")
+    await post.submitted(client.pool, "ref")
     report = {"messageId": "ref", "status": "delivered", "recipient": written}
     await post.received(report)
     assert await worlds.statuses(send.id) == {"DELIVERED": 1}
@@ -167,7 +167,7 @@ async def test_a_delivery_report_matches_a_number_in_any_spelling(
 
 async def test_a_delivery_report_of_another_number_moves_nothing(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
-    await post.handed_over(client.pool, "ref")
+    await post.submitted(client.pool, "ref")
     for recipient in ("256772000111", "SUPPORT"):
         await post.stored({"messageId": "ref", "status": "delivered", "recipient": recipient})
     await receive_due(post.RECEIVER)

@@ -139,7 +139,7 @@ async def test_a_route_is_set_shown_and_deleted_with_its_numbers(app: App) -> No
 
 async def test_a_learned_route_can_be_assigned_by_hand(app: App) -> None:
     await worlds.accept(app.owner, numbers=[PHONE])
-    await post.handed_over(app.pool)
+    await post.submitted(app.pool)
     await post.received(inbound(modem="m1"))
     (learned,) = await app.answer("admin", ROUTES)
     assert learned["learned"] is True

@@ -61,7 +61,7 @@ class Hammerer:
     @property
     def _acts(self) -> list[Callable[[], Awaitable[None]]]:
         often = [self.send, self.send_again] * 5
-        return [*often, self.give, self.lead, self.call_back, self.hand_over, self.sync]
+        return [*often, self.give, self.lead, self.call_back, self.submit, self.sync]
 
     async def send(self) -> None:
         """A send of any size, without a key."""
@@ -110,7 +110,7 @@ class Hammerer:
             client, send_id = self.random.choice(self.own)
             await cancel_send(store, client.actor, send_id)
 
-    async def hand_over(self) -> None:
+    async def submit(self) -> None:
         """A dispatcher marks messages that are due, and records their outcomes."""
         pool = self.random.choice(self.pools)
         for call in await marked(pool):
@@ -127,10 +127,10 @@ class Hammerer:
         return self.random.choice([1, 7, 50]) * self.random.choice([1, -1])
 
 
-def world_of(delivered: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
+def world_of(described: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
     """The clients that the test has described."""
     clients = []
-    for each in delivered["clients"]:
+    for each in described["clients"]:
         pool_id, node_id, own_id, client_id = (
             UUID(str(each[name])) for name in ("pool", "pool_node", "node", "client")
         )
@@ -141,7 +141,7 @@ def world_of(delivered: dict[str, list[dict[str, str | int | None]]]) -> list[wo
     return clients
 
 
-def as_told(clients: list[worlds.Tenant]) -> bytes:
+def as_described(clients: list[worlds.Tenant]) -> bytes:
     """The clients as input for a hammerer."""
     return orjson.dumps(
         {

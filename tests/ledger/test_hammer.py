@@ -17,7 +17,7 @@ import pytest
 
 from ibiki.local.embedded import EmbeddedDatabase
 from tests import worlds
-from tests.ledger.hammerer import as_told
+from tests.ledger.hammerer import as_described
 
 PROCESSES, TASKS, STEPS = 3, 8, 30
 
@@ -124,7 +124,7 @@ async def _hammering(url: str, clients: list[worlds.Tenant]) -> AsyncIterator[li
     ]  # fmt: skip
     for each in struck:
         assert each.process.stdin is not None
-        each.process.stdin.write(as_told(clients))
+        each.process.stdin.write(as_described(clients))
         each.process.stdin.write_eof()
     listeners = [asyncio.create_task(each.listen()) for each in struck]
     try:

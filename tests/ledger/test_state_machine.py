@@ -138,17 +138,17 @@ class Ledger(RuleBasedStateMachine):
     def allocate_to_a_client(self, who: str, whom: int, units: int) -> None:
         client, pool = f"c{whom}", self.model.pool
         giver = self.model.pool_of.get(client, POOL) if who == "admin" else who
-        delivered = self.run(answer_of_allocation(self.installation, who, client, units or 1))
+        answer = self.run(answer_of_allocation(self.installation, who, client, units or 1))
         if who != "admin" and self.model.group_of[client] != who:
-            assert delivered == ("not found",)
+            assert answer == ("not found",)
         else:
-            assert delivered == self.model.allocate(giver, client, units or 1)
+            assert answer == self.model.allocate(giver, client, units or 1)
         assert self.model.pool == pool
 
     @rule(group=st.sampled_from(["g0", "g1"]), units=st.integers(-9, 9))
     def allocate_to_a_group(self, group: str, units: int) -> None:
-        delivered = self.run(answer_of_allocation(self.installation, "admin", group, units or 1))
-        assert delivered == self.model.allocate(POOL, group, units or 1)
+        answer = self.run(answer_of_allocation(self.installation, "admin", group, units or 1))
+        assert answer == self.model.allocate(POOL, group, units or 1)
 
     @rule(whom=CLIENTS, group=st.sampled_from([None, "g0", "g1"]))
     def move_a_client(self, whom: int, group: str | None) -> None:
@@ -202,7 +202,7 @@ class Ledger(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.places(QUEUED))
     @rule(pool=POOLS, reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
-    def hand_over(self, pool: str, reading: int | None, outcomes: list[str] | None) -> None:
+    def submit(self, pool: str, reading: int | None, outcomes: list[str] | None) -> None:
         """Submits all that is queued. A reading may come in between, and answers may come at
         once."""
         self.run(self.installation.all_is_due(pool))

@@ -71,7 +71,7 @@ class Scene:
         if isinstance(result, AcceptedNow):
             self.sends.append(send.id)
 
-    async def hand_over(self, fates: Sequence[tuple[bool, Outcome]]) -> None:
+    async def submit(self, fates: Sequence[tuple[bool, Outcome]]) -> None:
         """Marks and submits everything that is queued. The answers are not recorded yet."""
         await worlds.execute(
             "UPDATE message SET due_at = now() - interval '1 s' WHERE provider_account_id = $1"
@@ -161,7 +161,7 @@ class Scene:
             case "top up":
                 await self.top_up(which)
             case "submit":
-                await self.hand_over([(True, Accepted("ref"))])
+                await self.submit([(True, Accepted("ref"))])
             case _:
                 raise AssertionError(what)
 
@@ -215,7 +215,7 @@ async def test_at_rest_a_pool_equals_the_balance_of_its_provider(
     await synced(scene.pool, scene.upstream)
     for what, how in steps:
         if what == "submit" and isinstance(how, list):
-            await scene.hand_over(how)
+            await scene.submit(how)
         elif what == "read" and isinstance(how, list):
             await scene.read(how)
         elif isinstance(how, int):

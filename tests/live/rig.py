@@ -55,24 +55,24 @@ class FakeAuthenticator:
 
     def __init__(self, actors: Mapping[str, Actor | None]) -> None:
         self.actors = dict(actors)
-        self._told: list[OnChange] = []
+        self._listeners: list[OnChange] = []
 
     async def actor_for(self, credential: str) -> Actor | None:
         """The actor with this credential."""
         return self.actors.get(credential)
 
-    def on_change(self, delivered: OnChange) -> Callable[[], None]:
+    def on_change(self, listener: OnChange) -> Callable[[], None]:
         """Calls a function after every change."""
-        self._told.append(delivered)
-        return lambda: self._told.remove(delivered)
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def change(self, word: str, actor: Actor | None) -> None:
         """Gives the credential to this actor, or to none."""
         before = self.actors[word]
         assert before is not None
         self.actors[word] = actor
-        for delivered in self._told:
-            delivered(frozenset({before.credential_id}))
+        for listener in self._listeners:
+            listener(frozenset({before.credential_id}))
 
 
 WORDS = ("owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "admin")

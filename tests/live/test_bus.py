@@ -114,9 +114,9 @@ def redis() -> Iterator[Redis]:
 
 async def test_texts_within_one_process_are_delivered() -> None:
     async with stations(LocalCarrier()) as [only]:
-        delivered = topic()
-        only.bus.publish({delivered})
-        await only.receives(delivered)
+        published = topic()
+        only.bus.publish({published})
+        await only.receives(published)
 
 
 async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
@@ -138,10 +138,10 @@ async def test_connections_of_postgresql_may_be_cut(
         for _ in range(3):
             one.arrived.clear()
             other.arrived.clear()
-            delivered = topic()
+            published = topic()
             await cut(database_server, database_url)
-            one.bus.publish({delivered})
-            await one.receives(EVERYTHING, delivered)
+            one.bus.publish({published})
+            await one.receives(EVERYTHING, published)
             await other.receives(EVERYTHING)
             said_after = topic()
             one.bus.publish({said_after})
@@ -172,11 +172,11 @@ async def test_through_redis_all_processes_hear(redis: Redis) -> None:
 async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
     async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         redis.kill()
-        delivered = topic()
-        one.bus.publish({delivered})  # waits, and neither blocks nor raises
+        published = topic()
+        one.bus.publish({published})  # waits, and neither blocks nor raises
         await eventually(lambda: not one.bus.is_open and not other.bus.is_open, 20)
         redis.start()
-        await one.receives(EVERYTHING, delivered)
+        await one.receives(EVERYTHING, published)
         await other.receives(EVERYTHING)
         said_after = topic()
         other.bus.publish({said_after})
@@ -188,11 +188,11 @@ async def test_a_bus_starts_although_its_carrier_is_unavailable(redis: Redis) ->
     redis.kill()
     station = Station(RedisCarrier(redis.url))
     await station.bus.start()
-    delivered = topic()
-    station.bus.publish({delivered})
+    published = topic()
+    station.bus.publish({published})
     await eventually(lambda: bool(station.bus._waiting))
     redis.start()
-    await station.receives(EVERYTHING, delivered)
+    await station.receives(EVERYTHING, published)
     await station.bus.stop()
 
 
@@ -229,14 +229,14 @@ class Odd:
 async def test_hints_of_one_moment_are_published_together() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
-        delivered = [topic() for _ in range(100)]
-        station.bus.publish({delivered[0]})
-        await station.receives(delivered[0])
+        published = [topic() for _ in range(100)]
+        station.bus.publish({published[0]})
+        await station.receives(published[0])
         began = time.monotonic()
-        for each in delivered:
+        for each in published:
             station.bus.publish({each})
             await asyncio.sleep(0)
-        await station.receives(*delivered)
+        await station.receives(*published)
         assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
@@ -244,11 +244,11 @@ async def test_hints_that_cannot_be_published_are_published_later() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         carrier.refuses = True
-        delivered = topic()
-        station.bus.publish({delivered})
+        published = topic()
+        station.bus.publish({published})
         await eventually(lambda: not station.bus.is_open)
         carrier.refuses = False
-        await station.receives(EVERYTHING, delivered)
+        await station.receives(EVERYTHING, published)
 
 
 async def test_more_than_can_wait_becomes_everything() -> None:
@@ -296,10 +296,10 @@ async def test_the_last_state_is_delivered_before_the_end() -> None:
     station = Station(carrier)
     await station.bus.start()
     await station.receives(EVERYTHING)
-    delivered = topic()
-    station.bus.publish({delivered})
+    published = topic()
+    station.bus.publish({published})
     await station.bus.stop()
-    assert next(packed([delivered])) in carrier.said
+    assert next(packed([published])) in carrier.said
 
 
 async def cut(server: embedded.EmbeddedDatabase, url: str) -> None:

@@ -222,9 +222,9 @@ def test_actors_that_see_different_things_have_different_viewpoints(field: str) 
 
 def test_a_shared_execution_has_no_user() -> None:
     actor = Actor(UUID(int=1), Role.CLIENT, UUID(int=2), UUID(int=3))
-    told_as = Viewpoint.of(actor).actor
-    assert told_as.user_id == told_as.credential_id == NO_USER
-    assert Viewpoint.of(told_as) == Viewpoint.of(actor)
+    shared = Viewpoint.of(actor).actor
+    assert shared.user_id == shared.credential_id == NO_USER
+    assert Viewpoint.of(shared) == Viewpoint.of(actor)
 
 
 def test_an_actor_has_nothing_that_a_viewpoint_does_not_know() -> None:

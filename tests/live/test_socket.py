@@ -76,8 +76,8 @@ async def test_an_operation_before_the_sign_in_is_answered_by_its_field(place: Q
         answer = await socket.hear()
         assert answer["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         await socket.subscribe(VIEWER, id="2")
-        delivered = await socket.hear()
-        assert delivered["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        answer = await socket.hear()
+        assert answer["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_a_ping_is_answered(place: Quiet) -> None:

@@ -132,7 +132,7 @@ async def test_each_step_of_a_message_is_delivered(running: Server, people: App)
         (call,) = await marked(people.pool)
         assert (await reader.delivered())["status"] == "SUBMITTING"
         await answered(people.pool, call, Rejected("Blocked."))
-        assert await told_until(reader, "REJECTED") == "Blocked."
+        assert await delivered_until(reader, "REJECTED") == "Blocked."
 
 
 async def test_a_send_begins_with_its_messages_as_they_stand(running: Server, people: App) -> None:
@@ -239,7 +239,7 @@ async def test_users_of_one_client_share_and_another_role_does_not(
         assert running.live.hub.count == 2
 
 
-async def told_until(reader: Client, status: str) -> str | None:
+async def delivered_until(reader: Client, status: str) -> str | None:
     """The failure delivered with this status. Anything may come before it."""
     while (delivered := await reader.delivered())["status"] != status:
         pass

@@ -41,14 +41,14 @@ async def listening(running: Server, reader: Client, query: str) -> None:
     before = watching(running)
     await reader.subscribe(query)
     await eventually(lambda: watching(running) > before)
-    await eventually(lambda: all(map(_told, running.live.hub._streams.values())))
+    await eventually(lambda: all(map(_is_current, running.live.hub._streams.values())))
 
 
-def _told(stream: Any) -> bool:
+def _is_current(stream: Any) -> bool:
     return all(stream.subscribers.values())
 
 
-async def told_until(reader: Client, **expected: Any) -> Any:
+async def delivered_until(reader: Client, **expected: Any) -> Any:
     """The event with these values. Anything older may come before it."""
     while True:
         delivered = await reader.delivered()
@@ -60,20 +60,20 @@ async def test_each_change_of_a_conversation_is_delivered(running: Server, peopl
     async with client(running, "owner") as reader:
         await listening(running, reader, TALKS)
         await receive("Hello", modem="m1")
-        talk = await told_until(reader, unread=1)
+        talk = await delivered_until(reader, unread=1)
         assert talk["lastMessage"] == {"text": "Hello", "direction": "INBOUND"}
         assert talk["contact"] == {"optedOut": False}
         read = await people.answer("owner", MARK_READ, id=talk["id"])
         assert read["__typename"] == "Conversation"
-        await told_until(reader, unread=0)
+        await delivered_until(reader, unread=0)
         replied = await people.answer("owner", REPLY, id=talk["id"], text="And you?")
         assert replied["__typename"] == "Reply"
         await capture_contacts(store)
-        await told_until(reader, lastMessage={"text": "And you?", "direction": "OUTBOUND"})
+        await delivered_until(reader, lastMessage={"text": "And you?", "direction": "OUTBOUND"})
         await receive("STOP")
-        await told_until(reader, contact={"optedOut": True})
+        await delivered_until(reader, contact={"optedOut": True})
         await receive("START")
-        await told_until(reader, contact={"optedOut": False})
+        await delivered_until(reader, contact={"optedOut": False})
 
 
 async def test_every_kind_of_opt_out_is_delivered(running: Server, people: App) -> None:
@@ -126,7 +126,7 @@ async def test_the_operator_receives_each_event_and_its_result(
         assert then["payload"] == said
         [again] = [post.event(said)]
         await store.store_events([again])
-        assert (await told_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
+        assert (await delivered_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
         bad = NewEvent(new_id(), "extreme", b"key".ljust(32), b"[1]", invalid="Not an object.")
         await store.store_events([bad])
         assert (await reader.delivered())["reason"] == "Not an object."
@@ -154,7 +154,7 @@ async def test_an_event_that_is_assigned_later_is_delivered_again(
         await assign_inbound(
             store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
-        delivered = await told_until(reader, outcome="ROUTED")
+        delivered = await delivered_until(reader, outcome="ROUTED")
         assert (delivered["id"], delivered["client"]) == (shown(row["id"]), {"name": "Acme"})
 
 
@@ -180,12 +180,12 @@ async def test_lost_hints_cost_a_second_and_no_change(
         monkeypatch.setattr(database, "_publish", lambda topics: None)
         await receive("Hello")
         assert (await owner.delivered())["unread"] == 1
-        await told_until(admin, outcome="ROUTED")
+        await delivered_until(admin, outcome="ROUTED")
         await receive("STOP")
-        await told_until(owner, contact={"optedOut": True})
+        await delivered_until(owner, contact={"optedOut": True})
         await worlds.execute("UPDATE webhook_event SET updated_at = clock_timestamp()")
         (key,) = await post.stored(post.inbound("Again"))
-        await told_until(admin, id=shown(key))
+        await delivered_until(admin, id=shown(key))
 
 
 def shown(key: Any) -> str:

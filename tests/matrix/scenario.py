@@ -50,10 +50,10 @@ class Scenario:
         """The complete response as JSON. For a subscription: its first events."""
         operation = ENGINE.find(document)
         if operation.kind == "subscription":
-            delivered = await self._subscribe(self.actors[who], operation, variables)
+            results = await self._subscribe(self.actors[who], operation, variables)
         else:
-            delivered = [await self._execute(self.actors[who], operation, variables)]
-        return b"\n".join(orjson.dumps(each) for each in delivered)
+            results = [await self._execute(self.actors[who], operation, variables)]
+        return b"\n".join(orjson.dumps(each) for each in results)
 
     async def seen_in(self, answer: bytes) -> set[str]:
         """The owners of all objects in an answer."""

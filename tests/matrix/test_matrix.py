@@ -164,11 +164,11 @@ async def differences(scenario: Scenario, name: str, row: Row) -> AsyncIterator[
         if name.startswith("Mutation.") and is_refusal(got) and await fingerprint() != before:
             yield f"{who} was refused, and something changed anyway"
         if row.through is None:
-            async for what in told_apart(scenario, name, row, who, answer):
+            async for what in distinguished(scenario, name, row, who, answer):
                 yield what
 
 
-async def told_apart(
+async def distinguished(
     scenario: Scenario, name: str, row: Row, who: str, answer: bytes
 ) -> AsyncIterator[str]:
     """The cases in which an actor can find out that an ID of another tenant exists."""

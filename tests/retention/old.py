@@ -72,7 +72,7 @@ async def grown_old(app: App, database_url: str) -> Old:
     await cancel_send(store, app.owner.actor, later.id)
     await worlds.accept(app.owner, numbers=[PHONE], text="One text")
     await worlds.accept(app.sibling, 1, texts=["Of another client"])
-    await post.handed_over(app.pool, "ref")
+    await post.submitted(app.pool, "ref")
     await worlds.accept(app.owner, 1, text="Who knows")
     [call] = await marked(app.pool)
     await answered(app.pool, call, Unknown("no answer"))

@@ -97,7 +97,7 @@ async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
     texts = [f"Ask Ann, {each}, not 2025550144." for each in SPELLINGS]
     await worlds.accept(old.app.sibling, len(texts), texts=texts)
     await worlds.accept(old.app.sibling, 2, text=f"All: {SPELLINGS[2]}; 9{PHONE[2:]} is longer.")
-    await post.handed_over(old.app.pool, "others")
+    await post.submitted(old.app.pool, "others")
     waits = await worlds.accept(old.app.sibling, 1, text=f"Waits for {PHONE}")
     await capture_contacts(store)
     [event] = await post.received(post.inbound(texts[2], sender="+12025550199", modem="m1"))

@@ -64,9 +64,9 @@ def test_members_of_a_union_can_be_distinguished(name: str) -> None:
     union = SCHEMA.type_map[name]
     assert isinstance(union, GraphQLUnionType)
     successes = [each for each in union.types if each.name not in REFUSALS]
-    delivered = [DEFINITIONS[each.name].origin for each in successes]
-    domain_types = [kind for origin in delivered for kind in getattr(origin, "domain_types", ())]
-    assert all(hasattr(origin, "domain_types") for origin in delivered)
+    origins = [DEFINITIONS[each.name].origin for each in successes]
+    domain_types = [kind for origin in origins for kind in getattr(origin, "domain_types", ())]
+    assert all(hasattr(origin, "domain_types") for origin in origins)
     assert len(domain_types) == len(set(domain_types))
 
 

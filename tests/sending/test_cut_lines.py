@@ -92,8 +92,8 @@ async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(line
     line.cut_at("COMMIT", Moment.UNANSWERED)
     results = await accept_batch(store, sends)
     assert line.cuts == 1
-    delivered = [None if isinstance(each, Refused) else sent(each) for each in results]
-    assert delivered == [sends[0].id, None, sends[0].id, None, sends[4].id, None]
+    answers = [None if isinstance(each, Refused) else sent(each) for each in results]
+    assert answers == [sends[0].id, None, sends[0].id, None, sends[4].id, None]
     assert await charges(client.account_id) == [4, 6]
     await worlds.assert_audit_holds()
 

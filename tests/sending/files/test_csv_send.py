@@ -60,14 +60,14 @@ def without_messages(rejected: Any) -> Any:
 
 
 async def test_one_text_goes_to_each_number_once(app: App) -> None:
-    delivered = await ask(app, PUPILS, text="Good morning")
-    assert (delivered["__typename"], delivered["accepted"], delivered["charged"]) == ("Send", 2, 2)
-    assert without_messages(delivered["rejected"]) == [
+    answer = await ask(app, PUPILS, text="Good morning")
+    assert (answer["__typename"], answer["accepted"], answer["charged"]) == ("Send", 2, 2)
+    assert without_messages(answer["rejected"]) == [
         {"input": "12", "position": 3, "reason": "INVALID"},
         {"input": "(202) 555-0120", "position": 6, "reason": "DUPLICATE"},
     ]
-    assert delivered["rejected"][0]["message"].startswith(INVALID)
-    assert delivered["columns"] == {
+    assert answer["rejected"][0]["message"].startswith(INVALID)
+    assert answer["columns"] == {
         "number": "phone",
         "text": None,
         "placeholders": [],
@@ -80,9 +80,9 @@ async def test_one_text_goes_to_each_number_once(app: App) -> None:
 
 
 async def test_placeholders_make_a_text_for_each_row(app: App) -> None:
-    delivered = await ask(app, PUPILS, text="{{Name}}: {{note}}.")
-    assert (delivered["accepted"], delivered["rejectedCount"]) == (3, 1)
-    assert delivered["columns"]["placeholders"] == ["name", "note"]
+    answer = await ask(app, PUPILS, text="{{Name}}: {{note}}.")
+    assert (answer["accepted"], answer["rejectedCount"]) == (3, 1)
+    assert answer["columns"]["placeholders"] == ["name", "note"]
     assert await sent() == [
         ("+12025550120", "Ada: =1+1."),
         ("+12025550121", "Cem: two\nlines."),
@@ -92,42 +92,42 @@ async def test_placeholders_make_a_text_for_each_row(app: App) -> None:
 
 async def test_texts_can_be_in_a_column_and_numbers_in_a_named_one(app: App) -> None:
     rows = [["a", "b", "t"], ["2025550120", "2025550121", "One"], ["2025550122", "x", "Two"]]
-    delivered = await ask(app, csv_file(rows), textColumn="T", column=" B ")
-    assert (delivered["accepted"], delivered["rejected"][0]["input"]) == (1, "x")
-    assert delivered["columns"] == {"number": "b", "text": "t", "placeholders": [], "sheet": None}
+    answer = await ask(app, csv_file(rows), textColumn="T", column=" B ")
+    assert (answer["accepted"], answer["rejected"][0]["input"]) == (1, "x")
+    assert answer["columns"] == {"number": "b", "text": "t", "placeholders": [], "sheet": None}
     assert await sent() == [("+12025550121", "One")]
 
 
 async def test_a_row_with_too_many_cells_is_not_sent_to(app: App) -> None:
     content = b"phone,text\n2025550120,Hello, dear\n2025550121,Hi,, \n2025550122\n\n"
-    delivered = await ask(app, content, text="Dear {{text}}")
-    assert without_messages(delivered["rejected"]) == [
+    answer = await ask(app, content, text="Dear {{text}}")
+    assert without_messages(answer["rejected"]) == [
         {"input": "2025550120, Hello,  dear", "position": 2, "reason": "INVALID"},
         {"input": "2025550122", "position": 4, "reason": "MISSING_VALUE"},
     ]
-    assert delivered["rejected"][1]["message"] == "The row has no value for {{text}}."
+    assert answer["rejected"][1]["message"] == "The row has no value for {{text}}."
     assert await sent() == [("+12025550121", "Dear Hi")]
 
 
 async def test_a_row_without_a_value_is_sent_to_only_if_the_caller_allows_it(app: App) -> None:
     content = b"phone,name,code\n2025550120,Ann,4711\n2025550121,,4712\n2025550122,Cem, \n12,,\n"
     text = "Hi {{name}}, your code is {{code}}."
-    delivered = await ask(app, content, text=text)
-    assert (delivered["accepted"], delivered["charged"], delivered["rejectedCount"]) == (1, 1, 3)
-    assert [(each["position"], each["reason"]) for each in delivered["rejected"]] == [
+    answer = await ask(app, content, text=text)
+    assert (answer["accepted"], answer["charged"], answer["rejectedCount"]) == (1, 1, 3)
+    assert [(each["position"], each["reason"]) for each in answer["rejected"]] == [
         (3, "MISSING_VALUE"),
         (4, "MISSING_VALUE"),
         (5, "INVALID"),
     ]
-    delivered = await ask(app, content, text=text, allowMissingValues=True)
-    assert (delivered["accepted"], delivered["rejectedCount"]) == (3, 1)
+    answer = await ask(app, content, text=text, allowMissingValues=True)
+    assert (answer["accepted"], answer["rejectedCount"]) == (3, 1)
     assert ("+12025550121", "Hi , your code is 4712.") in await sent()
 
 
 async def test_a_file_in_which_every_row_lacks_a_value_is_refused(app: App) -> None:
-    delivered = await ask(app, b"phone,name\n2025550120,\n", text="Hi {{name}}")
-    assert delivered["__typename"] == "NoValidRecipients"
-    assert without_messages(delivered["rejected"])[0]["reason"] == "MISSING_VALUE"
+    answer = await ask(app, b"phone,name\n2025550120,\n", text="Hi {{name}}")
+    assert answer["__typename"] == "NoValidRecipients"
+    assert without_messages(answer["rejected"])[0]["reason"] == "MISSING_VALUE"
     assert await sent() == []
 
 
@@ -143,8 +143,8 @@ async def test_a_file_in_which_every_row_lacks_a_value_is_refused(app: App) -> N
     ],
 )
 async def test_only_the_phone_of_the_person_is_sent_to(app: App, content: bytes) -> None:
-    delivered = await ask(app, content, text="Hi")
-    assert delivered["accepted"] == 1
+    answer = await ask(app, content, text="Hi")
+    assert answer["accepted"] == 1
     assert await sent() == [("+12025550101", "Hi")]
 
 
@@ -159,17 +159,17 @@ async def test_only_the_phone_of_the_person_is_sent_to(app: App, content: bytes)
 async def test_a_file_without_one_clear_phone_column_needs_its_name(
     app: App, content: bytes, said: str
 ) -> None:
-    delivered = await ask(app, content, text="Hi")
-    assert delivered["__typename"] == "InvalidFile"
-    assert said in delivered["message"]
+    answer = await ask(app, content, text="Hi")
+    assert answer["__typename"] == "InvalidFile"
+    assert said in answer["message"]
     column = content.decode().split(",")[0]
     assert (await ask(app, content, text="Hi", column=column))["columns"]["number"] == column
 
 
 async def test_an_empty_phone_is_not_replaced_by_another_number(app: App) -> None:
-    delivered = await ask(app, b"Phone,Name,Student number\n,Ann,2025550101\n", text="Hi")
-    assert delivered["__typename"] == "NoValidRecipients"
-    assert delivered["rejected"][0]["position"] == 2
+    answer = await ask(app, b"Phone,Name,Student number\n,Ann,2025550101\n", text="Hi")
+    assert answer["__typename"] == "NoValidRecipients"
+    assert answer["rejected"][0]["position"] == 2
 
 
 async def quoted(app: App, content: bytes, who: str = "owner", **given: Any) -> Any:
@@ -178,14 +178,14 @@ async def quoted(app: App, content: bytes, who: str = "owner", **given: Any) -> 
 
 
 async def test_a_quote_says_what_a_send_would_do_and_does_nothing(app: App) -> None:
-    delivered = await quoted(app, PUPILS, text="{{name}}: {{note}} €")
-    assert (delivered["accepted"], delivered["rejectedCount"]) == (3, 1)
-    assert (delivered["cost"], delivered["balance"], delivered["affordable"]) == (3, 100, True)
-    assert without_messages(delivered["rejected"]) == [
+    answer = await quoted(app, PUPILS, text="{{name}}: {{note}} €")
+    assert (answer["accepted"], answer["rejectedCount"]) == (3, 1)
+    assert (answer["cost"], answer["balance"], answer["affordable"]) == (3, 100, True)
+    assert without_messages(answer["rejected"]) == [
         {"input": "12", "position": 3, "reason": "INVALID"}
     ]
-    assert delivered["columns"]["number"] == "phone"
-    assert delivered["samples"][1] == {
+    assert answer["columns"]["number"] == "phone"
+    assert answer["samples"][1] == {
         "line": 4,
         "number": "+12025550121",
         "text": "Cem: two\nlines €",
@@ -202,10 +202,10 @@ async def test_a_quote_and_a_send_of_the_same_file_agree(app: App) -> None:
         [["phone", "name"], *([each, f"N{at % 3 or ''}"] for at, each in enumerate(numbers))]
     )
     quote = await quoted(app, content, text="Hi {{name}}")
-    delivered = await ask(app, content, text="Hi {{name}}")
+    answer = await ask(app, content, text="Hi {{name}}")
     for field in ("accepted", "rejectedCount", "rejected", "columns"):
-        assert quote[field] == delivered[field]
-    assert quote["cost"] == delivered["charged"]
+        assert quote[field] == answer[field]
+    assert quote["cost"] == answer["charged"]
     assert len(quote["samples"]) == 5
 
 
@@ -245,8 +245,8 @@ async def test_a_quote_and_its_send_report_the_same_problem(
 
 
 async def test_a_quote_without_a_recipient_costs_nothing(app: App) -> None:
-    delivered = await quoted(app, b"phone\n12\n", text="Hi")
-    assert (delivered["accepted"], delivered["cost"], delivered["samples"]) == (0, 0, [])
+    answer = await quoted(app, b"phone\n12\n", text="Hi")
+    assert (answer["accepted"], answer["cost"], answer["samples"]) == (0, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -268,21 +268,21 @@ async def test_a_quote_is_refused_like_a_send(
 
 
 async def test_an_apostrophe_before_a_number_is_ignored(app: App) -> None:
-    delivered = await ask(app, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
-    assert (delivered["accepted"], delivered["rejectedCount"]) == (2, 1)
+    answer = await ask(app, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
+    assert (answer["accepted"], answer["rejectedCount"]) == (2, 1)
 
 
 async def test_a_tab_between_cells_does_not_join_them_to_a_number(app: App) -> None:
-    delivered = await ask(app, b"a\tb\n2025550120\tx\n202555\t\t0121\n", text="Hi", column="a")
-    assert (delivered["accepted"], delivered["rejectedCount"]) == (1, 1)
+    answer = await ask(app, b"a\tb\n2025550120\tx\n202555\t\t0121\n", text="Hi", column="a")
+    assert (answer["accepted"], answer["rejectedCount"]) == (1, 1)
 
 
 async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
     await worlds.opt_out(app.owner.client_id, "+12025550121", source="KEYWORD")
-    delivered = await ask(app, PUPILS, text="Hi")
-    assert (delivered["accepted"], delivered["charged"]) == (1, 1)
+    answer = await ask(app, PUPILS, text="Hi")
+    assert (answer["accepted"], answer["charged"]) == (1, 1)
     expected = {"input": "2025550121", "position": 4, "reason": "OPTED_OUT"}
-    assert expected in without_messages(delivered["rejected"])
+    assert expected in without_messages(answer["rejected"])
 
 
 @pytest.mark.parametrize(
@@ -307,22 +307,22 @@ async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
 async def test_a_request_that_cannot_be_sent_is_refused_as_a_whole(
     app: App, content: bytes, given: dict[str, str], name: str, said: str
 ) -> None:
-    delivered = await ask(app, content, **given)
-    assert delivered["__typename"] == name
-    assert said in delivered["message"]
+    answer = await ask(app, content, **given)
+    assert answer["__typename"] == name
+    assert said in answer["message"]
     assert await sent() == []
     assert await worlds.held(app.owner.account_id) == 100
 
 
 async def test_a_rejected_row_needs_no_text(app: App) -> None:
-    delivered = await ask(app, b"phone,t\n2025550120,Hi\nnobody,\n", textColumn="t")
-    assert (delivered["accepted"], delivered["rejectedCount"]) == (1, 1)
+    answer = await ask(app, b"phone,t\n2025550120,Hi\nnobody,\n", textColumn="t")
+    assert (answer["accepted"], answer["rejectedCount"]) == (1, 1)
 
 
 async def test_a_balance_that_is_too_small_charges_and_sends_nothing(app: App) -> None:
     rows = [["phone"]] + [[number] for number in worlds.generated_numbers(101)]
-    delivered = await ask(app, csv_file(rows), text="Hi")
-    assert (delivered["required"], delivered["available"]) == (101, 100)
+    answer = await ask(app, csv_file(rows), text="Hi")
+    assert (answer["required"], answer["available"]) == (101, 100)
     assert await sent() == []
 
 
@@ -349,9 +349,9 @@ async def test_an_upload_belongs_to_its_tenant_and_lives_for_a_day(app: App) -> 
     )
 
     async def refused(who: str, given: str) -> Any:
-        delivered = await app.answer(who, SEND, input={"uploadId": given, "text": "Hi"})
-        assert delivered["__typename"] == "NotFound"
-        return delivered
+        answer = await app.answer(who, SEND, input={"uploadId": given, "text": "Hi"})
+        assert answer["__typename"] == "NotFound"
+        return answer
 
     answers = [await refused("sibling", upload_id), await refused("owner", old)]
     answers += [await refused("owner", each) for each in (UNKNOWN, "nonsense", str(uuid4()))]
@@ -360,5 +360,5 @@ async def test_an_upload_belongs_to_its_tenant_and_lives_for_a_day(app: App) -> 
 
 async def test_a_suspended_account_is_refused_before_the_file_is_read(app: App) -> None:
     suspended = replace(app.owner.actor, client_status="suspended")
-    delivered = await app.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
-    assert delivered["__typename"] == "AccountInactive"
+    answer = await app.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
+    assert answer["__typename"] == "AccountInactive"

@@ -64,8 +64,8 @@ async def test_100_000_rows_are_uploaded_sent_to_and_imported_while_others_are_a
     sent: Send
     sent, pause = await with_pauses(csv_send(installation, actor, upload.id, order, key=None))
     assert (sent.accepted, sent.rejected_count, pause < 1) == (ROWS, 0, True), pause
-    delivered, pause = await with_pauses(import_contacts(installation, actor, upload.id))
-    assert (delivered.created, delivered.updated, pause < 1) == (ROWS, 0, True), pause
+    imported, pause = await with_pauses(import_contacts(installation, actor, upload.id))
+    assert (imported.created, imported.updated, pause < 1) == (ROWS, 0, True), pause
     assert await worlds.held(app.owner.account_id) == 100
     assert await worlds.statuses(sent.id) == {"QUEUED": ROWS}
 

@@ -97,9 +97,9 @@ async def test_an_upload_is_kept_and_the_answer_says_how_it_is_read(
     async with upload_server(app) as made:
         answer = await post(made, FILE, content_type=content_type)
     assert answer.status_code == 201
-    delivered = answer.json()
-    assert delivered.pop("uploadId").startswith("upl_")
-    assert delivered == {
+    described = answer.json()
+    assert described.pop("uploadId").startswith("upl_")
+    assert described == {
         "rows": 2,
         "columns": ["phone", "name"],
         "numberColumn": "phone",
@@ -112,10 +112,10 @@ async def test_an_upload_is_kept_and_the_answer_says_how_it_is_read(
 
 async def test_the_answer_says_which_columns_can_be_meant(app: App) -> None:
     async with upload_server(app) as made:
-        delivered = (await post(made, b"Phone 1,Phone 2\n2025550120,2025550121\n")).json()
+        described = (await post(made, b"Phone 1,Phone 2\n2025550120,2025550121\n")).json()
         unknown = (await post(made, b"who,whereto\nAda,2025550120\n")).json()
-    assert (delivered["numberColumn"], delivered["numberColumns"]) == (None, ["Phone 1", "Phone 2"])
-    assert "“Phone 1” and “Phone 2”" in delivered["problem"]
+    assert (described["numberColumn"], described["numberColumns"]) == (None, ["Phone 1", "Phone 2"])
+    assert "“Phone 1” and “Phone 2”" in described["problem"]
     assert (unknown["numberColumn"], unknown["numberColumns"]) == (None, [])
 
 
@@ -131,14 +131,14 @@ async def test_the_answer_says_which_columns_can_be_meant(app: App) -> None:
 async def test_a_spreadsheet_is_kept_as_csv(app: App, content_type: str) -> None:
     content = xlsx([["Name", "Mobile"], ["Zoë", 2025550120], [], ["Bob", "12"]])
     async with upload_server(app) as made:
-        delivered = (await post(made, content, content_type=content_type)).json()
-    assert (delivered["rows"], delivered["sheet"], delivered["numberColumn"]) == (
+        described = (await post(made, content, content_type=content_type)).json()
+    assert (described["rows"], described["sheet"], described["numberColumn"]) == (
         2,
         "Sheet",
         "Mobile",
     )
     expected = "Name,Mobile\r\nZoë,2025550120\r\n\r\nBob,12\r\n"
-    assert await bytes_of(app, delivered["uploadId"]) == expected.encode()
+    assert await bytes_of(app, described["uploadId"]) == expected.encode()
 
 
 async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> None:
@@ -151,9 +151,9 @@ async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> Non
             yield content[start : start + 100_000]
 
     async with upload_server(app) as made:
-        delivered = (await post(made, parts())).json()
-    assert delivered["rows"] == 20_000
-    assert await bytes_of(app, delivered["uploadId"]) == content
+        described = (await post(made, parts())).json()
+    assert described["rows"] == 20_000
+    assert await bytes_of(app, described["uploadId"]) == content
 
 
 @pytest.mark.parametrize(
