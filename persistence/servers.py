@@ -204,6 +204,7 @@ async def check_usable(url: str) -> None:
     except asyncpg.InvalidAuthorizationSpecificationError as refused:
         raise DatabaseUnusable(
             f"PostgreSQL at {address} rejects the user or the password of DATABASE_URL."
+            " Correct them there."
         ) from refused
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ssl.SSLError) as said:
         # The server has answered, or the rest of the URL is wrong. The reason has no password.
@@ -213,7 +214,8 @@ async def check_usable(url: str) -> None:
         ) from said
     except UNAVAILABLE as failure:
         raise DatabaseUnusable(
-            f"PostgreSQL does not answer at {address}, the address of DATABASE_URL."
+            f"PostgreSQL does not answer at {address}, the address of DATABASE_URL. Check that it"
+            " runs, and that the address is right."
         ) from failure
     try:
         version = connection.get_server_version()

@@ -124,7 +124,7 @@ class _Measure:
         if selections is None:
             return size
         if level > self.most_levels:
-            raise TooComplex("The document is nested too deeply.")
+            raise TooComplex("The document is nested too deeply. Request less.")
         for node in selections.selections:
             size = size.beside(self._node(node, level))
         return size

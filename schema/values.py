@@ -370,7 +370,7 @@ def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int
         _check_text(value, name)
     elif isinstance(value, (dict, list)):
         if level > DEEPEST:
-            raise TooComplex("The variables are nested too deeply.")
+            raise TooComplex("The variables are nested too deeply. Send less.")
         if isinstance(value, dict):
             for key, each in value.items():
                 _check(each, key, most_texts, most_objects, level + 1)
@@ -384,7 +384,7 @@ def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int
 
 def _check_text(value: str, name: str) -> None:
     if "\0" in value and name not in OWN_RULE:
-        raise GraphQLError(f"{name or 'A text'} contains a NUL character.")
+        raise GraphQLError(f"{name or 'A text'} contains a NUL character. Remove it.")
 
 
 class _NulInLiterals(Visitor):

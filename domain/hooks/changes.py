@@ -117,7 +117,9 @@ class Hooks:
             delivery = await self.store.find_delivery(scope, delivery_id, tx=tx)
             _check_resumed(await self.store.find_endpoint(scope, delivery.endpoint_id, tx=tx))
             if delivery.status is DeliveryStatus.PENDING:
-                raise InvalidInput("It is still being delivered.", field="deliveryId")
+                raise InvalidInput(
+                    "It is still being delivered. Wait until this has ended.", field="deliveryId"
+                )
             again_id = await self.store.queue_again(tx, delivery)
             return await self.store.find_delivery(scope, again_id, tx=tx)
 

@@ -156,7 +156,7 @@ def changed_client(client: Client, change: ClientChange, normaliser: Normaliser)
     """The client after the change. Raises InvalidInput."""
     status = kept(change.status, client.status)
     if status is None:
-        raise InvalidInput("status cannot be cleared.", field="status")
+        raise InvalidInput("status cannot be cleared. Leave it out to keep it.", field="status")
     numbers = client.assigned_numbers
     if not isinstance(change.assigned_numbers, Keep):
         numbers = assigned_numbers_of(change.assigned_numbers, normaliser)
@@ -223,7 +223,9 @@ async def _move(
     # The node of a provider account that the client owns stays outside the group.
     is_member = node.parent_id is not None
     if is_member and node.provider_account_id != new_parent.provider_account_id:
-        raise InvalidInput("The units of this group are in another pool.", field="groupId")
+        raise InvalidInput(
+            "The units of this group are in another pool. Choose another group.", field="groupId"
+        )
     await store.move_node(
         tx,
         node.account_id,

@@ -155,5 +155,5 @@ async def _check_admin_left(store: IdentityStore, tx: Transaction, user: User) -
 
 def _given(value: Value | None, *, field: str) -> Value:
     if value is None:
-        raise InvalidInput(f"{field} cannot be cleared.", field=field)
+        raise InvalidInput(f"{field} cannot be cleared. Leave it out to keep it.", field=field)
     return value

@@ -42,7 +42,7 @@ async def opened_table(
         read = partial(read_table, file, converted, installation.normaliser, named=named)
         layout, table = await asyncio.to_thread(read)
         if not layout.rows:
-            raise InvalidFile("The file has no rows below its header.")
+            raise InvalidFile("The file has no rows below its header. Add some.")
         yield Table(table, layout)
 
 

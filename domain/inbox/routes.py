@@ -89,12 +89,17 @@ async def assign_inbound(
         if (locked.outcome, locked.client_id) == (WebhookOutcome.ROUTED, client_id):
             return await store.find_webhook_event(Everything(), event_id, tx=tx)
         if locked.outcome not in ASSIGNABLE:
-            raise InvalidInput("This event is already routed, or has no content.")
+            raise InvalidInput(
+                "This event is already routed, or has no content. It cannot be assigned."
+            )
         call, read = _message_of(receiver, locked.event, by_hand)
         call = with_own_line(locked.event, call, await store.first_accounts(tx))
         sender = await _sender_for(store, tx, client_id, read)
         if remember and call.known_line is None:
-            raise InvalidInput("The event names no modem and port to remember.", field="remember")
+            raise InvalidInput(
+                "The event names no modem and port to remember. Leave remember out.",
+                field="remember",
+            )
         message = receiver.message(locked.event, call, sender, client_id)
         await deliver(store, tx, [message])
         if locked.opt_out_pending:
@@ -116,7 +121,7 @@ def _message_of(receiver: Receiver, event: DueEvent, by_hand: ByHand) -> tuple[I
     """
     parsed = receiver.parse(event)
     if isinstance(parsed, ReportCall):
-        raise InvalidInput("This event is a delivery report, not a message.")
+        raise InvalidInput("This event is a delivery report, not a message. It cannot be assigned.")
     call = parsed if isinstance(parsed, InboundCall) else InboundCall(sender="", text="")
     read = read_sender(receiver.normaliser, call.sender)
     if by_hand.sender is not None:

@@ -70,7 +70,7 @@ def log_line_of(*, reference: str, created_at: str, messages: str, charged: str)
     """A log line as it is written in a file. Raises InvalidInput."""
     moment = moment_of(created_at, field="created_at")
     if moment > datetime.now(UTC):
-        raise InvalidInput("created_at is in the future.", field="created_at")
+        raise InvalidInput("created_at is in the future. Check its time zone.", field="created_at")
     if (
         not messages.isascii()
         or not messages.isdecimal()

@@ -38,7 +38,8 @@ async def move_client(store: MoveStore, client_id: UUID, provider_account_id: UU
         account, owner_id = await store.find_account_ref(tx, provider_account_id)
         if owner_id not in (None, client.id):
             raise InvalidInput(
-                "Another client owns this provider account.", field="providerAccountId"
+                "Another client owns this provider account. Choose another account.",
+                field="providerAccountId",
             )
         present = (await store.lock_accounts(tx, [client.account_id])).holdings[client.account_id]
         if present.provider_account_id == account.id:

@@ -204,7 +204,9 @@ async def _configure(
 ) -> None:
     fields = catalogue.fields().get(present.provider, ())
     if given is None:
-        raise InvalidInput("configuration cannot be cleared.", field="configuration")
+        raise InvalidInput(
+            "configuration cannot be cleared. Leave it out to keep it.", field="configuration"
+        )
     values = dict(present.configuration or {})
     if present.encrypted is not None:
         values |= rules.cipher.decrypt(provider_account_id, present.encrypted)

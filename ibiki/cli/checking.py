@@ -82,7 +82,9 @@ async def _check_accounts(
     accounts = await store.read_provider_accounts(Everything())
     own = [each for each in accounts if each.provider == provider]
     if not own:
-        raise CommandError(f"There is no account at {provider}.")
+        raise CommandError(
+            f"There is no account at {provider}. Add one on the console's page of providers."
+        )
     findings = []
     for each in own:
         try:

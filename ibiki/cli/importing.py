@@ -166,7 +166,9 @@ def _new_list(path: Path) -> TextIO:
     try:
         file = path.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+        raise CommandError(
+            f"{path} cannot be written: {error.strerror}. Choose another file for --errors."
+        ) from error
     file.write(csv_lines([("line", "problem")]))
     return file
 

@@ -191,7 +191,7 @@ def split_query_string(query_string: bytes) -> dict[str, str]:
         raise RequestRefused(400, "The query string of the URL is invalid.") from None
     given = dict(pairs)
     if len(given) != len(pairs):
-        raise RequestRefused(400, "A parameter is repeated in the URL.")
+        raise RequestRefused(400, "A parameter is repeated in the URL. Give each one once.")
     return given
 
 
@@ -212,7 +212,7 @@ def parameters_of(given: dict[str, Any]) -> GraphQLParameters:
 def check_density(body: bytes) -> None:
     """Refuses a body that would need far more memory than any real request."""
     if body.count(b"[") + body.count(b"{") > MOST_BRACKETS or body.count(b",") > MOST_COMMAS:
-        raise RequestRefused(413, "The body contains too many values.")
+        raise RequestRefused(413, "The body contains too many values. Split the request.")
 
 
 def check_method(operation: Operation, method: str) -> None:
@@ -238,13 +238,13 @@ async def read_bytes(
 ) -> bytes:
     """The bytes of a body. Raises RequestRefused, with the reason `why` if there are too many."""
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RequestRefused(415, "Compressed bodies are not supported.")
+        raise RequestRefused(415, "Compressed bodies are not supported. Send the body as it is.")
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RequestRefused(400, "The body is incomplete.")
+            raise RequestRefused(400, "The body is incomplete. Send it again.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if most is not None and size > most:

@@ -294,7 +294,9 @@ class _Bounded:
                 message = await self.receive()
         except TimeoutError:
             close = [(b"connection", b"close")]
-            raise RequestRefused(408, "The body took too long to arrive.", headers=close) from None
+            raise RequestRefused(
+                408, "The body took too long to arrive. Send it again.", headers=close
+            ) from None
         self.size += len(message.get("body", b""))
         if self.size > self.limit.size:
             raise _too_large(self.limit)

@@ -125,5 +125,5 @@ async def _write(request: Request, file: BinaryIO) -> None:
                 await asyncio.to_thread(file.write, b"".join(waiting))
                 waiting, size = [], 0
     except ClientDisconnect:
-        raise RequestRefused(400, "The body is incomplete.") from None
+        raise RequestRefused(400, "The body is incomplete. Send it again.") from None
     await asyncio.to_thread(file.write, b"".join(waiting))

@@ -222,7 +222,7 @@ class Webhooks:
                 if size > LARGEST_BODY:
                     raise self._refused(provider, 413, TOO_LARGE)
         except ClientDisconnect:
-            raise RequestRefused(400, "The body is incomplete.") from None
+            raise RequestRefused(400, "The body is incomplete. Send it again.") from None
         return b"".join(parts)
 
     def _refused(

@@ -201,11 +201,13 @@ def _newest(directory: Path, until: datetime | None) -> Path:
     named = [each for each in directory.glob(f"{_BASE}*") if _NAME.fullmatch(each.name)]
     copies = sorted(named, key=_complete_at, reverse=True)
     if not copies:
-        raise CommandError(f"{directory} has no backup.")
+        raise CommandError(f"{directory} has no backup. Name the directory of `ibiki backup`.")
     for each in copies:
         if until is None or _complete_at(each) <= until:
             return each
-    raise CommandError(f"The oldest backup in {directory} is newer: {copies[-1].name}.")
+    raise CommandError(
+        f"The oldest backup in {directory} is newer: {copies[-1].name}. Give a later --to."
+    )
 
 
 def _complete_at(copy: Path) -> datetime:

@@ -139,7 +139,7 @@ async def _write_numbers(tx: Connection, client: Client) -> None:
     present = {row.number: row.client_id for row in await wanted}
     for number in client.assigned_numbers:
         if present.get(number, client.id) != client.id:
-            taken = f"{number} is assigned to another client."
+            taken = f"{number} is assigned to another client. Remove it there first."
             raise InvalidInput(taken, field="assignedNumbers")
     await models.AssignedNumber.bulk_create(
         [

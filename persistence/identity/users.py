@@ -99,7 +99,7 @@ async def add_user(tx: Connection, user: User, *, password_hash: str) -> None:
             password_hash=password_hash,
         )
     except asyncpg.UniqueViolationError:
-        raise InvalidInput("Another user has this email.", field="email") from None
+        raise InvalidInput("Another user has this email. Use another one.", field="email") from None
 
 
 async def update_user(tx: Connection, user: User, *, password_hash: str | None = None) -> None:

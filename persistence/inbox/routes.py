@@ -178,13 +178,17 @@ async def write_modem_route(
     db = orm(tx)
     on_line = RouteRow.filter(modem=line.modem, port=line.port).using_db(db)
     if await on_line.filter(~Q(client_id=client_id), learned=False).exists():
-        raise InvalidInput("This modem and port are assigned to another client.", field="port")
+        raise InvalidInput(
+            "This modem and port are assigned to another client. Delete that route first.",
+            field="port",
+        )
     given = list(numbers or ())
     others = AssignedNumber.filter(~Q(client_id=client_id), number__in=given).using_db(db)
     another = await others.order_by("number").first()
     if another is not None:
         raise InvalidInput(
-            f"{another.number} is assigned to another client.", field="assignedNumbers"
+            f"{another.number} is assigned to another client. Remove it there first.",
+            field="assignedNumbers",
         )
     # Receiving may learn the same route at this moment, so this is an INSERT … ON CONFLICT.
     await RouteRow.bulk_create(

@@ -130,7 +130,7 @@ async def test_a_delivery_is_repeated_by_hand_as_the_same_event(app: App) -> Non
     assert (tested["type"], tested["status"], tested["attempts"]) == ("WEBHOOK_TEST", "PENDING", 0)
     again = {"deliveryId": tested["id"]}
     refused = await app.answer("owner", REDELIVER, input=again)
-    assert refused == {"message": "It is still being delivered."}
+    assert refused == {"message": "It is still being delivered. Wait until this has ended."}
     await worlds.execute("UPDATE hook_delivery SET status = 'FAILED'")
     repeated = await app.answer("owner", REDELIVER, input=again)
     assert repeated["eventId"] == tested["eventId"]

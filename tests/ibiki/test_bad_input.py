@@ -148,7 +148,10 @@ async def test_a_wrong_body_is_refused(web: Web, body: bytes) -> None:
 async def test_a_body_that_would_need_much_memory_is_not_parsed(web: Web, value: bytes) -> None:
     response = await web.post(b"[" + value * 1_100_000 + b"1]")
     assert response.status_code == 413
-    assert response.json()["errors"][0]["message"] == "The body contains too many values."
+    assert (
+        response.json()["errors"][0]["message"]
+        == "The body contains too many values. Split the request."
+    )
 
 
 async def test_a_batch_is_refused_by_its_name(web: Web) -> None:

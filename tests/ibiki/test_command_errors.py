@@ -100,7 +100,8 @@ def test_a_database_that_does_not_answer_is_reported(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://ibiki:secret@127.0.0.1:{port}/ibiki")
     ended = ibiki(command, "--data", str(tmp_path))
     sentence = f"PostgreSQL does not answer at 127.0.0.1:{port}, the address of DATABASE_URL."
-    assert ended == Ended(1, sentence)
+    advice = "Check that it runs, and that the address is right."
+    assert ended == Ended(1, f"{sentence} {advice}")
 
 
 @pytest.mark.parametrize("command", ["serve", "dispatch"])
@@ -138,7 +139,11 @@ def test_an_error_of_a_server_is_not_reported_as_no_answer(
     ("user", "database", "expected"),
     [
         ("ibiki", "misspelt", "has no database “misspelt”. Create it first."),
-        ("misspelt", "ibiki", "rejects the user or the password of DATABASE_URL."),
+        (
+            "misspelt",
+            "ibiki",
+            "rejects the user or the password of DATABASE_URL. Correct them there.",
+        ),
     ],
 )
 def test_a_missing_database_or_a_rejected_login_is_reported(

@@ -115,7 +115,7 @@ async def test_one_wrong_line_and_nothing_is_imported(app: App) -> None:
         "charged must be a number such as 1500 or 0.03",
         "reference must be 1 to 200 visible characters",
         "This line has more cells than the first line has names.",
-        "created_at is in the future.",
+        "created_at is in the future. Check its time zone.",
         "charged must be a number such as 1500 or 0.03",
     ]
     for message, begin in zip(result.messages, begins, strict=True):
@@ -154,7 +154,7 @@ async def test_a_reference_of_another_line_is_refused(app: App) -> None:
     [
         ("client_email,charged\nowner@example.com,1\n", "The file has no column created_at, mess"),
         ("owner@example.com,2026-01-05,1,0.03,a\n", "The file has no column client_email, crea"),
-        (HEADER, "The file has no rows below its header."),
+        (HEADER, "The file has no rows below its header. Add some."),
         (
             HEADER.replace("charged", "charged,Charged") + "a,b,c,d,e,f\n",
             "Two columns have the same name: charged a",
@@ -163,7 +163,7 @@ async def test_a_reference_of_another_line_is_refused(app: App) -> None:
             HEADER.replace("charged", "charged,charged") + "a,b,c,d,e,f\n",
             "Two columns have the same name: charged a",
         ),
-        ("", "The file is empty."),
+        ("", "The file is empty. Check that it was saved."),
         (HEADER + 'owner@example.com,2026-01-05,1,0.03,"a\n', "Line 2: a quote is opened and nev"),
     ],
 )

@@ -218,9 +218,12 @@ def test_lists_over_every_limit_are_cut_to_one_more() -> None:
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"search": "a\0b"}, "search contains a NUL character."),
-        ({"input": {"idempotencyKey": "\0"}}, "idempotencyKey contains a NUL character."),
-        ({"input": {"numbers": ["1", "\0"]}}, "numbers contains a NUL character."),
+        ({"search": "a\0b"}, "search contains a NUL character. Remove it."),
+        (
+            {"input": {"idempotencyKey": "\0"}},
+            "idempotencyKey contains a NUL character. Remove it.",
+        ),
+        ({"input": {"numbers": ["1", "\0"]}}, "numbers contains a NUL character. Remove it."),
     ],
 )
 def test_a_text_with_a_nul_is_refused(variables: dict[str, Any], sentence: str) -> None:
@@ -231,7 +234,7 @@ def test_a_text_with_a_nul_is_refused(variables: dict[str, Any], sentence: str) 
 
 def test_a_nul_in_a_literal_is_refused_the_same() -> None:
     error = rejection('{ contacts(search: "a\\u0000") { nodes { id } } }')
-    assert error.message == "search contains a NUL character."
+    assert error.message == "search contains a NUL character. Remove it."
     ENGINE.find('mutation { send(input: {to: "1", text: "a\\u0000"}) { __typename } }')
 
 

@@ -97,7 +97,7 @@ def layout_of(
     kinds = [kind_of(name) for name in names]
     rows, filled = _count(reading, delimiter, skipped, [at for at, _ in _ranked(kinds)])
     if not rows and not skipped:
-        raise InvalidFile("The file is empty.")
+        raise InvalidFile("The file is empty. Check that it was saved.")
     found = [(at, kind) for at, kind in _ranked(kinds) if filled[at]] or _ranked(kinds)
     number_columns = [at for at, kind in found if kind is found[0][1]]
     phone_columns = [at for at, kind in found if kind in PHONES] or number_columns

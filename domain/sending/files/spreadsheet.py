@@ -75,7 +75,7 @@ def write_as_csv(file: BinaryIO, into: BinaryIO) -> str:
                     return str(sheet.title)
         finally:
             book.close()
-    raise InvalidFile("The file is empty.")
+    raise InvalidFile("The file is empty. Check that it was saved.")
 
 
 def _write_sheet(sheet: ReadOnlyWorksheet, into: BinaryIO) -> bool:
@@ -110,7 +110,7 @@ def _check_size(number: int, count: int, columns: int, size: int) -> None:
     if size > MOST_BYTES:
         raise InvalidFile(f"The sheet has more than {MOST_BYTES:,} characters.", line=number)
     if number > MOST_ROWS and not count:
-        raise InvalidFile("The file is empty.")
+        raise InvalidFile("The file is empty. Check that it was saved.")
 
 
 def _text_of(cell: Any) -> str:
@@ -191,7 +191,9 @@ def _check_elements(source: Any) -> None:
         count += len(found)
         since_last = len(text) - found[-1] if found else since_last + len(chunk)
         if count > _MOST_ELEMENTS or since_last > _LONGEST_ELEMENT:
-            raise InvalidFile("A row of the file is too long, or it has too many rows.")
+            raise InvalidFile(
+                "A row of the file is too long, or it has too many rows. Split the file."
+            )
         before = text[-_OVERLAP:]
 
 

@@ -37,14 +37,14 @@ async def keep_upload(
     """
     scope = own_scope(actor)
     if not file.seek(0, 2):
-        raise InvalidFile("The file is empty.")
+        raise InvalidFile("The file is empty. Check that it was saved.")
     normaliser = installation.normaliser
     with installation.file_limits.temporary_file() as converted:
         async with installation.file_limits.reading_turn(scope.client_id):
             read = partial(read_table, file, converted, normaliser, charset=charset)
             layout, table = await in_thread(read)
         if not layout.rows:
-            raise InvalidFile("The file has no rows below its header.")
+            raise InvalidFile("The file has no rows below its header. Add some.")
         upload = Upload(new_id(), scope.client_id, table.seek(0, 2), layout)
         await _store(installation, upload, table)
     return upload
