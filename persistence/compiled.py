@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Model)
 
 MARK = "00000000-0000-4000-8000-00000000dead"
-"""Stands for the ID where the queryset is compiled. Tortoise makes a text of it."""
+"""Replaces the ID where the queryset is compiled. Tortoise makes a text of it."""
 
 
 class ById(Generic[Row]):

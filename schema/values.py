@@ -1,6 +1,6 @@
 """Values of the API: how scalars, IDs, inputs and variables are read, checked and written.
 
-Also which domain types a schema type shows (`stands_for`).
+Also which domain types a schema type shows (`represents`).
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ SCALARS: dict[object, ScalarDefinition] = {
 T = TypeVar("T", bound=type)
 
 
-def stands_for(*domain_types: type) -> Callable[[T], T]:
+def represents(*domain_types: type) -> Callable[[T], T]:
     """Declares the domain types that a schema type shows. Put it below `@strawberry.type`."""
 
     def bind(schema_type: T) -> T:

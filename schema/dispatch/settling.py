@@ -11,11 +11,11 @@ from domain.dispatch import messages
 from resolvers.dispatch import settling
 from schema import errors
 from schema.fields import described, resolved_field
-from schema.values import Units, stands_for
+from schema.values import Units, represents
 
 
 @strawberry.type(description="UNKNOWN messages of the accounts that have the same unit.")
-@stands_for(messages.UnknownTotal)
+@represents(messages.UnknownTotal)
 class UnknownTotal:
     unit: str = described('The unit of these accounts, such as "credit".')
     messages: int = described("How many messages.")
@@ -25,7 +25,7 @@ class UnknownTotal:
 @strawberry.type(
     description="The messages that settleUnknowns has settled, or in a dry run those that match."
 )
-@stands_for(messages.SettledUnknowns)
+@represents(messages.SettledUnknowns)
 class SettledUnknowns:
     dry_run: bool = described("True if nothing was changed.")
     messages: int = described("How many messages, in all units.")

@@ -17,11 +17,11 @@ from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
-from schema.values import id_of, stands_for
+from schema.values import id_of, represents
 
 
 @strawberry.type(description="One event for one endpoint. It is kept for 7 days.")
-@stands_for(domain_hooks.Delivery)
+@represents(domain_hooks.Delivery)
 class WebhookDelivery(Node):
     id: strawberry.ID = id_of(Kind.HOOK_DELIVERY, description="The delivery's ID.")
     endpoint_id: strawberry.ID = id_of(
@@ -59,7 +59,7 @@ class WebhookDelivery(Node):
 
 
 @strawberry.type(description="A URL that the events of a client are posted to.")
-@stands_for(domain_hooks.Endpoint)
+@represents(domain_hooks.Endpoint)
 class WebhookEndpoint(Node):
     id: strawberry.ID = id_of(Kind.HOOK_ENDPOINT, description="The endpoint's ID.")
     url: str = described("The URL that events are posted to.")
@@ -85,7 +85,7 @@ class WebhookEndpoint(Node):
 
 
 @strawberry.type(description="An endpoint with its new secret.")
-@stands_for(domain_hooks.NewSecret)
+@represents(domain_hooks.NewSecret)
 class WebhookEndpointSecret:
     endpoint: WebhookEndpoint = described("The endpoint that the secret belongs to.")
     secret: str = described(

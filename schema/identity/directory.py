@@ -17,13 +17,13 @@ from schema import errors
 from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
 from schema.nodes import Node
-from schema.values import Money, PhoneNumber, Units, id_of, stands_for
+from schema.values import Money, PhoneNumber, Units, id_of, represents
 
 RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
 
 
 @strawberry.type(description="Clients that a supervisor manages, with their own units.")
-@stands_for(domain_directory.Group)
+@represents(domain_directory.Group)
 class Group(Node):
     id: strawberry.ID = id_of(Kind.GROUP)
     name: str = described("The name of the group.")
@@ -36,7 +36,7 @@ class Group(Node):
     description="The time of day in which messages of a client are held, in the local time of each "
     "recipient. Replies are never held."
 )
-@stands_for(quiet_hours.QuietHours)
+@represents(quiet_hours.QuietHours)
 class QuietHours:
     start: str = described("When they begin, such as 21:00.")
     end: str = described("When they are over, such as 08:00.")
@@ -47,7 +47,7 @@ class QuietHours:
 
 
 @strawberry.type(description="A tenant: a company, department or school that sends messages.")
-@stands_for(domain_directory.Client)
+@represents(domain_directory.Client)
 class Client(Node):
     id: strawberry.ID = id_of(Kind.CLIENT)
     name: str = described("The name of the client.")
@@ -80,7 +80,7 @@ class Client(Node):
     description="The key that verifies the status callbacks of a client in the Twilio-compatible "
     "API. It is not a password."
 )
-@stands_for(auth_tokens.AuthToken)
+@represents(auth_tokens.AuthToken)
 class TwilioAuthToken:
     client: Client = described("The client whose callbacks it verifies.")
     token: str = described("The new token.")
@@ -88,13 +88,13 @@ class TwilioAuthToken:
 
 
 @strawberry.type(description="The brand under which this installation sells.")
-@stands_for(fields.Brand)
+@represents(fields.Brand)
 class Brand:
     name: str = described("The name to show to users.")
 
 
 @strawberry.type(description="The user who makes the request.")
-@stands_for(domain_directory.User)
+@represents(domain_directory.User)
 class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
     email: str = described("The email address that the user signs in with.")
@@ -114,7 +114,7 @@ class Viewer:
 
 
 @strawberry.type(description="A person who signs in, or whose programs use API keys.")
-@stands_for(domain_directory.User)
+@represents(domain_directory.User)
 class User(Node):
     id: strawberry.ID = id_of(Kind.USER)
     email: str = described("The email address that the user signs in with.")

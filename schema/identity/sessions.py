@@ -16,11 +16,11 @@ from schema import errors
 from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Viewer
 from schema.nodes import Node
-from schema.values import id_of, stands_for
+from schema.values import id_of, represents
 
 
 @strawberry.type(description="A session with its tokens.")
-@stands_for(identity.SignedIn)
+@represents(identity.SignedIn)
 class Session:
     access_token: str = described("Send it as `Authorization: Bearer …` until `expiresAt`.")
     refresh_token: str = described(
@@ -31,7 +31,7 @@ class Session:
 
 
 @strawberry.type(description="A session of the viewer that has not ended.")
-@stands_for(ports.OpenSession)
+@represents(ports.OpenSession)
 class OpenSession(Node):
     id: strawberry.ID = id_of(Kind.SESSION, description="The session's ID.")
     created_at: datetime = described("When the user signed in.")
@@ -47,7 +47,7 @@ class OpenSession(Node):
 
 
 @strawberry.type(description="The credential of a program. It acts for its user.")
-@stands_for(ports.ApiKey)
+@represents(ports.ApiKey)
 class ApiKey(Node):
     id: strawberry.ID = id_of(Kind.API_KEY, description="The ID of the key.")
     name: str = described("The name that the user gave it.")
@@ -62,7 +62,7 @@ class ApiKey(Node):
 
 
 @strawberry.type(description="A new API key with its secret.")
-@stands_for(api_keys.CreatedApiKey)
+@represents(api_keys.CreatedApiKey)
 class CreatedApiKey:
     api_key: ApiKey = described("The key.")
     secret: str = described("The credential itself. It is shown only this once: store it safely.")

@@ -17,11 +17,11 @@ from schema.connections import connection_field
 from schema.fields import described, mutation_field
 from schema.nodes import Node
 from schema.sending.recipients import RejectedRecipient
-from schema.values import PhoneNumber, id_of, stands_for
+from schema.values import PhoneNumber, id_of, represents
 
 
 @strawberry.type(description="A number that a client has sent to or received from.")
-@stands_for(domain_inbox.Contact)
+@represents(domain_inbox.Contact)
 class Contact(Node):
     id: strawberry.ID = id_of(Kind.CONTACT)
     number: PhoneNumber = described(
@@ -37,7 +37,7 @@ class Contact(Node):
 
 
 @strawberry.type(description="The columns of a file that were used to import contacts.")
-@stands_for(domain_columns.UsedColumns)
+@represents(domain_columns.UsedColumns)
 class ContactFileColumns:
     numbers: list[str] = described("The columns with phone numbers. Each number is a contact.")
     names: list[str] = described("The columns of the name.")
@@ -49,7 +49,7 @@ class ContactFileColumns:
 
 
 @strawberry.type(description="The result of an import.")
-@stands_for(domain_importing.ContactsImported)
+@represents(domain_importing.ContactsImported)
 class ContactsImported:
     created: int = described("New contacts.")
     updated: int = described("Contacts that were changed.")

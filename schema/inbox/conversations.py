@@ -15,11 +15,11 @@ from schema.fields import described, mutation_field, resolved_field
 from schema.inbox.contacts import Contact
 from schema.nodes import Node
 from schema.sending.sends import Message
-from schema.values import PhoneNumber, id_of, stands_for
+from schema.values import PhoneNumber, id_of, represents
 
 
 @strawberry.type(description="A number that has written to a client, with the messages both ways.")
-@stands_for(domain_inbox.Conversation)
+@represents(domain_inbox.Conversation)
 class Conversation(Node):
     id: strawberry.ID = id_of(Kind.CONVERSATION)
     number: PhoneNumber = described(
@@ -40,7 +40,7 @@ class Conversation(Node):
 
 
 @strawberry.type(description="An accepted reply.")
-@stands_for(domain_reply.Reply)
+@represents(domain_reply.Reply)
 class Reply:
     sent: Message = described("The reply's message.")
     warning: str | None = described(

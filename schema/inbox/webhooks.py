@@ -18,11 +18,11 @@ from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.sends import Message
-from schema.values import JSON, PhoneNumber, id_of, stands_for
+from schema.values import JSON, PhoneNumber, id_of, represents
 
 
 @strawberry.type(description="A call of a provider: an inbound message or a delivery report.")
-@stands_for(webhooks.WebhookEvent)
+@represents(webhooks.WebhookEvent)
 class WebhookEvent(Node):
     id: strawberry.ID = id_of(Kind.WEBHOOK_EVENT)
     received_at: datetime = described("When the call arrived.")
@@ -50,7 +50,7 @@ class WebhookEvent(Node):
 
 
 @strawberry.type(description="Whether webhook events arrive, and their latest results.")
-@stands_for(webhooks.WebhookStatus)
+@represents(webhooks.WebhookStatus)
 class WebhookStatus:
     last_event: WebhookEvent | None = described("The newest event that was not refused.")
     last_routed_client = resolved_field(
@@ -67,7 +67,7 @@ class WebhookStatus:
 
 
 @strawberry.type(description="A line (modem and port) that belongs to a client.")
-@stands_for(domain_inbox.ModemRoute)
+@represents(domain_inbox.ModemRoute)
 class ModemRoute(Node):
     id: strawberry.ID = id_of(Kind.MODEM_ROUTE)
     client = resolved_field(
@@ -83,7 +83,7 @@ class ModemRoute(Node):
 
 
 @strawberry.type(description="One check of a reply.")
-@stands_for(readiness.ReadinessCheck)
+@represents(readiness.ReadinessCheck)
 class ReadinessCheck:
     name: str = described("What is checked, such as balance or opt-out.")
     passed: bool = described("Whether it passed.")
@@ -91,7 +91,7 @@ class ReadinessCheck:
 
 
 @strawberry.type(description="Whether a client could reply to its last inbound message.")
-@stands_for(readiness.ReplyReadiness)
+@represents(readiness.ReplyReadiness)
 class ReplyReadiness:
     ready: bool = described("Whether every check passed.")
     checks: list[ReadinessCheck] = described("All checks, in order.")

@@ -14,13 +14,13 @@ from schema import errors
 from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
 from schema.nodes import Node
-from schema.values import id_of, stands_for
+from schema.values import id_of, represents
 
 
 @strawberry.type(
     description="An audit: it compares balances with transfers, and charges with messages."
 )
-@stands_for(domain.Audit)
+@represents(domain.Audit)
 class LedgerAudit(Node):
     id: strawberry.ID = id_of(Kind.AUDIT)
     state: AuditState = described("Only a FINISHED audit proves something.")

@@ -19,11 +19,11 @@ from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client, Group
 from schema.nodes import Node
-from schema.values import Money, Units, id_of, stands_for
+from schema.values import Money, Units, id_of, represents
 
 
 @strawberry.type(description="What a client holds.")
-@stands_for(balances.AccountBalance)
+@represents(balances.AccountBalance)
 class AccountBalance:
     account_id: strawberry.ID = id_of(Kind.ACCOUNT)
     unit: str = described('The unit of the pool: "credit", or a currency such as "UGX".')
@@ -40,7 +40,7 @@ class AccountBalance:
 
 
 @strawberry.type(description="What a group holds.")
-@stands_for(balances.GroupBalance)
+@represents(balances.GroupBalance)
 class GroupBalance:
     group_id: strawberry.ID = id_of(Kind.GROUP)
     name: str = described("The name of the group.")
@@ -50,7 +50,7 @@ class GroupBalance:
 
 
 @strawberry.type(description="Something about a pool that a person should look at.")
-@stands_for(alarms.Alarm)
+@represents(alarms.Alarm)
 class Alarm:
     kind: AlarmKind = described("What is wrong.")
     message: str = described("What is wrong and what to do, in a sentence.")
@@ -62,7 +62,7 @@ class Alarm:
 
 
 @strawberry.type(description="A pool and the last balance that its provider reported.")
-@stands_for(balances.PlatformBalance)
+@represents(balances.PlatformBalance)
 class PlatformBalance:
     unit: str = described("The unit of the pool.")
     pool: Units = described(
@@ -85,7 +85,7 @@ class PlatformBalance:
 
 
 @strawberry.type(description="All figures from one moment.")
-@stands_for(balances.Balances)
+@represents(balances.Balances)
 class Balances:
     account: AccountBalance | None = described(
         "The client's own account. Null for an admin without one."
@@ -106,7 +106,7 @@ class Balances:
 
 
 @strawberry.type(description="What a client holds, for lists.")
-@stands_for(balances.Allocation)
+@represents(balances.Allocation)
 class Allocation:
     client = resolved_field(
         ledger.clients_of, Client, description="The client that holds the units."
@@ -122,7 +122,7 @@ class Allocation:
 
 
 @strawberry.type(description="A movement of units, as seen from one account.")
-@stands_for(statement.StatementLine)
+@represents(statement.StatementLine)
 class Transfer:
     id: strawberry.ID = id_of(Kind.TRANSFER)
     kind: TransferKind = described("Why the units moved.")
@@ -137,14 +137,14 @@ class Transfer:
 
 
 @strawberry.type(description="A value of an account at a provider that is not secret.")
-@stands_for(provider_accounts.ProviderValue)
+@represents(provider_accounts.ProviderValue)
 class ProviderValue:
     name: str = described("Its name, as in providerKinds.")
     value: str = described("What was given.")
 
 
 @strawberry.type(description="An account at a provider.")
-@stands_for(balances.ProviderAccountFigures)
+@represents(balances.ProviderAccountFigures)
 class ProviderAccount(Node):
     id: strawberry.ID = id_of(Kind.PROVIDER_ACCOUNT)
     provider: str = described("The name of the provider.")
@@ -185,7 +185,7 @@ class ProviderAccount(Node):
 
 
 @strawberry.type(description="An allocation and the figures after it.")
-@stands_for(allocate.Allocated)
+@represents(allocate.Allocated)
 class Allocated:
     allocation: Allocation | None = described("Null for a group.")
     transfer: Transfer = described("The transfer as the client or group sees it.")
@@ -193,7 +193,7 @@ class Allocated:
 
 
 @strawberry.type(description="The result of a sync, in units.")
-@stands_for(DomainSynced)
+@represents(DomainSynced)
 class Synced:
     balances: Balances = described("The balances after it.")
     previous_pool: Units = described("The pool before.")

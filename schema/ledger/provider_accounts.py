@@ -10,11 +10,11 @@ from schema import errors
 from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.ledger.ledger import ProviderAccount
-from schema.values import stands_for
+from schema.values import represents
 
 
 @strawberry.type(description="A value of an account at a provider.")
-@stands_for(domain_provider.ProviderField)
+@represents(domain_provider.ProviderField)
 class ProviderField:
     name: str = described("Its name in a configuration.")
     description: str = described("What it is, in a sentence.")
@@ -24,7 +24,7 @@ class ProviderField:
 
 
 @strawberry.type(description="A provider that the program supports.")
-@stands_for(accounts.ProviderKind)
+@represents(accounts.ProviderKind)
 class ProviderKind:
     name: str = described("The name of the provider.")
     fields: list[ProviderField] = described("The values of an account there.")

@@ -14,13 +14,13 @@ from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
 from schema.identity.directory import Client
 from schema.nodes import Node
-from schema.values import Units, id_of, stands_for
+from schema.values import Units, id_of, represents
 
 
 @strawberry.type(
     description="A send, or an imported line, whose charge does not match its messages."
 )
-@stands_for(reconciliation.Difference)
+@represents(reconciliation.Difference)
 class ReconciliationDifference:
     client = resolved_field(reconcile.clients_of, Client, description="The client of the send.")
     send_id: strawberry.ID | None = id_of(
@@ -35,7 +35,7 @@ class ReconciliationDifference:
 
 
 @strawberry.type(description="One comparison of all charges with their messages.")
-@stands_for(reconciliation.Reconciliation)
+@represents(reconciliation.Reconciliation)
 class Reconciliation(Node):
     id: strawberry.ID = id_of(Kind.RECONCILIATION)
     started_at: datetime = described("When it started.")

@@ -15,11 +15,11 @@ from resolvers.sending import sends as lookups
 from schema import errors
 from schema.fields import described, resolved_field
 from schema.sending.recipients import RejectedRecipient
-from schema.values import PhoneNumber, Units, stands_for
+from schema.values import PhoneNumber, Units, represents
 
 
 @strawberry.type(description="The columns of a file that were used to send to its rows.")
-@stands_for(domain_messages.FileColumns)
+@represents(domain_messages.FileColumns)
 class FileColumns:
     number: str = described("The column with the phone numbers.")
     text: str | None = described("The column with the texts, if each row has its own.")
@@ -28,7 +28,7 @@ class FileColumns:
 
 
 @strawberry.type(description="The text for one row of a file, with its values filled in.")
-@stands_for(file_job.TextSample)
+@represents(file_job.TextSample)
 class TextSample:
     line: int = described(
         "The line on which the row begins, from 1; the row's number in a spreadsheet."
@@ -44,7 +44,7 @@ class TextSample:
 
 
 @strawberry.type(description="What csvSend would do and cost. Nothing is sent or charged.")
-@stands_for(domain_csv.CsvQuote)
+@represents(domain_csv.CsvQuote)
 class CsvQuote:
     accepted: int = described("Messages that would be sent.")
     rejected: list[RejectedRecipient] = described(

@@ -7,11 +7,11 @@ import strawberry
 from domain import errors
 from domain.errors import RejectionReason
 from schema.fields import described
-from schema.values import stands_for
+from schema.values import represents
 
 
 @strawberry.type(description="A recipient that nothing is sent to and nothing is charged for.")
-@stands_for(errors.RejectedRecipient)
+@represents(errors.RejectedRecipient)
 class RejectedRecipient:
     input: str = described("What was given, cut to 64 characters.")
     position: int = described(

@@ -9,14 +9,14 @@ from domain.sending import recipients
 from resolvers.sending import routes
 from schema import errors
 from schema.fields import described, mutation_field, resolved_field
-from schema.values import Units, id_of, stands_for
+from schema.values import Units, id_of, represents
 
 
 @strawberry.type(
     description="Which provider account sends to numbers with a prefix, for the clients of a pool. "
     "If several prefixes match a number, the longest applies."
 )
-@stands_for(recipients.ProviderRoute)
+@represents(recipients.ProviderRoute)
 class ProviderRoute:
     id: strawberry.ID = id_of(Kind.PROVIDER_ROUTE)
     pool_id: strawberry.ID = id_of(

@@ -23,11 +23,11 @@ from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.files import FileColumns
 from schema.sending.recipients import RejectedRecipient
-from schema.values import Money, PhoneNumber, Units, id_of, stands_for
+from schema.values import Money, PhoneNumber, Units, id_of, represents
 
 
 @strawberry.type(description="One text to or from one number.")
-@stands_for(domain_messages.Message, domain_inbox.InboundMessage)
+@represents(domain_messages.Message, domain_inbox.InboundMessage)
 class Message(Node):
     id: strawberry.ID = id_of(Kind.MESSAGE, description="The message's ID.")
     direction: Direction = described("To a contact, or from one.")
@@ -84,7 +84,7 @@ class Message(Node):
 
 
 @strawberry.type(description="Numbers of messages by status.")
-@stands_for(lookups.Counts)
+@represents(lookups.Counts)
 class MessageCounts:
     queued: int = described("Accepted and charged, not yet submitted.")
     submitting: int = described("Being submitted to the provider.")
@@ -97,7 +97,7 @@ class MessageCounts:
 
 
 @strawberry.type(description="One request to send, with its messages.")
-@stands_for(domain_messages.Send)
+@represents(domain_messages.Send)
 class Send(Node):
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
     kind: SendKind = described("What was requested.")
@@ -136,7 +136,7 @@ class Send(Node):
 
 
 @strawberry.type(description="What a send would do and cost.")
-@stands_for(quotes.Quote)
+@represents(quotes.Quote)
 class Quote:
     accepted: int = described("How many messages would be accepted.")
     rejected: list[RejectedRecipient] = described(
@@ -162,7 +162,7 @@ class Quote:
 
 
 @strawberry.type(description="Messages that were accepted in one period, by present status.")
-@stands_for(lists.MessageStat)
+@represents(lists.MessageStat)
 class MessageStat:
     starts_at: datetime = described("The beginning of the period: a full hour or day in UTC.")
     counts = resolved_field(

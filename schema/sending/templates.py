@@ -13,11 +13,11 @@ from resolvers.sending import sending
 from schema import errors
 from schema.connections import connection_field
 from schema.fields import described, mutation_field
-from schema.values import id_of, stands_for
+from schema.values import id_of, represents
 
 
 @strawberry.type(description="A text that a client has saved by name.")
-@stands_for(domain_templates.Template)
+@represents(domain_templates.Template)
 class Template:
     id: strawberry.ID = id_of(Kind.TEMPLATE)
     name: str = described("Its name. Upper and lower case are the same.")

@@ -18,7 +18,7 @@ from tests.end_to_end.test_main_job import (
     figures,
     finished,
     magic,
-    standing,
+    progress,
     taken,
     taken_by_provider,
 )
@@ -154,7 +154,7 @@ def test_an_empty_account_above_raises_an_alarm_and_loses_nothing(chain: Chain) 
     to = [f"20255501{each}" for each in (94, 95, 96)]
     sent = done(chain.shop, BULK_SEND, "Send", input={"to": to, "text": "Later"})
     eventually(lambda: "PROVIDER_REFUSING" in str(chain.platform()["alarms"]))
-    waiting = standing(chain.shop, sent["id"])
+    waiting = progress(chain.shop, sent["id"])
     assert (waiting["counts"]["queued"], waiting["charged"]) == (3, 3)
     chain.allocate_above(left)
     chain.sync()
@@ -170,7 +170,7 @@ def test_what_becomes_of_a_message_above_becomes_of_it_below(chain: Chain) -> No
 
     def reported(send_id: str, status: str) -> Any:
         return eventually(
-            lambda: (now := standing(chain.shop, send_id))["counts"][status] == 1 and now
+            lambda: (now := progress(chain.shop, send_id))["counts"][status] == 1 and now
         )
 
     reported(sent_to("report_twice"), "delivered")

@@ -42,7 +42,7 @@ mutation ($input: BulkSendInput!) {
   }
 }
 """
-STANDING = """
+PROGRESS = """
 query ($id: ID!) {
   send(id: $id) {
     charged finished counts { queued submitting sent delivered undelivered rejected unknown }
@@ -65,18 +65,18 @@ def program() -> Iterator[Program]:
         yield running
 
 
-def standing(api: Api, send_id: str) -> Any:
-    return api.ask(STANDING, id=send_id)["send"]
+def progress(api: Api, send_id: str) -> Any:
+    return api.ask(PROGRESS, id=send_id)["send"]
 
 
 def finished(api: Api, send_id: str) -> Any:
     """The send once every message has left the queue."""
-    return eventually(lambda: (now := standing(api, send_id))["finished"] and now)
+    return eventually(lambda: (now := progress(api, send_id))["finished"] and now)
 
 
-def taken(standing: Any) -> int:
+def taken(progress: Any) -> int:
     """How many messages the provider has accepted, with or without a later report."""
-    return int(sum(standing["counts"][each] for each in ("sent", "delivered", "undelivered")))
+    return int(sum(progress["counts"][each] for each in ("sent", "delivered", "undelivered")))
 
 
 def figures(api: Api) -> Any:

@@ -135,7 +135,7 @@ async def test_each_step_of_a_message_is_delivered(running: Server, people: App)
         assert await delivered_until(reader, "REJECTED") == "Blocked."
 
 
-async def test_a_send_begins_with_its_messages_as_they_stand(running: Server, people: App) -> None:
+async def test_a_send_begins_with_its_messages_as_they_are(running: Server, people: App) -> None:
     send, other = await worlds.accept(people.owner, 2), await worlds.accept(people.owner)
     async with client(running, "owner") as reader:
         send_id = ids.encode(Kind.SEND, send.id)

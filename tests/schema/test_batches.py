@@ -17,7 +17,7 @@ from schema.connections import connection_field
 from schema.engine import Engine
 from schema.fields import resolved_field
 from schema.schema import build_schema
-from schema.values import stands_for
+from schema.values import represents
 from tests.schema.fakes import context_with
 
 
@@ -62,13 +62,13 @@ async def shelves(info: Info) -> list[DomainShelf]:
 
 
 @strawberry.type
-@stands_for(DomainBook)
+@represents(DomainBook)
 class Book:
     title: str
 
 
 @strawberry.type
-@stands_for(DomainShelf)
+@represents(DomainShelf)
 class Shelf:
     number: int
     book = resolved_field(books_of, Book | None)
@@ -76,7 +76,7 @@ class Shelf:
 
 
 @strawberry.type
-@stands_for(DomainBook)
+@represents(DomainBook)
 class Volume:
     title: str
     shelves = connection_field(pages_of, Shelf)

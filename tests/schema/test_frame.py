@@ -22,7 +22,7 @@ from schema import errors
 from schema.connections import connection_field
 from schema.engine import Engine
 from schema.schema import build_schema
-from schema.values import Money, Units, id_of, stands_for
+from schema.values import Money, Units, id_of, represents
 from tests.schema.fakes import actor_with, context_with
 
 BOOKS = [new_id() for _ in range(30)]
@@ -42,13 +42,13 @@ class DomainLeaflet:
 
 
 @strawberry.type
-@stands_for(DomainLeaflet)
+@represents(DomainLeaflet)
 class Leaflet:
     pages: Units
 
 
 @strawberry.type
-@stands_for(DomainBook)
+@represents(DomainBook)
 class Book:
     id: strawberry.ID = id_of(Kind.SEND)
     author_id: strawberry.ID | None = id_of(Kind.USER)
