@@ -9,7 +9,7 @@ import { TimeText } from "../../components/TimeText";
 import { END_OTHER_SESSIONS, END_SESSION, SESSIONS } from "./documents";
 import { useEndOthers } from "./useEndOthers";
 
-/** Where the viewer is signed in. A session that is not known can be ended. */
+/** Where the viewer is signed in. The viewer can end a session that they do not recognise. */
 export function Sessions() {
   const { data, failure, reload } = useData(SESSIONS, {}, { types: ["OpenSession"] });
   const end = useAction(END_SESSION);
