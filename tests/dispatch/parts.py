@@ -160,7 +160,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float
 async def statuses_become(
     expected: dict[str, int], *, of: UUID | None = None, seconds: float = 20.0
 ) -> None:
-    """Waits until this is how many messages are in which status: of one send, or of all."""
+    """Waits until each status has the expected number of messages, of one send or of all."""
 
     async def are_so() -> bool:
         return await worlds.statuses(of) == expected

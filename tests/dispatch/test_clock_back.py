@@ -54,7 +54,7 @@ async def correct(*, most: int = 1_000) -> bool:
 
 
 async def seconds_left(date: str, table: str) -> float:
-    """Until the date of the only row."""
+    """Seconds until the date of the only row."""
     (row,) = await worlds.fetch(SECONDS_LEFT.format(date, table))
     return float(row["seconds"])
 

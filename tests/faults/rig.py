@@ -63,7 +63,7 @@ class Scale:
     gone_seconds: float = 4.0
     statement_seconds: float = 2.0
     with_redis: bool = True
-    """Where there is one; else the bus is PostgreSQL."""
+    """If `redis-server` is installed. Otherwise the bus is PostgreSQL."""
 
     def slowed(self, factor: float) -> Scale:
         """Larger time limits, for a machine that is busy with other work."""

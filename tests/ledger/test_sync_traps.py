@@ -1,4 +1,4 @@
-"""In the end a pool equals its provider's balance, however readings fell between charges.
+"""In the end a pool equals its provider's balance, whatever the order of readings and charges.
 
 The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
 reading yet, and what was submitted before a reading is refunded within the pool. The provider's

@@ -84,7 +84,7 @@ COMMON: list[Case] = [
     ("503 in HTML with a wait", answer(503, HTML, Retry_After="7"), UNKNOWN),
     ("504", answer(504), UNKNOWN),
 ]
-"""What means the same for every provider."""
+"""Exchanges that mean the same for every provider."""
 
 
 def nonsense(status: int, accepted: object = None) -> list[Case]:

@@ -47,7 +47,7 @@ class Old:
 
 
 async def assert_proven() -> None:
-    """Both audits hold, and reconcile finds nothing."""
+    """Both audits and reconcile find nothing."""
     for full in (False, True):
         done = await audit(store, await new_audit(store, full=full), rest=0)
         assert done.holds, done.violations
