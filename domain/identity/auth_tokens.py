@@ -13,8 +13,8 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound
-from domain.identity.access import Everything
+from domain.errors import InvalidInput
+from domain.identity.clients import existing_client
 from domain.identity.directory import Client
 from domain.identity.ports import IdentityStore
 from domain.transactions import changing
@@ -68,9 +68,7 @@ class AuthTokens:
         starts = now + timedelta(minutes=delay_minutes)
         async with changing(store) as tx:
             await store.lock_identities(tx)
-            client = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
-            if client is None:
-                raise NotFound("client")
+            client = await existing_client(store, tx, client_id)
             before = client.auth_token_from
             if delay_minutes and before is not None and before > now:
                 raise InvalidInput(

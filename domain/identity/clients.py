@@ -141,15 +141,21 @@ async def update_client(
     """
     async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
-        before = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
-        if before is None:
-            raise NotFound("client")
+        before = await existing_client(store, tx, client_id)
         client = changed_client(before, change, normaliser)
         if client.group_id != before.group_id:
             await _move(store, tx, before, to_group_id=client.group_id)
         await store.update_client(tx, client)
         await store.note_access_changes(tx, [client_id])
     return client
+
+
+async def existing_client(store: IdentityStore, tx: Transaction, client_id: UUID) -> Client:
+    """The client. Raises NotFound."""
+    found = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
+    if found is None:
+        raise NotFound("client")
+    return found
 
 
 def changed_client(client: Client, change: ClientChange, normaliser: Normaliser) -> Client:

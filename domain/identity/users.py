@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
-from domain.identity.access import Everything, Role
+from domain.identity.access import Role
+from domain.identity.clients import existing_client
 from domain.identity.directory import KEEP, Keep, User, Value, email_of, kept, password_of
 from domain.identity.ports import IdentityStore, Passwords
 from domain.ids import new_id
@@ -134,10 +135,8 @@ async def _check_references(store: IdentityStore, tx: Transaction, user: User) -
         raise NotFound("group")
     if user.client_id is None:
         return
-    clients = await store.find_clients(Everything(), [user.client_id], tx=tx)
-    if user.client_id not in clients:
-        raise NotFound("client")
-    if user.role is Role.SUPERVISOR and clients[user.client_id].group_id != user.group_id:
+    client = await existing_client(store, tx, user.client_id)
+    if user.role is Role.SUPERVISOR and client.group_id != user.group_id:
         raise InvalidInput(
             "A supervisor can only be given a client of its group.", field="clientId"
         )

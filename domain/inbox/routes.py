@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput
 from domain.identity.access import Everything
+from domain.identity.clients import existing_client
 from domain.identity.directory import assigned_numbers_of
-from domain.identity.ports import IdentityStore
 from domain.inbox.inbound import Receiver, deliver, routed, with_own_line
 from domain.inbox.messages import ModemRoute, OptOut, OptOutSource
 from domain.inbox.ports import AssigningStore, RoutingAdmin
@@ -55,7 +55,7 @@ async def set_modem_route(
     checked = None if numbers is None else assigned_numbers_of(numbers, normaliser)
     async with changing(store) as tx:
         await store.lock_identities(tx)
-        await _check_client(store, tx, client_id)
+        await existing_client(store, tx, client_id)
         return await store.write_modem_route(tx, client_id, line, checked)
 
 
@@ -84,7 +84,7 @@ async def assign_inbound(
     """
     async with changing(store) as tx:
         await store.lock_identities(tx)
-        await _check_client(store, tx, client_id)
+        await existing_client(store, tx, client_id)
         locked = await store.lock_event(tx, event_id)
         if (locked.outcome, locked.client_id) == (WebhookOutcome.ROUTED, client_id):
             return await store.find_webhook_event(Everything(), event_id, tx=tx)
@@ -153,8 +153,3 @@ def _checked(text: str) -> str:
     if not 0 < len(text) <= LONGEST_TEXT or _UNSTORABLE.search(text):
         raise InvalidInput(f"A text is 1 to {LONGEST_TEXT} plain characters.", field="text")
     return text
-
-
-async def _check_client(store: IdentityStore, tx: Transaction, client_id: UUID) -> None:
-    if client_id not in await store.find_clients(Everything(), [client_id], tx=tx):
-        raise NotFound("client")

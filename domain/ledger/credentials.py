@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound, ProviderUnavailable, units_in_words
-from domain.identity.access import Everything
+from domain.errors import InvalidInput, ProviderUnavailable, units_in_words
+from domain.identity.clients import existing_client
 from domain.identity.directory import Client
 from domain.identity.ports import IdentityStore
 from domain.ids import new_id
@@ -142,7 +142,15 @@ class AccountStore(IdentityStore, Ledger, Protocol):
 
 
 class CredentialStore(AccountStore, Protocol):
-    """What this module needs. Lock in this order: identities, provider account, accounts."""
+    """What changes of a client's pool need.
+
+    Lock in this order: identities, provider account, accounts.
+    """
+
+    async def find_account_ref(
+        self, tx: Transaction, provider_account_id: UUID
+    ) -> tuple[AccountRef, UUID | None]:
+        """A provider account, and its owner (None: the platform). Raises NotFound."""
 
     async def lock_own_account(self, tx: Transaction, client_id: UUID) -> AccountRef | None:
         """The provider account that the client owns, FOR UPDATE. None if it owns none."""
@@ -205,10 +213,7 @@ async def set_credentials(
     credentials = _checked(rules, provider, asked)
     async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
-        found = await store.find_clients(Everything(), [asked.client_id], tx=tx)
-        client = found.get(asked.client_id)
-        if client is None:
-            raise NotFound("client")
+        client = await existing_client(store, tx, asked.client_id)
         account = await _account(store, rules, tx, client, provider, credentials, asked.price)
         if credentials is not None:
             await store.write_credentials(

@@ -6,35 +6,23 @@ holds nothing and has no unfinished messages. Its former account stays, with its
 
 from __future__ import annotations
 
-from typing import Protocol
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound
-from domain.identity.access import Everything
+from domain.errors import InvalidInput
+from domain.identity.clients import existing_client
 from domain.identity.directory import Client
-from domain.ledger.credentials import AccountRef, CredentialStore, check_unused
-from domain.transactions import Transaction, changing
+from domain.ledger.credentials import CredentialStore, check_unused
+from domain.transactions import changing
 
 
-class MoveStore(CredentialStore, Protocol):
-    """What this module needs. Lock in this order: identities, provider account, accounts."""
-
-    async def find_account_ref(
-        self, tx: Transaction, provider_account_id: UUID
-    ) -> tuple[AccountRef, UUID | None]:
-        """A provider account, and its owner (None: the platform). Raises NotFound."""
-
-
-async def move_client(store: MoveStore, client_id: UUID, provider_account_id: UUID) -> Client:
+async def move_client(store: CredentialStore, client_id: UUID, provider_account_id: UUID) -> Client:
     """Charges the client's sends to the pool of this provider account from now on. Safe to repeat.
 
     Raises NotFound, or InvalidInput if the client would leave something behind.
     """
     async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
-        client = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
-        if client is None:
-            raise NotFound("client")
+        client = await existing_client(store, tx, client_id)
         account, owner_id = await store.find_account_ref(tx, provider_account_id)
         if owner_id not in (None, client.id):
             raise InvalidInput(
@@ -57,4 +45,4 @@ async def move_client(store: MoveStore, client_id: UUID, provider_account_id: UU
             parent_id = group.account_id
         await store.put_client_under(tx, client.id, parent_id, as_owner=owner_id is not None)
         await store.note_access_changes(tx, [client.id])
-        return (await store.find_clients(Everything(), [client_id], tx=tx))[client_id]
+        return await existing_client(store, tx, client_id)

@@ -11,8 +11,8 @@ from uuid import UUID
 from domain.identity.access import Everything, OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.ledger.book import Book
+from domain.ledger.credentials import CredentialStore
 from domain.ledger.idempotency import Answer, IdempotencyKeys
-from domain.ledger.moves import MoveStore
 from domain.ledger.ports import Ledger
 from domain.pages import Page, Window
 from domain.sending.files.row_texts import Template
@@ -125,7 +125,7 @@ class Templates(Transactional, Protocol):
         """Deletes a template within the scope. Raises NotFound."""
 
 
-class ProviderRoutes(MoveStore, Protocol):
+class ProviderRoutes(CredentialStore, Protocol):
     """Routes by country prefix. Changes lock the identities first, so that they do not overlap."""
 
     async def read_provider_routes(self, scope: Everything) -> Sequence[ProviderRoute]:
