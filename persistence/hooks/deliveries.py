@@ -22,6 +22,7 @@ from domain.hooks.deliveries import (
 )
 from domain.live import hints
 from persistence.database import columns, connection, note, transaction
+from persistence.rows import object_of
 
 __all__ = [
     "claim_endpoints",
@@ -213,22 +214,11 @@ def _result_row(result: Recorded) -> tuple[Any, ...]:
 
 
 def _due(row: Record) -> DueDelivery:
-    return DueDelivery(
-        id=row["id"],
-        position=row["position"],
-        endpoint_id=row["endpoint_id"],
-        client_id=row["client_id"],
-        event_id=row["event_id"],
+    return object_of(
+        DueDelivery,
+        row,
         type=EventType(row["type"]),
-        subject=row["subject"],
         facts=orjson.loads(row["facts"] or "{}"),
-        occurred_at=row["occurred_at"],
-        age_seconds=row["age_seconds"],
-        attempts=row["attempts"],
-        url=row["url"],
-        format=row["format"],
         secrets=[each for each in (row["secret"], row["previous_secret"]) if each is not None],
         endpoint_failures=row["failures"],
-        is_proven=row["is_proven"],
-        is_callback=row["is_callback"],
     )

@@ -20,6 +20,7 @@ from persistence.database import note, orm
 from persistence.hooks import models
 from persistence.identity.models import Client
 from persistence.pages import list_page
+from persistence.rows import object_of
 from persistence.sql import NOW
 
 __all__ = [
@@ -227,38 +228,9 @@ async def _queue(tx: Connection, **values: Any) -> UUID:
 
 
 def _endpoint(row: models.HookEndpoint) -> Endpoint:
-    return Endpoint(
-        id=row.id,
-        client_id=row.client_id,
-        url=row.url,
-        description=row.description,
-        events=[EventType(each) for each in row.events],
-        created_at=row.created_at,
-        failing_since=row.failing_since,
-        succeeded_at=row.succeeded_at,
-        paused_at=row.paused_at,
-        pause_reason=row.pause_reason,
-        previous_until=row.previous_until,
-        seen_at=datetime.now(UTC),
-    )
+    events = [EventType(each) for each in row.events]
+    return object_of(Endpoint, row, events=events, seen_at=datetime.now(UTC))
 
 
 def _delivery(row: models.HookDelivery) -> Delivery:
-    return Delivery(
-        id=row.id,
-        endpoint_id=row.endpoint_id,
-        client_id=row.client_id,
-        event_id=row.event_id,
-        type=EventType(row.type),
-        subject=row.subject,
-        status=DeliveryStatus(row.status),
-        attempts=row.attempts,
-        occurred_at=row.occurred_at,
-        created_at=row.created_at,
-        attempted_at=row.attempted_at,
-        due_at=row.due_at,
-        duration_ms=row.duration_ms,
-        answer_status=row.answer_status,
-        answer=row.answer,
-        error=row.error,
-    )
+    return object_of(Delivery, row, type=EventType(row.type), status=DeliveryStatus(row.status))

@@ -7,7 +7,6 @@ and because Tortoise has no snapshots and no SKIP LOCKED with LIMIT in a DELETE.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from persistence.database import connection, orm
 from persistence.identity.models import AccessChange, ApiKey
+from persistence.rows import object_of
 from persistence.sql import committed_since
 
 if TYPE_CHECKING:
@@ -126,29 +126,13 @@ async def purge_sign_ins(*, most: int) -> int:
 
 
 def _actor(row: Record) -> Actor:
-    return Actor(
-        user_id=row["user_id"],
-        role=Role(row["role"]),
-        credential_id=row["credential_id"],
-        client_id=row["client_id"],
-        group_id=row["group_id"],
-        client_status=row["client_status"],
-        payer=_payer(row),
-    )
+    role, payer = Role(row["role"]), _payer(row)
+    return object_of(Actor, row, role=role, payer=payer, expires_at=None)
 
 
 def _payer(row: Record) -> Payer | None:
     if row["provider_account_id"] is None:
         return None
-    rate_usd: Decimal | None = row["rate_usd"]
-    quiet_hours: str | None = row["quiet_hours"]
-    return Payer(
-        client_id=row["client_id"],
-        account_id=row["account_id"],
-        provider_account_id=row["provider_account_id"],
-        price=row["price"],
-        unit=row["unit"],
-        rate_usd=rate_usd,
-        is_unread=row["is_unread"] or False,
-        quiet_hours=QuietHours(**orjson.loads(quiet_hours)) if quiet_hours else None,
-    )
+    stored = row["quiet_hours"]
+    quiet_hours = QuietHours(**orjson.loads(stored)) if stored else None
+    return object_of(Payer, row, is_unread=row["is_unread"] or False, quiet_hours=quiet_hours)

@@ -30,6 +30,7 @@ from persistence.database import note, orm
 from persistence.identity import models
 from persistence.identity.tree import add_node
 from persistence.pages import list_page, order_columns
+from persistence.rows import object_of
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -167,18 +168,10 @@ def _group(row: models.Group) -> Group:
 
 
 def _client(row: models.Client) -> Client:
-    return Client(
-        id=row.id,
-        name=row.name,
-        business=row.business,
+    return object_of(
+        Client,
+        row,
         status=ClientStatus(row.status.strip().upper()),
-        group_id=row.group_id,
-        account_id=row.account_id,
-        rate_per_unit_usd=row.rate_per_unit_usd,
         assigned_numbers=row.numbers,  # type: ignore[attr-defined]  # annotated
-        created_at=row.created_at,
-        low_balance_threshold=row.low_balance_threshold,
         quiet_hours=QuietHours(**row.quiet_hours) if row.quiet_hours else None,
-        auth_token_number=row.auth_token_number,
-        auth_token_from=row.auth_token_from,
     )

@@ -18,6 +18,7 @@ from persistence.compiled import ById
 from persistence.database import orm
 from persistence.identity import models
 from persistence.pages import list_page, order_columns
+from persistence.rows import object_of
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -132,12 +133,4 @@ async def release_supervisors(
 
 
 def _user(row: models.User) -> User:
-    return User(
-        id=row.id,
-        email=row.email,
-        role=Role(row.role),
-        client_id=row.client_id,
-        group_id=row.group_id,
-        disabled=row.disabled,
-        created_at=row.created_at,
-    )
+    return object_of(User, row, role=Role(row.role))

@@ -22,6 +22,7 @@ from persistence.database import connection, note, orm
 from persistence.inbox.models import Contact as ContactRow
 from persistence.pages import Filter, list_page
 from persistence.planned import read_selected
+from persistence.rows import object_of
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -131,7 +132,7 @@ async def find_contact(scope: Scope, contact_id: UUID) -> Contact:
     row = await query.first()
     if row is None:
         raise NotFound("contact")
-    return _contact(row)
+    return object_of(Contact, row)
 
 
 async def read_contacts(
@@ -173,7 +174,7 @@ async def read_contacts(
         return await list_page(query.using_db(orm(held)), keys, order=columns)
 
     page = await read_selected(scope, read, filters=opted_out is not None, search=search)
-    return page.with_items([_contact(row) for row in page.items])
+    return page.with_items([object_of(Contact, row) for row in page.items])
 
 
 async def save_contacts(
@@ -209,7 +210,7 @@ async def has_contact(client_id: UUID, number: str) -> bool:
 
 
 async def find_contact_of(tx: Connection, scope: OfClient, number: str) -> Contact:
-    return _contact(await _contacts(tx).get(client_id=scope.client_id, number=number))
+    return object_of(Contact, await _contacts(tx).get(client_id=scope.client_id, number=number))
 
 
 async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contact:
@@ -223,7 +224,7 @@ async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contac
     if row is None or not await ContactRow.filter(id=contact_id).using_db(orm(tx)).delete():
         raise NotFound("contact")
     await touch_conversations(tx, row.client_id, [row.number])
-    return _contact(row)
+    return object_of(Contact, row)
 
 
 async def touch_conversations(tx: Connection, client_id: UUID, numbers: Sequence[str]) -> None:
@@ -295,17 +296,4 @@ def _matches(search: str) -> Q:
         Q(name__icontains=search),
         Q(business__icontains=search),
         join_type=Q.OR,
-    )
-
-
-def _contact(row: Any) -> Contact:
-    return Contact(
-        id=row.id,
-        client_id=row.client_id,
-        number=row.number,
-        name=row.name,
-        business=row.business,
-        opted_out=row.opted_out,
-        created_at=row.created_at,
-        sort_name=row.sort_name,
     )

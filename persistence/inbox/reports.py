@@ -28,6 +28,7 @@ from domain.sending.messages import MessageStatus
 from domain.sending.text import segments_of
 from persistence.database import columns, connection, note
 from persistence.dispatch.settlement import OF_MESSAGES, UNDECIDED_COLUMNS, locked_messages
+from persistence.rows import object_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -260,19 +261,14 @@ async def lock_polled(tx: Connection, message_ids: Sequence[UUID]) -> list[Repor
 
 
 def _message(row: Record) -> ReportedMessage:
-    return ReportedMessage(
-        provider=row["provider"],
-        reference=row["reference"],
-        number=row["number"],
+    return object_of(
+        ReportedMessage,
+        row,
         message_id=row["id"],
-        send_id=row["send_id"],
-        client_id=row["client_id"],
         status=MessageStatus(row["status"]),
         verdicts=Verdicts(row["verdicts"] or 0),
         # A text that was deleted may have been long.
         is_long=not row["text"] or segments_of(row["text"]) > 1,
-        provider_account_id=row["provider_account_id"],
-        unchanged_seconds=row["unchanged_seconds"],
     )
 
 

@@ -35,6 +35,7 @@ from persistence.identity.models import AssignedNumber
 from persistence.inbox.models import ModemRoute as RouteRow
 from persistence.inbox.models import WebhookEvent as EventRow
 from persistence.pages import list_page
+from persistence.rows import object_of
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -240,18 +241,7 @@ async def _routes(held: Connection, query: QuerySet[RouteRow]) -> list[ModemRout
     for each in await assigned.order_by("number"):
         assert each.route_id is not None
         numbers[each.route_id].append(each.number)
-    return [
-        ModemRoute(
-            id=row.id,
-            client_id=row.client_id,
-            modem=row.modem,
-            port=row.port,
-            assigned_numbers=tuple(numbers[row.id]),
-            learned=row.learned,
-            last_seen_at=row.last_seen_at,
-        )
-        for row in rows
-    ]
+    return [object_of(ModemRoute, row, assigned_numbers=tuple(numbers[row.id])) for row in rows]
 
 
 def event_of(row: Any) -> WebhookEvent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from domain.pages import Page, Window
 from persistence.database import connection
 from persistence.ledger.platform import PLATFORM_COLUMNS, PLATFORM_FIGURES
 from persistence.pages import Filter, matching, read_page
+from persistence.rows import object_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -265,7 +265,7 @@ def _platform(row: Record) -> PlatformBalance:
         allocated=row["allocated"],
         in_flight=row["in_flight"],
         provider_balance=row["reading_raw"],
-        signs=PoolSigns(**{field.name: row[field.name] for field in fields(PoolSigns)}),
+        signs=object_of(PoolSigns, row),
         seen_at=row["seen_at"],
     )
 

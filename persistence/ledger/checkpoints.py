@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,6 +13,7 @@ from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, Sen
 from persistence.database import columns, connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
+from persistence.rows import object_of
 from persistence.sending.of_send import messages_between
 
 if TYPE_CHECKING:
@@ -178,17 +178,8 @@ async def write_checkpoint(checkpoint: Checkpoint, accounts: Sequence[AccountAtC
 
 
 def _checkpoint(row: Record) -> Checkpoint:
-    return Checkpoint(
-        id=UUID(int=row["id"].int),
-        ends_at=row["ends_at"],
-        sends=_sends(row),
-        accounts_hash=row["accounts_hash"],
-        previous_hash=row["previous_hash"],
-        audit_id=row["audit_id"],
-        hash=row["hash"],
-    )
+    return object_of(Checkpoint, row, id=UUID(int=row["id"].int), sends=_sends(row))
 
 
 def _sends(row: Record) -> SendsOfMonth:
-    found = {each.name: row[each.name] for each in fields(SendsOfMonth)}
-    return SendsOfMonth(**found | {"statuses": orjson.loads(row["statuses"])})
+    return object_of(SendsOfMonth, row, statuses=orjson.loads(row["statuses"]))

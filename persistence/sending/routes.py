@@ -8,6 +8,7 @@ from uuid import UUID
 from domain.identity.access import Everything
 from domain.sending.recipients import ProviderRoute
 from persistence.database import orm
+from persistence.rows import object_of
 from persistence.sending import models
 from persistence.sql import NOW
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 async def read_provider_routes(_scope: Everything) -> list[ProviderRoute]:
     rows = models.ProviderRoute.filter(retired_at__isnull=True).order_by("pool_id", "prefix")
-    return [_route(row) for row in await rows]
+    return [object_of(ProviderRoute, row) for row in await rows]
 
 
 async def retire_route(
@@ -29,7 +30,7 @@ async def retire_route(
     if row is None:
         return None
     await rows.update(retired_at=NOW)
-    return _route(row)
+    return object_of(ProviderRoute, row)
 
 
 async def add_route(tx: Connection, route: ProviderRoute) -> None:
@@ -42,16 +43,4 @@ async def add_route(tx: Connection, route: ProviderRoute) -> None:
         cost=route.cost,
         fallback_account_id=route.fallback_account_id,
         fallback_cost=route.fallback_cost,
-    )
-
-
-def _route(row: models.ProviderRoute) -> ProviderRoute:
-    return ProviderRoute(
-        row.id,
-        row.pool_id,
-        row.prefix,
-        row.provider_account_id,
-        row.cost,
-        row.fallback_account_id,
-        row.fallback_cost,
     )

@@ -16,6 +16,7 @@ from domain.pages import Page, Window
 from domain.sending.files.row_texts import Template
 from persistence.database import connection, orm
 from persistence.pages import list_page, order_columns
+from persistence.rows import object_of
 from persistence.sending import models
 from persistence.sending.uploads import lock_client
 from persistence.sql import NOW
@@ -40,23 +41,13 @@ async def read_templates(
         query = query.filter(name__icontains=search)
     columns, key_of = order_columns("NAME", "lowered")
     page = await list_page(query, window.with_keys(key_of), order=columns)
-    return page.with_items([_template(row) for row in page.items])
+    return page.with_items([object_of(Template, row) for row in page.items])
 
 
 async def find_templates(scope: OfClient, names: Sequence[str]) -> dict[str, Template]:
     async with connection() as pooled:
         rows = await pooled.fetch(FIND, scope.client_id, list(names))
-    return {
-        row["given"]: Template(
-            row["id"],
-            row["client_id"],
-            row["name"],
-            row["text"],
-            row["created_at"],
-            row["updated_at"],
-        )
-        for row in rows
-    }
+    return {row["given"]: object_of(Template, row) for row in rows}
 
 
 async def save_template(tx: Connection, template: Template) -> tuple[Template, int]:
@@ -76,7 +67,7 @@ async def save_template(tx: Connection, template: Template) -> tuple[Template, i
         same = models.Template.filter(id=row.id).using_db(orm(tx))
         await same.update(name=template.name, text=template.text, updated_at=NOW)
     row = await models.Template.get(id=row.id, using_db=orm(tx))
-    return _template(row), await own.count()
+    return object_of(Template, row), await own.count()
 
 
 async def delete_template(tx: Connection, scope: Scope, template_id: UUID) -> Template:
@@ -85,7 +76,7 @@ async def delete_template(tx: Connection, scope: Scope, template_id: UUID) -> Te
     if row is None:
         raise NotFound("template")
     await models.Template.filter(id=row.id).using_db(orm(tx)).delete()
-    return _template(row)
+    return object_of(Template, row)
 
 
 def _within(scope: Scope) -> QuerySet[models.Template]:
@@ -96,7 +87,3 @@ def _within(scope: Scope) -> QuerySet[models.Template]:
             return models.Template.filter(client_id=client_id)
         case OfGroup():
             return models.Template.filter(id__in=[])  # supervisors do not read their clients' texts
-
-
-def _template(row: models.Template) -> Template:
-    return Template(row.id, row.client_id, row.name, row.text, row.created_at, row.updated_at)
