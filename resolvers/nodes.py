@@ -10,8 +10,9 @@ from strawberry import ID, argument
 
 from domain import ids
 from domain.errors import Forbidden, NotFound
-from domain.identity.access import Everything, Role, message_scope, require
+from domain.identity.access import Everything, Role, Scope, message_scope, require
 from domain.ids import Kind
+from domain.installation import Store
 from resolvers.context import (
     Info,
     actor_of,
@@ -22,7 +23,7 @@ from resolvers.context import (
     requires,
 )
 
-Find: TypeAlias = Callable[..., Awaitable[Any]]
+Find: TypeAlias = Callable[[Info, UUID], Awaitable[Any]]
 
 
 @requires()
@@ -32,15 +33,33 @@ async def node(info: Info, id: Annotated[ID, argument(description="The ID of the
         key = ids.find(kind, id)
         if key is not None:
             try:
-                return await find(info=info, key=key)
+                return await find(info, key)
             except (Forbidden, NotFound):
                 return None
     return None
 
 
-async def _client(info: Info, key: UUID) -> Any:
-    [found] = await load_clients(info, [key])
-    return found
+def _loaded(load: Callable[[Info, list[UUID | None]], Awaitable[list[Any]]]) -> Find:
+    async def find(info: Info, key: UUID) -> Any:
+        [found] = await load(info, [key])
+        return found
+
+    return find
+
+
+def _of_clients(find: Callable[[Store, Scope, UUID], Awaitable[Any]]) -> Find:
+    async def find_own(info: Info, key: UUID) -> Any:
+        return await find(info.context.installation.store, message_scope(actor_of(info)), key)
+
+    return find_own
+
+
+def _of_admins(find: Callable[[Store, Everything, UUID], Awaitable[Any]]) -> Find:
+    async def find_any(info: Info, key: UUID) -> Any:
+        require(actor_of(info), Role.ADMIN)
+        return await find(info.context.installation.store, Everything(), key)
+
+    return find_any
 
 
 async def _group(info: Info, key: UUID) -> Any:
@@ -67,59 +86,12 @@ async def _session(info: Info, key: UUID) -> Any:
     return _one(await info.context.installation.sessions.list_open(actor_of(info)), key)
 
 
-async def _send(info: Info, key: UUID) -> Any:
-    [found] = await load_sends(info, [key])
-    return found
+async def _modem_route(store: Store, scope: Everything, key: UUID) -> Any:
+    return _one(await store.read_modem_routes(scope), key)
 
 
-async def _message(info: Info, key: UUID) -> Any:
-    [found] = await load_messages(info, [key])
-    return found
-
-
-async def _conversation(info: Info, key: UUID) -> Any:
-    scope = message_scope(actor_of(info))
-    return await info.context.installation.store.find_conversation(scope, key)
-
-
-async def _contact(info: Info, key: UUID) -> Any:
-    scope = message_scope(actor_of(info))
-    return await info.context.installation.store.find_contact(scope, key)
-
-
-@requires(Role.ADMIN)
-async def _webhook_event(info: Info, key: UUID) -> Any:
-    return await info.context.installation.store.find_webhook_event(Everything(), key)
-
-
-@requires(Role.ADMIN)
-async def _modem_route(info: Info, key: UUID) -> Any:
-    return _one(await info.context.installation.store.read_modem_routes(Everything()), key)
-
-
-@requires(Role.ADMIN)
-async def _provider_account(info: Info, key: UUID) -> Any:
-    return _one(await info.context.installation.store.read_provider_accounts(Everything()), key)
-
-
-@requires(Role.ADMIN)
-async def _reconciliation(info: Info, key: UUID) -> Any:
-    return await info.context.installation.store.find_reconciliation(Everything(), key)
-
-
-@requires(Role.ADMIN)
-async def _audit(info: Info, key: UUID) -> Any:
-    return await info.context.installation.store.find_audit(Everything(), key)
-
-
-async def _hook_endpoint(info: Info, key: UUID) -> Any:
-    scope = message_scope(actor_of(info))
-    return await info.context.installation.store.find_endpoint(scope, key)
-
-
-async def _hook_delivery(info: Info, key: UUID) -> Any:
-    scope = message_scope(actor_of(info))
-    return await info.context.installation.store.find_delivery(scope, key)
+async def _provider_account(store: Store, scope: Everything, key: UUID) -> Any:
+    return _one(await store.read_provider_accounts(scope), key)
 
 
 def _one(listed: Sequence[Any], key: UUID) -> Any:
@@ -128,19 +100,21 @@ def _one(listed: Sequence[Any], key: UUID) -> Any:
 
 FINDERS: dict[Kind, Find] = {
     Kind.API_KEY: _api_key,
-    Kind.AUDIT: _audit,
-    Kind.CLIENT: _client,
-    Kind.CONTACT: _contact,
-    Kind.CONVERSATION: _conversation,
+    Kind.AUDIT: _of_admins(lambda store, scope, key: store.find_audit(scope, key)),
+    Kind.CLIENT: _loaded(load_clients),
+    Kind.CONTACT: _of_clients(lambda store, scope, key: store.find_contact(scope, key)),
+    Kind.CONVERSATION: _of_clients(lambda store, scope, key: store.find_conversation(scope, key)),
     Kind.GROUP: _group,
-    Kind.HOOK_DELIVERY: _hook_delivery,
-    Kind.HOOK_ENDPOINT: _hook_endpoint,
-    Kind.MESSAGE: _message,
-    Kind.MODEM_ROUTE: _modem_route,
-    Kind.PROVIDER_ACCOUNT: _provider_account,
-    Kind.RECONCILIATION: _reconciliation,
-    Kind.SEND: _send,
+    Kind.HOOK_DELIVERY: _of_clients(lambda store, scope, key: store.find_delivery(scope, key)),
+    Kind.HOOK_ENDPOINT: _of_clients(lambda store, scope, key: store.find_endpoint(scope, key)),
+    Kind.MESSAGE: _loaded(load_messages),
+    Kind.MODEM_ROUTE: _of_admins(_modem_route),
+    Kind.PROVIDER_ACCOUNT: _of_admins(_provider_account),
+    Kind.RECONCILIATION: _of_admins(
+        lambda store, scope, key: store.find_reconciliation(scope, key)
+    ),
+    Kind.SEND: _loaded(load_sends),
     Kind.SESSION: _session,
     Kind.USER: _user,
-    Kind.WEBHOOK_EVENT: _webhook_event,
+    Kind.WEBHOOK_EVENT: _of_admins(lambda store, scope, key: store.find_webhook_event(scope, key)),
 }
