@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import InvalidText
 from domain.sending.text import MOST_TEMPLATES
-from ibiki.http.rest.sending_values import TemplateUse, text_or_template
+from ibiki.http.rest.models import TemplateUse, text_or_template
 from tests import worlds
 from tests.installations import App
 from tests.sending.files.test_csv_send import QUOTE as QUOTE_CSV

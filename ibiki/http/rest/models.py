@@ -7,29 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
     RootModel,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from domain.sending.text import Text
+from domain.errors import InvalidInput
+from domain.sending.text import FromTemplate, Text, values_given
+from domain.times import instant_of
 from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, figure
-from ibiki.http.rest.sending_values import (
-    IGNORE_QUIET,
-    SEND_AT,
-    TEMPLATE,
-    SendAt,
-    TemplateUse,
-    text_or_template,
-)
 
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
 TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
-TEXT_OR_TEMPLATE = f"{TEXT} Give either a text or a template."
 HELD = "How many messages are held during quiet hours. Absent if none is."
 HELD_UNTIL = "When the last message that is held is due. Absent if none is held."
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
@@ -46,6 +41,50 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class TemplateUse(Request):
+    """A saved text, and the values for its placeholders."""
+
+    name: str = Field(description="The name of the template, ignoring case.")
+    values: dict[str, str] = Field(
+        default_factory=dict,
+        description="A value for each placeholder, by name, ignoring case. Others are ignored.",
+    )
+
+
+def _time_of(value: object) -> datetime | None:
+    # In a URL, a plus that is not encoded arrives as a blank.
+    written = value.replace(" ", "+") if isinstance(value, str) else value
+    try:
+        return None if written is None else instant_of(written)
+    except ValueError as error:
+        raise PydanticCustomError("time", "{why}", {"why": str(error)}) from None
+
+
+OptionalText = Annotated[
+    str | None,
+    Field(description=f"{TEXT} Give either a text or a template.", examples=[SAMPLE_TEXT]),
+]
+OptionalTemplate = Annotated[
+    TemplateUse | None, Field(description="A saved text, instead of a text.")
+]
+SendAt = Annotated[
+    datetime | None,
+    BeforeValidator(_time_of),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
+    Field(
+        alias="sendAt",
+        description="When to send, as RFC 3339 with a time zone, such as 2026-11-20T08:30:00+02:00;"
+        " at most 30 days from now. Absent, or up to a minute ago: now.",
+    ),
+]
+IgnoreQuietHours = Annotated[
+    bool,
+    Field(
+        alias="ignoreQuietHours",
+        description="Also send to recipients who are in quiet hours. Otherwise their messages are"
+        " held until the quiet hours of the client are over.",
+    ),
+]
 Recipients = Annotated[
     list[str],
     FailFast(),
@@ -61,12 +100,10 @@ class SendSingle(Request):
     """One text to one number."""
 
     recipient: str = Field(description=NUMBER, examples=[ONE_NUMBER])
-    message: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
-    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
-    send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
-    ignore_quiet_hours: bool = Field(
-        default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
-    )
+    message: OptionalText = None
+    template: OptionalTemplate = None
+    send_at: SendAt = None
+    ignore_quiet_hours: IgnoreQuietHours = False
 
     @property
     def text(self) -> Text:
@@ -78,17 +115,15 @@ class Bulk(Request):
     """Many numbers, and when to send to them."""
 
     recipients: Recipients
-    send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
-    ignore_quiet_hours: bool = Field(
-        default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
-    )
+    send_at: SendAt = None
+    ignore_quiet_hours: IgnoreQuietHours = False
 
 
 class SendBulk(Bulk):
     """One text to many numbers."""
 
-    content: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
-    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
+    content: OptionalText = None
+    template: OptionalTemplate = None
 
     @property
     def text(self) -> Text:
@@ -100,8 +135,8 @@ class SendItem(Request):
     """A text for one number."""
 
     recipient: str = Field(description=NUMBER, examples=[ONE_NUMBER])
-    content: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
-    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
+    content: OptionalText = None
+    template: OptionalTemplate = None
 
     @property
     def text(self) -> Text:
@@ -119,10 +154,8 @@ class SendBulkMultiQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")  # not strict: in a URL, everything is text
 
-    send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
-    ignore_quiet_hours: bool = Field(
-        default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
-    )
+    send_at: SendAt = None
+    ignore_quiet_hours: IgnoreQuietHours = False
 
 
 class NoQuery(Request):
@@ -273,3 +306,13 @@ class QuoteAnswer(Answer):
     problem: Failure | None = Field(
         description="The error that sendbulk would answer; null if it would be accepted."
     )
+
+
+def text_or_template(text: str | None, template: TemplateUse | None, field: str) -> Text:
+    """The one that is given. Raises InvalidInput with the field if that is none or both."""
+    if (text is None) == (template is None):
+        raise InvalidInput(f"Give {field} or template, and not both.", field=field)
+    if template is not None:
+        return FromTemplate(template.name, values_given(template.values.items()))
+    assert text is not None
+    return text

@@ -19,10 +19,11 @@ from ibiki.http.rest.answers import Answer, Rejected
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (
     MESSAGE_ID,
-    SAMPLE_TEXT,
-    TEXT_OR_TEMPLATE,
     Bulk,
+    OptionalTemplate,
+    OptionalText,
     SendAnswer,
+    text_or_template,
 )
 from ibiki.http.rest.operations import (
     Call,
@@ -31,7 +32,6 @@ from ibiki.http.rest.operations import (
     held_fields,
     message_id_of,
 )
-from ibiki.http.rest.sending_values import TEMPLATE, TemplateUse, text_or_template
 
 LONGEST_READ_SECONDS = 1.0
 """How long the answer to an accepted send waits for the balance."""
@@ -44,8 +44,8 @@ BALANCE = "What is left now. Null if it could not be read: the messages are acce
 class SchoolBulk(Bulk):
     """One text to many numbers."""
 
-    message: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
-    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
+    message: OptionalText = None
+    template: OptionalTemplate = None
 
     @property
     def text(self) -> Text:
