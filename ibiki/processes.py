@@ -35,7 +35,6 @@ from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from ibiki.http.monitoring_routes import IsReady, MetricsAccess, MonitoringRoutes
 from ibiki.http.rest import egosms
 from ibiki.http.rest.rest import Rest
-from ibiki.http.statements import Statements
 from ibiki.http.twilio.callbacks import FORMAT as TWILIO_FORMAT
 from ibiki.http.twilio.callbacks import CallbackFormat
 from ibiki.http.twilio.facade import TwilioFacade
@@ -240,7 +239,6 @@ def app_of(
                 ).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
                 *Exports(store, parts.actors).routes(),
-                *Statements(store, parts.actors).routes(),
                 *egosms.EgoSms(parts.installation, parts.actors).routes(),
                 *TwilioFacade(parts.installation, parts.actors).routes(),
                 *ConsoleSession(
@@ -288,7 +286,7 @@ async def serve_until_stopped(
                 f"http://{named}:{port}{EXTREME_PATH}\n"
             )
     proxies = context.settings.installation.trusted_proxies
-    web = server.server_for(app, trusted_proxies=proxies, keep_signals=True)
+    web = server.server_for(app, trusted_proxies=proxies)
     serving = asyncio.create_task(web.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -40,7 +40,7 @@ from ibiki.cli.running import (
     with_installation,
 )
 from ibiki.http.csv_files import csv_lines
-from ibiki.http.exports import COLUMNS, time_of, unknown_rows
+from ibiki.http.exports import UNKNOWN_COLUMNS, time_of, unknown_rows
 from ibiki.local import demo as demo_data
 from ibiki.local.command_context import CommandContext, check_session, open_context
 from ibiki.observability.telemetry import running_telemetry
@@ -267,7 +267,7 @@ def export_unknowns(
     async def export(context: CommandContext, parts: Components) -> None:
         client_id = (await client_named(client)).id if client else None
         wanted = UnknownFilter(send_id, client_id, moment)
-        header = csv_lines([COLUMNS])  # with the first page: without it, nothing is printed
+        header = csv_lines([UNKNOWN_COLUMNS])  # with the first page: without it, nothing is printed
         async for page in exporting.export_unknowns(store, OPERATOR, wanted):
             sys.stdout.write(header + csv_lines(unknown_rows(page)))
             header = ""

@@ -13,7 +13,7 @@ from ibiki.cli.clients import client_named
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, NamedClient
 from ibiki.cli.running import OPERATOR, console, with_installation
 from ibiki.http.csv_files import csv_lines
-from ibiki.http.statements import COLUMNS, statement_rows
+from ibiki.http.exports import STATEMENT_COLUMNS, statement_rows
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
 from persistence import store
@@ -39,7 +39,7 @@ def statement(
     async def print_all(context: CommandContext, parts: Components) -> None:
         found = await client_named(client)
         if csv:
-            sys.stdout.write(csv_lines([COLUMNS]))
+            sys.stdout.write(csv_lines([STATEMENT_COLUMNS]))
         else:
             console.print(f"{found.name}: time in UTC, units, balance after, description")
         async for page in export_statement(store, OPERATOR, found.id, period):

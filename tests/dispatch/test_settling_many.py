@@ -23,7 +23,7 @@ from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import Kind, new_id
 from domain.provider import Accepted, Unknown
 from ibiki.http.csv_files import safe_cell
-from ibiki.http.exports import COLUMNS, PATH, Exports
+from ibiki.http.exports import UNKNOWN_COLUMNS, UNKNOWNS_PATH, Exports
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
@@ -215,7 +215,7 @@ async def exporting(client: worlds.Tenant) -> AsyncIterator[Any]:
 
         async def ask(who: str | None, query: str = "") -> Any:
             headers = {"authorization": f"Bearer {who}"} if who else {}
-            return await made.http.get(f"{PATH}{query}", headers=headers)
+            return await made.http.get(f"{UNKNOWNS_PATH}{query}", headers=headers)
 
         yield ask
 
@@ -239,7 +239,7 @@ async def test_the_file_holds_every_unknown_message_once(
     )
     assert {f"+{row['number']}" for row in rows} == {each["number"] for each in found}
     [first, *_] = rows
-    assert tuple(first) == COLUMNS
+    assert tuple(first) == UNKNOWN_COLUMNS
     assert first["send_id"] == ids.encode(Kind.SEND, send_id)
     assert first["client"] == '\'=HYPERLINK("http://x")'
     assert first["text"] == '\'+1, "or"\nmore'

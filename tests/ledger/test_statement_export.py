@@ -25,7 +25,7 @@ from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.statement import StatementFilter, StatementLine
 from domain.ledger.statement_export import export_statement, period_of
 from domain.times import end_of, moment_of
-from ibiki.http.statements import COLUMNS, Statements
+from ibiki.http.exports import STATEMENT_COLUMNS, Exports
 from persistence import store
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
@@ -154,7 +154,7 @@ def test_a_period_that_ends_before_it_begins_is_refused() -> None:
 @asynccontextmanager
 async def asking(app: App) -> AsyncIterator[Any]:
     """Asks for the statement of a client as the user with this name."""
-    async with running_server(routes=Statements(store, KnownUsers(app)).routes()) as made:
+    async with running_server(routes=Exports(store, KnownUsers(app)).routes()) as made:
 
         async def ask(who: str | None, client_id: str, query: str = "") -> Any:
             headers = {"authorization": f"Bearer {who}"} if who else {}
@@ -176,7 +176,7 @@ async def test_the_file_has_a_line_for_each_transfer(app: App) -> None:
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert f"statement-{id_of(app.owner)}.csv" in answer.headers["content-disposition"]
     opening, sent = csv.DictReader(io.StringIO(answer.text, newline=""))
-    assert tuple(sent) == COLUMNS
+    assert tuple(sent) == STATEMENT_COLUMNS
     assert (opening["kind"], opening["amount"], opening["balance"]) == ("OPENING", "100", "100")
     assert (sent["kind"], sent["amount"], sent["balance"]) == ("SEND", "-3", "97")
     assert (sent["description"], sent["unit"]) == ("Sent 3 messages", "credit")
@@ -257,7 +257,7 @@ async def test_a_wrong_period_is_refused(app: App, query: str, message: str) -> 
         assert error["message"].startswith(message)
         assert (await ask("owner", "nonsense")).status_code == 404
         empty = await ask("owner", id_of(app.owner), "?to=2001-01-01")
-        assert empty.text.splitlines() == [",".join(COLUMNS)]
+        assert empty.text.splitlines() == [",".join(STATEMENT_COLUMNS)]
 
 
 # The command
@@ -305,5 +305,5 @@ async def test_a_reader_that_ends_early_is_not_a_defect(
         text=True,
         check=False,
     )
-    assert ended.stdout.splitlines() == [",".join(COLUMNS)]
+    assert ended.stdout.splitlines() == [",".join(STATEMENT_COLUMNS)]
     assert ended.stderr == ""
