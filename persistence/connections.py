@@ -182,6 +182,7 @@ def _raw(held: Connection) -> object:
     return held._con  # type: ignore[attr-defined]  # the proxy is a new object at each acquire
 
 
+CARRIER_SECONDS = 3.0
 NOTIFY = "SELECT pg_notify($1, $2)"
 SETTINGS = {
     "application_name": "ibiki bus",
@@ -194,20 +195,18 @@ SETTINGS = {
 class PostgresCarrier:
     """Publishes and receives hints, by NOTIFY and LISTEN. A text has at most 7,999 bytes."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 3.0) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._timeout_seconds = timeout_seconds
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
 
     async def open(
         self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
         """Receives from the channel from now on. Calls `lost` once if that ends."""
-        timeout = self._timeout_seconds
         connection = await reach(
             **credentials(self._url),
-            timeout=timeout,
-            command_timeout=timeout,
+            timeout=CARRIER_SECONDS,
+            command_timeout=CARRIER_SECONDS,
             server_settings=SETTINGS,
         )
         self._connection = connection

@@ -140,18 +140,17 @@ async def read_page(
     item_of: Callable[[Record], Item],
     *,
     key: str = "id",
-    within: str | None = None,
     keeps_plan: bool = False,
     tx: Connection | None = None,
 ) -> Page[Item]:
     """One page of what `statement` lists, highest key first.
 
     In the statement, `{page}` is replaced by the WHERE, ORDER BY and LIMIT of the paged table, and
-    `{order}` by the direction, which an outer ORDER BY has to repeat. `within`, `keeps_plan`: see
+    `{order}` by the direction, which an outer ORDER BY has to repeat. `keeps_plan`: see
     `page_clause`.
     """
     wanted = Filter(wanted.conditions, list(wanted.values))  # the read may be repeated
-    page = page_clause(wanted, window, key=key, within=within, keeps_plan=keeps_plan)
+    page = page_clause(wanted, window, key=key, keeps_plan=keeps_plan)
     async with connection(tx) as pooled:
         rows = await pooled.fetch(
             statement.format(page=page, order=order_of(window)), *wanted.values

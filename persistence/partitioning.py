@@ -39,6 +39,8 @@ NOTICE = timedelta(days=40)
 """How far ahead the first partition ends, at least: no row may come after its end while that is
 being checked."""
 
+GIVE_UP_SECONDS = 600.0
+
 KIND = "SELECT relkind::text FROM pg_class WHERE oid = $1::text::regclass"
 # `sent_to` is filled after the messages are written, so no ID there is newer than in `message`.
 NEWEST = "SELECT id FROM {} ORDER BY id DESC LIMIT 1"
@@ -85,11 +87,11 @@ async def partition(held: Held, table: str, *, left_out: str | None = None) -> N
         await held.execute(f"ANALYZE {table}")
 
 
-async def move_events(url: str, *, give_up_seconds: float = 600.0) -> None:
+async def move_events(url: str) -> None:
     """Partitions the webhook events of an installation whose table is not partitioned yet.
 
     No program of an older release may run: it could not store events. Safe to repeat. Raises
-    LockNotAvailableError if others hold the table for `give_up_seconds`.
+    LockNotAvailableError if others hold the table for GIVE_UP_SECONDS.
     """
     settings = {"lock_timeout": "1s", "application_name": "ibiki partitions"}
     held = await asyncpg.connect(**credentials(url), server_settings=settings)
@@ -100,7 +102,7 @@ async def move_events(url: str, *, give_up_seconds: float = 600.0) -> None:
                 await partition(held, "webhook_event", left_out="webhook_event_guarded")
                 return
             except asyncpg.LockNotAvailableError:
-                if time.monotonic() - began > give_up_seconds:
+                if time.monotonic() - began > GIVE_UP_SECONDS:
                     raise
                 failures += 1
                 await asyncio.sleep(backoff_seconds(failures, longest_seconds=5.0))

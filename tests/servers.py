@@ -1,4 +1,4 @@
-"""A small HTTP server of a test."""
+"""HTTP servers of tests: a small one, and that of the program for an application."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from starlette.types import ASGIApp
+
+from ibiki.http.server import serving_at
+from ibiki.local.listening import listening
 
 
 @asynccontextmanager
@@ -22,3 +26,11 @@ async def serving(
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving_app(app: ASGIApp) -> AsyncIterator[str]:
+    """The address of the program's server on this machine, with this application."""
+    with listening("127.0.0.1", 0) as listener:
+        async with serving_at(listener, app):
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -70,7 +70,7 @@ class AddressRules:
         """Whether a URL with this scheme and host may be used."""
         return scheme == "https" or (scheme == "http" and self.loopback and is_this_machine(host))
 
-    def checked_url(self, given: str, *, field: str = "url") -> str:
+    def checked_url(self, given: str) -> str:
         """A URL that may be posted to. Raises InvalidInput.
 
         Only what can be seen without the network. The address is checked at each connection.
@@ -82,17 +82,17 @@ class AddressRules:
         except ValueError:
             host, parts = None, urlsplit("")
         if not host or not url.isascii() or any(ord(each) <= 32 for each in url) or "\\" in url:
-            raise InvalidInput("Give a URL such as https://example.com/hooks.", field=field)
+            raise InvalidInput("Give a URL such as https://example.com/hooks.", field="url")
         if len(url) > LONGEST_URL:
-            raise InvalidInput(f"A URL has at most {LONGEST_URL:,} characters.", field=field)
+            raise InvalidInput(f"A URL has at most {LONGEST_URL:,} characters.", field="url")
         if "@" in parts.netloc or parts.fragment:
             raise InvalidInput(
-                "A URL cannot contain a user name, a password or a fragment (#).", field=field
+                "A URL cannot contain a user name, a password or a fragment (#).", field="url"
             )
         if not self.allows_scheme(parts.scheme, host):
-            raise InvalidInput("A URL must begin with https://.", field=field)
+            raise InvalidInput("A URL must begin with https://.", field="url")
         if not self._may_name(host):
-            raise InvalidInput("The URL must lead to a public address.", field=field)
+            raise InvalidInput("The URL must lead to a public address.", field="url")
         return url
 
     def _may_name(self, host: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -45,11 +45,7 @@ class LedgerInconsistent(Exception):
 
 
 async def close_months(
-    store: CheckpointStore,
-    now: datetime,
-    *,
-    report: Callable[[Audit], None] = lambda run: None,
-    rest: float = REST,
+    store: CheckpointStore, now: datetime, *, rest: float = REST
 ) -> Sequence[Checkpoint]:
     """Closes the months that are due, oldest first. Returns their checkpoints.
 
@@ -63,7 +59,7 @@ async def close_months(
     due = ends_due(first, previous.ends_at if previous else None, now)
     if not due:
         return []
-    proof = await audit(store, await new_audit(store), report=report, rest=rest)
+    proof = await audit(store, await new_audit(store), rest=rest)
     if not proof.holds:
         raise LedgerInconsistent(proof)
     made = []

@@ -17,7 +17,6 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
-from ibiki.local.listening import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,23 +33,13 @@ SOCKET_BYTES = 64 * 1024
 CLOSE = (b"connection", b"close")
 
 
-def server_for(
-    app: ASGIApp,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    trusted_proxies: Sequence[str] = (),
-    keep_signals: bool = False,
-) -> uvicorn.Server:
-    """A server. Await its `serve()`, which ends on SIGINT or SIGTERM after running requests.
+def server_for(app: ASGIApp, *, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """A server. Its `serve()` takes the listeners, and ends after the caller sets `should_exit`.
 
-    `trusted_proxies`: addresses whose X-Forwarded-For is trusted. `keep_signals`: the caller
-    receives the signals and sets `should_exit`.
+    `trusted_proxies`: addresses whose X-Forwarded-For is trusted.
     """
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=BoundedHttp,
         ws=Wire,
         ws_max_size=SOCKET_BYTES,
@@ -66,7 +55,7 @@ def server_for(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return _ServerWithoutSignals(config) if keep_signals else uvicorn.Server(config)
+    return _ServerWithoutSignals(config)
 
 
 def close_after_answers(web: uvicorn.Server) -> None:
@@ -76,17 +65,9 @@ def close_after_answers(web: uvicorn.Server) -> None:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serves the app in this process while the block runs. Yields its base URL."""
-    with listening(host, port) as listener:
-        async with serving_at(listener, app):
-            yield f"http://{host}:{listener.getsockname()[1]}"
-
-
-@asynccontextmanager
 async def serving_at(listener: socket.socket, app: ASGIApp) -> AsyncIterator[None]:
     """Serves the app on the listener while the block runs."""
-    server = server_for(app, keep_signals=True)
+    server = server_for(app)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
 
+TIMEOUT_SECONDS = 3.0
+
 
 class RedisCarrier:
     """One connection to receive and one to publish."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 3.0) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._timeout_seconds = timeout_seconds
         self._publisher: Redis | None = None
         self._receiver: Redis | None = None
         self._task: asyncio.Task[None] | None = None
@@ -36,19 +37,23 @@ class RedisCarrier:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        seconds = self._timeout_seconds
         # The backend reconnects, so the client must report failures and not retry by itself.
         never = Retry(NoBackoff(), 0)
         self._publisher = from_url(
-            self._url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=never
+            self._url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            retry=never,
         )
         self._receiver = from_url(
-            self._url, socket_timeout=None, socket_connect_timeout=seconds, retry=never
+            self._url, socket_timeout=None, socket_connect_timeout=TIMEOUT_SECONDS, retry=never
         )
         await self._publisher.ping()
         subscription = self._receiver.pubsub()
         await subscription.subscribe(channel)
-        await subscription.get_message(timeout=seconds)  # the confirmation of the subscription
+        await subscription.get_message(
+            timeout=TIMEOUT_SECONDS
+        )  # the confirmation of the subscription
         self._task = asyncio.create_task(_listen(subscription, receive, lost), name="redis")
 
     async def send(self, channel: str, text: str) -> None:

@@ -14,12 +14,12 @@ import orjson
 from domain.errors import TryAgain
 from domain.identity.access import Actor
 from ibiki.http.app import AppParts, build_app
-from ibiki.http.server import serving
 from ibiki.local.embedded import EmbeddedDatabase
 from ibiki.observability.metrics import Metrics
 from persistence.identity.models import User
 from tests import databases
 from tests.installations import App, running_app
+from tests.servers import serving_app
 
 SOON_SECONDS = 5.0
 """Far more than any request takes, so that a busy machine does not matter."""
@@ -105,6 +105,6 @@ async def hostile_web(template: EmbeddedDatabase) -> AsyncIterator[Web]:
             metrics=Metrics(),
             is_ready=is_ready,
         )
-        async with serving(build_app(parts)) as url:
+        async with serving_app(build_app(parts)) as url:
             http.base_url = httpx.URL(url)
             yield Web(http)

@@ -16,9 +16,9 @@ from domain.identity.access import Actor, Role
 from domain.identity.directory import User
 from domain.installation import RequestLimits
 from ibiki.http.app import AppParts, build_app
-from ibiki.http.server import serving
 from ibiki.observability.metrics import Metrics
 from tests.schema.fakes import FakeDirectory, actor_with, installation_with
+from tests.servers import serving_app
 
 ADMIN = actor_with(Role.ADMIN)
 USER = User(ADMIN.user_id, "ada@ibiki.test", Role.ADMIN, None, None, False, datetime.now(UTC))
@@ -111,6 +111,6 @@ async def running_server(**parts: Any) -> AsyncIterator[RunningServer]:
                 **parts,
             )
         )
-        async with serving(app) as made.url:
+        async with serving_app(app) as made.url:
             http.base_url = httpx.URL(made.url)
             yield made

@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from ibiki.http.app import AppParts, build_app
-from ibiki.http.server import serving
 from ibiki.live.subscribing import SocketRules
 from ibiki.observability.metrics import Metrics
 from ibiki.passwords import MEMORY_KIB, MOST_THREADS
 from tests import people
 from tests.installations import running_app
+from tests.servers import serving_app
 
 SIGN_IN = """{name}: signIn(input: {{email: "{email}", password: "{password}"}}) {{
   __typename ... on Session {{ accessToken refreshToken }} }}"""
@@ -74,7 +74,7 @@ async def site(database_url: str) -> AsyncIterator[Site]:
             metrics=Metrics(),
             is_ready=is_ready,
         )
-        async with serving(build_app(parts)) as url:
+        async with serving_app(build_app(parts)) as url:
             http.base_url = httpx.URL(url)
             yield Site(http)
 

@@ -12,11 +12,11 @@ from domain.identity.access import Role
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.console_session import ConsoleSession
 from ibiki.http.middleware import AllowedOrigins
-from ibiki.http.server import serving
 from ibiki.observability.metrics import Metrics
 from tests import people
 from tests.installations import App
 from tests.people import PASSWORD
+from tests.servers import serving_app
 
 EMAIL = "ada@ibiki.test"
 COOKIE = "ibiki_session"
@@ -64,7 +64,7 @@ async def site(app: App) -> AsyncIterator[Site]:
             routes=ConsoleSession(installation, refresh_days=30).routes(),
         )
     )
-    async with serving(web) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
+    async with serving_app(web) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
         yield Site(url, http)
     await installation.actors.stop()
 

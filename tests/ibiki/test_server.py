@@ -140,7 +140,7 @@ async def test_each_answer_closes_its_connection_while_the_server_stops() -> Non
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response("here")(scope, receive, send)
 
-    web = server.server_for(app, keep_signals=True)
+    web = server.server_for(app)
     with listening("127.0.0.1", 0) as listener:
         serving = asyncio.create_task(web.serve(sockets=[listener]))
         port = listener.getsockname()[1]

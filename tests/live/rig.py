@@ -19,12 +19,12 @@ from domain.installation import Installation
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.http.monitoring_routes import IsReady
-from ibiki.http.server import serving
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.startup import live_updates
 from ibiki.live.subscribing import Live, SocketRules
 from ibiki.observability.metrics import Metrics
 from tests.installations import App
+from tests.servers import serving_app
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 SOON_SECONDS = 10.0
@@ -121,7 +121,7 @@ async def server(
                 live=live,
             )
         )
-        async with serving(app) as url:
+        async with serving_app(app) as url:
             yield Server(url, live, metrics)
 
 
