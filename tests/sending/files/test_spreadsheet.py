@@ -161,6 +161,20 @@ def test_the_strings_of_excel_are_read() -> None:
     assert (layout.columns, found) == (["Phone"], [(2, ["+1 202 555 0101"])])
 
 
+def test_how_a_name_is_spoken_is_no_part_of_it() -> None:
+    """Excel keeps what was typed to get Japanese characters beside them."""
+    strings = b"<si><t>Name</t></si>" + (
+        '<si><t>\u5c71\u7530</t><rPh sb="0" eb="2"><t>\u30e4\u30de\u30c0</t></rPh></si>'.encode()
+    )
+    rows = (
+        b'<row r="1"><c r="A1" t="s"><v>0</v></c>'
+        b'<c r="B1" t="inlineStr"><is><t>Phone</t></is></c></row>'
+        b'<row r="2"><c r="A2" t="s"><v>1</v></c><c r="B2"><v>12025550101</v></c></row>'
+    )
+    _, found = read(with_strings(changed(GOOD, SHEET, sheet_xml(rows)), strings))
+    assert found == [(2, ["\u5c71\u7530", "12025550101"])]
+
+
 def test_the_first_visible_sheet_with_cells_is_read() -> None:
     book = Workbook()
     book.create_sheet("Hidden").append(["phone"])
