@@ -33,6 +33,11 @@ KEEP_ALIVE_SECONDS = 12.0
 SEND_SECONDS = 10.0
 KEEP_ALIVE = b":\n\n"
 COMPLETE = b"event: complete\ndata:\n\n"
+_SEPARATORS = [
+    ("\x85".encode(), rb"\u0085"),
+    ("\u2028".encode(), rb"\u2028"),
+    ("\u2029".encode(), rb"\u2029"),
+]
 HEADERS = [(b"content-type", EVENT_STREAM), (b"x-accel-buffering", b"no")]
 
 
@@ -166,7 +171,7 @@ class EventStream:
         item = self._pending.take()
         if item and not self._pending and self.on_capacity is not None:
             self.on_capacity()
-        return b"event: next\ndata: %b\n\n" % item.body if item else b""
+        return b"event: next\ndata: %b\n\n" % _in_one_line(item.body) if item else b""
 
     async def _wait(self) -> bytes:
         """Waits for an event. Returns the comment that keeps the connection alive if none comes."""
@@ -195,6 +200,13 @@ class EventStream:
         self._pending = PendingItems()
         self._final_event = b""
         self._woken.set()
+
+
+def _in_one_line(body: bytes) -> bytes:
+    """The JSON without U+0085, U+2028 and U+2029: sseclient and aiosseclient end a line there."""
+    for separator, escaped in _SEPARATORS:
+        body = body.replace(separator, escaped)
+    return body
 
 
 async def _until_gone(receive: Receive, cut: Callable[[], None]) -> None:

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
+from domain.live.subscriptions import Item
 from ibiki.live import sse
 from ibiki.live.rights import ConnectionLimits
 from tests.live.quiet import BALANCE, Quiet, quiet, somebody
@@ -87,6 +90,23 @@ async def test_a_query_is_one_event_and_complete(place: Quiet) -> None:
         assert await events.delivered() == {"email": "ada@ibiki.test"}
         assert await events.next() == ("complete", None)
         assert await events.next() == ("", None)
+
+
+async def test_no_text_ends_a_line_early() -> None:
+    """sseclient and aiosseclient take each line end of Unicode for the end of the event's data."""
+    text = "one\u2028two\u2029three\x85four \u20ac"
+    stream, sent = sse.EventStream(), bytearray()
+
+    async def send(message: Any) -> None:
+        sent.extend(message.get("body", b""))
+
+    stream.offer(Item(orjson.dumps({"text": text})))
+    stream.end()
+    request: Any = SimpleNamespace(scope={"state": {}})
+    await stream.write(request, asyncio.Event().wait, send)  # type: ignore[arg-type]
+
+    event, data, *_ = sent.decode().splitlines()
+    assert (event, json.loads(data.removeprefix("data: "))) == ("event: next", {"text": text})
 
 
 @pytest.mark.parametrize(
