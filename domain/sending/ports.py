@@ -236,8 +236,8 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         """Locks the accounts like `lock_payers`, and accepts the sends that need no decision.
 
         Those are charged, and written with their messages, QUEUED, and with the answers of their
-        keys. It leaves out all sends of an account that cannot pay all of them, and a send that has
-        opted out, or whose key has an answer or an earlier send of the batch. One statement, for
+        keys. It leaves out all sends of an account if it cannot pay all of them, if one has opted
+        out, or if the key of one has an answer or an earlier send of the batch. One statement, for
         small sends. Raises KeysTaken if another transaction has stored a key meanwhile.
         """
 

@@ -16,39 +16,39 @@ import orjson
 
 from domain.ids import new_id
 from domain.ledger.balances import value_usd
-from domain.ledger.book import Book, Holding, NodeKind
 from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import AcceptedSends
 from persistence.database import columns, note, topics_of
+from persistence.ledger.transfers import book_of, find_answers
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-SEND_COLUMNS = (
-    "id",
-    "client_id",
-    "account_id",
-    "provider_account_id",
-    "actor_id",
-    "kind",
-    "text",
-    "price",
-    "accepted",
-    "rejected_count",
-    "rejected",
-    "rate_usd",
-    "value_usd",
-    "modem",
-    "port",
-    "warning",
-    "send_at",
-    "held",
-    "due_until",
-    "quiet_hours",
-    "created_at",
-)
+TYPES_OF_SEND = {
+    "id": "uuid",
+    "client_id": "uuid",
+    "account_id": "uuid",
+    "provider_account_id": "uuid",
+    "actor_id": "uuid",
+    "kind": "text",
+    "text": "text",
+    "price": "int8",
+    "accepted": "int4",
+    "rejected_count": "int4",
+    "rejected": "jsonb",
+    "rate_usd": "numeric",
+    "value_usd": "numeric",
+    "modem": "text",
+    "port": "text",
+    "warning": "text",
+    "send_at": "timestamptz",
+    "held": "int4",
+    "due_until": "timestamptz",
+    "quiet_hours": "jsonb",
+}
+SEND_COLUMNS = (*TYPES_OF_SEND, "created_at")
 MESSAGE_COLUMNS = (
     "id",
     "send_id",
@@ -66,136 +66,174 @@ MESSAGE_COLUMNS = (
     "by_send",
 )
 
-WRITTEN = ", ".join(SEND_COLUMNS[:-1])
+WRITTEN = ", ".join(TYPES_OF_SEND)
 
-# A whole batch in one statement, with a row for each send whose account could be locked.
+# `turn` and `spent`: the sends of the same account so far, and their units.
+_TYPES_OF_GIVEN = TYPES_OF_SEND | {
+    "transfer_id": "uuid",
+    "single": "text",
+    "key_id": "uuid",
+    "scope_id": "uuid",
+    "key": "text",
+    "input_hash": "bytea",
+    "answer": "jsonb",
+    "turn": "int8",
+    "spent": "int8",
+}
+_ARRAYS = {
+    name: f"(${number}::{of_type}[])"
+    for number, (name, of_type) in enumerate(_TYPES_OF_GIVEN.items(), start=5)
+}
+"""The parameters of `ACCEPT_SENDS` with the values of the sends: an array for each column."""
+
+
+def _values(*names: str) -> str:
+    """The values of the send at `place`.
+
+    By subscript: to unnest thirty arrays takes as long as to write one of the tables. A batch has
+    at most 200 sends, but their messages may be many more: those are unnested.
+    """
+    return ", ".join(f"{_ARRAYS[name]}[place]" for name in names)
+
+
+# A whole batch in one statement, with a row for each account that could be locked.
 #
-# checked: a send is `plain` if it is the first of the batch with its key, nothing is stored under
-#     the key, its one number has not opted out, and its account can pay all of its sends.
-# kept: the keys that are stored now. One that another transaction stores meanwhile is not here.
-# accepted: `spent` and `turn` are the units and the sends of the same account so far.
+# found: the sends whose one number has opted out, or whose key has an answer.
+# paying: the accounts that pay for all of their sends. `total` is NULL for one that must not.
+# kept: the keys that are stored now. One that another transaction stores meanwhile is missing.
 #
-# The time is PostgreSQL's, because the dispatchers compare `due_at` with that clock. `send_at` is
-# NULL for a message that is not scheduled, and greatest() ignores NULL. coalesce() keeps IN from
-# becoming a join of all pairs: PostgreSQL does not know how many rows there are.
+# Rows are looked up by LATERAL with OFFSET 0 or by = ANY, so that no plan reads a whole table. The
+# time is PostgreSQL's, because the dispatchers compare `due_at` with that clock. `send_at` is NULL
+# for a message that is not scheduled, and greatest() ignores NULL. coalesce() keeps IN from
+# becoming a join of all pairs: PostgreSQL does not know how many messages there are.
 ACCEPT_SENDS = f"""
-WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(
-        $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
-        $9::int8[], $10::int4[], $11::int4[], $12::jsonb[], $13::numeric[], $14::numeric[],
-        $15::text[], $16::text[], $17::text[], $18::timestamptz[], $19::int4[],
-        $20::timestamptz[], $21::jsonb[], $22::uuid[], $23::text[], $24::uuid[], $25::uuid[],
-        $26::text[], $27::bytea[], $28::jsonb[])
-    WITH ORDINALITY AS given (
-        {WRITTEN}, transfer_id, single, key_id, scope_id, key, input_hash, answer, place)
-), payer AS MATERIALIZED (
-    SELECT account.id AS payer_id, account.provider_account_id AS pool_id,
-           account.kind AS payer_kind, parent_id, account.held AS holding, version
-    FROM account, (SELECT set_config('lock_timeout', $1, true) AS lock_timeout) AS setting
-    WHERE account.id = ANY (ARRAY(SELECT account_id FROM given)) AND setting.lock_timeout <> ''
-    ORDER BY account.id FOR UPDATE OF account
-), checked AS MATERIALIZED (
-    SELECT *, holding >= sum(price * accepted) OVER (PARTITION BY account_id)
-              AND NOT opted_out AND stored_hash IS NULL
-              AND (key_id IS NULL
-                   OR row_number() OVER (PARTITION BY key_id ORDER BY place) = 1) AS plain
-    FROM given JOIN payer ON payer_id = account_id CROSS JOIN LATERAL (
-        SELECT single IS NOT NULL AND EXISTS (
-            SELECT FROM opt_out WHERE opt_out.client_id = given.client_id AND number = single)
-            AS opted_out
-    ) AS at_opt_outs LEFT JOIN LATERAL (
-        SELECT input_hash AS stored_hash, answer AS stored_answer FROM idempotency_key
-        WHERE id = key_id
+WITH payer AS MATERIALIZED (
+    SELECT id AS payer_id, provider_account_id AS pool_id, kind AS payer_kind, parent_id,
+           held AS holding, version
+    FROM account
+    WHERE id = ANY ($2::uuid[]) AND (SELECT set_config('lock_timeout', $1, true)) <> ''
+    ORDER BY id FOR UPDATE
+), found AS MATERIALIZED (
+    SELECT place, {_values("account_id")} AS account_id, opted_out, has_answer
+    FROM generate_series(1, cardinality({_ARRAYS["id"]})) AS place
+    LEFT JOIN LATERAL (
+        SELECT true AS opted_out FROM opt_out
+        WHERE client_id = {_values("client_id")} AND number = {_values("single")} OFFSET 0
+    ) AS at_opt_outs ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS has_answer FROM idempotency_key WHERE id = {_values("key_id")} OFFSET 0
     ) AS at_keys ON true
+    WHERE opted_out OR has_answer
+), paying AS MATERIALIZED (
+    SELECT payer_id, pool_id, holding, version, total, sends
+    FROM unnest($2::uuid[], $3::int8[], $4::int8[]) AS due (id, total, sends)
+    JOIN payer ON payer_id = due.id
+    WHERE holding >= total AND payer_id NOT IN (SELECT account_id FROM found)
+), accepted AS MATERIALIZED (
+    SELECT place, payer_id, pool_id, holding, version
+    FROM generate_series(1, cardinality({_ARRAYS["id"]})) AS place
+    JOIN paying ON payer_id = {_values("account_id")}
 ), kept AS (
     INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer)
-    SELECT key_id, scope_id, key, input_hash, answer FROM checked
-    WHERE plain AND key_id IS NOT NULL ORDER BY key_id
+    SELECT {_values("key_id", "scope_id", "key", "input_hash", "answer")} FROM accepted
+    WHERE {_values("key_id")} IS NOT NULL ORDER BY {_values("key_id")}
     ON CONFLICT (id) DO NOTHING RETURNING id
-), decided AS MATERIALIZED (
-    SELECT *, plain AND (key_id IS NULL OR coalesce(key_id IN (SELECT id FROM kept), false))
-              AS passes
-    FROM checked
-), accepted AS MATERIALIZED (
-    SELECT *, row_number() OVER in_order AS turn,
-           (sum(price * accepted) OVER in_order)::int8 AS spent
-    FROM decided WHERE passes WINDOW in_order AS (PARTITION BY account_id ORDER BY place)
 ), charged AS (
     UPDATE account
-    SET held = holding - total, version = paid.version + sends,
+    SET held = holding - total, version = paying.version + sends,
         arrears = least(arrears, greatest(total - holding, 0))
-    FROM (SELECT account_id, holding, version, max(spent) AS total, max(turn) AS sends
-          FROM accepted GROUP BY account_id, holding, version) AS paid
-    WHERE account.id = paid.account_id
-      AND account.id = ANY (ARRAY(SELECT account_id FROM accepted))
+    FROM paying WHERE account.id = payer_id AND account.id = ANY ($2::uuid[])
 ), posted AS (
     INSERT INTO transfer (
-        id, provider_account_id, kind, amount, source_id, source_balance, source_version,
-        send_id, actor_id, rate_usd, value_usd, created_at)
-    SELECT transfer_id, pool_id, 'SEND', price * accepted, account_id, holding - spent,
-           version + turn, id, actor_id, rate_usd, value_usd, clock_timestamp()
+        id, provider_account_id, kind, amount, source_id, source_balance,
+        source_version, send_id, actor_id, rate_usd, value_usd, created_at)
+    SELECT {_values("transfer_id")}, pool_id, 'SEND', {_values("price")} * {_values("accepted")},
+           payer_id, holding - {_values("spent")}, version + {_values("turn")},
+           {_values("id", "actor_id", "rate_usd", "value_usd")}, clock_timestamp()
     FROM accepted
 ), sent AS (
     INSERT INTO send ({WRITTEN}, created_at)
-    SELECT {WRITTEN}, statement_timestamp() FROM accepted
+    SELECT {_values(*TYPES_OF_SEND)}, statement_timestamp() FROM accepted
 ), queued AS (
     INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
-    SELECT new.*, greatest(new.send_at, statement_timestamp()),
+    SELECT new.id, {_values("id", "client_id")}, new.provider_account_id, route_id, number, text,
+           priority, {_values("price")}, send_at, greatest(send_at, statement_timestamp()),
            statement_timestamp(), statement_timestamp(), NULL
-    FROM unnest(
-        $29::uuid[], $30::uuid[], $31::uuid[], $32::uuid[], $33::uuid[], $34::text[], $35::text[],
-        $36::int2[], $37::int8[], $38::timestamptz[])
-        AS new (id, send_id, client_id, provider_account_id, route_id, number, text, priority,
-                price, send_at)
-    WHERE coalesce(send_id IN (SELECT id FROM accepted), false)
+    FROM unnest($34::uuid[], $35::int4[], $36::uuid[], $37::uuid[], $38::text[], $39::text[],
+                $40::int2[], $41::timestamptz[])
+        AS new (id, place, provider_account_id, route_id, number, text, priority, send_at)
+    WHERE coalesce(place IN (SELECT place FROM accepted), false)
 )
-SELECT place, passes, plain, statement_timestamp(), pool_id, payer_kind, parent_id, holding,
-       version, opted_out, stored_hash, stored_answer
-FROM decided
+SELECT payer_id, pool_id, payer_kind, parent_id, holding, version,
+       payer_id IN (SELECT payer_id FROM paying), statement_timestamp(),
+       (SELECT array_agg(place) FROM found WHERE opted_out),
+       (SELECT array_agg(place) FROM found WHERE has_answer),
+       (SELECT array_agg({_values("key_id")}) FROM accepted
+        WHERE {_values("key_id")} IS NOT NULL
+          AND {_values("key_id")} NOT IN (SELECT id FROM kept))
+FROM payer
 """  # noqa: S608 - column names of our own
-ACCEPT_SENDS_OF_FREE = ACCEPT_SENDS.replace("OF account\n)", "OF account SKIP LOCKED\n)")
+ACCEPT_SENDS_OF_FREE = ACCEPT_SENDS.replace("FOR UPDATE\n)", "FOR UPDATE SKIP LOCKED\n)")
 
 
 async def accept_sends(
     tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float, skip_locked: bool = False
 ) -> AcceptedSends:
-    rows = await tx.fetch(
+    of_account: dict[UUID, list[NewSend]] = {}
+    spent: dict[UUID, int] = {}
+    rows = []
+    for send in sends:
+        account_id = send.payer.account_id
+        own = of_account.setdefault(account_id, [])
+        own.append(send)
+        spent[account_id] = spent.get(account_id, 0) + send.cost
+        rows.append((*_batch_row(send), len(own), spent[account_id]))
+    repeated = _accounts_of_repeated_keys(sends)
+    found = await tx.fetch(
         ACCEPT_SENDS_OF_FREE if skip_locked else ACCEPT_SENDS,
         milliseconds(wait_seconds),
-        *columns([_batch_row(send) for send in sends]),
-        *columns([row for send in sends for row in _message_rows(send)]),
+        list(of_account),
+        [None if each in repeated else total for each, total in spent.items()],
+        [len(own) for own in of_account.values()],
+        *columns(rows),
+        *columns([r for place, s in enumerate(sends, 1) for r in _message_rows(place, s)]),
     )
-    done = AcceptedSends(Book({}))
-    topics: set[hints.Topic] = set()
-    taken: set[UUID] = set()
-    for place, passes, plain, at, pool_id, kind, parent_id, holding, version, *found in rows:
-        send = sends[place - 1]
-        account_id = send.payer.account_id
-        holder = done.book.holdings.get(account_id)
-        if holder is None:
-            holder = Holding(account_id, pool_id, NodeKind(kind), parent_id, holding, version)
-            done.book.holdings[account_id] = holder
-        opted_out, stored_hash, stored_answer = found
-        if passes:
-            if holder.version == version:  # the first one of the account
-                topics.update(topics_of(holder))
-            done.created_at[send.id] = at
-            holder.held -= send.cost
-            holder.version += 1
-        elif plain and send.key:
-            taken.add(send.key.id)
-        if opted_out:
-            done.opted_out.add(send.id)
-        if stored_hash is not None and send.key:
-            done.stored[send.key.id] = (stored_hash, orjson.loads(stored_answer))
+    done = AcceptedSends(book_of(found))
+    if not found:
+        return done
+    *_, opted_out, has_answer, taken = found[0]
     if taken:
-        raise KeysTaken(taken)
+        raise KeysTaken(set(taken))
+    topics: set[hints.Topic] = set()
+    for holder, (*_, pays, at, _, _, _) in zip(done.book.holdings.values(), found, strict=True):
+        if pays:
+            own = of_account[holder.account_id]
+            holder.held -= spent[holder.account_id]
+            holder.version += len(own)
+            done.created_at.update((send.id, at) for send in own)
+            topics.update(topics_of(holder))
     note(tx, topics)
+    done.opted_out.update(sends[place - 1].id for place in opted_out or ())
+    if has_answer:
+        keys = [key for place in has_answer if (key := sends[place - 1].key)]
+        done.stored.update(await find_answers(tx, keys))
     return done
 
 
+def _accounts_of_repeated_keys(sends: Sequence[NewSend]) -> set[UUID]:
+    """The accounts of sends whose key occurs earlier in the batch."""
+    keys: set[UUID] = set()
+    repeated: set[UUID] = set()
+    for send in sends:
+        if send.key is not None:
+            if send.key.id in keys:
+                repeated.add(send.payer.account_id)
+            keys.add(send.key.id)
+    return repeated
+
+
 def _batch_row(send: NewSend) -> tuple[Any, ...]:
-    """The values of a send for `ACCEPT_SENDS`: those of `given`, in order."""
+    """The values of a send for `ACCEPT_SENDS`, except those about its account."""
     key = send.key
     of_key: tuple[Any, ...] = (None,) * 5
     if key is not None:
@@ -243,9 +281,11 @@ def send_row(send: NewSend) -> tuple[Any, ...]:
     )
 
 
-def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
-    """One row for each number, in order, without the times. A shared text is only in the send."""
-    payer = send.payer
+def _message_rows(place: int, send: NewSend) -> Iterator[tuple[Any, ...]]:
+    """A row for each number of the send at that place of the batch, in order.
+
+    It has what is not the same in all messages of a send. A shared text is only in the send.
+    """
     held_until: Iterable[datetime | None] = send.held_until or repeat(None, len(send.numbers))
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
     routes = send.routes or repeat(None, len(send.numbers))
@@ -255,14 +295,12 @@ def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
         send_at = held or send.send_at
         yield (
             message_id,
-            send.id,
-            payer.client_id,
-            payer.provider_account_id if route is None else route.provider_account_id,
+            place,
+            send.payer.provider_account_id if route is None else route.provider_account_id,
             None if route is None else route.id,
             number,
             own_text,
             priority_of(send, send_at),
-            payer.price,
             send_at,
         )
 

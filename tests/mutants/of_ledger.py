@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "the locks of a batch of sends are not ordered",
         "persistence/sending/batches.py",
-        "    ORDER BY account.id FOR UPDATE OF account\n",
-        "    FOR UPDATE OF account\n",
+        "    ORDER BY id FOR UPDATE\n",
+        "    FOR UPDATE\n",
         ("ledger/test_lock_order.py",),
     ),
     Mutant(
