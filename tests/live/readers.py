@@ -36,23 +36,23 @@ class FakeSubscriber:
     ended: list[Any] = field(default_factory=list)
     position: FeedPosition | None = None
     on_capacity: Callable[[], None] | None = None
-    room: int | None = None
+    capacity: int | None = None
     """How much more of a feed it accepts. None: no limit."""
 
     @property
     def has_capacity(self) -> bool:
-        return self.room != 0
+        return self.capacity != 0
 
     def offer(self, item: Item) -> None:
         self.delivered.append(orjson.loads(item.body))
         if item.position is not None:
             self.position = item.position
-            if self.room is not None:
-                self.room -= 1
+            if self.capacity is not None:
+                self.capacity -= 1
 
-    def make_room(self, items: int) -> None:
+    def add_capacity(self, items: int) -> None:
         """Accepts this many more."""
-        self.room = items
+        self.capacity = items
         if self.on_capacity is not None:
             self.on_capacity()
 

@@ -71,52 +71,52 @@ def sockets_of(server: Server) -> list[Socket]:
     return [each for each in held if isinstance(each, Socket)]
 
 
-def waiting_bytes(place: Quiet) -> int:
+def waiting_bytes(app: Quiet) -> int:
     """The most that waits in this process for one socket."""
-    waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(place.server)]
+    waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(app.server)]
     return max(waiting, default=0)
 
 
 async def test_a_stalled_reader_is_closed_and_harms_no_other() -> None:
     rules = SocketRules(send_seconds=1.0)
-    async with quiet(rules=rules) as place, client(place.server, "other") as other:
-        place.store.unit = "x" * LONG
-        stalled = await asyncio.to_thread(Stalled, place.server)
-        await eventually(lambda: len(sockets_of(place.server)) == 2)
+    async with quiet(rules=rules) as app, client(app.server, "other") as other:
+        app.store.unit = "x" * LONG
+        stalled = await asyncio.to_thread(Stalled, app.server)
+        await eventually(lambda: len(sockets_of(app.server)) == 2)
         await other.subscribe(LONG_BALANCE)
         most, balance = 0, 1
         delivered = (await other.delivered())["account"]["balance"]
-        while len(sockets_of(place.server)) == 2:
+        while len(sockets_of(app.server)) == 2:
             balance += 1
-            place.change(balance)
+            app.change(balance)
             while delivered < balance:
                 delivered = (await other.delivered())["account"]["balance"]
-            most = max(most, waiting_bytes(place))
+            most = max(most, waiting_bytes(app))
         assert most <= WAITING_BYTES + 2 * LONG
         ending = await asyncio.to_thread(stalled.read_to_the_end)
         assert struct.pack("!BBH", 0x88, 2 + len("Reads too slowly"), TOO_SLOW) in ending
-        place.change(balance + 1)
+        app.change(balance + 1)
         assert (await other.delivered())["account"]["balance"] == balance + 1
 
 
 async def test_a_slow_subscriber_receives_the_newest_state() -> None:
-    async with quiet(rules=SocketRules(send_seconds=20)) as place:
-        place.store.unit = "x" * LONG
-        stalled = await asyncio.to_thread(Stalled, place.server)
-        await eventually(lambda: bool(sockets_of(place.server)))
-        [held] = sockets_of(place.server)
+    async with quiet(rules=SocketRules(send_seconds=20)) as app:
+        app.store.unit = "x" * LONG
+        stalled = await asyncio.to_thread(Stalled, app.server)
+        await eventually(lambda: bool(sockets_of(app.server)))
+        [held] = sockets_of(app.server)
         await eventually(lambda: bool(held.operations))
         operation = held.operations["1"]
         balance = 1
         while not operation.waits:
             balance += 1
-            place.change(balance)
-            reads = place.store.reads
-            await eventually(lambda reads=reads: place.store.reads > reads)  # type: ignore[misc]
+            app.change(balance)
+            reads = app.store.reads
+            await eventually(lambda reads=reads: app.store.reads > reads)  # type: ignore[misc]
             await asyncio.sleep(0)
         last = balance + 500
         for each in range(balance, last + 1):
-            place.change(each)
+            app.change(each)
         reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
         await eventually(lambda: held.wire.can_write and not operation.waits)
         held.close(1000, "enough")
@@ -132,27 +132,27 @@ async def test_a_thousand_sockets_receive_a_change_in_time() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     arrived: list[tuple[bytes, float]] = []
     try:
-        async with quiet() as place, asyncio.timeout(CROWD_SECONDS):
-            listeners = await _listen(place, arrived)
-            assert place.server.live.hub.count == 1
+        async with quiet() as app, asyncio.timeout(CROWD_SECONDS):
+            listeners = await _listen(app, arrived)
+            assert app.server.live.hub.count == 1
             for balance in (2, 3):
                 arrived.clear()
-                reads = place.store.reads
+                reads = app.store.reads
                 began = time.monotonic()
-                place.change(balance)
+                app.change(balance)
                 await eventually(lambda: len(arrived) == SOCKETS)
                 assert time.monotonic() - began < 5
-                assert place.store.reads - reads <= 2, "all share a few executions"
+                assert app.store.reads - reads <= 2, "all share a few executions"
             for each in listeners:
                 each.close()
-            await eventually(lambda: place.server.live.hub.count == 0)
+            await eventually(lambda: app.server.live.hub.count == 0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def _listen(place: Quiet, arrived: list[tuple[bytes, float]]) -> list[Listener]:
+async def _listen(app: Quiet, arrived: list[tuple[bytes, float]]) -> list[Listener]:
     loop = asyncio.get_running_loop()
-    port = int(place.server.url.rsplit(":", 1)[1])
+    port = int(app.server.url.rsplit(":", 1)[1])
     made = []
     for _ in range(SOCKETS):
         _, listener = await loop.create_connection(
@@ -179,15 +179,15 @@ def test_a_backlog_keeps_the_newest_of_each_key_and_has_a_limit() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
 async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) -> None:
-    async with quiet() as place, client(place.server, "good", max_size=None) as reader:
-        place.store.unit = "x" * length
+    async with quiet() as app, client(app.server, "good", max_size=None) as reader:
+        app.store.unit = "x" * length
         await reader.subscribe(LONG_BALANCE)
         assert len((await reader.delivered())["account"]["unit"]) == length
 
 
 async def test_a_client_that_does_not_answer_pings_may_reconnect() -> None:
-    async with quiet() as place, client(place.server, "good") as reader:
-        [held] = sockets_of(place.server)
+    async with quiet() as app, client(app.server, "good") as reader:
+        [held] = sockets_of(app.server)
         wire: Wire = held.wire
         wire.keepalive_timeout()
         assert await reader.closed() == TOO_SLOW

@@ -59,9 +59,9 @@ class Table:
         if hint:
             self.hub.hinted({hints.FEED + CLIENT.bytes})
 
-    async def listen(self, after: int = 0, room: int | None = None) -> FakeSubscriber:
+    async def listen(self, after: int = 0, capacity: int | None = None) -> FakeSubscriber:
         """A subscriber that starts after that number."""
-        listener = FakeSubscriber(room=room)
+        listener = FakeSubscriber(capacity=capacity)
         await self.join(listener, after)
         return listener
 
@@ -134,16 +134,18 @@ async def test_subscribers_with_different_positions_each_receive_their_own_rest(
     table: Table,
 ) -> None:
     table.receive(2 * PAGE)
-    places = (0, 1, PAGE, 2 * PAGE - 1, 2 * PAGE)
-    crowd = [await table.listen(place) for place in places]
+    positions = (0, 1, PAGE, 2 * PAGE - 1, 2 * PAGE)
+    crowd = [await table.listen(position) for position in positions]
     table.receive(3)
-    for place, listener in zip(places, crowd, strict=True):
-        await listener.receives(*numbers(place + 1, 2 * PAGE + 3))
+    for position, listener in zip(positions, crowd, strict=True):
+        await listener.receives(*numbers(position + 1, 2 * PAGE + 3))
     assert table.hub.count == 1
 
 
-async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table: Table) -> None:
-    slow, quick = await table.listen(room=2), await table.listen()
+async def test_a_reader_without_capacity_is_offered_nothing_and_misses_nothing(
+    table: Table,
+) -> None:
+    slow, quick = await table.listen(capacity=2), await table.listen()
     table.receive(PAGE + 5)
     await quick.receives(*numbers(1, PAGE + 5))
     assert slow.delivered == [1, 2]
@@ -151,10 +153,10 @@ async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table
     table.receive()
     await quick.receives(*numbers(1, PAGE + 6))
     assert slow.delivered == [1, 2]
-    assert len(table.reads) <= reads + 2, "nothing is read for a subscriber without room"
-    slow.make_room(3)
+    assert len(table.reads) <= reads + 2, "nothing is read for a subscriber without capacity"
+    slow.add_capacity(3)
     await slow.receives(*numbers(1, 5))
-    slow.make_room(PAGE + 6)
+    slow.add_capacity(PAGE + 6)
     await slow.receives(*numbers(1, PAGE + 6))
 
 
@@ -174,8 +176,8 @@ async def test_new_messages_are_delivered_between_the_pages_of_many_that_are_beh
 ) -> None:
     table.receive(40 * PAGE)
     front = await table.listen(after=40 * PAGE)
-    places = range(0, 20 * PAGE, PAGE)
-    crowd = [await table.listen(after=place) for place in places]
+    positions = range(0, 20 * PAGE, PAGE)
+    crowd = [await table.listen(after=position) for position in positions]
     await eventually(lambda: bool(crowd[0].delivered))
     for more in range(1, 4):
         reads = len(table.reads)
@@ -184,8 +186,8 @@ async def test_new_messages_are_delivered_between_the_pages_of_many_that_are_beh
         assert len(table.reads) <= reads + 4, (
             "one page for the readers at the end, and one for each of the others"
         )
-    for place, listener in zip(places, crowd, strict=True):
-        await listener.receives(*numbers(place + 1, 40 * PAGE + 3))
+    for position, listener in zip(positions, crowd, strict=True):
+        await listener.receives(*numbers(position + 1, 40 * PAGE + 3))
 
 
 async def test_a_reader_that_joins_again_continues_at_its_position(table: Table) -> None:

@@ -42,10 +42,10 @@ WITHIN_SECONDS = 1.0
 
 
 async def test_a_socket_ends_when_its_token_does() -> None:
-    async with quiet() as place, stopwatch() as watch:
+    async with quiet() as app, stopwatch() as watch:
         ends_at = datetime.now(UTC) + timedelta(seconds=2)
-        place.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
-        async with client(place.server, "short") as socket, client(place.server, "good") as other:
+        app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
+        async with client(app.server, "short") as socket, client(app.server, "good") as other:
             await socket.subscribe(QUIET_BALANCE)
             await socket.hear()
             assert await socket.closed() == 4403
@@ -57,38 +57,38 @@ async def test_a_socket_ends_when_its_token_does() -> None:
 
 async def test_a_socket_ends_when_its_credential_is_no_longer_valid() -> None:
     async with (
-        quiet() as place,
-        client(place.server, "good") as socket,
-        client(place.server, "other") as other,
+        quiet() as app,
+        client(app.server, "good") as socket,
+        client(app.server, "other") as other,
     ):
         for each in (socket, other):
             await each.subscribe(QUIET_BALANCE)
             await each.hear()
-        place.authenticator.change("good", None)
+        app.authenticator.change("good", None)
         assert await socket.closed() == 4403
-        place.change(5)
+        app.change(5)
         assert (await other.delivered())["account"]["balance"] == 5
 
 
 async def test_clients_connect_again_when_another_database_server_has_taken_over() -> None:
     async with (
-        quiet() as place,
-        client(place.server, "good") as socket,
-        client(place.server, "other") as other,
+        quiet() as app,
+        client(app.server, "good") as socket,
+        client(app.server, "other") as other,
     ):
         timelines = iter(["1", None, "1", "2", "2"])
 
         async def read() -> str | None:
             return next(timelines)
 
-        rights = place.server.live.rights
+        rights = app.server.live.rights
         watch = FailoverWatch(read, lambda: rights.connect_again("failed over"))
         for each in (socket, other):
             await each.subscribe(QUIET_BALANCE)
             await each.hear()
         for _ in range(3):
             await watch.look()
-        place.change(5)
+        app.change(5)
         assert (await other.delivered())["account"]["balance"] == 5
         for _ in range(2):
             await watch.look()
@@ -97,49 +97,49 @@ async def test_clients_connect_again_when_another_database_server_has_taken_over
 
 
 async def test_a_socket_ends_if_its_rights_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
-    async with quiet() as place, client(place.server, "good") as socket:
+    async with quiet() as app, client(app.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE)
         await socket.hear()
 
         async def fails(credential: str) -> None:
             raise RuntimeError("a defect")
 
-        place.authenticator.actor_for = fails  # type: ignore[method-assign]
-        place.authenticator.change("good", None)
+        app.authenticator.actor_for = fails  # type: ignore[method-assign]
+        app.authenticator.change("good", None)
         assert await socket.closed() == 4403
         assert "a defect" in caplog.text
 
 
 async def test_new_rights_start_the_subscriptions_again() -> None:
-    async with quiet() as place, client(place.server, "good") as socket:
+    async with quiet() as app, client(app.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE, id="a")
         await socket.hear()
-        before = place.authenticator.actors["good"]
+        before = app.authenticator.actors["good"]
         assert before is not None
         moved = replace(before, client_id=somebody().client_id)
-        place.authenticator.change("good", moved)
+        app.authenticator.change("good", moved)
         assert (await socket.hear())["id"] == "a"  # the present once more, with other rights
-        assert place.server.live.hub.count == 1
+        assert app.server.live.hub.count == 1
         unchanged = replace(moved, user_id=moved.user_id)
-        place.authenticator.change("good", unchanged)
-        place.change(9)
+        app.authenticator.change("good", unchanged)
+        app.change(9)
         assert (await socket.delivered())["account"]["balance"] == 9
 
 
 async def test_a_change_during_the_sign_in_is_not_missed() -> None:
-    async with quiet() as place:
-        asked, actor_for = asyncio.Event(), place.authenticator.actor_for
+    async with quiet() as app:
+        asked, actor_for = asyncio.Event(), app.authenticator.actor_for
         answers = [await actor_for("good"), None]
 
         async def slowly(credential: str) -> object:
             answer = answers.pop(0)
             if answer is not None:
                 asked.set()
-                place.authenticator.change("good", None)
+                app.authenticator.change("good", None)
             return answer
 
-        place.authenticator.actor_for = slowly  # type: ignore[method-assign, assignment]
-        async with client(place.server, begin=False) as socket:
+        app.authenticator.actor_for = slowly  # type: ignore[method-assign, assignment]
+        async with client(app.server, begin=False) as socket:
             await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 4403
             assert asked.is_set()

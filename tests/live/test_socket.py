@@ -25,14 +25,14 @@ ALLOWED = "https://shop.example"
 
 
 @pytest.fixture(scope="module")
-async def place() -> AsyncIterator[Quiet]:
+async def app() -> AsyncIterator[Quiet]:
     """One server for tests that leave it as it was."""
     async with quiet(origins=AllowedOrigins(frozenset({ALLOWED}))) as made:
         yield made
 
 
-async def test_a_query_is_answered_and_complete(place: Quiet) -> None:
-    async with client(place.server, "good") as socket:
+async def test_a_query_is_answered_and_complete(app: Quiet) -> None:
+    async with client(app.server, "good") as socket:
         await socket.subscribe(VIEWER, id="q")
         assert await socket.hear() == {
             "id": "q",
@@ -44,8 +44,8 @@ async def test_a_query_is_answered_and_complete(place: Quiet) -> None:
         assert (await socket.hear())["type"] == "next"
 
 
-async def test_many_operations_share_a_socket(place: Quiet) -> None:
-    async with client(place.server, "good") as socket:
+async def test_many_operations_share_a_socket(app: Quiet) -> None:
+    async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE, id="1")
         await socket.subscribe(BALANCE, id="2")
         assert {(await socket.hear())["id"], (await socket.hear())["id"]} == {"1", "2"}
@@ -53,12 +53,12 @@ async def test_many_operations_share_a_socket(place: Quiet) -> None:
         await socket.subscribe(VIEWER, id="3")
         await socket.hear()
         await socket.hear()
-        place.change(place.store.balance + 1)
+        app.change(app.store.balance + 1)
         assert (await socket.hear())["id"] == "2"
 
 
-async def test_a_wrong_document_ends_the_operation_and_not_the_socket(place: Quiet) -> None:
-    async with client(place.server, "good") as socket:
+async def test_a_wrong_document_ends_the_operation_and_not_the_socket(app: Quiet) -> None:
+    async with client(app.server, "good") as socket:
         for query in ("{", "{ nothing }", "subscription { balanceUpdated { nothing } }", "", "#"):
             await socket.subscribe(query)
             answer = await socket.hear()
@@ -70,8 +70,8 @@ async def test_a_wrong_document_ends_the_operation_and_not_the_socket(place: Qui
         assert (await socket.hear())["type"] == "next"
 
 
-async def test_an_operation_before_the_sign_in_is_answered_by_its_field(place: Quiet) -> None:
-    async with client(place.server) as socket:
+async def test_an_operation_before_the_sign_in_is_answered_by_its_field(app: Quiet) -> None:
+    async with client(app.server) as socket:
         await socket.subscribe(BALANCE)
         answer = await socket.hear()
         assert answer["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -80,8 +80,8 @@ async def test_an_operation_before_the_sign_in_is_answered_by_its_field(place: Q
         assert answer["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_a_ping_is_answered(place: Quiet) -> None:
-    async with client(place.server, begin=False) as socket:
+async def test_a_ping_is_answered(app: Quiet) -> None:
+    async with client(app.server, begin=False) as socket:
         await socket.say(type="ping")
         assert await socket.hear() == {"type": "pong"}
         await socket.say(type="ping", payload={"n": 1})
@@ -112,9 +112,9 @@ async def test_a_ping_is_answered(place: Quiet) -> None:
     ],
 )
 async def test_a_protocol_error_closes_the_socket(
-    place: Quiet, messages: list[Any], code: int
+    app: Quiet, messages: list[Any], code: int
 ) -> None:
-    async with client(place.server, begin=False) as socket:
+    async with client(app.server, begin=False) as socket:
         for message in messages:
             raw = message if isinstance(message, (str, bytes)) else json.dumps(message)
             await socket.connection.send(raw)
@@ -134,70 +134,70 @@ async def test_a_protocol_error_closes_the_socket(
     ],
 )
 async def test_a_subscribe_of_the_wrong_shape_closes_the_socket(
-    place: Quiet, wrong: dict[str, Any]
+    app: Quiet, wrong: dict[str, Any]
 ) -> None:
-    async with client(place.server, "good") as socket:
+    async with client(app.server, "good") as socket:
         await socket.say(**{"type": "subscribe", "id": "1", "payload": {"query": VIEWER}} | wrong)
         assert await socket.closed() == 4400
 
 
-async def test_an_id_that_is_in_use_closes_the_socket(place: Quiet) -> None:
-    async with client(place.server, "good") as socket:
+async def test_an_id_that_is_in_use_closes_the_socket(app: Quiet) -> None:
+    async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE)
         await socket.subscribe(BALANCE)
         assert await socket.closed() == 4409
 
 
-async def test_a_message_that_is_too_long_closes_the_socket(place: Quiet) -> None:
-    async with client(place.server, "good") as socket:
+async def test_a_message_that_is_too_long_closes_the_socket(app: Quiet) -> None:
+    async with client(app.server, "good") as socket:
         await socket.say(type="ping", payload={"much": "x" * 65_536})
         assert await socket.closed() == 1009
 
 
 @pytest.mark.parametrize("offered", [["graphql-ws"], None, ["graphql-sse"]])
-async def test_the_older_protocol_is_refused(place: Quiet, offered: Any) -> None:
+async def test_the_older_protocol_is_refused(app: Quiet, offered: Any) -> None:
     options = {"subprotocols": offered, "compression": None}
-    async with client(place.server, begin=False, **options) as socket:
+    async with client(app.server, begin=False, **options) as socket:
         assert await socket.closed() == 4406
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "file://", "http://127.0.0.1"])
 async def test_pages_of_foreign_origins_open_no_socket(
-    place: Quiet, origin: str, caplog: pytest.LogCaptureFixture
+    app: Quiet, origin: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        await connect(place.server.socket_url, subprotocols=[PROTOCOL], origin=origin)  # type: ignore[arg-type]
+        await connect(app.server.socket_url, subprotocols=[PROTOCOL], origin=origin)  # type: ignore[arg-type]
     assert refused.value.response.status_code == 403
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
-async def test_pages_of_allowed_origins_open_a_socket(place: Quiet) -> None:
-    async with client(place.server, "good", origin=ALLOWED) as socket:
+async def test_pages_of_allowed_origins_open_a_socket(app: Quiet) -> None:
+    async with client(app.server, "good", origin=ALLOWED) as socket:
         await socket.subscribe(VIEWER)
         assert (await socket.hear())["type"] == "next"
 
 
 @pytest.mark.parametrize("query", ["token=x", "authorization=Bearer%20x", "a=Bearer%20x"])
-async def test_a_credential_in_the_address_is_refused(place: Quiet, query: str) -> None:
+async def test_a_credential_in_the_address_is_refused(app: Quiet, query: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{place.server.socket_url}?{query}", subprotocols=[PROTOCOL])
+        await connect(f"{app.server.socket_url}?{query}", subprotocols=[PROTOCOL])
     assert refused.value.response.status_code == 400
 
 
-async def test_another_path_opens_no_socket(place: Quiet) -> None:
+async def test_another_path_opens_no_socket(app: Quiet) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{place.server.socket_url}/other", subprotocols=[PROTOCOL])
+        await connect(f"{app.server.socket_url}/other", subprotocols=[PROTOCOL])
     assert refused.value.response.status_code in {403, 404}
 
 
-async def test_a_credential_in_a_header_is_not_a_sign_in(place: Quiet) -> None:
+async def test_a_credential_in_a_header_is_not_a_sign_in(app: Quiet) -> None:
     headers = {"authorization": "Bearer good"}
-    async with client(place.server, additional_headers=headers) as socket:
+    async with client(app.server, additional_headers=headers) as socket:
         await socket.subscribe(BALANCE)
         assert (await socket.hear())["type"] == "error"
 
 
-async def test_a_socket_without_an_initialisation_is_closed(place: Quiet) -> None:
+async def test_a_socket_without_an_initialisation_is_closed(app: Quiet) -> None:
     async with quiet(rules=SocketRules(init_seconds=0.2)) as hasty:
         async with client(hasty.server, begin=False) as socket:
             assert await socket.closed() == 4408
@@ -267,41 +267,41 @@ async def test_a_handshake_during_an_outage_is_answered_with_503() -> None:
     async def is_ready() -> str | None:
         return "The database does not answer."
 
-    async with quiet(is_ready=is_ready) as place:
+    async with quiet(is_ready=is_ready) as app:
         with pytest.raises(InvalidStatus) as refused:
-            await connect(place.server.socket_url, subprotocols=[PROTOCOL])
+            await connect(app.server.socket_url, subprotocols=[PROTOCOL])
         assert refused.value.response.status_code == 503
         assert refused.value.response.headers["retry-after"] == "1"
         assert b"The database does not answer. Try again later." in refused.value.response.body
 
 
 async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> None:
-    async with quiet() as place:
+    async with quiet() as app:
 
         async def unavailable(credential: str) -> None:
             raise TryAgain
 
-        place.authenticator.actor_for = unavailable  # type: ignore[method-assign]
-        async with client(place.server, begin=False) as socket:
+        app.authenticator.actor_for = unavailable  # type: ignore[method-assign]
+        async with client(app.server, begin=False) as socket:
             await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 1013
 
 
-async def test_sockets_are_counted_and_forgotten(place: Quiet) -> None:
-    gauge = place.server.metrics.sockets
-    async with client(place.server, "good") as socket:
+async def test_sockets_are_counted_and_forgotten(app: Quiet) -> None:
+    gauge = app.server.metrics.sockets
+    async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE)
         await socket.hear()
         assert gauge._value.get() == 1
-        assert place.server.live.hub.count == 1
+        assert app.server.live.hub.count == 1
     await eventually(lambda: gauge._value.get() == 0)
-    assert place.server.live.hub.count == 0
+    assert app.server.live.hub.count == 0
 
 
 async def test_a_server_that_stops_says_so() -> None:
     async with AsyncExitStack() as stack:
-        place = await stack.enter_async_context(quiet())
-        async with client(place.server, "good") as socket:
+        app = await stack.enter_async_context(quiet())
+        async with client(app.server, "good") as socket:
             await socket.subscribe(BALANCE)
             await socket.hear()
             stopping = asyncio.create_task(stack.aclose())

@@ -55,7 +55,7 @@ class Events:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Quiet]:
+async def app() -> AsyncIterator[Quiet]:
     async with quiet() as made:
         yield made
 
@@ -74,19 +74,19 @@ async def asked(
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_the_present_comes_first_and_then_every_change(place: Quiet, method: str) -> None:
-    async with asked(place.server, BALANCE, method=method) as events:
+async def test_the_present_comes_first_and_then_every_change(app: Quiet, method: str) -> None:
+    async with asked(app.server, BALANCE, method=method) as events:
         assert events.response.status_code == 200
         assert events.response.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert events.response.headers["cache-control"] == "no-store"
         assert (await events.delivered())["account"]["balance"] == 1
-        place.change(2)
+        app.change(2)
         assert (await events.delivered())["account"]["balance"] == 2
-    await eventually(lambda: place.server.live.hub.count == 0)
+    await eventually(lambda: app.server.live.hub.count == 0)
 
 
-async def test_a_query_is_one_event_and_complete(place: Quiet) -> None:
-    async with asked(place.server, VIEWER) as events:
+async def test_a_query_is_one_event_and_complete(app: Quiet) -> None:
+    async with asked(app.server, VIEWER) as events:
         assert await events.delivered() == {"email": "ada@ibiki.test"}
         assert await events.next() == ("complete", None)
         assert await events.next() == ("", None)
@@ -119,42 +119,42 @@ async def test_no_text_ends_a_line_early() -> None:
     ],
 )
 async def test_a_refusal_is_sent_as_an_event(
-    place: Quiet, query: str, who: str | None, code: str
+    app: Quiet, query: str, who: str | None, code: str
 ) -> None:
-    async with asked(place.server, query, who) as events:
+    async with asked(app.server, query, who) as events:
         kind, body = await events.next()
         assert kind == "next"
         assert body["errors"][0]["extensions"]["code"] == code
         assert await events.next() == ("complete", None)
 
 
-async def test_a_mutation_with_get_is_refused(place: Quiet) -> None:
+async def test_a_mutation_with_get_is_refused(app: Quiet) -> None:
     mutation = 'mutation { cancelSend(input: {sendId: "x"}) { __typename } }'
-    async with asked(place.server, mutation, method="GET") as events:
+    async with asked(app.server, mutation, method="GET") as events:
         assert events.response.status_code == 405
 
 
-async def test_a_subscription_is_not_answered_in_json(place: Quiet) -> None:
+async def test_a_subscription_is_not_answered_in_json(app: Quiet) -> None:
     async with httpx.AsyncClient() as http:
-        answer = await http.post(f"{place.server.url}/graphql", json={"query": BALANCE})
+        answer = await http.post(f"{app.server.url}/graphql", json={"query": BALANCE})
     assert answer.status_code == 400
     assert "text/event-stream" in answer.json()["errors"][0]["message"]
 
 
-async def test_a_stream_ends_with_its_token_and_with_its_rights(place: Quiet) -> None:
+async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Quiet) -> None:
     ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
-    place.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
-    async with asked(place.server, BALANCE, "short") as short, asked(place.server, BALANCE) as good:
+    app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
+    async with asked(app.server, BALANCE, "short") as short, asked(app.server, BALANCE) as good:
         await short.delivered()
         await good.delivered()
         assert await short.next() == ("", None)  # cut, and not complete
-        place.authenticator.change("good", None)
+        app.authenticator.change("good", None)
         assert await good.next() == ("", None)
 
 
-async def test_a_stream_is_kept_alive(place: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_is_kept_alive(app: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
-    async with asked(place.server, BALANCE) as events:
+    async with asked(app.server, BALANCE) as events:
         await events.delivered()
         async with asyncio.timeout(SOON_SECONDS):
             assert await anext(events._lines) == ":"
@@ -170,8 +170,8 @@ async def test_streams_are_bounded_as_sockets_are() -> None:
 
 async def test_a_server_that_stops_ends_its_streams() -> None:
     async with AsyncExitStack() as stack:
-        place = await stack.enter_async_context(quiet())
-        async with asked(place.server, BALANCE) as events:
+        app = await stack.enter_async_context(quiet())
+        async with asked(app.server, BALANCE) as events:
             await events.delivered()
             stopping = asyncio.create_task(stack.aclose())
             with pytest.raises(httpx.RemoteProtocolError):

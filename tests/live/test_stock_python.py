@@ -12,9 +12,9 @@ BALANCE = gql("subscription { balanceUpdated { account { balance } } }")
 
 
 async def test_gql_receives_the_present_state_and_then_every_change() -> None:
-    async with quiet() as place:
+    async with quiet() as app:
         transport = WebsocketsTransport(
-            url=place.server.socket_url, init_payload={"Authorization": "Bearer good"}
+            url=app.server.socket_url, init_payload={"Authorization": "Bearer good"}
         )
         arrived = []
         async with Client(transport=transport) as session:
@@ -22,7 +22,7 @@ async def test_gql_receives_the_present_state_and_then_every_change() -> None:
                 arrived.append(delivered["balanceUpdated"]["account"]["balance"])
                 if arrived[-1] == 3:
                     break
-                place.change(arrived[-1] + 1)
+                app.change(arrived[-1] + 1)
         assert arrived == [1, 2, 3]
 
 
@@ -32,9 +32,9 @@ async def test_gql_connects_again_after_an_outage_at_the_handshake() -> None:
     async def is_ready() -> str | None:
         return answers.pop() if answers else None
 
-    async with quiet(is_ready=is_ready) as place:
+    async with quiet(is_ready=is_ready) as app:
         transport = WebsocketsTransport(
-            url=place.server.socket_url, init_payload={"Authorization": "Bearer good"}
+            url=app.server.socket_url, init_payload={"Authorization": "Bearer good"}
         )
         client = Client(transport=transport)
         quickly = retry(retry=retry_if_exception_type(Exception), wait=wait_fixed(1.1))

@@ -18,7 +18,7 @@ export interface Pages<Node> {
   loadMore: () => void;
   /** Reads the newest page again and keeps what is below it. */
   refresh: () => void;
-  /** Replaces the items that are in the list. Returns whether all were in it. If two have one ID, the last is used. */
+  /** Replaces the items that are in the list, each by its last version. Returns whether all were in it. */
   replace: (changed: Node[]) => boolean;
 }
 
