@@ -51,13 +51,13 @@ class Reports(Observer):
 
 
 @dataclass
-class Moody:
+class OneOutcome:
     """Returns the outcome that is set."""
 
-    mood: Outcome
+    outcome: Outcome
 
     async def __call__(self, message: Outgoing) -> Outcome:
-        return self.mood
+        return self.outcome
 
 
 async def all_sent() -> bool:
@@ -69,8 +69,8 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_continues
     client = await worlds.add_client(pool)
     for number in worlds.generated_numbers(20):
         await worlds.accept(client, numbers=[number])
-    mood, reports = Moody(NO_MONEY), Reports()
-    provider = Scripted(mood)
+    answer, reports = OneOutcome(NO_MONEY), Reports()
+    provider = Scripted(answer)
     async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=reports):
 
         async def probed_three_times() -> bool:
@@ -80,7 +80,7 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_continues
         assert reports.said == ["paused: The account has no credits left."]
         assert provider.most_open_calls <= 4
         assert [len(call) for call in provider.calls] == [1] * len(provider.calls)
-        mood.mood = Accepted("ref")
+        answer.outcome = Accepted("ref")
         await eventually(all_sent)
     assert reports.said[1:] == ["resumed"]
     assert len(provider.seen) < 20 + 12, "no call was made during the pause"
@@ -147,7 +147,7 @@ async def test_messages_that_wait_for_a_paused_account_are_given_up_after_a_day(
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)
     rules = replace(QUICK, give_up_seconds=1.0, probe_first_seconds=30, probe_longest_seconds=60)
-    async with dispatching(Scripted(Moody(NO_MONEY)), rules=rules):
+    async with dispatching(Scripted(OneOutcome(NO_MONEY)), rules=rules):
         await worlds.accept(client, 2)
 
         async def given_up() -> bool:

@@ -17,7 +17,7 @@ from tests.dispatch.parts import Opened, dispatching, eventually
 from tests.ledger.upstream import Upstream, pool_of, synced
 
 
-class Moody(Upstream):
+class RandomUpstream(Upstream):
     """A slow provider that does not always return the outcome."""
 
     def __init__(self, balance: int, random: Random) -> None:
@@ -27,10 +27,10 @@ class Moody(Upstream):
 
     async def send(self, message: Outgoing) -> Outcome:
         await self._dawdle()
-        mood = self._random.random()
-        if mood < 0.7:
+        chance = self._random.random()
+        if chance < 0.7:
             self.take(message.number)
-            return Accepted(f"ref {message.number}") if mood < 0.55 else Unknown("?")
+            return Accepted(f"ref {message.number}") if chance < 0.55 else Unknown("?")
         return self._random.choice((Rejected("no"), NotSent("not reached"), Unknown("?")))
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
@@ -51,7 +51,7 @@ async def test_at_rest_after_syncs_under_load_the_pool_equals_the_balance_of_the
             await worlds.add_client(pool, held=300),
             await worlds.add_client(pool, held=300, group=group),
         ]
-        upstream = Moody(1_000, random)
+        upstream = RandomUpstream(1_000, random)
         await synced(pool, upstream)
         async with dispatching(Opened(upstream)):
             for _ in range(6):

@@ -16,24 +16,24 @@ from domain.loops import Batcher
 Decide = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
 
 
-class Poisoned(Exception):
+class CannotDecide(Exception):
     """Raised for a request that cannot be decided."""
 
 
-class Scribe:
-    """Records its batches. Fails for a batch with a poisoned request."""
+class RecordingDecider:
+    """Records its batches. Fails for a batch with a failing request."""
 
-    def __init__(self, *, poisoned: frozenset[int] = frozenset()) -> None:
+    def __init__(self, *, failing: frozenset[int] = frozenset()) -> None:
         self.batches: list[list[int]] = []
-        self.may_go_on = asyncio.Event()
-        self.may_go_on.set()
-        self._poisoned = poisoned
+        self.may_continue = asyncio.Event()
+        self.may_continue.set()
+        self._failing = failing
 
     async def decide(self, requests: Sequence[int]) -> list[str]:
         self.batches.append(list(requests))
-        await self.may_go_on.wait()
-        if self._poisoned & set(requests):
-            raise Poisoned
+        await self.may_continue.wait()
+        if self._failing & set(requests):
+            raise CannotDecide
         return [f"answer {request}" for request in requests]
 
 
@@ -51,16 +51,16 @@ async def running(decide: Decide, **options: float) -> AsyncIterator[Batcher[int
 @settings(deadline=None)
 @given(
     requests=st.lists(st.integers(), unique=True, max_size=40),
-    poisoned=st.frozensets(st.integers(), max_size=3),
+    failing=st.frozensets(st.integers(), max_size=3),
     largest=st.integers(1, 7),
     pauses=st.sets(st.integers(0, 40), max_size=5),
 )
 async def test_each_request_gets_its_own_answer_even_if_others_fail(
-    requests: list[int], poisoned: frozenset[int], largest: int, pauses: set[int]
+    requests: list[int], failing: frozenset[int], largest: int, pauses: set[int]
 ) -> None:
-    poisoned |= frozenset(requests[3:4])
-    scribe = Scribe(poisoned=poisoned)
-    async with running(scribe.decide, largest=largest) as batcher:
+    failing |= frozenset(requests[3:4])
+    decider = RecordingDecider(failing=failing)
+    async with running(decider.decide, largest=largest) as batcher:
         asked = []
         for place, request in enumerate(requests):
             asked.append(asyncio.create_task(batcher.ask(request)))
@@ -68,70 +68,70 @@ async def test_each_request_gets_its_own_answer_even_if_others_fail(
                 await asyncio.sleep(0.001)
         answers = await asyncio.gather(*asked, return_exceptions=True)
     for request, answer in zip(requests, answers, strict=True):
-        if request in poisoned:
-            assert isinstance(answer, Poisoned)
+        if request in failing:
+            assert isinstance(answer, CannotDecide)
         else:
             assert answer == f"answer {request}"
-    assert all(len(batch) <= largest for batch in scribe.batches)
-    first_seen = list(dict.fromkeys(each for batch in scribe.batches for each in batch))
+    assert all(len(batch) <= largest for batch in decider.batches)
+    first_seen = list(dict.fromkeys(each for batch in decider.batches for each in batch))
     assert first_seen == requests
 
 
 async def test_requests_that_arrive_during_a_batch_are_the_next_batch() -> None:
-    scribe = Scribe()
-    scribe.may_go_on.clear()
-    async with running(scribe.decide) as batcher:
+    decider = RecordingDecider()
+    decider.may_continue.clear()
+    async with running(decider.decide) as batcher:
         first = asyncio.create_task(batcher.ask(1))
-        await until(lambda: scribe.batches == [[1]])
+        await until(lambda: decider.batches == [[1]])
         others = [asyncio.create_task(batcher.ask(request)) for request in range(2, 150)]
         await asyncio.sleep(0.01)
-        assert scribe.batches == [[1]]
-        scribe.may_go_on.set()
+        assert decider.batches == [[1]]
+        decider.may_continue.set()
         await asyncio.gather(first, *others)
-    assert scribe.batches == [[1], list(range(2, 150))]
+    assert decider.batches == [[1], list(range(2, 150))]
 
 
 async def test_a_batch_waits_for_as_many_requests_as_there_were_last_time() -> None:
-    scribe = Scribe()
-    scribe.may_go_on.clear()
-    async with running(scribe.decide, window_seconds=30, longest_window_seconds=30) as batcher:
+    decider = RecordingDecider()
+    decider.may_continue.clear()
+    async with running(decider.decide, window_seconds=30, longest_window_seconds=30) as batcher:
         asked = [asyncio.create_task(batcher.ask(1))]
-        await until(lambda: scribe.batches == [[1]])
+        await until(lambda: decider.batches == [[1]])
         asked += [asyncio.create_task(batcher.ask(request)) for request in (2, 3)]
         await asyncio.sleep(0)
-        scribe.may_go_on.set()
+        decider.may_continue.set()
         assert await asked[0] == "answer 1"
-        assert scribe.batches == [[1]]
+        assert decider.batches == [[1]]
         asked.append(asyncio.create_task(batcher.ask(4)))
         await asyncio.wait_for(asyncio.gather(*asked), 5)
-    assert scribe.batches == [[1], [2, 3, 4]]
+    assert decider.batches == [[1], [2, 3, 4]]
 
 
 async def test_a_batch_does_not_wait_for_long_if_fewer_requests_arrive() -> None:
-    scribe = Scribe()
-    async with running(scribe.decide, window_seconds=0.01, longest_window_seconds=30) as batcher:
+    decider = RecordingDecider()
+    async with running(decider.decide, window_seconds=0.01, longest_window_seconds=30) as batcher:
         await asyncio.gather(*(batcher.ask(request) for request in range(3)))
         assert await asyncio.wait_for(batcher.ask(3), 5) == "answer 3"
 
 
 async def test_the_request_of_a_cancelled_caller_is_dropped() -> None:
-    scribe = Scribe()
-    scribe.may_go_on.clear()
-    async with running(scribe.decide) as batcher:
+    decider = RecordingDecider()
+    decider.may_continue.clear()
+    async with running(decider.decide) as batcher:
         deciding = asyncio.create_task(batcher.ask(1))
-        await until(lambda: scribe.batches == [[1]])
+        await until(lambda: decider.batches == [[1]])
         leaving, staying = (asyncio.create_task(batcher.ask(request)) for request in (2, 3))
         await asyncio.sleep(0)
         leaving.cancel()
         deciding.cancel()  # too late for this one
-        scribe.may_go_on.set()
+        decider.may_continue.set()
         assert await staying == "answer 3"
-    assert scribe.batches == [[1], [3]]
+    assert decider.batches == [[1], [3]]
 
 
 async def test_a_batcher_that_stops_decides_waiting_requests_and_refuses_later_ones() -> None:
-    scribe = Scribe()
-    async with running(scribe.decide, largest=2) as batcher:
+    decider = RecordingDecider()
+    async with running(decider.decide, largest=2) as batcher:
         asked = [asyncio.create_task(batcher.ask(request)) for request in range(5)]
         await asyncio.sleep(0)
         await batcher.stop()
@@ -141,20 +141,20 @@ async def test_a_batcher_that_stops_decides_waiting_requests_and_refuses_later_o
 
 
 async def test_a_request_before_the_start_is_refused_with_try_again() -> None:
-    batcher: Batcher[int, str] = Batcher(Scribe().decide)
+    batcher: Batcher[int, str] = Batcher(RecordingDecider().decide)
     with pytest.raises(TryAgain):
         await batcher.ask(1)
 
 
 async def test_too_many_waiting_requests_are_refused_at_once() -> None:
-    scribe = Scribe()
-    scribe.may_go_on.clear()
-    async with running(scribe.decide, most_waiting=3) as batcher:
+    decider = RecordingDecider()
+    decider.may_continue.clear()
+    async with running(decider.decide, most_waiting=3) as batcher:
         asked = [asyncio.create_task(batcher.ask(request)) for request in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(RateLimited):
             await batcher.ask(4)
-        scribe.may_go_on.set()
+        decider.may_continue.set()
         await asyncio.gather(*asked)
         assert await batcher.ask(5) == "answer 5"
 
@@ -193,19 +193,19 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 async def test_a_batch_collects_while_requests_arrive_up_to_its_longest_window() -> None:
-    scribe = Scribe()
-    async with running(scribe.decide, longest_window_seconds=60, largest=10) as batcher:
+    decider = RecordingDecider()
+    async with running(decider.decide, longest_window_seconds=60, largest=10) as batcher:
         await asyncio.gather(*(batcher.ask(each) for each in range(10)))
         asking = []
         for each in range(10, 35):  # one a turn of the loop: never nothing new
             asking.append(asyncio.create_task(batcher.ask(each)))
             await asyncio.sleep(0)
         await asyncio.gather(*asking)
-    assert [len(batch) for batch in scribe.batches] == [10, 10, 10, 5]
+    assert [len(batch) for batch in decider.batches] == [10, 10, 10, 5]
 
 
 async def test_a_batch_is_decided_after_its_longest_window() -> None:
-    scribe = Scribe()
-    async with running(scribe.decide, longest_window_seconds=0) as batcher:
+    decider = RecordingDecider()
+    async with running(decider.decide, longest_window_seconds=0) as batcher:
         await asyncio.gather(*(batcher.ask(each) for each in range(3)))
-    assert scribe.batches == [[0, 1, 2]]
+    assert decider.batches == [[0, 1, 2]]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.loops import Batcher
-from tests.sending.test_batcher import Poisoned, until
+from tests.sending.test_batcher import CannotDecide, until
 
 Payment = tuple[str, int]
 """An account and a number."""
@@ -31,7 +31,7 @@ class Bank:
         await may_end.wait()
         self.under_way.remove((batch, may_end))
         if ("poison", 0) in batch:
-            raise Poisoned
+            raise CannotDecide
         return [f"{account} {number}" for account, number in batch]
 
     def end(self, account: str) -> None:
@@ -117,7 +117,7 @@ async def test_a_batch_that_fails_does_not_disturb_the_other_and_keeps_its_turns
         bank.end("poison")
         await until(lambda: bank.begun[2:] == [[("poison", 0)]])  # alone
         bank.end("poison")
-        with pytest.raises(Poisoned):
+        with pytest.raises(CannotDecide):
             await poisoned
         await until(lambda: bank.begun[3:] == [[("a", 1)]])
         await _settled()
