@@ -97,8 +97,10 @@ _IDENTITY = {
     },
     ClientStatus: {
         "ACTIVE": "The client may send.",
-        "DORMANT": "The client has stopped sending for the time being. It may not send.",
-        "SUSPENDED": "The operator has stopped the client. It may not send.",
+        "DORMANT": "The client has stopped sending for the time being. It may not send, and what it"
+        " has queued waits.",
+        "SUSPENDED": "The operator has stopped the client. It may not send, and what it has queued"
+        " waits.",
     },
     ClientOrder: {
         "NEWEST": "The newest client first.",

@@ -35,6 +35,7 @@ from persistence.database import (
     ends_of,
     note,
 )
+from persistence.ledger.platform import MAY_SEND
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -57,8 +58,8 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 
 # A loose index scan: one look into message_queued for each tenant, however many messages it has.
 # The first branch begins after the tenant that was served last, the second at the first tenant.
-# `due_at`: as above.
-TENANTS_WAITING = """
+# `due_at`: as above. Messages of clients that may not send stay in the queue.
+TENANTS_WAITING = f"""
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id,
        statement_timestamp() - make_interval(secs => $5)
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
@@ -76,7 +77,8 @@ CROSS JOIN LATERAL (
               AND due_at >= statement_timestamp() - make_interval(secs => $5)
               AND client_id > tenant.client_id
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
-    SELECT tenant.*, 1 AS lap FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
+    SELECT tenant.*, 1 AS lap FROM tenant
+    WHERE due_at <= clock_timestamp() AND {MAY_SEND.format("tenant.client_id")} LIMIT $4)
     UNION ALL
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
@@ -91,17 +93,18 @@ CROSS JOIN LATERAL (
               AND due_at >= statement_timestamp() - make_interval(secs => $5)
               AND client_id > tenant.client_id AND client_id <= turn.last
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
-    SELECT tenant.*, 2 FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
+    SELECT tenant.*, 2 FROM tenant
+    WHERE due_at <= clock_timestamp() AND {MAY_SEND.format("tenant.client_id")} LIMIT $4)
     ORDER BY lap, client_id LIMIT $4
 ) AS waiting
 ORDER BY turn.place, waiting.lap, waiting.client_id
-"""
+"""  # noqa: S608 - a condition of our own
 
 # statement_timestamp() is constant during the statement, so PostgreSQL can use it to end the index
 # scan. clock_timestamp() could not be used for that. A scheduled message is checked for an opt-out
 # again: it was queued for long, or written after its number opted out. OFFSET 0: a join would read
 # all sends, if its plan was made while there were few.
-PICK = """
+PICK = f"""
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
        coalesce(picked.text, send.text), picked.alone, send.modem, send.port,
        picked.send_at IS NOT NULL AND EXISTS (
@@ -115,7 +118,7 @@ CROSS JOIN LATERAL (
     SELECT id, send_id, client_id, priority, number, text, alone, due_at, send_at FROM message
     WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = quota.priority
       AND client_id = quota.client_id AND due_at <= statement_timestamp()
-      AND (due_at, id) >= (quota.due_at, quota.id)
+      AND (due_at, id) >= (quota.due_at, quota.id) AND {MAY_SEND.format("quota.client_id")}
     ORDER BY due_at, id LIMIT quota.messages
     FOR UPDATE SKIP LOCKED
 ) AS picked
@@ -124,7 +127,7 @@ CROSS JOIN LATERAL (
     WHERE send.id = picked.send_id OFFSET 0
 ) AS send
 ORDER BY quota.place, picked.due_at, picked.id
-"""
+"""  # noqa: S608 - a condition of our own
 
 # Oldest first. `updated_at` stays: for subscribers, nothing has changed.
 RELEASE = f"""

@@ -53,19 +53,26 @@ SELECT (
          AND message.status = 'QUEUED' AND message.priority <> ALL({ALONE}))
 )::int8
 """  # noqa: S608 - numbers of our own
+# Whether a client may send: see `domain.identity.access.is_active`. `{0}`: its ID. A look-up for
+# each client, where a join could read all of them.
+MAY_SEND = """
+(SELECT upper(btrim(status, E' \\t\\r\\n')) = 'ACTIVE' FROM client WHERE client.id = {0})
+"""
 # `tenant`: the first message that waits for the account `upstream`, of each client and priority.
-FIRST_OF_TENANTS = """
-WITH RECURSIVE tenant AS (
+# Messages of clients that may not send wait for nobody.
+FIRST_OF_TENANTS = f"""
+WITH RECURSIVE waiting AS (
     (SELECT priority, client_id, due_at FROM message
      WHERE provider_account_id = upstream.id AND status = 'QUEUED'
      ORDER BY priority, client_id, due_at, id LIMIT 1)
     UNION ALL
-    SELECT next.* FROM tenant CROSS JOIN LATERAL (
+    SELECT next.* FROM waiting CROSS JOIN LATERAL (
         SELECT priority, client_id, due_at FROM message
         WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-          AND (priority, client_id) > (tenant.priority, tenant.client_id)
-        ORDER BY priority, client_id, due_at, id LIMIT 1) AS next)
-"""
+          AND (priority, client_id) > (waiting.priority, waiting.client_id)
+        ORDER BY priority, client_id, due_at, id LIMIT 1) AS next
+), tenant AS (SELECT * FROM waiting WHERE {MAY_SEND.format("waiting.client_id")})
+"""  # noqa: S608 - a condition of our own
 # statement_timestamp() can be compared in an index, clock_timestamp() cannot.
 LATE = "statement_timestamp() - interval '5 minutes'"
 # Whether a call was started in the last five minutes. Only asked if messages have waited for so

@@ -66,6 +66,28 @@ async def test_the_turn_begins_behind_the_tenant_served_last_and_goes_round() ->
     assert [each.client_id for each in waiting] == [ids[0]]
 
 
+@pytest.mark.parametrize("status", ["SUSPENDED", "DORMANT", " suspended "])
+async def test_messages_of_a_client_that_may_not_send_stay_in_the_queue(status: str) -> None:
+    pool = await worlds.add_pool()
+    anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
+    await worlds.accept(anne)
+    await worlds.accept(bob)
+    old = "UPDATE message SET due_at = now() - interval '2 h' WHERE client_id = $1"
+    await worlds.execute(old, anne.client_id)
+    change = "UPDATE client SET status = $1 WHERE id = $2"
+    await worlds.execute(change, status, anne.client_id)
+    quotas = [Quota(SINGLES, tenant.client_id, 10) for tenant in (anne, bob)]
+    assert await store.tenants_waiting(pool.id, after=ALL, most=10) == [
+        Waiting(SINGLES, bob.client_id)
+    ]
+    assert len(await pick(pool, *quotas)) == 1
+    assert (await store.read_backlog()).oldest_seconds < 3_600
+    await worlds.execute(change, " active ", anne.client_id)
+    assert len(await store.tenants_waiting(pool.id, after=ALL, most=10)) == 2
+    assert len(await pick(pool, *quotas)) == 2
+    assert (await store.read_backlog()).oldest_seconds > 3_600
+
+
 async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick() -> None:
     """Also after large sends that no ANALYZE has seen."""
     pool = await worlds.add_pool()

@@ -146,6 +146,9 @@ async def test_messages_that_are_due_and_not_submitted_raise_an_alarm(world: Wor
     await worlds.accept(world.client, 3)
     await worlds.execute("UPDATE message SET due_at = now() - interval '6 minutes'")
     assert (await alarms(world.pool))[AlarmKind.DISPATCH_STALLED].count == 3
+    await worlds.execute("UPDATE client SET status = 'SUSPENDED'")
+    assert AlarmKind.DISPATCH_STALLED not in await alarms(world.pool), "nobody may send"
+    await worlds.execute("UPDATE client SET status = 'ACTIVE'")
     await worlds.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until, ended_at, outcome) VALUES (gen_random_uuid(), $1, $1, 0, 1,"
