@@ -17,8 +17,6 @@ from persistence.identity.models import Client
 from persistence.long_reads import long_read
 from persistence.sending.models import Send
 
-__all__ = ["check_filter", "find_unknown_totals", "find_unknowns", "list_unknowns"]
-
 if TYPE_CHECKING:
     from persistence.database import Connection
 

@@ -13,8 +13,6 @@ from uuid import UUID
 from domain.ids import new_id
 from persistence.database import columns
 
-__all__ = ["enqueue_callback", "queue_callback_events"]
-
 if TYPE_CHECKING:
     from persistence.database import Connection
 

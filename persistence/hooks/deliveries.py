@@ -24,13 +24,6 @@ from domain.live import hints
 from persistence.database import columns, connection, note, transaction
 from persistence.rows import object_of
 
-__all__ = [
-    "claim_endpoints",
-    "pick_deliveries",
-    "record_deliveries",
-    "release_endpoints",
-]
-
 if TYPE_CHECKING:
     from asyncpg import Record
 

@@ -23,22 +23,6 @@ from persistence.pages import list_page
 from persistence.rows import object_of
 from persistence.sql import NOW
 
-__all__ = [
-    "add_endpoint",
-    "drop_endpoint",
-    "endpoints_with_secrets",
-    "find_delivery",
-    "find_endpoint",
-    "list_endpoints",
-    "lock_secrets",
-    "queue_again",
-    "queue_test",
-    "read_deliveries",
-    "replace_secret",
-    "write_endpoint",
-    "write_secrets",
-]
-
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
 

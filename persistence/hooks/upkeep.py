@@ -14,8 +14,6 @@ from persistence.database import connection, transaction
 from persistence.hooks.deliveries import WAITING
 from persistence.sending.tallies import has_status
 
-__all__ = ["fail_overdue_deliveries", "purge_deliveries", "queue_finished_sends"]
-
 KEPT_FINISHED_DAYS = 60
 
 FAIL_OVERDUE = f"""

@@ -22,16 +22,6 @@ from persistence.retention.spelling import in_body, in_text
 if TYPE_CHECKING:
     from asyncpg import Record
 
-__all__ = [
-    "drop_rows",
-    "first_of",
-    "read_progress",
-    "read_rows",
-    "read_rules",
-    "set_retention",
-    "write_progress",
-]
-
 PAGE = "SELECT {key} AS id FROM {table} WHERE {key} > $1 AND {key} < $2"
 OF_CLIENTS = """
 ($4::uuid[] IS NULL OR {client} = ANY($4)) AND ({client} IS NULL OR {client} <> ALL($5::uuid[]))
