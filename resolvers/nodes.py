@@ -23,7 +23,7 @@ from resolvers.context import (
     requires,
 )
 
-Find: TypeAlias = Callable[[Info, UUID], Awaitable[Any]]
+Find: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @requires()
@@ -33,7 +33,7 @@ async def node(info: Info, id: Annotated[ID, argument(description="The ID of the
         key = ids.find(kind, id)
         if key is not None:
             try:
-                return await find(info, key)
+                return await find(info=info, key=key)
             except (Forbidden, NotFound):
                 return None
     return None
@@ -55,8 +55,8 @@ def _of_clients(find: Callable[[Store, Scope, UUID], Awaitable[Any]]) -> Find:
 
 
 def _of_admins(find: Callable[[Store, Everything, UUID], Awaitable[Any]]) -> Find:
+    @requires(Role.ADMIN)
     async def find_any(info: Info, key: UUID) -> Any:
-        require(actor_of(info), Role.ADMIN)
         return await find(info.context.installation.store, Everything(), key)
 
     return find_any
