@@ -1,14 +1,33 @@
-"""Rows as objects of the domain."""
+"""Rows that a scope covers, and rows as objects of the domain."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncpg import Record
+from tortoise.models import Model
+
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+
+if TYPE_CHECKING:
+    from tortoise.queryset import QuerySet
 
 Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
+
+
+def within(scope: Scope, query: QuerySet[Row]) -> QuerySet[Row]:
+    """The rows of clients in this scope. The model has a `client_id`."""
+    match scope:
+        case Everything():
+            return query
+        case OfClient(client_id):
+            return query.filter(client_id=client_id)
+        case OfGroup():
+            # A supervisor does not read what the clients of the group send.
+            return query.filter(id__in=[])
 
 
 def object_of(kind: type[Item], row: Any, **others: Any) -> Item:

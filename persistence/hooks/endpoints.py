@@ -12,7 +12,7 @@ from tortoise.expressions import F, RawSQL
 from domain.errors import NotFound
 from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange
-from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.identity.access import Scope
 from domain.ids import new_id
 from domain.live import hints
 from domain.pages import Page, Window
@@ -20,19 +20,17 @@ from persistence.database import note, orm
 from persistence.hooks import models
 from persistence.identity.models import Client
 from persistence.pages import list_page
-from persistence.rows import object_of
+from persistence.rows import object_of, within
 from persistence.sql import NOW
 
 if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
     from persistence.database import Connection
 
 MOST_LISTED = 100
 
 
 async def list_endpoints(scope: Scope, *, client_id: UUID | None = None) -> list[Endpoint]:
-    query = _within(models.HookEndpoint, scope).filter(**SHOWN)
+    query = within(scope, models.HookEndpoint.all()).filter(**SHOWN)
     if client_id is not None:
         query = query.filter(client_id=client_id)
     rows = await query.order_by("id").limit(MOST_LISTED)
@@ -42,7 +40,9 @@ async def list_endpoints(scope: Scope, *, client_id: UUID | None = None) -> list
 async def find_endpoint(
     scope: Scope, endpoint_id: UUID, *, tx: Connection | None = None
 ) -> Endpoint:
-    query = _within(models.HookEndpoint, scope).filter(id=endpoint_id, **SHOWN).using_db(orm(tx))
+    query = (
+        within(scope, models.HookEndpoint.all()).filter(id=endpoint_id, **SHOWN).using_db(orm(tx))
+    )
     row = await (query if tx is None else query.select_for_update()).first()
     if row is None:
         raise NotFound("webhook endpoint")
@@ -149,7 +149,12 @@ async def queue_again(tx: Connection, delivery: Delivery) -> UUID:
 async def find_delivery(
     scope: Scope, delivery_id: UUID, *, tx: Connection | None = None
 ) -> Delivery:
-    row = await _within(models.HookDelivery, scope).filter(id=delivery_id).using_db(orm(tx)).first()
+    row = (
+        await within(scope, models.HookDelivery.all())
+        .filter(id=delivery_id)
+        .using_db(orm(tx))
+        .first()
+    )
     if row is None:
         raise NotFound("webhook delivery")
     return _delivery(row)
@@ -162,7 +167,7 @@ async def read_deliveries(
     *,
     status: DeliveryStatus | None = None,
 ) -> Page[Delivery]:
-    query = _within(models.HookDelivery, scope).filter(endpoint_id=endpoint_id)
+    query = within(scope, models.HookDelivery.all()).filter(endpoint_id=endpoint_id)
     if status is not None:
         # Written into the statement, so that the partial indexes can be used.
         query = query.annotate(is_status=RawSQL(f"(status = '{status.value}')")).filter(
@@ -191,17 +196,6 @@ async def write_secrets(
 
 
 SHOWN: dict[str, Any] = {"deleted_at__isnull": True, "is_callback": False}
-
-
-def _within(model: Any, scope: Scope) -> QuerySet[Any]:
-    match scope:
-        case Everything():
-            return model.all()  # type: ignore[no-any-return]
-        case OfClient(client_id):
-            return model.filter(client_id=client_id)  # type: ignore[no-any-return]
-        case OfGroup():
-            # A supervisor does not read what the clients of the group send.
-            return model.filter(id__in=[])  # type: ignore[no-any-return]
 
 
 async def _queue(tx: Connection, **values: Any) -> UUID:

@@ -22,7 +22,7 @@ from persistence.database import connection, note, orm
 from persistence.inbox.models import Contact as ContactRow
 from persistence.pages import Filter, list_page
 from persistence.planned import read_selected
-from persistence.rows import object_of
+from persistence.rows import object_of, within
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -123,13 +123,7 @@ ORDERS: dict[ContactOrder, tuple[Sequence[str], Callable[[ContactKey], Any]]] = 
 
 
 async def find_contact(scope: Scope, contact_id: UUID) -> Contact:
-    query = _contacts(None).filter(id=contact_id)
-    match scope:
-        case OfClient(client_id):
-            query = query.filter(client_id=client_id)
-        case OfGroup():
-            raise NotFound("contact")  # supervisors do not read contacts
-    row = await query.first()
+    row = await within(scope, _contacts(None)).filter(id=contact_id).first()
     if row is None:
         raise NotFound("contact")
     return object_of(Contact, row)
@@ -214,13 +208,7 @@ async def find_contact_of(tx: Connection, scope: OfClient, number: str) -> Conta
 
 
 async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contact:
-    query = _contacts(tx).filter(id=contact_id)
-    match scope:
-        case OfClient(client_id):
-            query = query.filter(client_id=client_id)
-        case OfGroup():
-            raise NotFound("contact")
-    row = await query.first()
+    row = await within(scope, _contacts(tx)).filter(id=contact_id).first()
     if row is None or not await ContactRow.filter(id=contact_id).using_db(orm(tx)).delete():
         raise NotFound("contact")
     await touch_conversations(tx, row.client_id, [row.number])

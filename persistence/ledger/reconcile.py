@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from domain.pages import Page, Window
 from persistence.database import connection, note, transaction
 from persistence.ledger import models
 from persistence.pages import list_page
+from persistence.rows import object_of
 from persistence.sending.of_send import last_of, messages_between, messages_of
 from persistence.sending.tallies import dropped
 
@@ -205,7 +206,7 @@ async def begin_reconciliation(
     except asyncpg.UniqueViolationError as open_run:
         raise AlreadyRunning from open_run
     assert row is not None
-    return _run(dict(row))
+    return object_of(Reconciliation, row)
 
 
 async def check_sends(after: UUID, *, since: datetime | None) -> CheckedPage | None:
@@ -267,12 +268,12 @@ async def find_reconciliation(_scope: Everything, run_id: UUID) -> Reconciliatio
     row = await models.Reconciliation.get_or_none(id=run_id)
     if row is None:
         raise NotFound("reconciliation")
-    return _run(vars(row))
+    return object_of(Reconciliation, row)
 
 
 async def read_reconciliations(_scope: Everything, window: Window[UUID]) -> Page[Reconciliation]:
     page = await list_page(models.Reconciliation.all(), window, count=True)
-    return page.with_items([_run(vars(row)) for row in page.items])
+    return page.with_items([object_of(Reconciliation, row) for row in page.items])
 
 
 async def read_differences(
@@ -281,7 +282,9 @@ async def read_differences(
     found: dict[UUID, list[Difference]] = {}
     for run_id in run_ids:
         rows = models.ReconciliationDifference.filter(reconciliation_id=run_id)
-        found[run_id] = [_difference(row) for row in await rows.order_by("id").limit(most)]
+        found[run_id] = [
+            object_of(Difference, row) for row in await rows.order_by("id").limit(most)
+        ]
     return found
 
 
@@ -303,12 +306,4 @@ async def _update(statement: str, run_id: UUID, *values: Any) -> Reconciliation:
         note(pooled, [hints.RECONCILIATION + run_id.bytes])
     if row is None:
         raise NotFound("reconciliation")
-    return _run(dict(row))
-
-
-def _run(row: Mapping[str, Any]) -> Reconciliation:
-    return Reconciliation(**{field.name: row[field.name] for field in fields(Reconciliation)})
-
-
-def _difference(row: models.ReconciliationDifference) -> Difference:
-    return Difference(**{field.name: getattr(row, field.name) for field in fields(Difference)})
+    return object_of(Reconciliation, row)

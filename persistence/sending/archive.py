@@ -13,7 +13,7 @@ from uuid import UUID
 from tortoise.expressions import RawSQL
 
 from domain.errors import SENTENCES, NotFound, RejectedRecipient, RejectionReason
-from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.identity.access import OfClient, Scope
 from domain.pages import Page, Window
 from domain.sending.lists import (
     ALL_SENDS,
@@ -24,6 +24,7 @@ from domain.sending.messages import AcceptedMessage, MessageStatus, Send, SendKi
 from persistence.database import connection, orm
 from persistence.pages import list_page
 from persistence.planned import in_turn
+from persistence.rows import within
 from persistence.sending import models
 from persistence.sending.listed import first_id, last_id
 from persistence.sending.messages import first_of_sends
@@ -31,8 +32,6 @@ from persistence.sending.of_send import messages_of
 from persistence.sending.tallies import read_counts
 
 if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
     from persistence.database import Connection
 
 # A shared text is not repeated: it is in the send. IDs sort in the order of the request.
@@ -57,7 +56,7 @@ WHERE message.id = ANY($1::uuid[]) AND message.client_id = $2
 
 
 async def find_send(scope: Scope, send_id: UUID, *, tx: Connection | None = None) -> Send:
-    rows = await _sends_within(scope).filter(id=send_id).using_db(orm(tx))
+    rows = await within(scope, models.Send.all()).filter(id=send_id).using_db(orm(tx))
     if not rows:
         raise NotFound("send")
     (send,) = await _with_counts(rows, tx)
@@ -65,7 +64,7 @@ async def find_send(scope: Scope, send_id: UUID, *, tx: Connection | None = None
 
 
 async def find_sends_by_id(scope: Scope, send_ids: Sequence[UUID]) -> dict[UUID, Send]:
-    rows = await _sends_within(scope).filter(id__in=list(send_ids))
+    rows = await within(scope, models.Send.all()).filter(id__in=list(send_ids))
     return {send.id: send for send in await _with_counts(rows)}
 
 
@@ -76,7 +75,7 @@ async def read_sends(
     filter: SendFilter = ALL_SENDS,
     order: SendOrder = SendOrder.NEWEST,
 ) -> Page[Send]:
-    query = _sends_within(scope)
+    query = within(scope, models.Send.all())
     if filter.client_id is not None:
         query = query.filter(client_id=filter.client_id)
     if filter.kind is not None:
@@ -115,17 +114,6 @@ async def read_submitted_at(scope: OfClient, ids: Sequence[UUID]) -> dict[UUID, 
     async with connection() as pooled:
         rows = await pooled.fetch(SUBMITTED_AT, list(ids), scope.client_id)
     return {row[0]: row[1] for row in rows}
-
-
-def _sends_within(scope: Scope) -> QuerySet[models.Send]:
-    match scope:
-        case Everything():
-            return models.Send.all()
-        case OfClient(client_id):
-            return models.Send.filter(client_id=client_id)
-        case OfGroup():
-            # A supervisor does not read what the clients of the group send.
-            return models.Send.filter(id__in=[])
 
 
 async def _with_counts(rows: Sequence[models.Send], tx: Connection | None = None) -> list[Send]:

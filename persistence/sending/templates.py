@@ -10,20 +10,18 @@ from tortoise.expressions import Value
 from tortoise.functions import Lower
 
 from domain.errors import NotFound
-from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.identity.access import OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.pages import Page, Window
 from domain.sending.files.row_texts import Template
 from persistence.database import connection, orm
 from persistence.pages import list_page, order_columns
-from persistence.rows import object_of
+from persistence.rows import object_of, within
 from persistence.sending import models
 from persistence.sending.uploads import lock_client
 from persistence.sql import NOW
 
 if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
     from persistence.database import Connection
 
 # The result has the names as given: PostgreSQL's rules for upper and lower case are not Python's.
@@ -36,7 +34,7 @@ JOIN template ON template.client_id = $1 AND lower(template.name) = lower(wanted
 async def read_templates(
     scope: Scope, window: Window[TextKey], *, search: str | None = None
 ) -> Page[Template]:
-    query = _within(scope).annotate(lowered=Lower("name"))
+    query = within(scope, models.Template.all()).annotate(lowered=Lower("name"))
     if search is not None:
         query = query.filter(name__icontains=search)
     columns, key_of = order_columns("NAME", "lowered")
@@ -71,19 +69,9 @@ async def save_template(tx: Connection, template: Template) -> tuple[Template, i
 
 
 async def delete_template(tx: Connection, scope: Scope, template_id: UUID) -> Template:
-    query = _within(scope).filter(id=template_id).using_db(orm(tx))
+    query = within(scope, models.Template.all()).filter(id=template_id).using_db(orm(tx))
     row = await query.first()
     if row is None:
         raise NotFound("template")
     await models.Template.filter(id=row.id).using_db(orm(tx)).delete()
     return object_of(Template, row)
-
-
-def _within(scope: Scope) -> QuerySet[models.Template]:
-    match scope:
-        case Everything():
-            return models.Template.all()
-        case OfClient(client_id):
-            return models.Template.filter(client_id=client_id)
-        case OfGroup():
-            return models.Template.filter(id__in=[])  # supervisors do not read their clients' texts
