@@ -11,9 +11,10 @@ from domain.hooks.deliveries import DueDelivery, HookRequest
 from domain.identity.access import OfClient
 from domain.identity.auth_tokens import AuthTokens
 from domain.ids import SidKind, sid_of
+from domain.installation import Store
 from domain.sending.messages import Callback, Message
 from ibiki.http.twilio.forms import FORM
-from ibiki.http.twilio.resources import VERSION, ClientReads, error_of, find_own, status_of
+from ibiki.http.twilio.resources import VERSION, error_of, find_own, status_of
 from providers.twilio import signature_of
 
 FORMAT = "twilio"
@@ -22,7 +23,7 @@ FORMAT = "twilio"
 class CallbackFormat:
     """Implements `domain.hooks.ports.HookFormat`."""
 
-    def __init__(self, tokens: AuthTokens, store: ClientReads) -> None:
+    def __init__(self, tokens: AuthTokens, store: Store) -> None:
         self._tokens = tokens
         self._store = store
 

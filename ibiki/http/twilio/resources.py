@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from domain.dispatch.settlement import EXPIRED, GIVEN_UP, OPTED_OUT
 from domain.errors import NotFound
-from domain.identity.access import OfClient, Scope
+from domain.identity.access import OfClient
 from domain.identity.directory import Client, ClientStatus
 from domain.ids import SidKind, sid_of
 from domain.inbox.messages import AnyMessage, InboundMessage
+from domain.installation import Store
 from domain.sending.messages import Line, Message, MessageStatus
 from domain.sending.text import segments_of
 
@@ -67,17 +67,7 @@ class Own:
         return self.only_number
 
 
-class ClientReads(Protocol):
-    """What is read of the client of a request."""
-
-    async def find_clients(self, scope: Scope, ids: Sequence[UUID]) -> Mapping[UUID, Client]:
-        """The clients with these IDs that are in the scope, by ID."""
-
-    async def lines_of_numbers(self, scope: OfClient) -> Mapping[str, Line]:
-        """The client's own numbers that belong to a line, each with its line."""
-
-
-async def find_own(store: ClientReads, scope: OfClient) -> Own:
+async def find_own(store: Store, scope: OfClient) -> Own:
     """The client of a scope. Raises NotFound."""
     found = (await store.find_clients(scope, [scope.client_id])).get(scope.client_id)
     if found is None:
