@@ -21,7 +21,7 @@ from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import GraphQLParameters, parameters_of
 from ibiki.http.requests import RequestRefused
 from ibiki.live.rights import Holder, NotAdmitted
-from ibiki.live.subscribing import Live, SubscriptionRequest, join
+from ibiki.live.subscribing import Live, join
 from ibiki.live.wire import TOO_SLOW, Wire
 from resolvers.context import Context
 from schema.engine import Engine, Operation, Rejected
@@ -336,11 +336,14 @@ class SocketOperation:
     async def _watch(self, operation: Operation) -> None:
         socket, parameters = self._socket, self._parameters
         self._is_subscription = True
-        request = SubscriptionRequest(
-            query=parameters.query, operation=operation, variables=parameters.variables
-        )
         leave = await join(
-            socket.live, socket.engine, socket.installation, request, socket.actor, subscriber=self
+            socket.live,
+            socket.engine,
+            socket.installation,
+            parameters,
+            operation,
+            socket.actor,
+            subscriber=self,
         )
         if self._is_over:
             leave()

@@ -22,7 +22,7 @@ from domain.loops import end_task
 from ibiki.http.graphql_http import EventRequest, check_method
 from ibiki.http.requests import EVENT_STREAM, RequestRefused
 from ibiki.live.rights import Holder, NotAdmitted
-from ibiki.live.subscribing import Live, SubscriptionRequest, join
+from ibiki.live.subscribing import Live, join
 from ibiki.live.wire import ABORT, STREAMS
 from schema.engine import Engine, Operation, Rejected
 
@@ -84,15 +84,16 @@ class ServerSentEvents:
         holder = await self._admit(request.credential, events)
         with ExitStack() as stack:
             stack.callback(holder.leave)
-            subscription = SubscriptionRequest(
-                query=request.parameters.query,
-                operation=operation,
-                variables=request.parameters.variables,
-            )
             installation = request.context.installation
             try:
                 stop = await join(
-                    self.live, self.engine, installation, subscription, holder.actor, events
+                    self.live,
+                    self.engine,
+                    installation,
+                    request.parameters,
+                    operation,
+                    holder.actor,
+                    events,
                 )
             except Rejected as rejected:
                 events.end(self._errors(rejected, request))

@@ -14,6 +14,7 @@ from domain.identity.access import Actor
 from domain.installation import Installation
 from domain.live.hub import Hub
 from domain.live.subscriptions import Subscriber, Viewpoint, Watch
+from ibiki.http.graphql_http import GraphQLParameters
 from ibiki.live.rights import Rights
 from resolvers.context import Context
 from schema.engine import Engine, Operation
@@ -38,29 +39,20 @@ class Live:
     rules: SocketRules = field(default_factory=SocketRules)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionRequest:
-    """A subscription as requested: the document, its operation and the variables."""
-
-    query: str
-    operation: Operation
-    variables: dict[str, Any] | None
-
-
 @dataclass(frozen=True, slots=True)
 class LiveRenderer:
     """Executes a subscription once per event. `actor`: of a viewpoint."""
 
     engine: Engine
     installation: Installation
-    request: SubscriptionRequest
+    operation: Operation
+    variables: dict[str, Any] | None
     actor: Actor | None
 
     async def render(self, value: Any) -> bytes:
         """The response as JSON. Raises TryAgain if the database is unavailable: render it later."""
-        request = self.request
         answer = await self.engine.execute(
-            request.operation, request.variables, self.context(), event=value
+            self.operation, self.variables, self.context(), event=value
         )
         if answer.unavailable:
             raise TryAgain
@@ -72,8 +64,7 @@ class LiveRenderer:
 
     async def watch(self) -> Watch:
         """What the subscription watches. Raises Rejected."""
-        request = self.request
-        return await self.engine.watch(request.operation, request.variables, self.context())
+        return await self.engine.watch(self.operation, self.variables, self.context())
 
     def context(self) -> Context:
         """A new context for each event, because loaders cache what they have read."""
@@ -84,16 +75,18 @@ async def join(
     live: Live,
     engine: Engine,
     installation: Installation,
-    request: SubscriptionRequest,
+    parameters: GraphQLParameters,
+    operation: Operation,
     actor: Actor | None,
     subscriber: Subscriber,
 ) -> Callable[[], None]:
     """Adds a subscriber. Returns the function that removes it. Raises Rejected."""
     viewpoint = Viewpoint.of(actor) if actor else None
-    renderer = LiveRenderer(engine, installation, request, viewpoint.actor if viewpoint else None)
+    seen_by = viewpoint.actor if viewpoint else None
+    renderer = LiveRenderer(engine, installation, operation, parameters.variables, seen_by)
     # The position in a feed is the subscriber's own: it does not change what is rendered.
-    positions, given = request.operation.start_variables, request.variables or {}
+    positions, given = operation.start_variables, parameters.variables or {}
     shared = {name: value for name, value in given.items() if name not in positions}
     variables = orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)
-    key = (request.query, request.operation.name, variables, viewpoint)
+    key = (parameters.query, operation.name, variables, viewpoint)
     return await live.hub.join(key, renderer, subscriber, renderer.watch)
