@@ -21,7 +21,7 @@
 #            comma, vcard-parser: Ada Poe, Jr. +12025550101
 #            people, vcf: Ada +12025550101; Bo +12025550102
 #            people, vcard-parser: Ada & Bo +12025550101 & +12025550102
-# For us:    Ibiki imports contacts from CSV and XLSX only.
+# For us:    Ibiki refuses a file of vCards, and says to save the contacts as CSV. docs/api/files.md warns of (1).
 #
 # Exits with 1 if the behaviour changes.
 set -euo pipefail

@@ -86,6 +86,11 @@ def layout_of(
     reading = _Reading(file, encoding, count_rows=sheet is not None)
     delimiter = _delimiter(reading, normaliser, named, is_sheet=sheet is not None)
     sample = reading.sample(delimiter)
+    if sample and "".join(sample[0].cells).strip().upper() == "BEGIN:VCARD":
+        raise InvalidFile(
+            "This is a file of vCards, as phones export contacts. Save the contacts as CSV, for"
+            " example in Google Contacts or Outlook, and upload that."
+        )
     header = _row_that_names(named, sample)
     if header is None:
         header = _header(sample, normaliser)

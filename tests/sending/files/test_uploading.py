@@ -188,6 +188,7 @@ async def test_only_a_user_with_an_account_can_upload(
         (b'phone,name\n2025550120,"Ada\n', {}, 400, "Line 2: a quote is opened and never closed"),
         (b"PK\x03\x04\0\0\0\0", {}, 400, "This XLSX file is damaged"),
         (b"\xd0\xcf\x11\xe0\0\0\0\0", {}, 400, "This is an old Excel file"),
+        (b"BEGIN:VCARD\r\nVERSION:3.0\r\nTEL:2025550120\r\n", {}, 400, "This is a file of vCards"),
         (b"phone\0\n", {}, 400, "Line 1: a NUL character"),
         (b"phone\n\x81\x8d\n", {}, 400, "Line 2: the encoding is unknown"),
         (b"phone\nM\xfcller\n", {"content_type": "text/csv; charset=utf-8"}, 400, "not UTF-8"),
