@@ -54,6 +54,7 @@ from persistence.servers import UNAVAILABLE
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from asyncpg import Record
     from asyncpg.pool import PoolConnectionProxy
 
     from domain.ledger.book import Holding
@@ -96,14 +97,12 @@ async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
         yield held
 
 
-@asynccontextmanager
-async def connection_with_plans() -> AsyncIterator[Connection]:
-    """A pooled connection for reads whose plans are kept: see `transaction`. Raises TryAgain."""
-    async with (
-        acquired(pooled_client().pool, unavailable=TryAgain) as held,
-        _begun(held, KEEP_PLANS),
-    ):
-        yield held
+async def fetch_with_plan(held: Connection, statement: str, *values: object) -> list[Record]:
+    """The rows of a statement whose plan is kept: see `transaction`. Not in an open transaction."""
+    if held.is_in_transaction():
+        return await held.fetch(statement, *values)
+    async with _begun(held, KEEP_PLANS):
+        return await held.fetch(statement, *values)
 
 
 @asynccontextmanager

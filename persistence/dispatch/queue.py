@@ -31,8 +31,8 @@ from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.database import (
     columns,
     connection,
-    connection_with_plans,
     ends_of,
+    fetch_with_plan,
     note,
 )
 from persistence.ledger.platform import MAY_SEND
@@ -220,9 +220,9 @@ async def tenants_waiting(
     most: int,
     since_seconds: float = EVER_SECONDS,
 ) -> list[Waiting]:
-    turns = list(after), list(after.values())
-    async with connection_with_plans() as pooled:
-        rows = await pooled.fetch(TENANTS_WAITING, provider_account_id, *turns, most, since_seconds)
+    given = provider_account_id, list(after), list(after.values()), most, since_seconds
+    async with connection() as pooled:
+        rows = await fetch_with_plan(pooled, TENANTS_WAITING, *given)
     return [Waiting(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
 
 

@@ -19,7 +19,7 @@ from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.accept import accept_batch
-from domain.sending.lists import MessageFilter, SendFilter, SendOrder
+from domain.sending.lists import MessageFilter, Period, SendFilter, SendOrder
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
 from persistence.inbox.messages import read_any_messages
@@ -29,6 +29,7 @@ from persistence.ledger.statement import read_statement
 from persistence.long_reads import long_read
 from persistence.sending.archive import find_send, read_sends
 from persistence.sending.messages import find_message, read_messages, read_messages_of_sends
+from persistence.sending.stats import read_message_stats
 from tests import worlds
 from tests.dispatch.parts import eventually
 
@@ -37,6 +38,9 @@ SINGLES = 4_000
 PLANNING = 8
 """Rows that the planner may read: it looks at the ends of indexes."""
 
+PLANS = """
+SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE $1
+"""
 FLUSH = "SELECT pg_stat_force_next_flush()"
 
 
@@ -364,6 +368,19 @@ async def test_scheduled_sends_are_found_without_reading_the_others(world: World
     for _ in range(7):  # from the sixth time on, PostgreSQL may plan for any values
         read = read_sends(scope, Window(50), filter=SendFilter(scheduled=True))
         assert_small(await work_of(read), most_rows=3)
+
+
+async def test_plans_of_statistics_and_of_a_pool_are_kept(world: World) -> None:
+    """A plan for the values of statistics may read the messages of all clients."""
+    now = datetime.now(UTC)
+    await read_message_stats(OfClient(world.busy.client_id), Period.HOUR, now, now)
+    await read_message_stats(Everything(), Period.HOUR, now, now)
+    await read_balances(BalanceView())
+    await accounts(Everything())
+    of_statistics = await long_read(lambda held: held.fetch(PLANS, "%date_bin%"))
+    of_pool = await worlds.fetch(PLANS, "%upstream%")
+    for plans in (of_statistics, of_pool):
+        assert [(each["generic_plans"], each["custom_plans"]) for each in plans] == [(1, 0)] * 2
 
 
 async def middle_of(world: World) -> UUID:
