@@ -87,20 +87,23 @@ AMONG_NEWEST = """
 # Lets the index on (client_id, number) find a number of any client.
 OF_ANY_CLIENT = "(contact.client_id = ANY (ARRAY(SELECT client.id FROM client)))"
 
-# The contacts that have opted out, if they are few: among many contacts, a page of them is far.
-COUNT_OPT_OUTS = "SELECT count(*) FROM (SELECT FROM opt_out WHERE {} LIMIT $2 + 1) AS found"
-AMONG_OPTED_OUT = """
-(contact.id = ANY (ARRAY(
-    SELECT found.id FROM opt_out CROSS JOIN LATERAL (
-        SELECT id FROM contact AS found
-        WHERE found.client_id = opt_out.client_id AND found.number = opt_out.number OFFSET 0
-    ) AS found WHERE {})))
+# The contacts that have opted out. If they are few, they are found by their opt-outs: among many
+# contacts, a page of them is far.
+COUNT_OPT_OUTS = """
+SELECT count(*) FROM (
+    SELECT FROM opt_out WHERE $1::uuid IS NULL OR client_id = $1 LIMIT $2 + 1) AS found
 """
-
+ALL_OPTED_OUT = """
+(SELECT found.id FROM opt_out CROSS JOIN LATERAL (
+    SELECT id FROM contact AS found
+    WHERE found.client_id = opt_out.client_id AND found.number = opt_out.number OFFSET 0
+) AS found)
+"""
+OPTED_OUT_NUMBERS = "SELECT opt_out.number FROM opt_out WHERE opt_out.client_id = '{}'"
+# unnest(): one look-up for each opt-out, also if PostgreSQL expects many.
+NUMBERS_OF_FEW = f"(SELECT unnest(ARRAY({OPTED_OUT_NUMBERS})))"
 # If they are some thousands of one client: read once, and compared with each contact on the way.
-AMONG_NUMBERS = """
-(contact.number IN (SELECT opt_out.number FROM opt_out WHERE opt_out.client_id = '{}'))
-"""
+AMONG_NUMBERS = f"(contact.number IN ({OPTED_OUT_NUMBERS}))"
 
 WHOLE_NUMBER = re.compile(r"\+[0-9]{7,15}", re.ASCII)
 
@@ -152,10 +155,10 @@ async def read_contacts(
             query = query if search is None else query.filter(_matches(search))
         case OfGroup():
             return Page([], has_next=False, has_previous=False)  # supervisors do not read contacts
-    if opted_out is not None:
-        query = query.filter(opted_out=opted_out)
     if opted_out:
-        query = await _among_few(query, scope)
+        query = await _opted_out(query, scope, order)
+    elif opted_out is not None:
+        query = query.filter(opted_out=False)
     if isinstance(scope, OfClient) and not is_whole and order is not ContactOrder.NAME:
         # With an equation for the client, PostgreSQL may walk the contacts of all clients.
         query = query.filter(client_id__gte=scope.client_id, client_id__lte=scope.client_id)
@@ -239,21 +242,22 @@ def _searched_of_all(query: QuerySet[ContactRow], search: str) -> QuerySet[Conta
     return among.filter(_matches(search), among=True)
 
 
-async def _among_few(query: QuerySet[ContactRow], scope: Scope) -> QuerySet[ContactRow]:
-    """The contacts that have opted out, found by their opt-outs if these are few."""
+async def _opted_out(
+    query: QuerySet[ContactRow], scope: Scope, order: ContactOrder
+) -> QuerySet[ContactRow]:
     client_id = scope.client_id if isinstance(scope, OfClient) else None
-    most = FEW_OPT_OUTS if client_id is None else SOME_OPT_OUTS
     async with connection() as pooled:
-        where = "$1::uuid IS NULL OR client_id = $1"
-        found = await pooled.fetchval(COUNT_OPT_OUTS.format(where), client_id, most)
-    if found <= FEW_OPT_OUTS:
-        of_client = "true" if client_id is None else f"opt_out.client_id = '{client_id}'"
-        among = AMONG_OPTED_OUT.format(of_client)
-    elif found <= most:
-        among = AMONG_NUMBERS.format(client_id)
-    else:
-        return query
-    return query.annotate(among=RawSQL(among)).filter(among=True)
+        found = await pooled.fetchval(COUNT_OPT_OUTS, client_id, SOME_OPT_OUTS)
+    if client_id is None:
+        # No index has the names of all clients in order, so all contacts would be read.
+        if order is ContactOrder.NAME or found <= FEW_OPT_OUTS:
+            return query.filter(id__in=RawSQL(ALL_OPTED_OUT))
+    elif found <= FEW_OPT_OUTS:
+        return query.filter(number__in=RawSQL(NUMBERS_OF_FEW.format(client_id)))
+    elif found <= SOME_OPT_OUTS:
+        among = RawSQL(AMONG_NUMBERS.format(client_id))
+        return query.annotate(among=among).filter(among=True)
+    return query.filter(opted_out=True)
 
 
 async def _first_by_name(window: Window[Any]) -> list[UUID]:
