@@ -178,20 +178,20 @@ _Asked: TypeAlias = tuple[Request, "asyncio.Future[Answer]", float, Hashable]
 class Batcher(Generic[Request, Answer]):
     """Collects concurrent requests and decides them in one batch: many requests, one transaction.
 
-    A batch waits until as many requests are there as its share of the callers, or no more arrive,
-    or a few milliseconds are over. It takes no more round trips than one request. A lone request is
-    not delayed.
+    A batch waits until its share of the callers has a request, or no more arrive, or a few
+    milliseconds are over. It takes no more round trips than one request. A lone request is not
+    delayed.
 
     Passes the requests to `decide` in order of arrival, at most `largest` at a time.
     `decide` returns one answer for each request, in order. If it raises, each request of that batch
     is decided alone, so that a request that cannot be decided does not fail the others.
 
-    `at_once`: how many batches may be under way, and into how many the callers are divided. While
-    the database works for one half of them, this process works for the other half. A batch costs
-    the database as much as 15 to 20 requests more, so each gets at least `smallest_share` requests.
-    Only if the last one takes longer than `patience_seconds` (a lock, a slow disk), a smaller one
-    begins beside it. `turn_of`: requests for which it returns the same turn are never in two
-    batches at once, so that they stay in order.
+    `at_once`: how many batches may run at once. The callers are divided among that many: while the
+    database works for one half of them, this process works for the other half. A batch costs the
+    database as much as 15 to 20 more requests, so each gets at least `smallest_share` requests. A
+    smaller one begins only if the last one takes longer than `patience_seconds` (a lock, a slow
+    disk). `turn_of`: requests for which it returns the same turn are never in two batches at once,
+    so that they stay in order.
     """
 
     def __init__(
@@ -337,7 +337,7 @@ class Batcher(Generic[Request, Answer]):
         own: set[Hashable] = set()
         too_old = now_seconds() - self._longest_wait_seconds
         share = max(self._share, self._share_of_all())
-        # It looks at a part of a long queue only: this process has other work.
+        # Only a part of a long queue: this process has other work.
         while self._waiting and len(batch) < self._largest and len(passed) < 4 * self._largest:
             asked = self._waiting.popleft()
             _, answer, arrived_at, turn = asked

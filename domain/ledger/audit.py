@@ -1,7 +1,7 @@
 """The audit: proves each balance from its transfers, and each charge from its messages.
 
-It reads page by page, and each page is one statement, so that no snapshot is older than a page. It
-is right while transfers continue:
+It reads page by page, and each page is one statement, so that no snapshot is older than a page. Its
+result is right although transfers continue:
 
 *Accounts.* The transfers of an account have gapless versions and are never changed, so an account
 is proven by its transfers up to a version, then by the next ones. Its last page reads the account

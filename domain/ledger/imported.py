@@ -1,4 +1,4 @@
-"""What another system kept of a client: log lines with their charges, and opening balances.
+"""What another system stored about a client: log lines with charges, and opening balances.
 
 Its charges can be parts of a unit, ours cannot. So the charges of a client are added up, and a line
 counts as charging the whole units by which it raises the total: a hundred lines of 0.03 count as

@@ -22,7 +22,7 @@ from domain.retention.rules import Clients, Limit, Retention, Rules, months_befo
 
 
 class Part(StrEnum):
-    """What goes."""
+    """What is dropped."""
 
     SENDS = "texts and rejected recipients of sends"
     MESSAGE_TEXTS = "texts of messages"

@@ -73,7 +73,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """Not decided: its account is locked elsewhere, or else its key was used a moment ago.
+    """Not decided: its account is locked elsewhere, or its key was used a moment ago.
 
     `kept_id`: the send may exist under this ID, because the COMMIT of an earlier try was lost.
     """

@@ -1,8 +1,8 @@
 """Sending to the rows of an upload: read into recipients and texts, it is a send like any other.
 
 The text is the same for all rows, has {{column}} placeholders, or is in a column of the file. A row
-without a valid number or a value is listed by its line. A text that cannot be sent refuses the
-whole request, as in bulkSendMulti; a file that cannot be read to its end does the same.
+without a valid number or a value is listed by its line. If a text cannot be sent, the whole request
+is refused, as in bulkSendMulti; also if the file cannot be read to its end.
 
 A file of more rows than other sends may have becomes a job: see `file_job`.
 """

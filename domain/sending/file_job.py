@@ -196,7 +196,7 @@ def accepted_of(part: RowPart, flags: bytes | bytearray) -> tuple[list[str], lis
 
 
 def checksum(numbers: Sequence[str], texts: Sequence[str] | None) -> int:
-    """A checksum that differs, but for chance, if the numbers or texts differ."""
+    """A checksum. Other numbers or texts almost certainly have another one."""
     given = "\n".join(numbers) + "\0" + "\0".join(texts or ())
     return zlib.crc32(given.encode(errors="surrogatepass"))
 

@@ -226,10 +226,10 @@ class RouteTable:
     def find_to(
         self, pool_id: UUID, number: str, accounts: Collection[UUID]
     ) -> ProviderRoute | None:
-        """A route of a pool to one of these accounts, as if that account came first.
+        """A route of a pool to one of these accounts, which becomes the first account of the route.
 
-        The route of the number, if it leads there itself or by its fallback; else any route of the
-        pool that does: the first one by prefix.
+        This is the route of the number, if its first account or its fallback is one of them. Else
+        it is the first route of the pool, by prefix, of which that is true. None without one.
         """
         own = self.find(pool_id, number)
         others = sorted(

@@ -1,7 +1,7 @@
 """Sending: send, bulkSend and bulkSendMulti check a request and charge it once.
 
 The order of the checks: the account's status, the text, the recipients, the limits, the balance.
-A stored success of the idempotency key goes before all of them. A request is accepted for all of
+A stored success of the idempotency key precedes all of them. A request is accepted for all of
 its valid recipients, or not at all.
 """
 

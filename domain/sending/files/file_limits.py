@@ -19,8 +19,8 @@ RETRY_SECONDS = 5
 class FileLimits:
     """The limits of one process. `directory`: for temporary files; None for the system's own.
 
-    Files that arrive, perhaps slowly, and files that are read are counted separately, so that a
-    slow line of one tenant does not keep others from reading.
+    Files that arrive and files that are read are counted separately, so that slow uploads of one
+    tenant do not keep others from reading.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ def kind_of(name: str) -> Kind:
 
 
 def is_family_name_beside(name: str, first_name: str) -> bool:
-    """Whether a column called "name" is the family name, because of the first name's column."""
+    """Whether a column such as "name" is the family name, because another has the first name."""
     last = _table()["last_name"]
     english = _phrases(last["english_first"])
     return (
