@@ -24,7 +24,7 @@ from domain.loops import backoff_seconds, end_task
 
 CHANNEL = "ibiki_hints"
 TOPIC_BYTES = 17
-WINDOW_SECONDS = 0.005
+WINDOW_SECONDS = 0.02
 MOST_TOPICS_WAITING = 20_000
 MOST_TEXTS_WAITING = 1_000
 LAST_WORD_SECONDS = 1.0
@@ -43,7 +43,7 @@ Receive = Callable[[Collection[Topic]], None]
 class Bus:
     """Publishes hints, and receives those of others. Publishing never waits and never fails.
 
-    Hints of a few milliseconds are published together; the first one after a pause goes at once.
+    Hints of 20 ms are published together; the first one after a pause goes at once.
     Hints that cannot be published wait. If too many wait, they become EVERYTHING.
     """
 
