@@ -89,10 +89,7 @@ OF_ANY_CLIENT = "(contact.client_id = ANY (ARRAY(SELECT client.id FROM client)))
 
 # The contacts that have opted out. If they are few, they are found by their opt-outs: among many
 # contacts, a page of them is far.
-COUNT_OPT_OUTS = """
-SELECT count(*) FROM (
-    SELECT FROM opt_out WHERE $1::uuid IS NULL OR client_id = $1 LIMIT $2 + 1) AS found
-"""
+COUNT_OPT_OUTS = "SELECT count(*) FROM (SELECT FROM opt_out WHERE {} LIMIT $2 + 1) AS found"
 ALL_OPTED_OUT = """
 (SELECT found.id FROM opt_out CROSS JOIN LATERAL (
     SELECT id FROM contact AS found
@@ -246,18 +243,21 @@ async def _opted_out(
     query: QuerySet[ContactRow], scope: Scope, order: ContactOrder
 ) -> QuerySet[ContactRow]:
     client_id = scope.client_id if isinstance(scope, OfClient) else None
+    # Also if they are many: no index has the names of all clients in order.
+    if client_id is None and order is ContactOrder.NAME:
+        return query.filter(id__in=RawSQL(ALL_OPTED_OUT))
+    most = FEW_OPT_OUTS if client_id is None else SOME_OPT_OUTS
+    where = "$1::uuid IS NULL" if client_id is None else "client_id = $1"
     async with connection() as pooled:
-        found = await pooled.fetchval(COUNT_OPT_OUTS, client_id, SOME_OPT_OUTS)
+        found = await pooled.fetchval(COUNT_OPT_OUTS.format(where), client_id, most)
+    if found > most:
+        return query.filter(opted_out=True)
     if client_id is None:
-        # No index has the names of all clients in order, so all contacts would be read.
-        if order is ContactOrder.NAME or found <= FEW_OPT_OUTS:
-            return query.filter(id__in=RawSQL(ALL_OPTED_OUT))
-    elif found <= FEW_OPT_OUTS:
+        return query.filter(id__in=RawSQL(ALL_OPTED_OUT))
+    if found <= FEW_OPT_OUTS:
         return query.filter(number__in=RawSQL(NUMBERS_OF_FEW.format(client_id)))
-    elif found <= SOME_OPT_OUTS:
-        among = RawSQL(AMONG_NUMBERS.format(client_id))
-        return query.annotate(among=among).filter(among=True)
-    return query.filter(opted_out=True)
+    among = RawSQL(AMONG_NUMBERS.format(client_id))
+    return query.annotate(among=among).filter(among=True)
 
 
 async def _first_by_name(window: Window[Any]) -> list[UUID]:
