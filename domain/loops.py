@@ -188,10 +188,10 @@ class Batcher(Generic[Request, Answer]):
 
     `at_once`: how many batches may run at once. The callers are divided among that many: while the
     database works for one half of them, this process works for the other half. A batch costs the
-    database as much as 15 to 20 more requests, so each gets at least `smallest_share` requests. A
-    smaller one begins only if the last one takes longer than `patience_seconds` (a lock, a slow
-    disk). `turn_of`: requests for which it returns the same turn are never in two batches at once,
-    so that they stay in order.
+    database as much as 20 more requests, and this process a part of it, so each gets at least
+    `smallest_share` requests. A smaller one begins only if the last one takes longer than
+    `patience_seconds` (a lock, a slow disk). `turn_of`: requests for which it returns the same turn
+    are never in two batches at once, so that they stay in order.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class Batcher(Generic[Request, Answer]):
         most_waiting: int = 20_000,
         longest_wait_seconds: float = inf,
         at_once: int = 1,
-        smallest_share: int = 24,
+        smallest_share: int = 48,
         patience_seconds: float = 0.03,
         turn_of: Callable[[Request], Hashable] = id,
     ) -> None:
