@@ -20,7 +20,7 @@ from domain.identity.access import Actor, OfClient, message_scope, own_scope
 from domain.identity.directory import name_of
 from domain.ids import new_id
 from domain.sending.files.layout import cut, key_of
-from domain.sending.files.row_texts import Template, filled, placeholders_of
+from domain.sending.files.row_texts import Template, check_closed, filled, placeholders_of
 from domain.sending.ports import Templates
 from domain.transactions import changing
 
@@ -273,5 +273,6 @@ def check_template(text: str, *, most_segments: int) -> None:
     names = placeholders_of(text)
     if any(not name or not name.isprintable() for name in names):
         raise InvalidText("A placeholder has a name, such as {{name}}.")
+    check_closed(text)
     shortest, _ = filled(text, dict.fromkeys(names, "x"))
     check_text(shortest, most_segments=most_segments)

@@ -87,6 +87,7 @@ async def test_two_clients_may_use_the_same_name(app: App) -> None:
         ("Good", "", "InvalidText"),
         ("Good", "   ", "InvalidText"),
         ("Good", "Hello {{}}", "InvalidText"),
+        ("Good", "Hello {{name}", "InvalidText"),
         ("Good", "Hello {{ \u200b\0 }}", "InvalidText"),
         ("Good", "a\0b", "InvalidText"),
         ("Good", "x" * 3_061, "InvalidText"),

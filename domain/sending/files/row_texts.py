@@ -17,6 +17,7 @@ RowText = Callable[[Sequence[str]], str]
 """The text for the cells of a row. Raises MissingValue."""
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+_TWO_BRACES = re.compile(r"\{\{[^\0]{0,40}|[^\s\0]{0,40}\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ def text_in_column(name: str, columns: Sequence[str]) -> RowText:
     """The text in the column, unchanged. Raises InvalidFile if there is no such column."""
     position = column_named(name, columns)
     return lambda cells: cells[position][:LONGEST_CELL] if position < len(cells) else ""
+
+
+def check_closed(text: str) -> None:
+    """Raises InvalidText for two braces that are of no placeholder, such as {{name}."""
+    found = _TWO_BRACES.search("\0".join(_PLACEHOLDER.split(text)[::2]))
+    if found:
+        raise InvalidText(
+            f"“{cut(found[0])}” is not a whole placeholder. Write it as {{{{name}}}}, with two"
+            " braces on each side."
+        )
 
 
 def placeholders_of(text: str) -> list[str]:

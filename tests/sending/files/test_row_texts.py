@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from domain.errors import InvalidFile, InvalidText
 from domain.sending.files.row_texts import (
     MissingValue,
+    check_closed,
     columns_of_placeholders,
     text_in_column,
     text_with_placeholders,
@@ -60,6 +63,27 @@ def test_an_empty_placeholder_is_a_missing_value_unless_it_is_allowed(cells: lis
     with pytest.raises(MissingValue, match=r"no value for \{\{First Name\}\}\."):
         strict(cells)
     assert lenient(cells) == "Dear ."
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Dear {{First Name}, hello", "{{First Name}, hello"),
+        ("Dear {First Name}}, hello", "Name}}"),
+        ("{{First Name", "{{First Name"),
+        ("{{sum}} of {{sum", "{{sum"),
+        ("{{a{{sum}}}}", "{{a"),
+        ("}} {{sum}}", "}}"),
+    ],
+)
+def test_braces_that_are_of_no_placeholder_are_named(text: str, named: str) -> None:
+    with pytest.raises(InvalidText, match=f"^“{re.escape(named)}” is not a whole placeholder"):
+        check_closed(text)
+
+
+@pytest.mark.parametrize("text", ["Hello", "{sum}", "{{sum}}{{sum}}", "{{{sum}}}", "{ {sum} }", ""])
+def test_whole_placeholders_and_single_braces_are_texts(text: str) -> None:
+    check_closed(text)
 
 
 def test_the_columns_of_placeholders_are_named_once() -> None:
