@@ -22,7 +22,6 @@ from domain.sending.messages import NewSend, SendKind
 from domain.sending.recipients import sort_normalised
 from persistence import store
 from persistence.sending import accept
-from persistence.sending.batches import MESSAGE_COLUMNS
 from tests import worlds
 
 COUNT = 100_000
@@ -67,7 +66,7 @@ async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
     async def copy() -> None:
         async with store.transaction() as tx:
             await tx.copy_to_table(
-                "message", source=BytesIO(rows), columns=MESSAGE_COLUMNS, format="binary"
+                "message", source=BytesIO(rows), columns=accept.COPIED_COLUMNS, format="binary"
             )
 
     return await _timed(copy)

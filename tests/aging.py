@@ -10,6 +10,7 @@ IDS = {
     "send": "id",
     "send_tally": "send_id",
     "open_send": "send_id",
+    "queued_part": "first_id last_id send_id",
     "message": "id send_id attempt_id",
     "sent_to": "message_id",
     "attempt": "id",

@@ -18,6 +18,7 @@ import asyncpg
 import pytest
 
 from ibiki.local import embedded
+from persistence.sending import parts
 from tests import databases, worlds
 from tests.copies import Copies
 from tests.databases import OtherConnection
@@ -89,6 +90,14 @@ def run_directory_of(config: pytest.Config) -> Path:
 def quicker() -> Iterator[None]:
     """Servers and connections of this process start and stop more quickly."""
     with quicker_starts():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_parts() -> Iterator[None]:
+    """Also small bulks are parts of the queue, so that all tests meet them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "LEAST_OF_PART", 2)
         yield
 
 

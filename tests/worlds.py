@@ -219,7 +219,7 @@ async def accept(
     )
     result = (
         (await accept_batch(store, [send]))[0]
-        if len(send.numbers) < 500
+        if len(send.numbers) == 1
         else await accept_alone(store, send, lock_wait_seconds=60)
     )
     assert isinstance(result, AcceptedNow), result

@@ -38,6 +38,7 @@ GATHER_SECONDS = 0.002
 """The wait for more slots to become free. One claim for many calls costs as much as for one."""
 
 EXPIRE_EVERY_SECONDS = 5.0
+PARTS_EVERY_SECONDS = 1.0
 MOST_RELEASED = 2_000
 """Scheduled messages of one statement: a second's work of a fast provider account."""
 
@@ -79,6 +80,7 @@ class DispatchRunner:
             self._loop("the whole queue", self._look_at_all, WHOLE_EVERY_SECONDS),
             self._loop("scheduled messages", self._release, self._rules.poll_seconds, PAUSE),
             self._loop("the sweep", self._sweep, self._rules.sweep_seconds),
+            self._loop("parts of bulks", store.shorten_parts, PARTS_EVERY_SECONDS),
             self._loop("the clock watch", ClockWatch(store).look, self._rules.sweep_seconds),
             self._loop("giving up", self._give_up, self._rules.give_up_every_seconds),
             self._loop("ending validity", self._reject_expired, EXPIRE_EVERY_SECONDS),

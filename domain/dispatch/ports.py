@@ -139,6 +139,10 @@ class Queue(Settlements, Protocol):
         long whatever an open snapshot keeps.
         """
 
+    async def shorten_parts(self) -> bool:
+        """Raises the beginnings of parts of bulks to their first messages. Always False."""
+        ...
+
     async def release_scheduled(self, *, most: int) -> int:
         """Lets due scheduled messages be picked, oldest first. Returns how many."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.opening import IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
+from persistence.sending.parts import QUEUED_APART
 
 LONGEST_RETRY = "interval '11 minutes'"
 """An endpoint that fails is tried again after ten minutes at the latest."""
@@ -16,11 +17,12 @@ READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 # A row with a future time was written before the clock was set back. Its wait starts again now, but
 # a scheduled message is never due before the time that its caller asked for. SKIP LOCKED: rows in
 # use are left for the next run. With clock_timestamp() instead of statement_timestamp(), PostgreSQL
-# could not use the index, and would read each queued message.
-MESSAGES = """
+# could not use the index, and would read each queued message. A message in a part leaves whatever
+# its time is.
+MESSAGES = f"""
 WITH ahead AS (
     SELECT id FROM message
-    WHERE status = 'QUEUED' AND due_at > statement_timestamp() + make_interval(secs => $1)
+    WHERE {QUEUED_APART} AND due_at > statement_timestamp() + make_interval(secs => $1)
       AND updated_at > statement_timestamp() + make_interval(secs => $1)
     LIMIT $2 FOR UPDATE SKIP LOCKED
 )
@@ -29,7 +31,7 @@ SET due_at = greatest(
         send_at, statement_timestamp() + greatest(due_at - updated_at, interval '0')),
     updated_at = clock_timestamp()
 WHERE id = ANY (ARRAY(SELECT id FROM ahead))
-"""
+"""  # noqa: S608 - a condition of our own
 ATTEMPTS = """
 WITH ahead AS (
     SELECT id FROM attempt

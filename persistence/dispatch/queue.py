@@ -7,7 +7,7 @@ CPU, and one that is claimed alone 738 µs (docs/measurements.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -36,9 +36,12 @@ from persistence.database import (
     note,
 )
 from persistence.ledger.platform import MAY_SEND
+from persistence.sending.parts import QUEUED_APART, SHORTEN, all_in, first_in
 
 if TYPE_CHECKING:
     from persistence.database import Connection
+
+BULK = PRIORITY[SendKind.BULK]
 
 BURST_SECONDS = 0.1
 """How far ahead of its rate an account may be. Without it, no call could hold several messages."""
@@ -47,18 +50,23 @@ BURST_SECONDS = 0.1
 # the plan could be a scan of the table, depending on the statistics. `due_at`: PostgreSQL skips
 # what became due earlier, with one search in the index for each tenant. So it does not visit the
 # rows of messages that have left the queue, although an open snapshot keeps their entries.
-ACCOUNTS_WITH_QUEUE = """
+ACCOUNTS_WITH_QUEUE = f"""
 SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
-    SELECT FROM message
-    WHERE provider_account_id = provider_account.id AND status = 'QUEUED'
-      AND due_at >= statement_timestamp() - make_interval(secs => $1)
-    ORDER BY priority, client_id, due_at, message.id LIMIT 1
+    (SELECT FROM message
+     WHERE provider_account_id = provider_account.id AND {QUEUED_APART}
+       AND due_at >= statement_timestamp() - make_interval(secs => $1)
+     ORDER BY priority, client_id, due_at, message.id LIMIT 1)
+    UNION ALL
+    (SELECT FROM queued_part AS part CROSS JOIN LATERAL ({first_in()}) AS first
+     WHERE provider_account_id = provider_account.id
+       AND due_at >= statement_timestamp() - make_interval(secs => $1) LIMIT 1)
+    LIMIT 1
 ) AS first
-"""
+"""  # noqa: S608 - names of our own
 
-# A loose index scan: one look into message_queued for each tenant, however many messages it has.
-# The first branch begins after the tenant that was served last, the second at the first tenant.
-# `due_at`: as above. Messages of clients that may not send stay in the queue.
+# A loose index scan: one look into message_queued_apart for each tenant, however many messages it
+# has. The first branch begins after the tenant that was served last, the second at the first
+# tenant. `due_at`: as above. Messages of clients that may not send stay in the queue.
 TENANTS_WAITING = f"""
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id,
        statement_timestamp() - make_interval(secs => $5)
@@ -66,14 +74,14 @@ FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, pla
 CROSS JOIN LATERAL (
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
-         WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+         WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
            AND due_at >= statement_timestamp() - make_interval(secs => $5)
            AND client_id > turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
-            WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+            WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
               AND due_at >= statement_timestamp() - make_interval(secs => $5)
               AND client_id > tenant.client_id
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
@@ -82,14 +90,14 @@ CROSS JOIN LATERAL (
     UNION ALL
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
-         WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+         WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
            AND due_at >= statement_timestamp() - make_interval(secs => $5)
            AND client_id <= turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
-            WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
+            WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
               AND due_at >= statement_timestamp() - make_interval(secs => $5)
               AND client_id > tenant.client_id AND client_id <= turn.last
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
@@ -98,13 +106,47 @@ CROSS JOIN LATERAL (
     ORDER BY lap, client_id LIMIT $4
 ) AS waiting
 ORDER BY turn.place, waiting.lap, waiting.client_id
-"""  # noqa: S608 - a condition of our own
+"""  # noqa: S608 - names of our own
+# Also the parts of bulks: for each tenant its first one with messages.
+BULK_WAITING = f"""
+({TENANTS_WAITING}) UNION ALL (
+    SELECT DISTINCT ON (client_id) {BULK}::int2, client_id, due_at, first.id,
+           statement_timestamp() - make_interval(secs => $5)
+    FROM queued_part AS part CROSS JOIN LATERAL ({first_in()}) AS first
+    WHERE provider_account_id = $1 AND due_at >= statement_timestamp() - make_interval(secs => $5)
+      AND {MAY_SEND.format("part.client_id")}
+    ORDER BY client_id, due_at, last_id)
+"""  # noqa: S608 - names of our own
 
 # statement_timestamp() is constant during the statement, so PostgreSQL can use it to end the index
 # scan. clock_timestamp() could not be used for that. A scheduled message is checked for an opt-out
 # again: it was queued for long, or written after its number opted out. OFFSET 0: a join would read
 # all sends, if its plan was made while there were few.
-PICK = f"""
+_PICKED = "id, send_id, client_id, priority, number, text, alone, due_at, send_at"
+_APART = f"""
+    SELECT {_PICKED} FROM message
+    WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = quota.priority
+      AND client_id = quota.client_id AND due_at <= statement_timestamp()
+      AND (due_at, id) >= (quota.due_at, quota.id) AND {MAY_SEND.format("quota.client_id")}
+    ORDER BY due_at, id LIMIT quota.messages
+    FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - names of our own
+# From one part after the other, until there are enough.
+_IN_PARTS = f"""
+    SELECT each.* FROM (
+        SELECT first_id, last_id, due_at FROM queued_part
+        WHERE provider_account_id = $1 AND client_id = quota.client_id
+          AND (due_at, last_id) >= (quota.due_at, quota.id)
+          AND {MAY_SEND.format("quota.client_id")}
+        ORDER BY due_at, last_id
+    ) AS part CROSS JOIN LATERAL (
+        {all_in(_PICKED.replace(" due_at", " part.due_at"))}
+          AND id >= CASE WHEN part.due_at = quota.due_at THEN quota.id ELSE part.first_id END
+        ORDER BY id LIMIT quota.messages
+        FOR UPDATE OF message SKIP LOCKED
+    ) AS each LIMIT quota.messages
+"""  # noqa: S608 - names of our own
+_PICK = """
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
        coalesce(picked.text, send.text), picked.alone, send.modem, send.port,
        picked.send_at IS NOT NULL AND EXISTS (
@@ -114,20 +156,19 @@ SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.numb
        CASE WHEN send.quiet_hours IS NOT NULL THEN statement_timestamp() END
 FROM unnest($2::int2[], $3::uuid[], $4::int4[], $5::timestamptz[], $6::uuid[])
     WITH ORDINALITY AS quota (priority, client_id, messages, due_at, id, place)
-CROSS JOIN LATERAL (
-    SELECT id, send_id, client_id, priority, number, text, alone, due_at, send_at FROM message
-    WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = quota.priority
-      AND client_id = quota.client_id AND due_at <= statement_timestamp()
-      AND (due_at, id) >= (quota.due_at, quota.id) AND {MAY_SEND.format("quota.client_id")}
-    ORDER BY due_at, id LIMIT quota.messages
-    FOR UPDATE SKIP LOCKED
-) AS picked
+CROSS JOIN LATERAL ({}) AS picked
 CROSS JOIN LATERAL (
     SELECT text, modem, port, expires_at, quiet_hours FROM send
     WHERE send.id = picked.send_id OFFSET 0
 ) AS send
 ORDER BY quota.place, picked.due_at, picked.id
-"""  # noqa: S608 - a condition of our own
+"""
+PICK = _PICK.format(_APART)
+PICK_BULK = _PICK.format(f"""
+    SELECT * FROM (
+        SELECT * FROM ({_APART}) AS apart UNION ALL SELECT * FROM ({_IN_PARTS}) AS in_parts
+    ) AS due ORDER BY due_at, id LIMIT quota.messages
+""")  # noqa: S608 - names of our own
 
 # Oldest first. `updated_at` stays: for subscribers, nothing has changed.
 RELEASE = f"""
@@ -220,10 +261,33 @@ async def tenants_waiting(
     most: int,
     since_seconds: float = EVER_SECONDS,
 ) -> list[Waiting]:
+    statement = BULK_WAITING if BULK in after else TENANTS_WAITING
     given = provider_account_id, list(after), list(after.values()), most, since_seconds
     async with connection() as pooled:
-        rows = await fetch_with_plan(pooled, TENANTS_WAITING, *given)
-    return [Waiting(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
+        rows = await fetch_with_plan(pooled, statement, *given)
+    found = [Waiting(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
+    return _in_turn(found, after, most) if BULK in after else found
+
+
+def _in_turn(found: Iterable[Waiting], after: Mapping[int, UUID], most: int) -> list[Waiting]:
+    """Each tenant once, at its first position, in the order of their turns."""
+    first: dict[tuple[int, UUID], Waiting] = {}
+    for each in sorted(found, key=lambda each: each.position):
+        first.setdefault((each.priority, each.client_id), each)
+    return [
+        tenant
+        for priority, last in after.items()
+        for tenant in sorted(
+            (each for each in first.values() if each.priority == priority),
+            key=lambda each: (each.client_id <= last, each.client_id),
+        )[:most]
+    ]
+
+
+async def shorten_parts() -> bool:
+    async with connection() as pooled:
+        await pooled.execute(SHORTEN)
+    return False
 
 
 async def release_scheduled(*, most: int) -> int:
@@ -237,7 +301,7 @@ async def pick_messages(
     quotas: Sequence[Quota],
 ) -> list[Queued]:
     rows = await tx.fetch(
-        PICK,
+        PICK_BULK if any(each.priority == BULK for each in quotas) else PICK,
         provider_account_id,
         *columns([_quota_row(quota) for quota in quotas]),
     )

@@ -7,18 +7,28 @@ from uuid import UUID
 
 from domain.dispatch.messages import Queued
 from persistence.database import connection
+from persistence.sending.parts import QUEUED_APART, all_in
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
 # With any priority: held and scheduled messages count if their time has come.
-IS_DUE = "status = 'QUEUED' AND (send_at IS NULL OR send_at <= statement_timestamp())"
-COUNT = f"SELECT count(*) FROM message WHERE {IS_DUE}"  # noqa: S608 - text of our own
+IS_DUE = f"{QUEUED_APART} AND (send_at IS NULL OR send_at <= statement_timestamp())"
+COUNT = f"""
+SELECT (SELECT count(*) FROM message WHERE {IS_DUE})
+     + (SELECT count(*) FROM queued_part AS part CROSS JOIN LATERAL ({all_in("")}) AS each)
+"""  # noqa: S608 - text of our own
+_PICKED = "id, send_id, message.client_id, priority, number, '' AS text, alone"
 # ORDER BY makes PostgreSQL use the partial index of the queue.
 PICK = f"""
-SELECT id, send_id, client_id, priority, number, '' AS text, alone FROM message
+SELECT {_PICKED} FROM message
 WHERE provider_account_id = $1 AND {IS_DUE}
 ORDER BY priority, client_id, due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - text of our own
+PICK_IN_PARTS = f"""
+SELECT picked.* FROM queued_part AS part CROSS JOIN LATERAL (
+    {all_in(_PICKED)} ORDER BY message.id LIMIT $2 FOR UPDATE SKIP LOCKED
+) AS picked WHERE part.provider_account_id = $1 LIMIT $2
 """  # noqa: S608 - text of our own
 HAS_DISPATCHERS = """
 SELECT EXISTS (
@@ -38,4 +48,6 @@ async def count_due() -> int:
 
 
 async def pick_due(tx: Connection, provider_account_id: UUID, *, most: int) -> list[Queued]:
-    return [Queued(*row) for row in await tx.fetch(PICK, provider_account_id, most)]
+    rows = await tx.fetch(PICK, provider_account_id, most)
+    rows += await tx.fetch(PICK_IN_PARTS, provider_account_id, most - len(rows))
+    return [Queued(*row) for row in rows]

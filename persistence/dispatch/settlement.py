@@ -34,6 +34,7 @@ from persistence.database import (
 )
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, last_of, next_in_range
+from persistence.sending.parts import OVERDUE_IN_PARTS, PAST_IN_PARTS, QUEUED_APART, QUEUED_IN_PART
 from persistence.sending.tallies import has_status
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ WHERE ended_at IS NULL AND lease_until < clock_timestamp()
 # excludes those whose time has not come: there may be a million of them.
 LOCK_OVERDUE = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
-WHERE message.provider_account_id = $1 AND message.status = 'QUEUED' AND message.id < $2
+WHERE message.provider_account_id = $1 AND {QUEUED_APART} AND message.id < $2
   AND message.priority < {LATER}
   AND greatest(message.created_at, message.send_at)
     < clock_timestamp() - make_interval(secs => $3)
@@ -194,10 +195,16 @@ SELECT id FROM send WHERE expires_at <= statement_timestamp() ORDER BY expires_a
 """
 LOCK_PAST_VALIDITY = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
-WHERE send.id = ANY($3::uuid[]) AND message.provider_account_id = $1
-  AND message.status = 'QUEUED'
+WHERE send.id = ANY($3::uuid[]) AND message.provider_account_id = $1 AND {QUEUED_APART}
 ORDER BY send.expires_at LIMIT $2 FOR UPDATE OF message SKIP LOCKED
 """
+_LOCK_IN_PARTS = f"""
+SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
+WHERE message.id = ANY (ARRAY({{}})) AND {QUEUED_IN_PART}
+ORDER BY message.id FOR UPDATE OF message SKIP LOCKED
+"""
+LOCK_OVERDUE_IN_PARTS = _LOCK_IN_PARTS.format(OVERDUE_IN_PARTS)
+LOCK_PAST_VALIDITY_IN_PARTS = _LOCK_IN_PARTS.format(PAST_IN_PARTS)
 
 # In ID order, like all code that locks messages. A claim has locked them before, so it never waits.
 LOCK_QUEUED = f"""
@@ -311,8 +318,9 @@ async def lock_overdue(
     tx: Connection, provider_account_id: UUID, *, age_seconds: float, most: int
 ) -> list[LockedMessage]:
     first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
-    rows = await tx.fetch(LOCK_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
-    return locked_messages(rows)
+    given = provider_account_id, first_id_after, age_seconds
+    rows = await tx.fetch(LOCK_OVERDUE, *given, most)
+    return locked_messages(rows + await tx.fetch(LOCK_OVERDUE_IN_PARTS, *given, most - len(rows)))
 
 
 async def lock_past_validity(
@@ -323,7 +331,8 @@ async def lock_past_validity(
     if not send_ids:
         return []
     rows = await tx.fetch(LOCK_PAST_VALIDITY, provider_account_id, most, send_ids)
-    return locked_messages(rows)
+    in_parts = provider_account_id, most - len(rows), send_ids
+    return locked_messages(rows + await tx.fetch(LOCK_PAST_VALIDITY_IN_PARTS, *in_parts))
 
 
 async def lock_queued(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:

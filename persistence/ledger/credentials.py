@@ -19,6 +19,7 @@ from domain.sending.messages import LATER, PRIORITY
 from persistence.database import note, orm
 from persistence.identity.models import Client
 from persistence.ledger import models
+from persistence.sending.parts import QUEUED_APART, all_in
 from persistence.sql import NOW
 
 if TYPE_CHECKING:
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 
 # One range of an index for each status. Each account and each priority is named, so that the index
 # of the queue is used.
-OPEN_MESSAGES = """
+OPEN_MESSAGES = f"""
 SELECT (SELECT count(*) FROM provider_account
         JOIN message ON provider_account_id = provider_account.id
-        WHERE status = 'QUEUED' AND client_id = $1
+        WHERE {QUEUED_APART} AND client_id = $1
           AND priority = ANY($2::int2[]))
+     + (SELECT count(*) FROM queued_part AS part CROSS JOIN LATERAL ({all_in("")}) AS each
+        WHERE client_id = $1)
      + (SELECT coalesce(sum(unwritten), 0) FROM send_job WHERE client_id = $1 AND unwritten > 0)
      + (SELECT count(*) FROM message WHERE client_id = $1 AND status = 'UNKNOWN')
      + (SELECT count(*) FROM attempt JOIN message ON message.attempt_id = attempt.id
         WHERE ended_at IS NULL AND message.client_id = $1 AND message.status = 'SUBMITTING')
-"""
+"""  # noqa: S608 - names of our own
 
 # The version of a figure is the sum of the versions of its nodes, and must not decrease. Until now,
 # figures of the client could have the versions of all nodes of its pool. So the new node begins

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from domain.sending.messages import LATER
+from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.ledger.singles import ALONE, SINGLES_WAITING
+from persistence.sending.parts import QUEUED_APART, all_in, first_in
 
 # Of each open send: what is queued, written or not. OPEN_SENDS: of a pool; `{0}`: its account.
 ALL_OPEN_SENDS = """
@@ -59,20 +60,26 @@ MAY_SEND = """
 (SELECT upper(btrim(status, E' \\t\\r\\n')) = 'ACTIVE' FROM client WHERE client.id = {0})
 """
 # `tenant`: the first message that waits for the account `upstream`, of each client and priority.
-# Messages of clients that may not send wait for nobody.
+# Messages of clients that may not send wait for nobody. Of a client with parts of bulks, there
+# are several rows.
 FIRST_OF_TENANTS = f"""
-WITH RECURSIVE waiting AS (
+WITH RECURSIVE apart AS (
     (SELECT priority, client_id, due_at FROM message
-     WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+     WHERE provider_account_id = upstream.id AND {QUEUED_APART}
      ORDER BY priority, client_id, due_at, id LIMIT 1)
     UNION ALL
-    SELECT next.* FROM waiting CROSS JOIN LATERAL (
+    SELECT next.* FROM apart CROSS JOIN LATERAL (
         SELECT priority, client_id, due_at FROM message
-        WHERE provider_account_id = upstream.id AND status = 'QUEUED'
-          AND (priority, client_id) > (waiting.priority, waiting.client_id)
+        WHERE provider_account_id = upstream.id AND {QUEUED_APART}
+          AND (priority, client_id) > (apart.priority, apart.client_id)
         ORDER BY priority, client_id, due_at, id LIMIT 1) AS next
-), tenant AS (SELECT * FROM waiting WHERE {MAY_SEND.format("waiting.client_id")})
-"""  # noqa: S608 - a condition of our own
+), tenant AS (
+    SELECT * FROM apart WHERE {MAY_SEND.format("apart.client_id")}
+    UNION ALL
+    SELECT {PRIORITY[SendKind.BULK]}::int2, client_id, due_at FROM queued_part AS part
+    WHERE provider_account_id = upstream.id AND EXISTS ({first_in("")})
+      AND {MAY_SEND.format("part.client_id")})
+"""  # noqa: S608 - names of our own
 # statement_timestamp() can be compared in an index, clock_timestamp() cannot.
 LATE = "statement_timestamp() - interval '5 minutes'"
 # Whether a call was started in the last five minutes. Only asked if messages have waited for so
@@ -89,8 +96,8 @@ IS_DISPATCHING = f"""
 """  # noqa: S608 - a time of our own
 # What all nodes of a pool hold; what is in flight, written or not (SUBMITTING after its lease is
 # UNKNOWN and not included); and the last attempt that may make the reading wrong. The first message
-# that is due: one look into message_queued for each tenant and priority. Messages are only counted
-# if an alarm says how many there are; what is overdue is all without what is due later.
+# that is due: one look for each tenant and priority, and for each part of a bulk. Messages are only
+# counted if an alarm says how many there are; what is overdue is all without what is due later.
 PLATFORM_FIGURES = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(held), 0)::int8 AS pool,
@@ -125,13 +132,19 @@ CROSS JOIN LATERAL (
                  AND priority >= {LATER} AND due_at > statement_timestamp())
            ELSE 0 END AS messages,
            CASE WHEN is_dispatching THEN 0 ELSE job.overdue + written.messages - (
-               SELECT count(*) FROM unnest(first.priorities, first.clients) AS each (priority, id)
+               SELECT count(*)
+               FROM (SELECT DISTINCT * FROM unnest(first.priorities, first.clients))
+                   AS each (priority, id)
                CROSS JOIN LATERAL (
                    SELECT FROM message
-                   WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+                   WHERE provider_account_id = upstream.id AND {QUEUED_APART}
                      AND message.priority = each.priority AND client_id = each.id
                      AND due_at >= {LATE}
-                   OFFSET 0) AS later)
+                   OFFSET 0) AS later
+           ) - (
+               SELECT count(*) FROM queued_part AS part CROSS JOIN LATERAL ({all_in("")}) AS later
+               WHERE provider_account_id = upstream.id AND due_at >= {LATE}
+                 AND {MAY_SEND.format("part.client_id")})
            END AS overdue
 ) AS queued
 CROSS JOIN LATERAL (

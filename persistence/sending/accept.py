@@ -28,7 +28,7 @@ from persistence.copying import (
 )
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, columns, connection, orm
 from persistence.ledger.transfers import book_of
-from persistence.sending import models
+from persistence.sending import models, parts
 from persistence.sending.batches import (
     MESSAGE_COLUMNS,
     SEND_COLUMNS,
@@ -41,6 +41,8 @@ from persistence.sending.of_send import messages_of
 
 if TYPE_CHECKING:
     from persistence.database import Connection
+
+COPIED_COLUMNS = (*MESSAGE_COLUMNS, "in_part")
 
 HELD = "SELECT held FROM account WHERE id = $1"
 
@@ -112,9 +114,30 @@ async def copy_numbers(tx: Connection, send: NewSend, now: datetime, created_at:
     await tx.copy_to_table(
         "message",
         source=encoded_messages(send, now, created_at),
-        columns=MESSAGE_COLUMNS,
+        columns=COPIED_COLUMNS,
         format="binary",
         timeout=STATEMENT_TIMEOUT_SECONDS,
+    )
+    if is_part(send):
+        await models.QueuedPart.create(
+            using_db=orm(tx),
+            first_id=send.first_message_id,
+            last_id=UUID(int=send.first_message_id.int + len(send.numbers) - 1),
+            send_id=send.id,
+            client_id=send.payer.client_id,
+            provider_account_id=send.payer.provider_account_id,
+            due_at=now,
+        )
+
+
+def is_part(send: NewSend) -> bool:
+    """Whether its messages are a part: see `persistence.sending.parts`."""
+    return (
+        len(send.numbers) >= parts.LEAST_OF_PART
+        and send.has_range
+        and send.send_at is None
+        and not any(send.held_until)
+        and not any(send.routes)
     )
 
 
@@ -135,7 +158,7 @@ async def _write_job(tx: Connection, send: NewSend, rows: RowsToWrite) -> None:
 
 
 def encoded_messages(send: NewSend, now: datetime, created_at: datetime) -> AsyncIterator[bytes]:
-    """One send's messages for COPY in binary format, in `MESSAGE_COLUMNS`."""
+    """One send's messages for COPY in binary format, in `COPIED_COLUMNS`."""
     payer = send.payer
     first = send.first_message_id.int
     times = {at: _encoded_times(send, at, now) for at in {send.send_at, *send.held_until}}
@@ -149,9 +172,12 @@ def encoded_messages(send: NewSend, now: datetime, created_at: datetime) -> Asyn
         (times[each or send.send_at] for each in send.held_until)
         if send.held_until
         else times[send.send_at],
-        timestamptz(created_at) + timestamptz(now) + (NULL if send.has_range else TRUE),
+        timestamptz(created_at)
+        + timestamptz(now)
+        + (NULL if send.has_range else TRUE)
+        + (TRUE if is_part(send) else NULL),
     ]
-    return encoded_rows(len(MESSAGE_COLUMNS), pieces)
+    return encoded_rows(len(COPIED_COLUMNS), pieces)
 
 
 async def limit_validity(tx: Connection, send_id: UUID, seconds: int) -> None:

@@ -90,7 +90,7 @@ class Listed:
         last = f"ORDER BY id {order} OFFSET {MOST_SEARCHED - 1} LIMIT 1"
         lasts = [f"SELECT id FROM ({' UNION ALL '.join(pages)}) AS message {last}"]  # noqa: S608
         if isinstance(self.scope, OfClient) and MessageStatus.QUEUED in wanted:
-            lasts.append(last_of_waiting(among, self.window, self._among(among), MOST_SEARCHED))
+            lasts.extend(last_of_waiting(among, self.window, self._among(among), MOST_SEARCHED))
         found = await pooled.fetch(
             f"SELECT id FROM (({') UNION ALL ('.join(lasts)})) AS last ORDER BY id {order}",  # noqa: S608
             *among.values,

@@ -68,7 +68,8 @@ class Message(Model):
     lists. `provider_account_id`: the account that submits it; with a `route_id`, it can be another
     one than the send's. `route_charged`: what that account's pool has paid for it, see
     `domain.dispatch.settlement`. `by_send`: null if its ID follows that of its send, true if it is
-    in the index by send, see `persistence.sending.of_send`.
+    in the index by send, see `persistence.sending.of_send`. `in_part`: true if it was written with
+    a row of `queued_part`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -98,6 +99,7 @@ class Message(Model):
     route_id = fields.UUIDField(null=True)
     route_charged = fields.BigIntField(null=True)
     by_send = fields.BooleanField(null=True, db_default=True)
+    in_part = fields.BooleanField(null=True)
 
     class Meta:
         table = "message"
@@ -165,6 +167,20 @@ class OpenSend(Model):
 
     class Meta:
         table = "open_send"
+
+
+class QueuedPart(Model):
+    """The messages of a bulk between two IDs that wait: see `persistence.sending.parts`."""
+
+    last_id = fields.UUIDField(primary_key=True)
+    first_id = fields.UUIDField()
+    send_id = fields.UUIDField()
+    client_id = fields.UUIDField()
+    provider_account_id = fields.UUIDField()
+    due_at = fields.DatetimeField()
+
+    class Meta:
+        table = "queued_part"
 
 
 class QueueSum(Model):

@@ -21,6 +21,7 @@ from domain.sending.messages import MessageStatus
 from persistence.database import connection
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import messages_of
+from persistence.sending.parts import LOST
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -112,7 +113,7 @@ DELETE FROM open_send WHERE send_id = ANY (ARRAY(
 """
 
 # For the audit, which compares all counts of a send as one weighted sum. With primes, different
-# counts do not have the same sum by chance.
+# counts do not have the same sum by chance. A message that no claim can find is a difference.
 WEIGHTS = dict(
     zip(
         NAMES.split(", "),
@@ -133,7 +134,7 @@ WEIGHT_OF_TALLY = " + ".join(f"{name} * {weight}::int8" for name, weight in WEIG
 WEIGHT_OF_MESSAGE = (
     "CASE status"
     + "".join(f" WHEN '{name.upper()}' THEN {weight}::int8" for name, weight in WEIGHTS.items())
-    + " END"
+    + f" END - {LOST}"
 )
 
 _WEIGHT_OF_DROPPED = " + ".join(

@@ -20,6 +20,7 @@ from domain.pages import Window
 from domain.sending.messages import LATER, MessageStatus
 from persistence.ledger.singles import LARGE
 from persistence.pages import Filter, order_of, page_clause
+from persistence.sending.parts import BETWEEN_ITS_ENDS, QUEUED_APART, QUEUED_IN_PART, all_in
 
 WAITING = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)
 
@@ -38,31 +39,40 @@ WITH RECURSIVE part AS (
     CROSS JOIN unnest(ARRAY[{_LISTED}]::int2[]) AS large (priority)
     CROSS JOIN LATERAL (
         SELECT provider_account_id, priority, client_id, due_at, id FROM message
-        WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+        WHERE provider_account_id = upstream.id AND {QUEUED_APART}
           AND priority = large.priority {{of_client}} {{since}}
         ORDER BY client_id {{order}}, due_at {{order}}, id {{order}} LIMIT 1) AS head
     {{only}}
     UNION ALL
     SELECT head.* FROM part CROSS JOIN LATERAL (
         SELECT provider_account_id, priority, client_id, due_at, id FROM message
-        WHERE provider_account_id = part.provider_account_id AND status = 'QUEUED'
+        WHERE provider_account_id = part.provider_account_id AND {QUEUED_APART}
           AND priority = part.priority {{of_client}} {{since}}
           AND {{behind}}
         ORDER BY client_id {{order}}, due_at {{order}}, id {{order}} LIMIT 1) AS head
 )"""  # noqa: S608 - numbers of our own
 # Pairs, and `due_at` in ORDER BY: see Listed._of_status.
-_OF_PART = """
-provider_account_id = part.provider_account_id AND status = 'QUEUED'
+_OF_PART = f"""
+provider_account_id = part.provider_account_id AND {QUEUED_APART}
 AND priority = part.priority AND client_id = part.client_id
-AND (due_at, id) >= (part.due_at, {lowest}) AND (due_at, id) <= (part.due_at, {highest})"""
+AND (due_at, id) >= (part.due_at, {{lowest}}) AND (due_at, id) <= (part.due_at, {{highest}})"""
 # The messages that come first are in the parts whose first message comes first.
-_QUEUED = """
+_QUEUED_APART = """
 {parts}, among AS (
     SELECT part.* FROM part CROSS JOIN LATERAL ({head}) AS head
     WHERE head.id IS NOT NULL ORDER BY head.id {order} LIMIT {size}
 )
 SELECT page.* FROM among AS part CROSS JOIN LATERAL ({page}) AS page
 ORDER BY page.id {order} LIMIT {size}
+"""
+# Those without an entry in that index. Their parts do not overlap, so this reads one after the
+# other until there are enough. OFFSET 0: the parts stay in order.
+_QUEUED_IN_PARTS = """
+SELECT page.* FROM (
+    SELECT * FROM queued_part AS part
+    WHERE first_id <= {highest} AND last_id >= {lowest} {of_client} {only}
+    ORDER BY last_id {order} OFFSET 0
+) AS part CROSS JOIN LATERAL ({page}) AS page LIMIT {size}
 """
 # OFFSET 0: no condition of the page can lead PostgreSQL to another index than that of attempts.
 _SUBMITTING = f"""
@@ -77,8 +87,12 @@ SELECT * FROM (
 _OF_CLIENT = f"""
 SELECT queued.* FROM provider_account AS upstream CROSS JOIN LATERAL (
     SELECT {{columns}} FROM message
-    WHERE provider_account_id = upstream.id AND status = 'QUEUED'
+    WHERE provider_account_id = upstream.id AND {QUEUED_APART}
       AND priority = ANY(ARRAY[{_LISTED}]::int2[]) AND {{conditions}} OFFSET 0) AS queued
+UNION ALL
+SELECT each.* FROM queued_part AS part
+CROSS JOIN LATERAL ({all_in("{columns}")} AND {{conditions}}) AS each
+WHERE part.client_id = $1
 UNION ALL
 SELECT {{columns}} FROM ({_SUBMITTING.format(since="", page="")}) AS message WHERE {{conditions}}
 """  # noqa: S608 - numbers of our own
@@ -124,37 +138,69 @@ def page_of_waiting(
         page = Filter(conditions, wanted.values)
         since = f"AND id >= {among.since}" if among.since else ""
         return _SUBMITTING.format(page=page_clause(page, window, key="id"), since=since)
-    return _QUEUED.format(
+    size, order = wanted.value(window.size + 1), order_of(window)
+    apart = _QUEUED_APART.format(
         parts=_parts(among, window),
         head=_head(wanted, window, among),
         page=_of_part(wanted, window, among, "*"),
-        order=order_of(window),
-        size=wanted.value(window.size + 1),
+        order=order,
+        size=size,
     )
+    in_parts = _in_parts(wanted, window, among, "*", size)
+    return f"""
+    SELECT * FROM (({apart}) UNION ALL ({in_parts})) AS page ORDER BY id {order} LIMIT {size}
+    """  # noqa: S608 - statements of our own
 
 
-def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: int) -> str:
-    """The SELECT of the last of the first `most` queued messages of large sends."""
-    return _LAST.format(
+def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: int) -> list[str]:
+    """SELECTs of the last of the first `most` queued messages of large sends, of each place."""
+    apart = _LAST.format(
         parts=_parts(among, window),
         head=_head(wanted, Window(0, from_end=window.from_end), among),
         page=_of_part(wanted, Window(most, from_end=window.from_end), among, "id"),
         order=order_of(window),
         most=most,
     )
+    window = Window(most, from_end=window.from_end)
+    in_parts = _in_parts(wanted, window, among, "id", str(most))
+    last = f"ORDER BY id {order_of(window)} OFFSET {most} - 1 LIMIT 1"
+    return [apart, f"SELECT id FROM ({in_parts}) AS looked {last}"]  # noqa: S608 - our own
 
 
 def messages_of_client(wanted: Filter, columns: str) -> str:
     """SQL for FROM: the messages of one client that are `wanted`, whatever index has them.
 
-    `wanted` has a condition for the client. The statuses lead to the index on (client_id, status,
-    id).
+    `wanted` has a condition for the client, whose ID is its first value. The statuses lead to the
+    index on (client_id, status, id).
     """
     statuses = ", ".join(f"'{each}'" for each in MessageStatus)
-    waiting = _OF_CLIENT.format(columns=columns, conditions=" AND ".join(wanted.conditions))
+    conditions = " AND ".join(wanted.conditions)
+    waiting = _OF_CLIENT.format(columns=columns, conditions=conditions)
     return f"""(
     SELECT {columns} FROM message {wanted.where} AND {BY_STATUS} AND status IN ({statuses})
     UNION ALL {waiting}) AS message"""  # noqa: S608 - conditions of our own
+
+
+def _in_parts(wanted: Filter, window: Window[UUID], among: Among, columns: str, size: str) -> str:
+    page = Filter(list(wanted.conditions), wanted.values)
+    lowest, highest = ["part.first_id", among.lowest], ["part.last_id", among.highest]
+    # A plain comparison of the ID besides the pairs would lead to a sort, too.
+    for cursor, ends, comparison in ((window.before, lowest, ">"), (window.after, highest, "<")):
+        if cursor is not None:
+            ends.append(f"{wanted.value(cursor)}::uuid")
+            page.conditions.append(f"coalesce(id {comparison} {ends[-1]}, false)")
+    first, last = f"greatest({', '.join(lowest)})", f"least({', '.join(highest)})"
+    page.conditions += [BETWEEN_ITS_ENDS.format(first=first, last=last), QUEUED_IN_PART]
+    order = order_of(window)
+    return _QUEUED_IN_PARTS.format(
+        page=f"SELECT {columns} FROM message {page.where} ORDER BY id {order} LIMIT {size}",  # noqa: S608
+        of_client=f"AND client_id = {among.client}" if among.client else "",
+        only=f"AND {among.only}" if among.only else "",
+        lowest=among.lowest,
+        highest=among.highest,
+        order=order,
+        size=size,
+    )
 
 
 def _parts(among: Among, window: Window[UUID]) -> str:

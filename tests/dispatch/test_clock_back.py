@@ -70,6 +70,10 @@ async def test_messages_accepted_before_are_submitted_at_once() -> None:
     assert len(provider.seen) == 3
 
 
+NO_PARTS = "UPDATE message SET in_part = NULL"
+"""A part of a bulk leaves whatever its time is: see test_queued_parts."""
+
+
 @pytest.mark.usefixtures("connected")
 async def test_a_clock_that_goes_back_while_dispatchers_work_is_noticed() -> None:
     pool = await worlds.add_pool()
@@ -78,6 +82,7 @@ async def test_a_clock_that_goes_back_while_dispatchers_work_is_noticed() -> Non
     watch = ClockWatch(clock, writing_seconds=0)
     await watch.look()
     await worlds.accept(client, 3)
+    await worlds.execute(NO_PARTS)
     await set_back()
     await watch.look()
     assert not await marked(pool)
@@ -207,6 +212,7 @@ async def test_a_reading_that_is_under_way_continues() -> None:
 async def test_many_times_are_corrected_in_steps() -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool), 5)
+    await worlds.execute(NO_PARTS)
     await set_back()
     assert await correct(most=3) is True
     assert await correct(most=3) is False
@@ -309,7 +315,7 @@ ledger_checkpoint.ends_at low_balance.ended_at low_balance.noticed_at message.cr
 message.deleted_at message.send_at modem_route.created_at modem_route.last_seen_at
 opening_balance.created_at opt_out.created_at provider_account.created_at
 provider_account.credentials_set_at provider_account.read_at provider_account.read_failed_at
-provider_account.stopped_at provider_route.created_at provider_route.retired_at
+provider_account.stopped_at provider_route.created_at provider_route.retired_at queued_part.due_at
 reconciliation.finished_at reconciliation.since reconciliation.started_at
 reconciliation_difference.created_at refresh_token.created_at refresh_token.expires_at
 refresh_token.used_at send.created_at send.due_until send.expires_at send.send_at

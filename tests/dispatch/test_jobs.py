@@ -54,6 +54,15 @@ async def counts(send: Send) -> dict[MessageStatus, int]:
     return dict((await store.find_send(Everything(), send.id)).counts)
 
 
+async def test_each_part_that_is_written_is_a_part_of_the_queue(app: App) -> None:
+    send = await accepted(app)
+    await written_to_the_end(writer())
+    rows = await worlds.fetch("SELECT first_id, last_id FROM queued_part ORDER BY first_id")
+    places = [tuple(each.int - send.id.int for each in row.values()) for row in rows]
+    assert places == [(at, min(at + PART - 1, ROWS)) for at in range(1, ROWS + 1, PART)]
+    assert await worlds.fetch("SELECT FROM message WHERE in_part IS NULL") == []
+
+
 async def test_a_file_is_charged_at_once_and_written_in_parts(app: App) -> None:
     send = await accepted(app, key="a job")
     assert (send.accepted, send.counts, send.charged) == (ROWS, {QUEUED: ROWS}, ROWS)

@@ -167,10 +167,12 @@ async def test_a_message_carries_its_own_text_or_that_of_its_send() -> None:
     assert [message.text for message in picked] == ["the same", "the same", "one", "two"]
 
 
-async def test_two_picks_at_once_never_take_the_same_message() -> None:
+@pytest.mark.parametrize("in_part", [True, None])
+async def test_two_picks_at_once_never_take_the_same_message(in_part: bool | None) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, 20)
+    await worlds.execute("UPDATE message SET in_part = $1", in_part)
     quotas = [Quota(BULK, client.client_id, 10)]
     picked, left = asyncio.Event(), asyncio.Event()
     holding = asyncio.create_task(_picked(pool, quotas, picked, left))

@@ -355,7 +355,9 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10_000)
     await worlds.accept(client, 3_000)
-    await worlds.execute("UPDATE message SET due_at = due_at - interval '1 hour' * (1 + random())")
+    await worlds.execute(
+        "UPDATE message SET due_at = due_at - interval '1 hour' * (1 + random()), in_part = NULL"
+    )
     rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
     ids = [row["id"] for row in rows]
     own = await asyncpg.connect(**credentials(connected))

@@ -144,7 +144,8 @@ async def test_messages_that_stay_unknown_for_an_hour_raise_an_alarm(world: Worl
 
 async def test_messages_that_are_due_and_not_submitted_raise_an_alarm(world: World) -> None:
     await worlds.accept(world.client, 3)
-    await worlds.execute("UPDATE message SET due_at = now() - interval '6 minutes'")
+    for table in ("message", "queued_part"):
+        await worlds.execute(f"UPDATE {table} SET due_at = now() - interval '6 minutes'")
     assert (await alarms(world.pool))[AlarmKind.DISPATCH_STALLED].count == 3
     await worlds.execute("UPDATE client SET status = 'SUSPENDED'")
     assert AlarmKind.DISPATCH_STALLED not in await alarms(world.pool), "nobody may send"
@@ -159,7 +160,8 @@ async def test_messages_that_are_due_and_not_submitted_raise_an_alarm(world: Wor
 
 async def test_a_provider_that_rejects_the_account_raises_an_alarm(world: World) -> None:
     await worlds.accept(world.client, 3)
-    await worlds.execute("UPDATE message SET due_at = now() - interval '6 minutes'")
+    for table in ("message", "queued_part"):
+        await worlds.execute(f"UPDATE {table} SET due_at = now() - interval '6 minutes'")
     await worlds.execute("UPDATE provider_account SET paused_at = now()")
     assert list(await alarms(world.pool)) == [AlarmKind.PROVIDER_REFUSING]
 

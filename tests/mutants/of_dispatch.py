@@ -28,6 +28,20 @@ MUTANTS = (
         ("dispatch/test_queue.py",),
     ),
     Mutant(
+        "two dispatchers pick the same message of a part",
+        QUEUE_SQL,
+        "        ORDER BY id LIMIT quota.messages\n        FOR UPDATE OF message SKIP LOCKED\n",
+        "        ORDER BY id LIMIT quota.messages\n",
+        ("dispatch/test_queue.py",),
+    ),
+    Mutant(
+        "a retried message is looked for in its part",
+        "persistence/sending/parts.py",
+        "message.in_part AND message.attempts = 0 AND",
+        "message.in_part AND",
+        ("dispatch/test_queued_parts.py",),
+    ),
+    Mutant(
         "a mark does not store the epoch",
         QUEUE_SQL,
         "        account.epoch,\n        lease_seconds,",

@@ -101,8 +101,9 @@ INDEXES = {
     " WHERE ((status <> ALL (ARRAY['QUEUED'::text, 'SUBMITTING'::text]))"
     " OR (priority <> ALL (ARRAY[2, 12])))",
     "message_of_earlier_send": "(send_id, id) WHERE by_send",
-    "message_queued": "(provider_account_id, priority, client_id, due_at, id)"
-    " WHERE (status = 'QUEUED'::text)",
+    "message_queued_apart": "(provider_account_id, priority, client_id, due_at, id)"
+    " WHERE ((status = 'QUEUED'::text)"
+    " AND ((in_part AND (attempts = 0) AND (send_at IS NULL)) IS NOT TRUE))",
     "message_queued_single": "(provider_account_id, changed_xid, price)"
     " WHERE ((status = 'QUEUED'::text)"
     " AND (priority = ANY (ARRAY[(0)::smallint, (1)::smallint, (10)::smallint, (11)::smallint])))",
@@ -121,6 +122,7 @@ INDEXES = {
     "provider_account_default_unique": "UNIQUE (is_default) WHERE is_default",
     "provider_account_owner_unique": "UNIQUE (owner_client_id)",
     "provider_route_one_in_use": "UNIQUE (pool_id, prefix) WHERE (retired_at IS NULL)",
+    "queued_part_by_client": "(provider_account_id, client_id, due_at, last_id)",
     "reconciliation_difference_by_run": "(reconciliation_id, id)",
     "reconciliation_difference_in_reading": "(send_id) INCLUDE (expected, found) WHERE in_reading",
     "reconciliation_difference_open": "(created_at) WHERE (NOT corrected)",
@@ -205,6 +207,7 @@ STORAGE = {
     },
     "open_send": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "1000"},
     "queue_change": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
+    "queued_part": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "1000"},
     "queue_sum": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "1000"},
     "send_tally": {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
     **{

@@ -247,10 +247,10 @@ async def test_the_figures_of_a_pool_do_not_read_what_is_queued(filled: None) ->
             figures_of_sync,
             metrics,
         ):
-            before = await entries_of("message_queued", "message_queued_single")
+            before = await entries_of("message_queued_apart", "message_queued_single")
             work = await work_of(read(), ["message"])
             assert not work.scans["message"], work
-            after = await entries_of("message_queued", "message_queued_single")
+            after = await entries_of("message_queued_apart", "message_queued_single")
             assert after <= before + 50
         [account] = await read_provider_accounts(Everything())
         signs = account.platform.signs

@@ -191,7 +191,7 @@ class Large:
 FEW = 10
 OTHER = 0x80 << 24
 GIVE_OTHER_IDS = """
-UPDATE message SET by_send = true, id = encode(set_byte(
+UPDATE message SET by_send = true, in_part = NULL, id = encode(set_byte(
     uuid_send(id), 12, get_byte(uuid_send(id), 12) # 128), 'hex')::uuid
 """
 
@@ -210,6 +210,7 @@ async def large(database_url: str, request: pytest.FixtureRequest) -> AsyncItera
         await worlds.execute(
             "UPDATE message SET status = 'SENT', attempt_id = id WHERE send_id = $1", bulk.id
         )
+        await store.shorten_parts()
         await worlds.execute("UPDATE send SET tallied = false WHERE id = $1", few.id)
         if request.param == "index":
             await worlds.execute(GIVE_OTHER_IDS)

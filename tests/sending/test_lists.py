@@ -50,10 +50,12 @@ async def sent_at(tenant: worlds.Tenant, moment: datetime, count: int = 1) -> UU
     """A send that was accepted at that time, and whose IDs say so."""
     send = await worlds.accept(tenant, count)
     start = str(first_id_at(moment))[:13]
-    for table, columns in (("send", ["id"]), ("message", ["id", "send_id"])):
+    moves = {"send": ["id"], "message": ["id", "send_id"]}
+    for table, columns in {**moves, "queued_part": ["first_id", "last_id", "send_id"]}.items():
         moved = ", ".join(f"{each} = ($3 || substr({each}::text, 14))::uuid" for each in columns)
         await worlds.execute(
-            f"UPDATE {table} SET created_at = $2, {moved} WHERE {columns[-1]} = $1",
+            f"UPDATE {table} SET {'due_at' if table == 'queued_part' else 'created_at'} = $2,"
+            f" {moved} WHERE {columns[-1]} = $1",
             send.id,
             moment,
             start,

@@ -45,6 +45,7 @@ CHANGE = """
 UPDATE message
 SET status = $2, attempt_id = $3, provider_account_id = coalesce($4, provider_account_id),
     due_at = due_at + $5::interval, created_at = created_at - $6::interval,
+    in_part = CASE WHEN $4 IS NULL AND $5::interval = '0' THEN in_part END,
     deleted_at = CASE WHEN $7 THEN now() END
 WHERE id = $1
 """
