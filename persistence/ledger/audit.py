@@ -6,7 +6,6 @@ Set-based SQL over millions of rows. Each page is one statement, so it sees one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from persistence.ledger.singles import DIFFERS
 from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page
+from persistence.rows import object_of
 from persistence.sending.of_send import messages_between
 from persistence.sending.tallies import (
     DROPPED,
@@ -183,11 +183,13 @@ SELECT coalesce(greatest(
     (SELECT send_id FROM transfer WHERE kind = 'RECONCILE' ORDER BY send_id DESC LIMIT 1)
 ), '00000000-0000-0000-0000-000000000000')
 """
-# A send must be charged once for exactly its messages, and refunded once for exactly those that the
-# provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
-# over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
-# The counters of a send are compared with its messages as one sum for all statuses, each with its
-# own weight.
+# Compares each send with its messages and transfers. It must be charged once, for exactly its
+# messages, and refunded once, for exactly those that the provider did not accept. Corrections by
+# reconcile count, with or without a transfer.
+#
+# `entry`: what each table says about a send. `checked`: their sums by send, in one aggregate: with
+# joins of aggregates, PostgreSQL can choose nested loops. `tally`: the counters of a send, less its
+# messages. Each status has its own weight, so one sum compares the counters of all statuses.
 SENDS = f"""
 WITH entry (id, accepted, price, messages, given_back, charged, refunded, corrected, route_credit,
             route_cost, stray, tally) AS (
@@ -314,7 +316,7 @@ async def audit_accounts(
 ) -> list[AccountPage]:
     proven = columns([(each.account_id, each.version, each.balance) for each in chains])
     rows = await steady_read(lambda held: held.fetch(ACCOUNT_PAGES, *proven, most, closed_before))
-    return [AccountPage(**dict(row) | {"total": int(row["total"])}) for row in rows]
+    return [object_of(AccountPage, row, total=int(row["total"])) for row in rows]
 
 
 async def last_send_id() -> UUID:
@@ -394,7 +396,5 @@ async def _change(statement: str, audit_id: UUID, *values: Any) -> Audit:
 
 
 def _audit(row: Record) -> Audit:
-    found = {field.name: row[field.name] for field in fields(Audit)}
-    return Audit(
-        **found | {"state": AuditState(row["state"]), "violations": orjson.loads(row["violations"])}
-    )
+    violations = orjson.loads(row["violations"])
+    return object_of(Audit, row, state=AuditState(row["state"]), violations=violations)
