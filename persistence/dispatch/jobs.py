@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.dispatch.job_store import Job, WrittenPart
+from domain.dispatch.jobs import Job, WrittenPart
 from domain.identity.access import Payer
 from domain.live import hints
 from domain.sending.file_job import plan_of
