@@ -1,6 +1,9 @@
-"""Provider accounts that clients own (schools), and the credentials of these accounts.
+"""The pool of a client: that of its own provider account (schools), or one that it is moved to.
 
-The credentials are encrypted before they are stored, and nothing returns them.
+The credentials of an account are encrypted before they are stored, and nothing returns them.
+
+Units cannot move between pools, because each pool is what one provider owes. So a client that moves
+holds nothing and has no unfinished messages. Its former account stays, with its transfers.
 """
 
 from __future__ import annotations
@@ -227,6 +230,39 @@ async def set_credentials(
         return await store.read_provider_account(tx, account.id)
 
 
+async def move_client(store: CredentialStore, client_id: UUID, provider_account_id: UUID) -> Client:
+    """Charges the client's sends to the pool of this provider account from now on. Safe to repeat.
+
+    Raises NotFound, or InvalidInput if the client would leave something behind.
+    """
+    async with changing(store, repeatable=True) as tx:
+        await store.lock_identities(tx)
+        client = await existing_client(store, tx, client_id)
+        account, owner_id = await store.find_account_ref(tx, provider_account_id)
+        if owner_id not in (None, client.id):
+            raise InvalidInput(
+                "Another client owns this provider account. Choose another account.",
+                field="providerAccountId",
+            )
+        present = (await store.lock_accounts(tx, [client.account_id])).holdings[client.account_id]
+        if present.provider_account_id == account.id:
+            return client
+        await _check_unused(store, tx, client, present)
+        parent_id = account.account_id
+        if owner_id is None and client.group_id is not None:
+            group = await store.find_parent_node(tx, client.group_id)
+            if group.provider_account_id != account.id:
+                raise InvalidInput(
+                    "The units of the client's group are in another pool. Take the client out of"
+                    " the group first.",
+                    field="clientId",
+                )
+            parent_id = group.account_id
+        await store.put_client_under(tx, client.id, parent_id, as_owner=owner_id is not None)
+        await store.note_access_changes(tx, [client.id])
+        return await existing_client(store, tx, client_id)
+
+
 async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[UUID]]:
     """Encrypts all credentials with the newest key. Safe to repeat, also while others change them.
 
@@ -295,7 +331,7 @@ async def _account(
     present = (await store.lock_accounts(tx, [client.account_id])).holdings[client.account_id]
     if account is not None and account.id == present.provider_account_id:
         return account
-    await check_unused(store, tx, client, present)
+    await _check_unused(store, tx, client, present)
     if account is None:
         new = NewProviderAccount(
             new_id(), provider, owner, TERMS[provider], rules.price if price is None else price
@@ -305,7 +341,7 @@ async def _account(
     return account
 
 
-async def check_unused(
+async def _check_unused(
     store: CredentialStore, tx: Transaction, client: Client, present: Holding
 ) -> None:
     """Raises InvalidInput if the client would leave units behind in its present pool.

@@ -9,7 +9,7 @@ from domain import ids
 from domain.identity.access import Role
 from domain.identity.directory import Client
 from domain.ids import Kind
-from domain.ledger import moves
+from domain.ledger import credentials
 from domain.ledger import provider_accounts as accounts
 from domain.ledger.balances import ProviderAccountFigures
 from domain.provider import ProviderField
@@ -115,7 +115,7 @@ async def pause_provider_account(
 async def move_client(info: Info, input: MoveClientInput) -> Client:
     """Moves a client to another pool. This process reads its actors again at once."""
     installation = info.context.installation
-    client = await moves.move_client(
+    client = await credentials.move_client(
         installation.store,
         ids.decode(Kind.CLIENT, input.client_id),
         ids.decode(Kind.PROVIDER_ACCOUNT, input.provider_account_id),

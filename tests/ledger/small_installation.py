@@ -17,7 +17,7 @@ from domain.errors import (
 from domain.identity.access import Actor, Role
 from domain.ids import new_id
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.moves import move_client
+from domain.ledger.credentials import move_client
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
 from domain.sending.messages import NewSend

@@ -8,7 +8,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity.clients import ClientChange, update_client
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import BalanceView
-from domain.ledger.moves import move_client
+from domain.ledger.credentials import move_client
 from domain.numbers import Normaliser
 from domain.sending.messages import LATER
 from persistence import store
