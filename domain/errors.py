@@ -57,12 +57,9 @@ class Refusal(Exception):
 
 
 class Unauthenticated(Refusal):
-    """{reason}"""
+    """Sign in first, or send a valid API key."""
 
     code = "UNAUTHENTICATED"
-
-    def __init__(self, reason: str = "Sign in first, or send a valid API key.") -> None:
-        self.reason = reason
 
 
 class Forbidden(Refusal):
