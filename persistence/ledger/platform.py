@@ -19,6 +19,7 @@ open_send JOIN send ON send.id = open_send.send_id CROSS JOIN LATERAL (
 ) AS each
 """
 OPEN_SENDS = f"{ALL_OPEN_SENDS} WHERE open_send.provider_account_id = {{0}}"
+
 # What a pool has paid for messages that wait.
 #
 # Messages of large sends, written or not: from the counters of the open sends. So a million of them
@@ -39,6 +40,7 @@ SELECT (
          AND message.status = 'QUEUED' AND message.priority = ANY({ALONE}))
 )::int8 AS units
 """  # noqa: S608 - numbers of our own
+
 # How many written messages wait for an account. Large sends as above, without what a job has not
 # written, and without what waits for another account than the send's.
 MESSAGES_WAITING = f"""
@@ -59,6 +61,7 @@ SELECT (
 MAY_SEND = """
 (SELECT upper(btrim(status, E' \\t\\r\\n')) = 'ACTIVE' FROM client WHERE client.id = {0})
 """
+
 # `tenant`: the first message that waits for the account `upstream`, of each client and priority.
 # Messages of clients that may not send wait for nobody. Of a client with parts of bulks, there
 # are several rows.
@@ -80,6 +83,7 @@ WITH RECURSIVE apart AS (
     WHERE provider_account_id = upstream.id AND EXISTS ({first_in("")})
       AND {MAY_SEND.format("part.client_id")})
 """  # noqa: S608 - names of our own
+
 # statement_timestamp() can be compared in an index, clock_timestamp() cannot.
 LATE = "statement_timestamp() - interval '5 minutes'"
 # Whether a call was started in the last five minutes. Only asked if messages have waited for so
@@ -94,17 +98,21 @@ IS_DISPATCHING = f"""
     WHERE newest.provider_account_id = upstream.id
       AND started_at > clock_timestamp() - interval '5 minutes')
 """  # noqa: S608 - a time of our own
-# What all nodes of a pool hold; what is in flight, written or not (SUBMITTING after its lease is
-# UNKNOWN and not included); and the last attempt that may make the reading wrong. The first message
-# that is due: one look for each tenant and priority, and for each part of a bulk. Messages are only
-# counted if an alarm says how many there are; what is overdue is all without what is due later.
-PLATFORM_FIGURES = f"""
+
+# Of the account `upstream`: what its pool holds, and what was paid for messages that wait.
+_HOLDINGS = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(held), 0)::int8 AS pool,
            coalesce(sum(held) FILTER (WHERE kind = 'CLIENT'), 0)::int8 AS allocated
     FROM account WHERE account.provider_account_id = upstream.id
 ) AS holdings
 CROSS JOIN LATERAL ({UNITS_WAITING.format("upstream.id")}) AS waiting
+"""  # noqa: S608 - pieces of our own
+
+# The messages that wait. `job`: those that are not written yet. `first`: the first one that is due,
+# by one look for each tenant and priority, and for each part of a bulk. Messages are only counted
+# if an alarm says how many there are. `overdue`: all messages, less those that are due later.
+_QUEUE = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(unwritten), 0)::int8 AS messages,
            coalesce(sum(unwritten) FILTER (WHERE seen_at < {LATE}), 0)::int8 AS overdue,
@@ -147,6 +155,12 @@ CROSS JOIN LATERAL (
                  AND {MAY_SEND.format("part.client_id")})
            END AS overdue
 ) AS queued
+"""  # noqa: S608 - pieces of our own
+
+# `submitting`: what was paid for the messages of open calls. After its lease, a SUBMITTING message
+# is UNKNOWN, and not included. `doubt`: when a call last ended in a way that may make the reading
+# wrong.
+_CALLS = """
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(message.price), 0)::int8 AS units
     FROM attempt JOIN message ON message.attempt_id = attempt.id
@@ -159,6 +173,10 @@ CROSS JOIN LATERAL (
     WHERE attempt.provider_account_id = upstream.id
       AND outcome IN ('UNKNOWN', 'MIXED', 'ACCOUNT_REFUSED')
 ) AS doubt
+"""
+
+# What else an admin should look at: see `domain.ledger.alarms.PoolSigns`.
+_SIGNS = """
 CROSS JOIN LATERAL (
     SELECT count(*) AS messages, min(updated_at) AS at FROM message
     WHERE message.provider_account_id = upstream.id AND status = 'UNKNOWN'
@@ -198,7 +216,8 @@ CROSS JOIN LATERAL (
       AND failing_since < statement_timestamp() - interval '24 hours'
       AND deleted_at IS NULL AND NOT is_callback
 ) AS failing_hook
-"""  # noqa: S608 - a statement of our own
+"""
+PLATFORM_FIGURES = f"{_HOLDINGS}{_QUEUE}{_CALLS}{_SIGNS}"
 PLATFORM_COLUMNS = """
 upstream.id AS upstream_id, upstream.unit AS pool_unit, holdings.pool, holdings.allocated,
 waiting.units + submitting.units AS in_flight,
