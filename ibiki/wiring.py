@@ -109,7 +109,7 @@ async def _start_live(
     settings = context.settings
     carrier = carrier_of(redis_url=settings.bus.url, database_url=context.database_url)
     if not serves:
-        await stack.enter_async_context(publishing(carrier, lambda _: None))
+        await stack.enter_async_context(publishing(carrier))
         return None
     limits = ConnectionLimits(settings.limits.connections, settings.limits.connections_per_user)
     return await stack.enter_async_context(

@@ -47,7 +47,8 @@ class Bus:
     Hints that cannot be published wait. If too many wait, they become EVERYTHING.
     """
 
-    def __init__(self, carrier: Carrier, receive: Receive) -> None:
+    def __init__(self, carrier: Carrier, receive: Receive | None) -> None:
+        """`receive`: None in a process that only publishes."""
         self._backend = Backend(carrier)
         self._broadcast = Broadcast(backend=self._backend)
         self._receive = receive
@@ -113,6 +114,8 @@ class Bus:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             while True:
                 event = await subscriber.get()
+                if self._receive is None:
+                    continue
                 try:
                     self._receive(unpacked(event.message))
                 except Exception:

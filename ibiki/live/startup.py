@@ -51,8 +51,8 @@ async def live_updates(
 
 
 @asynccontextmanager
-async def publishing(carrier: Carrier, receive: Receive) -> AsyncIterator[None]:
-    """Publishes the changes of this process, and receives those of all others."""
+async def publishing(carrier: Carrier, receive: Receive | None = None) -> AsyncIterator[None]:
+    """Publishes the changes of this process. `receive` gets those of all processes."""
     bus = Bus(carrier, receive)
     stop_listening = listen(bus.publish)
     await bus.start()
