@@ -221,7 +221,8 @@ class Upstreams:
 def provider_changed(settings: Settings, directory: Path) -> bool:
     """Whether the provider has changed since the last start. Stores it for the next start."""
     file, now = directory / LAST_FILE, _address_of(settings, "extreme") or SIMULATED
-    last = file.read_text().strip() if file.exists() else now
+    # The file may be damaged, for example empty or not a text: then this asks for a sync once.
+    last = file.read_text(errors="replace").strip() if file.exists() else now
     file.write_text(f"{now}\n")
     return last != now
 

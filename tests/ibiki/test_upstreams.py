@@ -21,7 +21,7 @@ from domain.ledger.provider_accounts import (
 from domain.provider import Accepted, Outgoing, Provider, SupportsBalance
 from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
-from ibiki.upstreams import SIMULATOR_URL_FILE, Upstreams, provider_changed
+from ibiki.upstreams import LAST_FILE, SIMULATOR_URL_FILE, Upstreams, provider_changed
 from persistence import store
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME
 from tests import worlds
@@ -44,6 +44,9 @@ def test_a_changed_provider_is_detected(tmp_path: Path, monkeypatch: pytest.Monk
     assert not starts("https://sms.example")
     assert starts("https://other.example")
     assert starts(None)
+    (tmp_path / LAST_FILE).write_bytes(b"\xff\xfe")
+    assert starts(None), "a damaged file"
+    assert not starts(None)
 
 
 SCHOOL_RULES = OwnAccountRules(FernetCipher([Fernet.generate_key().decode()]))
