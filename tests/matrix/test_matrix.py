@@ -23,7 +23,6 @@ from domain.ledger.balances import BalanceView
 from persistence.inbox import messages as inbox
 from persistence.pages import Filter
 from persistence.sending import archive, messages
-from persistence.sending.models import Send
 from resolvers import context
 from resolvers.ledger import ledger
 from tests import databases, worlds
@@ -80,7 +79,7 @@ def test_an_id_without_a_row_is_noticed() -> None:
 
 def lets_everybody_see(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "rows_within", lambda scope: Filter())
-    monkeypatch.setattr(archive, "_sends_within", lambda scope: Send.all())
+    monkeypatch.setattr(archive, "within", lambda scope, query: query)
     monkeypatch.setattr(inbox, "rows_within", lambda scope: Filter())
 
 
