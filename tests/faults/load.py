@@ -92,12 +92,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How many requests are sent. `patience_seconds`: after this time a client tries again."""
+    """How many requests are sent. `patience_seconds`: after this time a client tries again.
+
+    `large`: numbers of a bulk that waits as a part, see `persistence.sending.parts`.
+    """
 
     requests_per_second: float
     patience_seconds: float
     bulk: range = range(2, 20)
-    large: int = 520
+    large: int = 1_020
     large_every: int = 100
     unkeyed_every: int = 3
     cancelled_every: int = 25
