@@ -1,4 +1,4 @@
-"""The queue of a client that may not send stands still, and continues when it may."""
+"""The queue of a client that may not send waits, and continues when it may."""
 
 from __future__ import annotations
 
