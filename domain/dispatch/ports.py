@@ -140,7 +140,7 @@ class Queue(Settlements, Protocol):
         """
 
     async def shorten_parts(self) -> bool:
-        """Raises the beginnings of parts of bulks to their first messages. Always False."""
+        """Raises the beginnings of parts of bulks to their first messages. False: no more to do."""
         ...
 
     async def release_scheduled(self, *, most: int) -> int:

@@ -6,8 +6,8 @@ IDs in the primary key, so they need no entry in the index of the queue.
 
 A message is in its part as long as it is QUEUED, was never tried, and has no time. It cannot come
 back: a claim counts an attempt, and one that is held gets a time. Such a message is then in the
-index, like all others. So nothing has to be kept up for a single message, and a part only becomes
-smaller. `first_id` is a lower bound, which `shorten_parts` raises from time to time.
+index, like all others. So no row is written when one leaves its part, and a part only becomes
+smaller. `first_id` is a lower bound, which `shorten_parts` raises once a second.
 
 A message that is in a part has the account, the client and the `due_at` of its part.
 """
