@@ -14,7 +14,7 @@ import typer
 from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.provider import Provider, SupportsBalance, SupportsStatus
-from ibiki.cli.errors import CommandError
+from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext
@@ -52,7 +52,7 @@ def check_provider(
     For Kannel, this checks the configuration and the status. For others, it reads the balance.
     """
     if provider not in PROVIDERS:
-        raise CommandError(f"No such provider. These can be checked: {', '.join(PROVIDERS)}.")
+        raise WrongArguments(f"No such provider. These can be checked: {', '.join(PROVIDERS)}.")
     if provider == "kannel":
         findings = _check_kannel(config, address)
     else:
@@ -63,7 +63,7 @@ def check_provider(
 
 def _check_kannel(config: Path | None, address: str) -> list[Finding]:
     if config is None:
-        raise CommandError("Name Kannel's configuration: --config /etc/kannel/kannel.conf.")
+        raise WrongArguments("Name Kannel's configuration: --config /etc/kannel/kannel.conf.")
     try:
         groups = read_configuration(config)
     except OSError as error:
@@ -71,7 +71,7 @@ def _check_kannel(config: Path | None, address: str) -> list[Finding]:
     try:
         page = asyncio.run(read_status(address or admin_address(groups), status_path(groups)))
     except ValueError as error:
-        raise CommandError("--address must have the form http://host:port.") from error
+        raise WrongArguments("--address must have the form http://host:port.") from error
     return [*check_configuration(groups), *check_status(page)]
 
 

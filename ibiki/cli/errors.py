@@ -7,6 +7,17 @@ class CommandError(Exception):
     """The message says why the command stopped, and what to do."""
 
 
+class WrongArguments(CommandError):
+    """The arguments are wrong, or do not go together. The exit code is 2."""
+
+
+def exit_code_for(error: Exception) -> int:
+    """2 if the arguments are wrong, which nothing but other arguments can change. 1 otherwise."""
+    from domain.errors import InvalidInput, InvalidPhoneNumber
+
+    return 2 if isinstance(error, (WrongArguments, InvalidInput, InvalidPhoneNumber)) else 1
+
+
 def message_for(error: Exception) -> str | None:
     """The message for an error that an operator can correct. None for a defect."""
     # Imported here, because a command that succeeds does not need these modules.

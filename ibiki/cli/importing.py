@@ -20,7 +20,7 @@ from domain.imports.importing import Importer, Problem, check, import_lines
 from domain.imports.table import Table, opened_table
 from domain.imports.tenants import EMAIL
 from ibiki.cli.clients import client_named
-from ibiki.cli.errors import CommandError
+from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import busy, print_result, progress_bar, with_installation
 from ibiki.http.csv_files import csv_lines
@@ -147,7 +147,7 @@ def _importer(
 ) -> Importer[Any, Any]:
     normaliser = parts.installation.normaliser
     if (client_id or column) and kind not in (Importable.CONTACTS, Importable.OPT_OUTS):
-        raise CommandError("--client and --column are for contacts and opt-outs only.")
+        raise WrongArguments("--client and --column are for contacts and opt-outs only.")
     match kind:
         case Importable.LEGACY_LOGS:
             return legacy_logs.LegacyLogImport(store, table)

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from ibiki.cli.errors import message_for
+from ibiki.cli.errors import exit_code_for, message_for
 from ibiki.cli.loading import load
 
 MODULES = {
@@ -109,7 +109,7 @@ def main() -> None:
         if message is None:
             raise
         sys.stderr.write(f"{message}\n")
-        sys.exit(1)
+        sys.exit(exit_code_for(error))
 
 
 def _show_version(requested: bool) -> None:

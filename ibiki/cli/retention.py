@@ -19,7 +19,7 @@ from domain.numbers import Normaliser
 from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
 from ibiki.cli.clients import client_named
-from ibiki.cli.errors import CommandError
+from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json, NamedClient
 from ibiki.cli.running import busy, console, print_result, with_installation
 from ibiki.local.command_context import CommandContext
@@ -62,7 +62,7 @@ def retention(
     if format is ExportFormat.PARQUET and find_spec("pyarrow") is None:
         raise CommandError("Parquet needs pyarrow: install ibiki[parquet], or use --format csv.")
     if apply and export is None and not without_export:
-        raise CommandError(
+        raise WrongArguments(
             "Give --export DIR to write messages to files before the drop, or --without-export."
         )
     if export is not None:

@@ -59,6 +59,36 @@ def test_a_read_only_command_creates_no_installation(
     assert not mistyped.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["statement", "Acme", "--from", "soon"], "--from must be a date such as"),
+        (["statement", "Acme", "--from", "2026-11-02", "--to", "2026-11-01"], "--from must be ear"),
+        (["reconcile", "--since", "soon"], "--since must be a date"),
+        (["export-unknowns", "--before", "soon"], "--before must be a time such as"),
+        (["restore", "/backups", "--to", "soon"], "--to must be a date"),
+        (["retention", "--apply"], "Give --export DIR to write messages"),
+        (["check-provider", "misspelt"], "No such provider. These can be checked: "),
+        (["check-provider", "kannel"], "Name Kannel's configuration: "),
+    ],
+)
+def test_wrong_arguments_exit_with_2_before_anything_is_opened(
+    ibiki: Ibiki, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    ended = ibiki(*arguments, "--data", str(tmp_path))
+    assert ended.code == 2
+    assert ended.said.startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_argument_that_only_the_work_can_check_exits_with_2(
+    ibiki: Ibiki, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for arguments in (["erase-person", "SUPPORT"], ["create-admin", "ada", "--password", "x" * 20]):
+        assert ibiki(*arguments, "--data", str(tmp_path)).code == 2
+
+
 @pytest.mark.parametrize("command", ["up", "serve", "simulate"])
 def test_an_invalid_port_is_refused(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
     ended = ibiki(command, "--data", str(tmp_path), "--port", "99999")

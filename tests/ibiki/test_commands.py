@@ -107,7 +107,7 @@ async def test_reconcile_says_what_it_finds_and_corrects_it_once(
 
 
 @pytest.mark.parametrize(
-    ("since", "code"), [("2100-01-01T00:00:00-03:00", 0), ("1712121200", 1), ("20261101", 1)]
+    ("since", "code"), [("2100-01-01T00:00:00-03:00", 0), ("1712121200", 2), ("20261101", 2)]
 )
 async def test_reconcile_reads_since_as_it_is_written(
     database_url: str, pool: worlds.Tenant, tmp_path: Path, since: str, code: int

@@ -88,7 +88,7 @@ async def test_a_wrong_file_exits_with_1_and_lists_what_to_do(
     [
         (["invoices", "file.csv"], 2, "'invoices' is not one of"),
         (["balances", "missing.csv"], 2, "does not exist"),
-        (["balances", "file.csv", "--client", "acme"], 1, "--client and --column are for contacts"),
+        (["balances", "file.csv", "--client", "acme"], 2, "--client and --column are for contacts"),
         (["contacts", "file.csv", "--client", "who"], 1, "No client “who”."),
         (["contacts", "file.csv"], 1, "The file has no column client_email. Add it, or name the"),
     ],

@@ -285,7 +285,7 @@ async def test_the_command_prints_text_and_the_same_csv(
     assert (missing.returncode, missing.stdout) == (1, "")
     assert missing.stderr.startswith("No client “nobody”. Give the name of the client, its ID")
     wrong = await ibiki("acme", "--to", "soon")
-    assert (wrong.returncode, wrong.stderr[:24]) == (1, "--to must be a date such")
+    assert (wrong.returncode, wrong.stderr[:24]) == (2, "--to must be a date such")
     await worlds.add_client(app.pool, name="ACME")
     several = await ibiki("Acme")
     assert several.stderr.startswith("2 clients are called “Acme”. Give one of their IDs: cli_")
