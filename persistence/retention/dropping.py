@@ -150,7 +150,7 @@ def _statement(text: str, part: Part, span: Span, *, drops: bool = False) -> str
         table=rows.table,
         key=rows.key,
         of_clients=OF_CLIENTS.format(client=rows.client),
-        has=rows.has,
+        has=rows.has if drops else rows.would_have or rows.has,
         is_settled=rows.is_settled,
         size=rows.size,
         client=rows.client,

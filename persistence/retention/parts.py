@@ -24,8 +24,9 @@ class Rows:
     """How a part is found and dropped.
 
     `page`: the IDs of a page, before LIMIT; empty: all of the table. `has`: whether a row has
-    something to drop. `is_settled`: whether it may go; else it waits. `change`: CTEs that drop the
-    rows of `chosen`. `columns`: of its export.
+    something to drop. `would_have`: like `has`, for a dry run, in which the parts before it are
+    still there; empty: the same. `is_settled`: whether it may go; else it waits. `change`: CTEs
+    that drop the rows of `chosen`. `columns`: of its export.
     """
 
     table: str
@@ -39,6 +40,7 @@ class Rows:
     changed_at: str = "updated_at"
     columns: str = ""
     page: str = ""
+    would_have: str = ""
 
 
 FINAL = ("SENT", "DELIVERED", "UNDELIVERED", "REJECTED", "CANCELLED")
@@ -105,6 +107,21 @@ EVENT_BODIES = Rows(
     is_settled=DECIDED,
     made_at="received_at",
 )
+_IS_SETTLED = f"item.status NOT IN {NOT_FINAL}"
+# A send whose numbers are not captured yet is read again.
+MESSAGE_IS_SETTLED = f"{_IS_SETTLED} AND (SELECT captured FROM send WHERE send.id = item.send_id)"
+INBOUND_IS_SETTLED = """
+NOT EXISTS (SELECT FROM webhook_event AS event WHERE event.id = item.id
+            AND (event.due_at IS NOT NULL OR event.opt_out_pending))
+"""
+
+
+def _last_stays(table: str, is_settled: str) -> str:
+    """The last messages of a page of conversations that wait."""
+    return f"""ARRAY(SELECT item.id FROM {table} AS item
+    WHERE item.id = ANY(ARRAY(SELECT id FROM page)) AND NOT ({is_settled}))"""
+
+
 PARTS = {
     Part.SENDS: Rows(
         "send",
@@ -126,7 +143,7 @@ PARTS = {
         " changed_xid = pg_current_xact_id()::text::bigint FROM chosen"
         " WHERE message.id = chosen.id AND message.id > $1 AND message.id < $2)",
         has="item.text <> ''",
-        is_settled=f"item.status NOT IN {NOT_FINAL}",
+        is_settled=_IS_SETTLED,
     ),
     Part.INBOUND_TEXTS: Rows(
         "inbound",
@@ -140,9 +157,7 @@ PARTS = {
         "message",
         WHOLE_ROW,
         DROP_MESSAGES,
-        # A send whose numbers are not captured yet is read again.
-        is_settled=f"item.status NOT IN {NOT_FINAL}"
-        " AND (SELECT captured FROM send WHERE send.id = item.send_id)",
+        is_settled=MESSAGE_IS_SETTLED,
         columns="item.id, item.send_id, item.client_id, item.number, coalesce(item.text,"
         " (SELECT send.text FROM send WHERE send.id = item.send_id)) AS text, item.status,"
         " item.failure, item.price, item.provider_account_id, item.attempt_id, item.reference,"
@@ -152,8 +167,7 @@ PARTS = {
         "inbound",
         WHOLE_ROW,
         DROP_INBOUND,
-        is_settled="NOT EXISTS (SELECT FROM webhook_event AS event WHERE event.id = item.id"
-        " AND (event.due_at IS NOT NULL OR event.opt_out_pending))",
+        is_settled=INBOUND_IS_SETTLED,
         changed_at="created_at",
         columns="item.id, item.client_id, item.feed, item.number, item.text, item.receiver,"
         " item.modem, item.port, item.mentions_opt_out, item.created_at, item.deleted_at",
@@ -164,6 +178,8 @@ PARTS = {
         "changed AS (DELETE FROM conversation USING chosen WHERE conversation.id = chosen.id)",
         has="NOT EXISTS (SELECT FROM message WHERE id = item.last_message_id)"
         " AND NOT EXISTS (SELECT FROM inbound WHERE id = item.last_message_id)",
+        would_have=f"item.last_message_id <> ALL({_last_stays('message', MESSAGE_IS_SETTLED)})"
+        f" AND item.last_message_id <> ALL({_last_stays('inbound', INBOUND_IS_SETTLED)})",
         key="last_message_id",
     ),
     Part.EVENTS: replace(

@@ -102,7 +102,8 @@ async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
     await capture_contacts(store)
     [event] = await post.received(post.inbound(texts[2], sender="+12025550199", modem="m1"))
     planned = await erased(Clients(), dry_run=True)
-    assert await erased(Clients()) == planned | {Part.CONVERSATIONS: (1, 0)}
+    assert await erased(Clients()) == planned
+    assert planned[Part.CONVERSATIONS] == (1, 0)
     assert planned[Part.MESSAGE_TEXTS] == (len(texts), 0)
     assert planned[Part.SENDS] == (1, 1)
     assert planned[Part.INBOUND_TEXTS] == (1, 0)

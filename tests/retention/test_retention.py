@@ -47,6 +47,7 @@ async def test_old_messages_are_dropped_and_the_ledger_is_proven(old: Old) -> No
     assert await rows("message") == 12, "a plan changes nothing"
     gone = await old.drop()
     assert sums(gone)[Part.MESSAGES] == sums(planned)[Part.MESSAGES] == 10
+    assert sums(planned)[Part.CONVERSATIONS] == 1
     assert sums(gone)[Part.INBOUND] == sums(gone)[Part.CONVERSATIONS] == 1
     assert sums(gone)[Part.EVENTS] == 1
     assert await rows("message") == 2, "the new one, and the one that is UNKNOWN"
