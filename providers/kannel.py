@@ -61,22 +61,26 @@ SETTINGS_REFUSED: Final = NotSent(
     "The gateway refuses the account's settings.", refuses_account=True
 )
 
-# The types of reports that say something certain. 4 is "buffered": no verdict.
+# The types of reports that say something certain. 4 is "buffered": no verdict. 34 is "expired", if
+# the receipt says so in its field message_state.
 REPORTS: Final = {
     "1": ReportedStatus.DELIVERED,
     "2": ReportedStatus.FAILED,
+    "34": ReportedStatus.FAILED,
     "8": ReportedStatus.TAKEN,
     "16": ReportedStatus.REFUSED,
 }
 # The state in a delivery receipt of SMPP, which Kannel passes on ("id:… stat:UNDELIV err:…").
-STATE: Final = re.compile(r"\bstat:([A-Za-z]{1,10})")
+STATE: Final = re.compile(r"\bstat:\s*([A-Za-z]{1,10})")
 # Kannel reports a receipt as failed if it does not know the state, also if only the case differs
-# ("delivrd"). UNKNOWN says only that the network does not know; after the others, more follows.
+# ("delivrd"), or if the word is not cut to seven letters. UNKNOWN says only that the network does
+# not know; after the others, more follows.
 REPORTED_AS_FAILED: Final = {
     "DELIVRD": ReportedStatus.DELIVERED,
+    "DELIVERED": ReportedStatus.DELIVERED,
     "UNKNOWN": None,
-    "ACCEPTD": None,
-    "ENROUTE": None,
+    **dict.fromkeys(("ACCEPTD", "ACCEPTED", "ENROUTE", "BUFFERED", "SCHEDULED")),
+    **dict.fromkeys(("PENDING", "SENT", "SUBMITTED")),
 }
 
 # The charsets of inbound texts, and what Python calls them. With mo-recode it is UTF-8.

@@ -19,7 +19,7 @@ from tests.inbox import post
 from tests.inbox.test_refusals import refund_is_due, refunds
 from tests.kannel.conftest import Callback, Ibiki
 from tests.kannel.gateway import PATIENCE, Gateway
-from tests.kannel.smpp import REFUSED, Answer, Network
+from tests.kannel.smpp import REFUSED, THROTTLED, Answer, Network
 
 pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
 RULES = replace(QUICK, deadline_seconds=30.0, lease_seconds=60.0)
@@ -44,6 +44,9 @@ CASES: list[tuple[str, str, Answer | Sequence[Answer], str]] = [
     ("+12025550129", LONG, (NO_NETWORK, DELIVERED), "UNDELIVERED"),
     ("+12025550130", LONG, (NO_NETWORK, NO_NETWORK), "UNDELIVERED"),
     ("+12025550131", LONG, (FAILED, DELIVERED), "UNDELIVERED"),
+    # Kannel knows seven letters only, and says that these failed.
+    ("+12025550132", "Hello", Answer(receipts=["DELIVERED"]), "DELIVERED"),
+    ("+12025550133", "Hello", Answer(receipts=["BUFFERED"]), "SENT"),
 ]  # fmt: skip
 
 
@@ -86,6 +89,24 @@ async def test_each_end_of_a_message_is_reported_and_only_what_was_refused_is_re
         assert await refunds(sends[number]) == ([1] if end == "REJECTED" else []), number
         assert len(network.sent_to(number)) == (2 if sends[number].text == LONG else 1)
     assert await worlds.held(ibiki.client.account_id) == 1_000 - len(CASES) + 1
+
+
+async def test_a_message_is_given_to_a_network_again_that_had_too_many(
+    ibiki: Ibiki, gateway: Gateway, network: Network
+) -> None:
+    number = "+12025550134"
+    network.answers[number.removeprefix("+")] = Answer(status=THROTTLED)
+    send = await worlds.accept(ibiki.client, numbers=[number])
+    await dispatched(ibiki, gateway, [send])
+    async with asyncio.timeout(PATIENCE):
+        while not network.sent_to(number):
+            network.changed.clear()
+            await network.changed.wait()
+    assert await worlds.statuses(send.id) == {"SENT": 1}
+    network.answers[number.removeprefix("+")] = DELIVERED
+    await ibiki.receives("SELECT status = 'DELIVERED' FROM message WHERE send_id = $1", send.id)
+    assert len(network.sent_to(number)) >= 2
+    assert await refunds(send) == []
 
 
 async def test_a_report_decides_a_message_although_our_process_was_killed(
