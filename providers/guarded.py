@@ -22,6 +22,7 @@ from yarl import URL
 
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
+from providers.replies import retry_after_seconds
 
 MOST_ANSWER_BYTES: Final = 64 * 1024
 WRONG_NAME: Final = (62, 64)
@@ -99,9 +100,9 @@ class GuardedClient:
                 error = "The endpoint redirects. Redirects are not followed: register the new URL."
             elif not 200 <= response.status < 300:
                 error = f"The endpoint answered {response.status}."
-            return HookAnswer(
-                response.status, body, error, retry_after_seconds=_retry_after(response)
-            )
+            busy = response.status in (429, 503)
+            wait = retry_after_seconds(response.headers) if busy else None
+            return HookAnswer(response.status, body, error, retry_after_seconds=wait)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Created on first use, because it belongs to the running event loop."""
@@ -188,13 +189,6 @@ async def _beginning(response: aiohttp.ClientResponse) -> str:
             response.close()
             break
     return bytes(body[:4096]).decode("utf-8", "replace")
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    given = response.headers.get("Retry-After", "")
-    if response.status in (429, 503) and given.isascii() and given.isdigit():
-        return float(given[:9])
-    return None
 
 
 def _reason(error: Exception) -> str:

@@ -196,11 +196,14 @@ async def test_neither_cookies_nor_proxies_are_used(monkeypatch: pytest.MonkeyPa
         await client.close()
 
 
-async def test_retry_after_is_read() -> None:
-    head = b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n"
-    async with far_end(says(head)) as far:
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("120", 120), ("Fri, 01 Jan 2100 00:00:00 GMT", 3_600), ("soon", None)]
+)
+async def test_retry_after_is_read(given: str, seconds: int | None) -> None:
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {given}\r\nContent-Length: 0\r\n\r\n"
+    async with far_end(says(head.encode())) as far:
         answer = await post(far)
-    assert (answer.status, answer.retry_after_seconds) == (503, 120)
+    assert (answer.status, answer.retry_after_seconds) == (503, seconds)
     assert answer.error == "The endpoint answered 503."
 
 
