@@ -27,6 +27,8 @@ from persistence.rows import object_of
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from persistence.database import Connection
+
 FAILURES_BEFORE_WAITING = 3
 """After fewer failures in a row, only the failed delivery waits; then the whole endpoint does."""
 
@@ -117,21 +119,30 @@ SET failures = CASE WHEN succeeded THEN 0 ELSE failures + 1 END,
     failing_since = CASE WHEN succeeded THEN NULL
                     ELSE coalesce(failing_since, clock_timestamp()) END,
     succeeded_at = CASE WHEN succeeded THEN clock_timestamp() ELSE succeeded_at END,
-    retry_at = CASE WHEN succeeded OR failures + 1 < {FAILURES_BEFORE_WAITING} THEN NULL
-               ELSE clock_timestamp() + make_interval(secs => least(
-                   $4 * power(2.0, least(failures + 1 - {FAILURES_BEFORE_WAITING}, 60)), $5)) END,
+    retry_at = greatest(
+        CASE WHEN NOT succeeded OR failures < {FAILURES_BEFORE_WAITING} THEN retry_at END,
+        clock_timestamp() + make_interval(secs => asked_seconds),
+        CASE WHEN NOT succeeded AND failures + 1 >= {FAILURES_BEFORE_WAITING} THEN
+            clock_timestamp() + make_interval(secs => least(
+                $5 * power(2.0, least(failures + 1 - {FAILURES_BEFORE_WAITING}, 60)), $6)) END),
     paused_at = CASE WHEN NOT is_callback AND (pause_reason_now IS NOT NULL
-        OR NOT succeeded AND failing_since < clock_timestamp() - make_interval(secs => $6))
+        OR NOT succeeded AND failing_since < clock_timestamp() - make_interval(secs => $7))
         THEN clock_timestamp() ELSE paused_at END,
     pause_reason = CASE WHEN NOT is_callback AND (pause_reason_now IS NOT NULL
-        OR NOT succeeded AND failing_since < clock_timestamp() - make_interval(secs => $6))
-        THEN coalesce(pause_reason_now, $7) ELSE pause_reason END
-FROM unnest($1::uuid[], $2::bool[], $3::text[]) AS result (id, succeeded, pause_reason_now)
+        OR NOT succeeded AND failing_since < clock_timestamp() - make_interval(secs => $7))
+        THEN coalesce(pause_reason_now, $8) ELSE pause_reason END
+FROM unnest($1::uuid[], $2::bool[], $3::text[], $4::float8[])
+    AS result (id, succeeded, pause_reason_now, asked_seconds)
 WHERE hook_endpoint.id = result.id
   -- An endpoint that succeeds is written once a minute.
-  AND NOT (succeeded AND failures = 0 AND pause_reason_now IS NULL
+  AND NOT (succeeded AND failures = 0 AND pause_reason_now IS NULL AND asked_seconds IS NULL
            AND coalesce(succeeded_at > clock_timestamp() - interval '1 minute', false))
 """  # noqa: S608 - numbers of our own
+# Deliveries that failed may wait for an hour. When their endpoint answers again, that is too long.
+WAKE = """
+UPDATE hook_delivery SET due_at = clock_timestamp()
+WHERE endpoint_id = ANY($1::uuid[]) AND status = 'PENDING' AND due_at > clock_timestamp()
+"""
 PAUSED_AS_FAILING = "No attempt has succeeded for three days."
 
 
@@ -161,7 +172,12 @@ async def record_deliveries(results: Sequence[Recorded], rules: HookRules) -> No
         for each in results
         if (wait := each.due_in_seconds) is not None
     ]
-    judged = _judged(results)
+    judged = _judged(results, rules.endpoint_longest_seconds)
+    recovered = {
+        each.delivery.endpoint_id
+        for each in results
+        if each.answer.is_success and each.delivery.endpoint_failures >= FAILURES_BEFORE_WAITING
+    }
     async with transaction() as tx:
         endpoints = {each.delivery.endpoint_id for each in results}
         await tx.execute(LOCK_ENDPOINTS, list(endpoints))
@@ -174,21 +190,38 @@ async def record_deliveries(results: Sequence[Recorded], rules: HookRules) -> No
                 rules.pause_seconds,
                 PAUSED_AS_FAILING,
             )
+        if recovered:
+            await wake_deliveries(tx, recovered)
         await tx.execute(RECORD, *columns([_result_row(each) for each in results]))
         if failed:
             await tx.execute(POSTPONE, *columns(failed))
         note(tx, {hints.HOOK + each.bytes for each in endpoints})
 
 
-def _judged(results: Sequence[Recorded]) -> list[tuple[UUID, bool, str | None]]:
-    """What the results say about each endpoint. One success counts more than all failures."""
-    found: dict[UUID, tuple[bool, str | None]] = {}
+async def wake_deliveries(tx: Connection, endpoint_ids: Collection[UUID]) -> None:
+    """Makes all deliveries of these endpoints due."""
+    await tx.execute(WAKE, list(endpoint_ids))
+
+
+def _judged(
+    results: Sequence[Recorded], longest_seconds: float
+) -> list[tuple[UUID, bool, str | None, float | None]]:
+    """What the results say about each endpoint. One success counts more than all failures.
+
+    The last value: for how long it asked not to be called.
+    """
+    found: dict[UUID, tuple[bool, str | None, float | None]] = {}
     for each in results:
-        succeeded = each.status is DeliveryStatus.DELIVERED
         if not each.counts and each.pause_reason is None:
             continue
-        before, reason = found.get(each.delivery.endpoint_id, (False, None))
-        found[each.delivery.endpoint_id] = before or succeeded, reason or each.pause_reason
+        succeeded = each.status is DeliveryStatus.DELIVERED
+        asked = each.answer.retry_after_seconds
+        before, reason, seconds = found.get(each.delivery.endpoint_id, (False, None, None))
+        found[each.delivery.endpoint_id] = (
+            before or succeeded,
+            reason or each.pause_reason,
+            seconds if asked is None else min(max(asked, seconds or 0), longest_seconds),
+        )
     return [(endpoint_id, *judgement) for endpoint_id, judgement in found.items()]
 
 

@@ -18,6 +18,7 @@ from domain.live import hints
 from domain.pages import Page, Window
 from persistence.database import note, orm
 from persistence.hooks import models
+from persistence.hooks.deliveries import wake_deliveries
 from persistence.identity.models import Client
 from persistence.pages import list_page
 from persistence.rows import object_of, within
@@ -98,6 +99,8 @@ async def write_endpoint(
     if values:
         await models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx)).update(**values)
         note(tx, [hints.HOOK + endpoint_id.bytes])
+    if "retry_at" in values:
+        await wake_deliveries(tx, [endpoint_id])
 
 
 async def replace_secret(
@@ -199,7 +202,10 @@ SHOWN: dict[str, Any] = {"deleted_at__isnull": True, "is_callback": False}
 
 
 async def _queue(tx: Connection, **values: Any) -> UUID:
+    """Writes a delivery that somebody asked for. It does not wait until the endpoint is due."""
     delivery_id = new_id()
+    endpoint = models.HookEndpoint.filter(id=values["endpoint_id"]).using_db(orm(tx))
+    await endpoint.update(retry_at=None)
     await models.HookDelivery.create(using_db=orm(tx), id=delivery_id, **values)
     note(tx, [hints.HOOK + values["endpoint_id"].bytes])
     return delivery_id

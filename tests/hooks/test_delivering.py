@@ -6,10 +6,12 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from aiohttp import web
 from standardwebhooks import Webhook
 
 from domain import ids
 from domain.hooks.deliveries import EventType
+from domain.hooks.endpoints import EndpointChange
 from domain.identity.access import OfClient
 from domain.ids import Kind, new_id
 from persistence import store
@@ -176,6 +178,57 @@ async def test_an_endpoint_that_fails_gets_one_request_at_a_time_and_recovers(
     assert at_once[0] < 8
 
 
+async def test_when_an_endpoint_answers_again_everything_that_waits_is_posted(
+    world: HookWorld,
+) -> None:
+    await world.endpoint()
+    waiting, new = await one_message(world), await one_message(world)
+    await change_status(waiting, "SUBMITTING", "SENT", "DELIVERED")
+    await _have_failed_for_hours()
+    await change_status(new, "SUBMITTING", "SENT")
+    async with world.worker():
+        received = await world.receiver.wait_for("/", 3)
+        await until(lambda: _count_delivered(3))
+    statuses = [each.event["data"]["status"] for each in received]
+    assert statuses == ["SENT", "SENT", "DELIVERED"]
+
+
+@pytest.mark.parametrize("by_hand", ["test", "resume", "redeliver"])
+async def test_an_endpoint_that_waits_is_called_when_its_owner_asks(
+    world: HookWorld, by_hand: str
+) -> None:
+    endpoint_id = await world.endpoint()
+    owner, hooks = world.tenant.actor, world.hooks
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    await worlds.execute("UPDATE hook_delivery SET status = 'FAILED'")
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    await _have_failed_for_hours()
+    await worlds.execute("UPDATE hook_endpoint SET retry_at = now() + interval '10 min'")
+    match by_hand:
+        case "test":
+            await hooks.test(owner, endpoint_id)
+        case "resume":
+            await hooks.update(owner, endpoint_id, EndpointChange(paused=False))
+        case "redeliver":
+            [failed] = await deliveries(status="FAILED")
+            await hooks.redeliver(owner, failed["id"])
+    async with world.worker():
+        await until(lambda: _count_delivered(1 if by_hand == "resume" else 2))
+
+
+async def test_an_endpoint_that_asks_for_time_is_not_called_until_then(world: HookWorld) -> None:
+    await world.endpoint()
+    busy = web.Response(status=429, headers={"Retry-After": "60"})
+    world.receiver.answers["/"] = lambda _: busy
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    async with world.worker():
+        await until(lambda: worlds.fetch("SELECT FROM hook_endpoint WHERE failures = 1"))
+    [row] = await worlds.fetch(
+        "SELECT retry_at > now() + interval '55 s' AS waits FROM hook_endpoint"
+    )
+    assert row["waits"]
+
+
 async def test_an_endpoint_that_fails_for_three_days_is_paused(world: HookWorld) -> None:
     endpoint_id = await world.endpoint()
     world.receiver.answers["/"] = 500
@@ -239,3 +292,14 @@ async def _cancel_and_fail(message_id: UUID) -> None:
 async def _has_recovered() -> bool:
     rows = await worlds.fetch("SELECT failures, failing_since FROM hook_endpoint")
     return (rows[0]["failures"], rows[0]["failing_since"]) == (0, None)
+
+
+async def _have_failed_for_hours() -> None:
+    """The deliveries of an endpoint that did not answer: they wait for half an hour."""
+    await worlds.execute(
+        "UPDATE hook_endpoint SET failures = 12, failing_since = now() - '5 h'::interval"
+    )
+    await worlds.execute(
+        "UPDATE hook_delivery SET attempts = 12, due_at = now() + interval '30 min'"
+        " WHERE status = 'PENDING'"
+    )
