@@ -208,42 +208,38 @@ def app_of(
     context: CommandContext, parts: Components, telemetry: Telemetry, stop: asyncio.Event
 ) -> ASGIApp:
     """The web application of a running installation. It is not ready once `stop` is set."""
-    installation, metrics = context.settings.installation, telemetry.metrics
-    metrics.accepts_waiting.set_function(lambda: parts.installation.acceptor.waiting)
+    settings, metrics = context.settings, telemetry.metrics
+    installation, actors = parts.installation, parts.installation.actors
+    is_production = settings.installation.is_production
+    metrics.accepts_waiting.set_function(lambda: installation.acceptor.waiting)
     return build_app(
         AppParts(
-            installation=parts.installation,
-            authenticator=parts.actors,
+            installation=installation,
+            authenticator=actors,
             metrics=metrics,
             is_ready=_readiness_until(stop),
             traces=telemetry.traces,
             backlog=store,
-            metrics_access=MetricsAccess(token=context.settings.monitoring.metrics_token),
+            metrics_access=MetricsAccess(token=settings.monitoring.metrics_token),
             origins=AllowedOrigins(
-                frozenset(installation.allowed_origins), loopback=not installation.is_production
+                frozenset(settings.installation.allowed_origins), loopback=not is_production
             ),
-            open_introspection=not installation.is_production,
-            body=BodyLimit(size=context.settings.limits.body_bytes),
+            open_introspection=not is_production,
+            body=BodyLimit(size=settings.limits.body_bytes),
             live=parts.live,
             body_by_path={
-                uploads.PATH: BodyLimit(
-                    size=context.settings.limits.upload_bytes, seconds=uploads.SECONDS
-                ),
+                uploads.PATH: BodyLimit(settings.limits.upload_bytes, uploads.SECONDS),
                 **dict.fromkeys(egosms.PATHS, egosms.LIMIT),
             },
             routes=[
                 # First: the router tries one route after the other, and sends are frequent.
-                *Rest(parts.installation, parts.actors).routes(),
-                *Webhooks(
-                    parts.intake, webhook_rules_of(context.settings, parts), metrics
-                ).routes(),
-                *Uploads(parts.installation, parts.actors).routes(),
-                *Exports(store, parts.actors).routes(),
-                *egosms.EgoSms(parts.installation, parts.actors).routes(),
-                *TwilioFacade(parts.installation, parts.actors).routes(),
-                *ConsoleSession(
-                    parts.installation, refresh_days=context.settings.tokens.refresh_days
-                ).routes(),
+                *Rest(installation, actors).routes(),
+                *Webhooks(parts.intake, webhook_rules_of(settings, parts), metrics).routes(),
+                *Uploads(installation, actors).routes(),
+                *Exports(store, actors).routes(),
+                *egosms.EgoSms(installation, actors).routes(),
+                *TwilioFacade(installation, actors).routes(),
+                *ConsoleSession(installation, refresh_days=settings.tokens.refresh_days).routes(),
                 *Console().routes(),
             ],
         )

@@ -46,9 +46,7 @@ class Components:
     """A running installation, and the components that only `ibiki` uses."""
 
     installation: Installation
-    actors: Actors
     upstreams: Upstreams
-    passwords: Argon2Passwords
     intake: Intake
     cipher: FernetCipher
     live: Live | None = None
@@ -89,13 +87,13 @@ async def running_components(
             )
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         parts = _assemble(context, stack, observer or RequestObserver())
-        parts.actors.start()
-        stack.push_async_callback(parts.actors.stop)
-        live = await _start_live(context, stack, parts.actors, serves=observer is not None)
-        # No send is accepted before the routes are read.
-        await parts.installation.routes.read()
-        parts.actors.on_change(parts.installation.routes.changed)
         made = parts.installation
+        made.actors.start()
+        stack.push_async_callback(made.actors.stop)
+        live = await _start_live(context, stack, made.actors, serves=observer is not None)
+        # No send is accepted before the routes are read.
+        await made.routes.read()
+        made.actors.on_change(made.routes.changed)
         for each in (made.routes, made.acceptor, made.reconciler, made.auditor, parts.intake):
             each.start()
             stack.push_async_callback(each.stop)
@@ -131,7 +129,6 @@ def _assemble(
     stack.push_async_callback(upstreams.close)
     throttle = SignInThrottle(settings.bus.url)
     stack.push_async_callback(throttle.close)
-    actors = Actors(store, tokens)
     acceptor = Acceptor(store, patience_seconds=settings.database.answer_seconds, observer=observer)
     installation = Installation(
         brand=settings.installation.brand_name,
@@ -164,7 +161,7 @@ def _assemble(
             throttle=throttle,
             refresh_days=settings.tokens.refresh_days,
         ),
-        actors=actors,
+        actors=Actors(store, tokens),
         passwords=passwords,
         parsers=PARSERS,
         hooks=Hooks(store, cipher, address_rules(settings)),
@@ -173,7 +170,7 @@ def _assemble(
         observer=observer,
         file_limits=FileLimits(_writable(context.directory)),
     )
-    return Components(installation, actors, upstreams, passwords, Intake(store, PARSERS), cipher)
+    return Components(installation, upstreams, Intake(store, PARSERS), cipher)
 
 
 def _writable(directory: Path) -> Path | None:

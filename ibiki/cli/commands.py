@@ -137,7 +137,7 @@ def create_admin(
     given = password or _prompt_for_password()
 
     async def create(context: CommandContext, parts: Components) -> None:
-        user = await make_admin(store, parts.passwords, email=email, password=given)
+        user = await make_admin(store, parts.installation.passwords, email=email, password=given)
         console.print(f"{user.email} can sign in now.")
 
     with_installation(data, create)
@@ -387,6 +387,6 @@ def export_openapi(data: Data = DEFAULT_DIRECTORY) -> None:
 
 
 async def _demo(context: CommandContext, parts: Components) -> None:
-    password = await demo_data.write_demo(context, parts.installation, parts.passwords)
+    password = await demo_data.write_demo(context, parts.installation)
     for user in demo_data.USERS:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")

@@ -145,7 +145,8 @@ def import_file(
 def _importer(
     kind: Importable, parts: Components, table: Table, *, client_id: UUID | None, column: str | None
 ) -> Importer[Any, Any]:
-    normaliser = parts.installation.normaliser
+    installation = parts.installation
+    normaliser = installation.normaliser
     if (client_id or column) and kind not in (Importable.CONTACTS, Importable.OPT_OUTS):
         raise WrongArguments("--client and --column are for contacts and opt-outs only.")
     match kind:
@@ -154,7 +155,7 @@ def _importer(
         case Importable.BALANCES:
             return balances.BalanceImport(store, table)
         case Importable.CLIENTS:
-            return clients.ClientImport(store, parts.passwords, normaliser, table)
+            return clients.ClientImport(store, installation.passwords, normaliser, table)
         case Importable.CONTACTS:
             return ContactImport(store, normaliser, table, client_id=client_id, column=column)
         case Importable.OPT_OUTS:

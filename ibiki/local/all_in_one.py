@@ -69,7 +69,7 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
         parts = await stack.enter_async_context(
             running_components(context, name="ibiki up", observer=telemetry.for_requests())
         )
-        password = await demo.write_demo(context, parts.installation, parts.passwords)
+        password = await demo.write_demo(context, parts.installation)
         await stack.enter_async_context(processes.run_workers(context, parts, telemetry))
         stop = stack.enter_context(processes.stop_signal())
         app = processes.app_of(context, parts, telemetry, stop)

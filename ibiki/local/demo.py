@@ -52,9 +52,7 @@ USERS = (
 )
 
 
-async def write_demo(
-    context: CommandContext, installation: Installation, passwords: Passwords
-) -> str:
+async def write_demo(context: CommandContext, installation: Installation) -> str:
     """Creates the demo's group, clients and users, and allocates the clients' units.
 
     Returns the users' password. The pool is synced with the provider first. If the provider cannot
@@ -62,7 +60,7 @@ async def write_demo(
     that exist are left as they are: the operator may have changed them.
     """
     password = password_of(context)
-    users = [await _user(installation, passwords, password, each) for each in USERS]
+    users = [await _user(installation, password, each) for each in USERS]
     admin = Actor(users[0].id, Role.ADMIN, credential_id=users[0].id)
     pool_is_synced = await _synced(installation, admin)
     for each, user in zip(USERS, users, strict=True):
@@ -71,10 +69,9 @@ async def write_demo(
     if context.settings.upstream.egosms_is_simulated:
         await _open_school(installation, users[-1])
     if context.settings.secrets.demo_password is not None:
-        await _set_password(passwords, password)
-        with suppress(
-            OSError
-        ):  # without write access: DEMO_PASSWORD is set, so the file is not needed
+        await _set_password(installation.passwords, password)
+        # Without write access, DEMO_PASSWORD is set: the file is not needed.
+        with suppress(OSError):
             generated_secrets.keep_demo_password(context.directory, password)
     return password
 
@@ -111,9 +108,7 @@ async def _group() -> Group:
     return await create_group(store, name=GROUP, rate_per_unit_usd=GROUP_RATE_USD)
 
 
-async def _user(
-    installation: Installation, passwords: Passwords, password: str, each: DemoUser
-) -> User:
+async def _user(installation: Installation, password: str, each: DemoUser) -> User:
     found = await store.find_user_by_email(each.email)
     if found is not None:
         return found  # unchanged, even if it is disabled
@@ -126,7 +121,7 @@ async def _user(
         client_id=client.id if client else None,
         group_id=group.id if group and each.role is Role.SUPERVISOR else None,
     )
-    return await create_user(store, passwords, new)
+    return await create_user(store, installation.passwords, new)
 
 
 async def _client(installation: Installation, each: DemoUser, group: Group | None) -> Client:

@@ -31,7 +31,7 @@ async def app(database_url: str) -> AsyncIterator[App]:
 async def write(app: App, directory: Path) -> str:
     """Writes the demo data with the settings of the environment."""
     place = CommandContext(settings.load(directory), directory, "")
-    return await demo.write_demo(place, app.installation, people.PASSWORDS)
+    return await demo.write_demo(place, app.installation)
 
 
 async def may_sign_in(email: str, password: str) -> bool:
