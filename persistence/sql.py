@@ -17,23 +17,6 @@ CURRENT_TRANSACTION = SqlDefault("pg_current_xact_id()::text::bigint")
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
-def committed_since(column: str, snapshot: str) -> str:
-    """The condition for rows that were committed after a snapshot. Both arguments are SQL.
-
-    `column` holds CURRENT_TRANSACTION. A reader runs one statement that returns
-    `pg_current_snapshot()::text` and the rows for which this holds, and passes that snapshot to its
-    next read. So it reads each row once, at the first read after its commit, however late that is.
-    A time or a sequence number is taken before the commit, so it cannot do that.
-
-    The first condition uses an index: older transactions were all visible. The last one leaves out
-    rows that were restored from another server, with IDs that this one has not reached.
-    """
-    return f"""(
-    {column} >= pg_snapshot_xmin({snapshot}::pg_snapshot)::text::bigint
-    AND NOT pg_visible_in_snapshot({column}::text::xid8, {snapshot}::pg_snapshot)
-    AND pg_visible_in_snapshot({column}::text::xid8, pg_current_snapshot()))"""
-
-
 def combined(*statements: str) -> str:
     """One statement that runs all of them in one round trip. Each numbers its parameters from $1.
 

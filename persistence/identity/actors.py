@@ -19,7 +19,6 @@ from domain.ids import new_id
 from persistence.database import connection, orm
 from persistence.identity.models import AccessChange, ApiKey
 from persistence.rows import object_of
-from persistence.sql import committed_since
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -48,12 +47,19 @@ WHERE credential.{key} = $1 AND revoked_at IS NULL
 ACTOR_OF_SESSION = ACTOR.format(credentials="session", key="id") + "AND app_user.id = $2"
 ACTOR_OF_KEY = ACTOR.format(credentials="api_key", key="secret_hash")
 
-# Without a snapshot the condition is NULL, and no change is returned.
-ACCESS_CHANGES = f"""
+# A new snapshot, and the changes that were committed after the given one, which the last read has
+# returned: each change is read once, however late its commit is. A time or a sequence number is
+# taken before the commit, so it cannot do that. Without a snapshot the condition is NULL, and no
+# change is returned. The first comparison uses an index: older transactions were all visible. The
+# last one leaves out rows that were restored from another server, with IDs that this one has not
+# reached.
+ACCESS_CHANGES = """
 SELECT pg_current_snapshot()::text,
        ARRAY(SELECT DISTINCT subject_id FROM access_change
-             WHERE {committed_since("transaction_id", "$1::text")})
-"""  # noqa: S608 - no input
+             WHERE transaction_id >= pg_snapshot_xmin($1::text::pg_snapshot)::text::bigint
+               AND NOT pg_visible_in_snapshot(transaction_id::text::xid8, $1::text::pg_snapshot)
+               AND pg_visible_in_snapshot(transaction_id::text::xid8, pg_current_snapshot()))
+"""
 # The time of the statement, not clock_timestamp(): PostgreSQL does not look up a volatile value in
 # an index. An array of IDs: for as many IDs in a subquery it would read the whole table.
 PURGE_CHANGES = """
