@@ -39,7 +39,7 @@ from schema.live.subscriptions import (
     InboxSubscription,
     LedgerSubscription,
     SendSubscription,
-    SwitchboardSubscription,
+    WebhookSubscription,
 )
 from schema.nodes import NodeQuery
 from schema.sending.files import FileQuery
@@ -95,7 +95,7 @@ class Subscription(
     LedgerSubscription,
     SendSubscription,
     InboxSubscription,
-    SwitchboardSubscription,
+    WebhookSubscription,
     HookSubscription,
 ):
     """The subscriptions of all areas: docs/decisions/0021 explains them."""

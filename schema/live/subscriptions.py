@@ -69,7 +69,7 @@ class InboxSubscription:
 
 
 @strawberry.type
-class SwitchboardSubscription:
+class WebhookSubscription:
     webhook_received = strawberry.subscription(
         resolver=subscriptions.webhook_received,
         graphql_type=WebhookEvent,
