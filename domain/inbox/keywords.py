@@ -157,11 +157,10 @@ def _joined(text: str) -> str:
 
 def _folded(text: str) -> str:
     """The text in lower case, without accents and full-width forms."""
-    split = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(each for each in split if unicodedata.category(each) != "Mn")
+    return _composed(text).casefold()
 
 
 def _composed(text: str) -> str:
-    """The text split into the same words as `_folded`, with its case kept."""
+    """The text without accents and full-width forms."""
     split = unicodedata.normalize("NFKD", text)
     return "".join(each for each in split if unicodedata.category(each) != "Mn")

@@ -273,7 +273,7 @@ class ChangeStream(Stream):
     async def deliver(self, change: Change) -> None:
         """Delivers a change to all subscribers that have started."""
         async with self._delivering:
-            started = [each for each, has_started in self.subscribers.items() if has_started]
+            started = self.started_subscribers()
             if len(started) < len(self.subscribers):
                 self._held[change.item.id] = change
             subscribers = self._without_those_who_have(change, started)

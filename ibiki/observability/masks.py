@@ -11,6 +11,11 @@ MASK = "***"
 _DEEPEST = 6
 _LONGEST = 20_000  # characters of one text: enough for a traceback
 
+
+def _masked_number(found: re.Match[str]) -> str:
+    return f"{'+' if found[0].startswith('+') else ''}{MASK}{found[0][-2:]}"
+
+
 # The order matters: a later pattern does not see what an earlier one has masked.
 _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     # user:password@ in a URL
@@ -33,19 +38,13 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         rf"\1{MASK}",
     ),
     # +12025550143, + 1 (202) 555-0143
-    (
-        re.compile(r"\+\s?\d(?:[\s.()-]{0,2}\d){6,14}(?!\d)"),
-        lambda found: _number(found[0]),
-    ),
+    (re.compile(r"\+\s?\d(?:[\s.()-]{0,2}\d){6,14}(?!\d)"), _masked_number),
     # 12025550143, but not as a part of an ID, a time or a decimal
-    (
-        re.compile(r"(?<![\w.:+-])\d{10,15}(?![\w:-]|\.\d)"),
-        lambda found: _number(found[0]),
-    ),
+    (re.compile(r"(?<![\w.:+-])\d{10,15}(?![\w:-]|\.\d)"), _masked_number),
     # (202) 555-0143
     (
         re.compile(r"(?<![\w.+-])\(?\d{3}\)?[\s.-]{1,2}\d{3}[\s.-]\d{4}(?![\w-]|\.\d)"),
-        lambda found: _number(found[0]),
+        _masked_number,
     ),
 )
 _SECRET_NAME = re.compile(
@@ -93,7 +92,3 @@ def _safe_repr(value: object) -> str:
         return repr(value)
     except Exception:  # noqa: BLE001 — logging must not fail because of a repr
         return f"<{type(value).__name__}>"
-
-
-def _number(text: str) -> str:
-    return f"{'+' if text.startswith('+') else ''}{MASK}{text[-2:]}"
