@@ -57,12 +57,12 @@ async def list_page(
     return _cut(rows, window, total)
 
 
-def order_columns(order: str, text: str) -> tuple[list[str], Callable[[tuple[Any, UUID]], Any]]:
+def order_columns(order: str) -> tuple[list[str], Callable[[tuple[Any, UUID]], Any]]:
     """The columns of the orders NEWEST and OLDEST, and of any other one: by a text, ignoring case.
 
-    Also a function that makes the values of these columns of a key (text, ID). `text`: an
-    annotation with the text in lower case. PostgreSQL lowers the key too: its rules for letters
-    differ from Python's.
+    Also a function that makes the values of these columns of a key (text, ID). The annotation
+    `lowered` is the text in lower case. PostgreSQL lowers the key too: its rules for letters differ
+    from Python's.
     """
     if order in ("NEWEST", "OLDEST"):
         return ["-id" if order == "NEWEST" else "id"], lambda key: key[1]
@@ -71,7 +71,7 @@ def order_columns(order: str, text: str) -> tuple[list[str], Callable[[tuple[Any
         lowered: Any = Value(key[0] or "")
         return Lower(lowered), key[1]
 
-    return [text, "id"], by_text
+    return ["lowered", "id"], by_text
 
 
 def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:

@@ -36,16 +36,6 @@ def by_id(attribute: str = "id") -> Cursors:
     return Cursors(attrgetter(attribute), lambda key: f"c{ids.to_base32(key)}", _decode_id)
 
 
-def by_text_and_id(attribute: str) -> Cursors:
-    """Cursors of a list that is ordered by a text (or None) and a UUID, or by the UUID alone."""
-    return Cursors(attrgetter(attribute), _encode_text, _decode_text)
-
-
-def by_number(attribute: str) -> Cursors:
-    """Cursors of a list that is ordered by a whole number of 0 or more."""
-    return Cursors(attrgetter(attribute), lambda key: f"n{key}", _decode_number)
-
-
 def window_of(
     cursors: Cursors,
     *,
@@ -106,3 +96,10 @@ def _decode_number(cursor: str) -> int | None:
         return None
     number = int(digits)
     return number if number < _LARGEST_NUMBER and str(number) == digits else None
+
+
+BY_KEY = Cursors(attrgetter("key"), _encode_text, _decode_text)
+"""Cursors of a list that is ordered by a text (or None) and a UUID, or by the UUID alone."""
+
+BY_VERSION = Cursors(attrgetter("version"), lambda key: f"n{key}", _decode_number)
+"""Cursors of a list that is ordered by a version: a whole number of 0 or more."""

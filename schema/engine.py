@@ -44,6 +44,8 @@ from schema.values import bound_variables, check_literals
 
 _MOST_ERRORS = 5
 _MOST_TITLED = 3
+_MOST_CHARACTERS = 300_000
+"""Of all documents that are remembered."""
 _GAVE_UP = "Parsing aborted."
 
 is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
@@ -275,8 +277,7 @@ class _Documents:
     A syntax tree takes up to 200 bytes for each character of its text: 60 MB at most.
     """
 
-    def __init__(self, *, most_characters: int = 300_000) -> None:
-        self._most_characters = most_characters
+    def __init__(self) -> None:
         self._characters = 0
         self._kept: OrderedDict[str, list[Operation] | Rejected] = OrderedDict()
 
@@ -287,11 +288,11 @@ class _Documents:
         return found
 
     def keep(self, query: str, found: list[Operation] | Rejected) -> None:
-        if len(query) > self._most_characters // 10:
+        if len(query) > _MOST_CHARACTERS // 10:
             return
         self._kept[query] = found
         self._characters += len(query)
-        while self._characters > self._most_characters:
+        while self._characters > _MOST_CHARACTERS:
             dropped, _ = self._kept.popitem(last=False)
             self._characters -= len(dropped)
 

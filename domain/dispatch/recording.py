@@ -203,11 +203,7 @@ async def _sweep_account(
 
 
 async def give_up_overdue(
-    store: Settlements,
-    provider_account_id: UUID,
-    *,
-    rules: DispatchRules,
-    most: int = MOST_GIVEN_UP,
+    store: Settlements, provider_account_id: UUID, *, rules: DispatchRules
 ) -> bool:
     """Rejects and refunds messages that the provider has not taken for too long.
 
@@ -218,15 +214,13 @@ async def give_up_overdue(
         if account.stopped:
             return False  # a person decides how long its messages wait
         messages = await store.lock_overdue(
-            tx, provider_account_id, age_seconds=rules.give_up_seconds, most=most
+            tx, provider_account_id, age_seconds=rules.give_up_seconds, most=MOST_GIVEN_UP
         )
         await write_settlement(store, tx, account, [give_up(each) for each in messages])
-    return len(messages) == most
+    return len(messages) == MOST_GIVEN_UP
 
 
-async def reject_expired(
-    store: Settlements, provider_account_id: UUID, *, most: int = MOST_GIVEN_UP
-) -> bool:
+async def reject_expired(store: Settlements, provider_account_id: UUID) -> bool:
     """Rejects and refunds queued messages whose validity period has ended.
 
     A claim does the same with those that it picks. These are not picked: their account is paused,
@@ -234,9 +228,9 @@ async def reject_expired(
     """
     async with store.transaction() as tx:
         account = await store.lock_provider_account(tx, provider_account_id)
-        messages = await store.lock_past_validity(tx, provider_account_id, most)
+        messages = await store.lock_past_validity(tx, provider_account_id, MOST_GIVEN_UP)
         await write_settlement(store, tx, account, [expire(each) for each in messages])
-    return len(messages) == most
+    return len(messages) == MOST_GIVEN_UP
 
 
 async def write_settlement(

@@ -129,9 +129,9 @@ class Breaker:
     def __init__(
         self,
         *,
-        opens_after: int = 5,
-        first_pause_seconds: float = 2.0,
-        longest_pause_seconds: float = 30.0,
+        opens_after: int,
+        first_pause_seconds: float,
+        longest_pause_seconds: float,
         clock: Callable[[], float] = now_seconds,
     ) -> None:
         self._opens_after = opens_after
@@ -170,7 +170,7 @@ class Breaker:
         self._trying |= is_try
         return is_try
 
-    def ended(self, *, clear: bool, was_try: bool = False) -> None:
+    def ended(self, *, clear: bool, was_try: bool) -> None:
         """A call has ended, with a clear answer or without one."""
         if was_try:
             self._trying = False
@@ -184,7 +184,7 @@ class Breaker:
         if self.is_open:
             self._open(was_try=was_try)
 
-    def not_made(self, *, was_try: bool = False) -> None:
+    def not_made(self, *, was_try: bool) -> None:
         """A call that was counted as started was not made after all."""
         if was_try:
             self._trying = False

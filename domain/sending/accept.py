@@ -141,7 +141,7 @@ def decide_sends(
     book: Book,
     sends: Sequence[NewSend],
     stored: StoredAnswers,
-    opted_out: Collection[UUID] = (),
+    opted_out: Collection[UUID],
 ) -> list[Decision]:
     """One decision for each send, in order. Posts the charges to the book.
 

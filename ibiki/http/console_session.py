@@ -74,7 +74,7 @@ class ConsoleSession:
             with http_refusals(InvalidCredentials):
                 signed_in = await self._installation.sessions.refresh(refresh_token)
         except InvalidCredentials as error:
-            return _signed_out(request, 401, str(error))
+            return _signed_out(request, str(error))
         finally:
             await self._catch_up()
         return self._signed_in(request, signed_in)
@@ -153,9 +153,9 @@ async def _read_object(request: Request) -> dict[str, object]:
     return given
 
 
-def _signed_out(request: Request, status: int, reason: str) -> Response:
+def _signed_out(request: Request, reason: str) -> Response:
     body = error_body(reason, code="UNAUTHENTICATED")
-    response = Response(body, status_code=status, media_type=JSON.decode())
+    response = Response(body, status_code=401, media_type=JSON.decode())
     _forget(request, response)
     return response
 

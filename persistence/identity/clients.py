@@ -63,7 +63,7 @@ async def list_clients(
         query = query.filter(name__icontains=filter.search)
     if filter.status is not None:
         query = query.filter(status__iexact=filter.status.value)
-    columns, key_of = order_columns(order.value, "lowered")
+    columns, key_of = order_columns(order.value)
     # Counted, so each page reads the whole table: an index for each order would not help.
     page = await list_page(query, window.with_keys(key_of), order=columns, count=True)
     return page.with_items([_client(row) for row in page.items])

@@ -81,7 +81,7 @@ async def list_users(
         "disabled": filter.disabled,
     }
     query = query.filter(**{name: value for name, value in given.items() if value is not None})
-    columns, key_of = order_columns(order.value, "lowered")
+    columns, key_of = order_columns(order.value)
     page = await list_page(query, window.with_keys(key_of), order=columns, count=True)
     return page.with_items([_user(row) for row in page.items])
 

@@ -37,7 +37,7 @@ async def read_templates(
     query = within(scope, models.Template.all()).annotate(lowered=Lower("name"))
     if search is not None:
         query = query.filter(name__icontains=search)
-    columns, key_of = order_columns("NAME", "lowered")
+    columns, key_of = order_columns("NAME")
     page = await list_page(query, window.with_keys(key_of), order=columns)
     return page.with_items([object_of(Template, row) for row in page.items])
 

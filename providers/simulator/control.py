@@ -70,9 +70,9 @@ def _fault(fields: dict[str, object]) -> Fault:
         raise _bad_request("kind is one of: " + ", ".join(BEHAVIOURS))
     if not isinstance(path, str):
         raise _bad_request("path is the start of a path.")
-    if times is not None and not _is_whole(times, 1, MOST):
+    if times is not None and not _is_whole(times, 1):
         raise _bad_request("times is a whole number from 1, or null for every call until a reset.")
-    if not _is_whole(skip, 0, MOST):
+    if not _is_whole(skip, 0):
         raise _bad_request("skip is a whole number from 0.")
     if seconds is not None and not _is_number(seconds, 0, LONGEST_SECONDS):
         raise _bad_request(f"seconds is a number from 0 to {LONGEST_SECONDS}.")
@@ -104,9 +104,9 @@ async def _get_balance(request: web.Request) -> web.Response:
 async def _change_balance(request: web.Request) -> web.Response:
     log = request.app[ACCOUNT].log
     match await _object(request):
-        case {"balance": int(balance)} if _is_whole(balance, -MOST, MOST):
+        case {"balance": int(balance)} if _is_whole(balance, -MOST):
             log.add_credits(balance - log.balance)
-        case {"add": int(more)} if _is_whole(more, -MOST, MOST):
+        case {"add": int(more)} if _is_whole(more, -MOST):
             log.add_credits(more)
         case _:
             raise _bad_request('Give {"balance": n} or {"add": n}, a whole number.')
@@ -121,7 +121,7 @@ async def _get_wallets(request: web.Request) -> web.Response:
 async def _open_wallet(request: web.Request) -> web.Response:
     match await _object(request):
         case {"username": str(username), "password": str(password), "balance": int(balance)} if (
-            username and password and _is_whole(balance, -MOST, MOST)
+            username and password and _is_whole(balance, -MOST)
         ):
             request.app[ACCOUNT].log.open_wallet(username, password, balance)
         case _:
@@ -183,8 +183,8 @@ async def _object(request: web.Request) -> dict[str, object]:
     return fields
 
 
-def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
-    return isinstance(value, int) and _is_number(value, least, most)
+def _is_whole(value: object, least: int) -> TypeGuard[int]:
+    return isinstance(value, int) and _is_number(value, least, MOST)
 
 
 def _is_number(value: object, least: int, most: int) -> TypeGuard[int | float]:

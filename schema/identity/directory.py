@@ -12,7 +12,7 @@ from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
 from domain.ids import Kind
 from resolvers.identity import directory as fields
-from resolvers.pages import by_text_and_id
+from resolvers.pages import BY_KEY
 from schema import errors
 from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
@@ -142,7 +142,7 @@ class DirectoryQuery:
     clients = connection_field(
         fields.clients,
         Client,
-        cursors=by_text_and_id("key"),
+        cursors=BY_KEY,
         description="All clients, newest first unless orderBy says otherwise.",
     )
     client = resolved_field(
@@ -152,7 +152,7 @@ class DirectoryQuery:
     users = connection_field(
         fields.user_page,
         User,
-        cursors=by_text_and_id("key"),
+        cursors=BY_KEY,
         description="All users, newest first unless orderBy says otherwise.",
     )
 

@@ -11,7 +11,7 @@ from domain.inbox import contact_columns as domain_columns
 from domain.inbox import contact_import as domain_importing
 from domain.inbox import messages as domain_inbox
 from resolvers.inbox import contacts
-from resolvers.pages import by_text_and_id
+from resolvers.pages import BY_KEY
 from schema import errors
 from schema.connections import connection_field
 from schema.fields import described, mutation_field
@@ -64,7 +64,7 @@ class ContactQuery:
     contacts = connection_field(
         contacts.contacts,
         Contact,
-        cursors=by_text_and_id("key"),
+        cursors=BY_KEY,
         description="The client's contacts, newest first unless orderBy says otherwise.",
     )
 

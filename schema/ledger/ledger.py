@@ -13,7 +13,7 @@ from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.sync import Synced as DomainSynced
 from resolvers.ledger import ledger, provider_accounts
-from resolvers.pages import by_id, by_number
+from resolvers.pages import BY_VERSION, by_id
 from schema import errors
 from schema.connections import connection_field
 from schema.fields import described, mutation_field, resolved_field
@@ -220,7 +220,7 @@ class LedgerQuery:
     transfers = connection_field(
         ledger.transfers,
         Transfer,
-        cursors=by_number("version"),
+        cursors=BY_VERSION,
         description="The statement of an account: of the given client, else of the viewer's own "
         "account, group or the default pool, newest first unless orderBy says otherwise. `kind` is "
         "the same as `filter.kind`: give only one of them.",

@@ -8,7 +8,7 @@ import strawberry
 
 from domain.ids import Kind
 from domain.sending.files import row_texts as domain_templates
-from resolvers.pages import by_text_and_id
+from resolvers.pages import BY_KEY
 from resolvers.sending import sending
 from schema import errors
 from schema.connections import connection_field
@@ -34,7 +34,7 @@ class TemplateQuery:
     templates = connection_field(
         sending.templates,
         Template,
-        cursors=by_text_and_id("key"),
+        cursors=BY_KEY,
         description="The client's templates, by name.",
     )
 

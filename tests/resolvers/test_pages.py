@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInput
 from domain.ids import new_id
 from domain.pages import Window
-from resolvers.pages import by_id, by_number, window_of
+from resolvers.pages import BY_VERSION, by_id, window_of
 
 BY_ID = by_id()
-BY_VERSION = by_number("version")
 KEY = new_id()
 
 
@@ -31,7 +30,7 @@ def test_a_page_has_25_items_by_default() -> None:
     assert window_of(BY_ID, first=None, last=None) == Window(size=25)
 
 
-def test_messages_of_both_directions_are_delivered() -> None:
+def test_a_page_begins_at_a_cursor_from_either_end() -> None:
     cursor = BY_ID.encode(KEY)
     assert window_of(BY_ID, first=3, after=cursor) == Window(size=3, after=KEY)
     assert window_of(BY_ID, last=4, before=cursor) == Window(size=4, before=KEY, from_end=True)

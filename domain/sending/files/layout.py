@@ -27,6 +27,7 @@ _SAMPLE = 200
 _MOST_TITLES = 10
 _LONGEST_NUMBER = 64
 _LONGEST_IN_SENTENCE = 60
+_MOST_NAMED = 20
 _BETWEEN_DIGITS = re.compile(r"[\s().+/'=\"-]")
 
 
@@ -59,9 +60,10 @@ class Layout:
         if len(names) == 1:
             return self.number_columns[0]
         if names:
+            found = " and ".join(names[:_MOST_NAMED])
             raise InvalidFile(
-                f"Several columns may hold the phone numbers: {' and '.join(names[:20])}. Give the"
-                " name of one of them as column."
+                f"Several columns may hold the phone numbers: {found}. Give the name of one of"
+                " them as column."
             )
         raise InvalidFile(
             "No column of the file holds phone numbers, as far as its name says. Give the name of"
@@ -138,10 +140,10 @@ def column_named(name: str, columns: Sequence[str]) -> int:
     return at
 
 
-def columns_in_words(columns: Sequence[str], *, most: int = 20) -> str:
+def columns_in_words(columns: Sequence[str]) -> str:
     """The names, for a sentence."""
-    names = ", ".join(map(cut, columns[:most]))
-    return f"{names}, …" if len(columns) > most else names
+    names = ", ".join(map(cut, columns[:_MOST_NAMED]))
+    return f"{names}, …" if len(columns) > _MOST_NAMED else names
 
 
 def cut(name: str) -> str:
