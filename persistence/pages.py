@@ -184,6 +184,16 @@ def page_clause(
     return f"{page.where} ORDER BY {leading}{key} {order} LIMIT {limit}"
 
 
+def beyond_cursors(wanted: Filter, window: Window[UUID]) -> list[str]:
+    """The conditions of `page_clause` for the cursors, which lead PostgreSQL to no index."""
+    cursors = ((window.after, "<"), (window.before, ">"))
+    return [
+        f"coalesce(id {comparison} {wanted.value(cursor)}, false)"
+        for cursor, comparison in cursors
+        if cursor is not None
+    ]
+
+
 def add_limit(wanted: Filter, last: str, window: Window[Any], *, key: str) -> None:
     """The condition that a row does not come after the last one that a search looks at.
 

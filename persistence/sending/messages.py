@@ -16,10 +16,10 @@ from domain.pages import Page, Window, digits_of
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Message, MessageStatus
 from persistence.database import connection
-from persistence.pages import Filter, matching, order_of, page_clause, page_of
+from persistence.pages import Filter, beyond_cursors, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
-from persistence.sending.of_send import follows, last_of, next_in_range
+from persistence.sending.of_send import is_of, last_of, next_in_range
 from persistence.sending.waiting import BY_STATUS, WAITING, Among, page_of_waiting
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ async def read_messages(
         again = Filter(list(wanted.conditions), list(wanted.values))  # the read may be repeated
         listed = Listed(scope, filter, window)
         if of_send and filter.number is None:
-            listed.add_ends(again)
-            statement = _of_sends(again, of_send, window, filter.status)
+            statement = _of_sends(again, of_send, listed)
         else:
             if search is not None and filter.number is None:
                 listed = await listed.limited(held)
@@ -127,7 +126,7 @@ async def read_messages_of_sends(
     status: MessageStatus | None = None,
 ) -> dict[UUID, Page[Message]]:
     wanted = _shown_within(scope)
-    statement = _of_sends(wanted, send_ids, window, status)
+    statement = _of_sends(wanted, send_ids, Listed(scope, MessageFilter(status), window))
     async with connection() as pooled:
         rows = await pooled.fetch(statement, *wanted.values)
     found: dict[UUID, list[Record]] = {send_id: [] for send_id in send_ids}
@@ -136,10 +135,9 @@ async def read_messages_of_sends(
     return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
 
 
-def _of_sends(
-    wanted: Filter, send_ids: Sequence[UUID], window: Window[UUID], status: MessageStatus | None
-) -> str:
+def _of_sends(wanted: Filter, send_ids: Sequence[UUID], listed: Listed) -> str:
     """The statement for a page of each send: of its range, and of the index by send."""
+    status, window = listed.filter.status, listed.window
     sends, since = wanted.value(list(send_ids)), wanted.value(first_of_sends(send_ids))
 
     def page(*conditions: str, within: str | None) -> str:
@@ -148,6 +146,7 @@ def _of_sends(
         return f"SELECT * FROM message {clause}"  # noqa: S608 - conditions of our own
 
     if status is None:
+        listed.add_ends(wanted)
         # BETWEEN instead of an equation, so that the planner does not drop send_id from ORDER BY.
         # For a large send it would walk all messages in the order of their IDs.
         between = f"send_id BETWEEN wanted.id AND wanted.id AND id >= {since}"
@@ -158,11 +157,17 @@ def _of_sends(
     else:
         is_queued = status is MessageStatus.QUEUED
         since_at = wanted.value(_time_of(first_of_sends(send_ids))) if is_queued else None
+        # The cursor is in the pairs. A plain comparison of the ID would lead PostgreSQL to the
+        # primary key: it would read all messages of the send on one side of the cursor.
+        wanted.conditions += beyond_cursors(wanted, window)
+        window = Window(window.size, from_end=window.from_end)
+        lowest, highest = map(wanted.value, listed.ends)
         pages = []
         for first, last, of_send in (
-            ("wanted.id", last_of("wanted.id"), follows("wanted.id")),
+            ("wanted.id", last_of("wanted.id"), is_of("wanted.id")),
             ("first.id", "last.id", IS_BY_SEND.format("wanted.id")),
         ):
+            first, last = f"greatest({first}, {lowest})", f"least({last}, {highest})"
             ends = WITH_STATUS.format(status=status, first=first, last=last)
             found = [page(ends, of_send, within="status")]
             if status in WAITING:

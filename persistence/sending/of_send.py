@@ -20,7 +20,7 @@ def last_of(send: str) -> str:
 
 def in_range(send: str) -> str:
     """The condition for messages with IDs that follow that of their send."""
-    return f"message.id <= {last_of(send)} AND {follows(send)}"
+    return f"message.id > {send} AND message.id <= {last_of(send)} AND {is_of(send)}"
 
 
 def next_in_range(send: str) -> str:
@@ -29,17 +29,16 @@ def next_in_range(send: str) -> str:
     For a pair, PostgreSQL expects more rows than for a range. So it reads as many as it needs from
     the primary key, and does not sort the whole range.
     """
+    last = last_of(send)
     return (
-        f"(message.id, message.send_id) <= ({last_of(send)}, {last_of(send)}) AND {follows(send)}"
+        f"message.id > {send} AND (message.id, message.send_id) <= ({last}, {last})"
+        f" AND {is_of(send)}"
     )
 
 
-def follows(send: str) -> str:
-    """Like `in_range`, without its end, which would lead PostgreSQL to the primary key."""
-    return (
-        f"message.id > {send}"
-        f" AND coalesce(message.send_id = {send} AND message.by_send IS NULL, false)"
-    )
+def is_of(send: str) -> str:
+    """Like `in_range`, without its ends, which would lead PostgreSQL to the primary key."""
+    return f"coalesce(message.send_id = {send} AND message.by_send IS NULL, false)"
 
 
 def by_index(send: str, *, since: str) -> str:

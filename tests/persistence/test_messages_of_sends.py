@@ -34,7 +34,12 @@ from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.tallies import has_status
 from tests import worlds
 from tests.dispatch.parts import eventually
-from tests.persistence.test_reads_stay_small import PLANNING, is_alone, work_of
+from tests.persistence.test_reads_stay_small import (
+    PLANNING,
+    assert_small,
+    is_alone,
+    work_of,
+)
 
 FIRST = UUID(int=0)
 
@@ -276,3 +281,25 @@ SETTLED = f"""
 SELECT id FROM send AS item WHERE id = ANY($1::uuid[]) AND {PARTS[Part.SENDS].is_settled}
 ORDER BY id
 """
+
+
+@pytest.mark.parametrize("status", [MessageStatus.QUEUED, MessageStatus.SENT])
+async def test_a_page_of_a_status_begins_at_its_cursor(
+    database_url: str, status: MessageStatus
+) -> None:
+    async with worlds.connected(database_url, pool_size=1):
+        client = await worlds.add_client(await worlds.add_pool(), held=100_000)
+        send_id = (await worlds.accept(client, 4_000)).id
+        if status is MessageStatus.SENT:
+            await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = id")
+        await worlds.execute("VACUUM (ANALYZE) message")
+        await eventually(is_alone)
+        [middle] = await worlds.fetch("SELECT id FROM message ORDER BY id OFFSET 2000 LIMIT 1")
+        scope = OfClient(client.client_id)
+        after: Window[UUID] = Window(50, after=middle["id"])
+        before: Window[UUID] = Window(50, before=middle["id"], from_end=True)
+        for window in (after, before):
+            of_send = read_messages_of_sends(scope, [send_id], window, status=status)
+            assert_small(await work_of(of_send), most_rows=60)
+            filtered = read_messages(scope, window, filter=MessageFilter(status, send_id=send_id))
+            assert_small(await work_of(filtered), most_rows=60)
