@@ -29,6 +29,7 @@ from providers.replies import (
     Signature,
     SignedCall,
     field_of,
+    is_page,
     json_object,
     reference_of,
     retry_after_seconds,
@@ -174,7 +175,7 @@ class Android(OneByOne):
             raise ProviderUnavailable(REFUSES_ACCOUNT[answer.status])
         if answer.status == 429 or answer.status >= 500:
             raise ProviderUnavailable
-        if answer.body.lstrip().startswith(b"<"):
+        if is_page(answer.body):
             raise ProviderUnavailable("A page came instead of an answer: check the address.")
         state = json_object(answer.body).get("state")
         known = answer.status == 200 and isinstance(state, str)

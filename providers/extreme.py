@@ -29,12 +29,14 @@ from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (
     field_of,
+    is_page,
     json_object,
     reading_of,
     reference_of,
     retry_after_seconds,
     text_of,
     webhook_fields,
+    word_of,
 )
 from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, Transport
 
@@ -52,6 +54,7 @@ REFUSES_MESSAGE: Final = {
     "INVALID_RECIPIENT": "The network refused the number as invalid.",
     "INVALID_PARAMS": "The network refused the message as invalid.",
 }
+CONTRADICTION: Final = "The response contradicts itself."
 NO_CREDITS: Final = "INSUFFICIENT_CREDITS"
 # HTTP statuses that refuse the account. The body does not matter.
 REFUSES_ACCOUNT: Final = {
@@ -76,6 +79,8 @@ STATUSES: Final = {
     "expired": ReportedStatus.FAILED,
     "undelivered": ReportedStatus.FAILED,  # an installation of Ibiki says these two
     "cancelled": ReportedStatus.FAILED,
+    "canceled": ReportedStatus.FAILED,
+    "rejected": ReportedStatus.FAILED,
 }
 # The status of an inbound message whose sender opted out. Otherwise it is "received".
 BLOCKED: Final = "blocked"
@@ -129,21 +134,21 @@ def _read(exchange: Exchange, *, with_items: bool = False) -> dict[str, object] 
 def _refusal(answer: Answer, body: Mapping[str, object]) -> Outcome:
     """The outcome of a response that does not report success."""
     if body.get("success") is True or any(body.get(key) for key in NAMES_MESSAGES):
-        return Unknown("The response contradicts itself.")
+        return Unknown(CONTRADICTION)
     if answer.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
     if answer.status == 429 or _is_unavailable(answer, body):
         pause = retry_after_seconds(answer.headers)
         return NotSent("The network asked to wait.", retry_after_seconds=pause)
     if answer.status == 400 or (_is_success(answer.status) and body.get("success") is False):
-        return _refusal_by_code(body.get("code"))
+        return _refusal_by_code(word_of(body, "code").upper())
     return Unknown(f"The response (HTTP {answer.status}) does not say whether it was accepted.")
 
 
-def _refusal_by_code(code: object) -> Outcome:
+def _refusal_by_code(code: str) -> Outcome:
     if code == NO_CREDITS:
         return NotSent(REFUSES_ACCOUNT[402], refuses_account=True)
-    if isinstance(code, str) and code in REFUSES_MESSAGE:
+    if code in REFUSES_MESSAGE:
         return Rejected(REFUSES_MESSAGE[code])
     # An unlisted code could mean "already sent".
     return Unknown("The network refused with a code that is not known.")
@@ -169,9 +174,11 @@ def _is_success(status: int) -> bool:
 def outcome_of_one(exchange: Exchange) -> Outcome:
     """The outcome of a single message. Without a usable ID it has no reference."""
     body = _read(exchange)
-    if isinstance(body, dict) and body.get("status") == FAILED:
-        return Unknown("The response contradicts itself.")
-    return Accepted(reference_of(body.get("messageId"))) if isinstance(body, dict) else body
+    if not isinstance(body, dict):
+        return body
+    reference = reference_of(body.get("messageId"))
+    failed = word_of(body, "status") == FAILED
+    return Unknown(CONTRADICTION, reference) if failed else Accepted(reference)
 
 
 def _outcomes_of_one_text(body: dict[str, object] | Outcome, count: int) -> list[Outcome]:
@@ -251,23 +258,22 @@ def _digits(number: object) -> str:
 
 
 def _outcome_of_item(item: Mapping[str, object], *, succeeded: bool) -> Outcome:
-    if item.get("status") == FAILED:
-        return _refusal_of_item(item)
-    own = reference_of(item.get("messageId"))
-    if succeeded and (own is not None or item.get("status") in ("queued", "pending", "sent")):
+    own, status = reference_of(item.get("messageId")), word_of(item, "status")
+    if status == FAILED:
+        return _refusal_of_item(item) if own is None else Unknown(CONTRADICTION, own)
+    if succeeded and (own is not None or status in ("queued", "pending", "sent")):
         return Accepted(own)
     return Unknown("The response does not say whether this message was accepted.")
 
 
 def _refusal_of_item(item: Mapping[str, object]) -> Outcome:
     """The outcome of an item that failed: not accepted, for every code."""
-    code = item.get("code")
+    code = word_of(item, "code").upper()
     if code == NO_CREDITS:
         return NotSent(REFUSES_ACCOUNT[402], refuses_account=True)
     if code == REPEATED:
         return NotSent("The same message was in the call already.", alone=True)
-    known = REFUSES_MESSAGE.get(code) if isinstance(code, str) else None
-    return Rejected(known or "The network refused this message.")
+    return Rejected(REFUSES_MESSAGE.get(code, "The network refused this message."))
 
 
 def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
@@ -329,11 +335,12 @@ class ExtremeSMS(Adapter):
             raise ProviderUnavailable
         if exchange.status in REFUSES_ACCOUNT or exchange.status == 429 or exchange.status >= 500:
             raise ProviderUnavailable
+        if exchange.status < 400 and (exchange.status >= 300 or is_page(exchange.body)):
+            raise ProviderUnavailable
         body = json_object(exchange.body)
-        status = field_of(body, "status")
-        if not _is_success(exchange.status) or body.get("success") is not True or status is None:
+        if not _is_success(exchange.status) or body.get("success") is not True:
             return None
-        return self.statuses.get(status.strip().lower())
+        return self.statuses.get(word_of(body, "status"))
 
     async def _post(self, path: str, shape: object) -> Exchange:
         body = json.dumps(shape).encode()
@@ -362,7 +369,7 @@ def parse_webhook(body: bytes) -> Parsed:
     status = field_of(fields, "status")
     if "from" not in fields and message_id is not None and status is not None:
         number = field_of(fields, "recipient")
-        return ReportCall(message_id, status, STATUSES.get(status.strip().lower()), number)
+        return ReportCall(message_id, status, STATUSES.get(word_of(fields, "status")), number)
     return _inbound(fields, message_id)
 
 
@@ -381,7 +388,7 @@ def _inbound(fields: Mapping[str, object], message_id: str | None) -> Parsed:
         line=_line(fields),
         name=" ".join(" ".join(filter(None, names)).split()) or None,
         business=" ".join((field_of(fields, "business") or "").split()) or None,
-        blocked=(field_of(fields, "status") or "").strip().lower() == BLOCKED,
+        blocked=word_of(fields, "status") == BLOCKED,
     )
 
 

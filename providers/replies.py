@@ -32,10 +32,15 @@ _UNSTORABLE: Final = dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT 
 def json_object(body: bytes) -> dict[str, object]:
     """The JSON object in the body. Empty for anything else."""
     try:
-        value = json.loads(body)
+        value = json.loads(_decoded(body), strict=False)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def is_page(body: bytes) -> bool:
+    """Whether a body is HTML or XML: from a proxy, or from a site that is being maintained."""
+    return body.lstrip().startswith(b"<")
 
 
 def webhook_fields(body: bytes) -> dict[str, object]:
@@ -98,9 +103,21 @@ def reference_of(value: object) -> str | None:
     return text if usable else None
 
 
+def code_of(value: object) -> int | None:
+    """A code in digits: a number, or a text of at most nine digits. None for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value, re.ASCII):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def field_of(fields: Mapping[str, object], key: str) -> str | None:
     """The short text of a field."""
     return short_text_of(fields.get(key))
+
+
+def word_of(fields: Mapping[str, object], key: str) -> str:
+    """The short text of a field in small letters, without blanks. Empty if there is none."""
+    return (field_of(fields, key) or "").strip().lower()
 
 
 def short_text_of(value: object) -> str | None:
@@ -124,7 +141,7 @@ def reading_of(body: bytes, key: str) -> Reading | None:
     """The balance under `key`, exactly as written: a JSON number or a string."""
     try:
         # As text: a float would lose digits. The pattern then excludes NaN and Infinity.
-        value = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
+        value = json.loads(_decoded(body), parse_float=str, parse_int=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
     return balance_of(value.get(key) if isinstance(value, dict) else None)

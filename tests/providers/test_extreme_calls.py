@@ -10,7 +10,7 @@ import pytest
 from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, Unknown
 from providers import extreme
-from providers.extreme import ExtremeSMS
+from providers.extreme import CONTRADICTION, ExtremeSMS
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (
     CONFIG,
@@ -63,6 +63,7 @@ def item(number: str | None, message_id: str | None = None, **more: object) -> d
 
 
 TAKEN, TAKEN_TOO = item(ONE.number, ID), item(TWO.number, OTHER_ID)
+REFUSED = "The network refused this message."
 FAILED = item(TWO.number, None, status="failed", error="Nope")
 BOTH = [Accepted(ID), Accepted(OTHER_ID)]
 
@@ -84,6 +85,15 @@ BOTH = [Accepted(ID), Accepted(OTHER_ID)]
         (
             [TAKEN, {**FAILED, "code": "INSUFFICIENT_CREDITS"}],
             [Accepted(ID), NotSent("The account has no credits left.", refuses_account=True)],
+        ),
+        ([TAKEN, {**FAILED, "status": "Failed"}], [Accepted(ID), Rejected(REFUSED)]),
+        (
+            [TAKEN, {**FAILED, "messageId": OTHER_ID, "status": "FAILED"}],
+            [Accepted(ID), Unknown(CONTRADICTION, OTHER_ID)],
+        ),
+        (
+            [TAKEN, {**FAILED, "code": "invalid_recipient"}],
+            [Accepted(ID), Rejected(extreme.REFUSES_MESSAGE["INVALID_RECIPIENT"])],
         ),
         ([TAKEN, item(TWO.number)], [Accepted(ID), Accepted(None)]),
         ([TAKEN, item(TWO.number, ID)], [Accepted(None), Accepted(None)]),

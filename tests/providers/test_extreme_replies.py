@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
 from providers import extreme
-from providers.extreme import ExtremeSMS
+from providers.extreme import CONTRADICTION, ExtremeSMS
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (
     COMMON,
@@ -113,7 +113,13 @@ SHARED: list[Case] = [
     ("200 with success as text", answer(200, {"success": "true", "messageId": ID}), UNKNOWN),
     ("200 with success as a number", answer(200, {"success": 1, "messageId": ID}), UNKNOWN),
     ("200 that says no, for no reason", answer(200, SAYS_NO), UNKNOWN),
-    ("200 that is not UTF-8", answer(200, b'{"success":true,"messageId":"\xff"}'), UNKNOWN),
+    ("200 in Latin-1", answer(200, b'{"success":true,"note":"caf\xe9"}'), Accepted(None)),
+    ("200 with a line feed", answer(200, b'{"success":true,"note":"a\nb"}'), Accepted(None)),
+    (
+        "no credits in small letters, in Latin-1",
+        answer(400, b'{"success":false,"error":"\xe9puis\xe9","code":" insufficient_credits"}'),
+        NotSent("The account has no credits left.", True),
+    ),
     ("200 with an endless number", answer(200, b'{"success":' + b"1" * 10_000 + b"}"), UNKNOWN),
 ]
 
@@ -155,7 +161,8 @@ async def test_each_reply_is_the_same_outcome_for_all_messages_of_a_call(
         ({"success": True, "messageId": "a\x00b"}, Accepted(None)),
         ({"success": True, "messageId": "\ud800"}, Accepted(None)),
         ({"success": True, "messageId": "a" * 129}, Accepted(None)),
-        ({"success": True, "messageId": ID, "status": "failed"}, UNKNOWN),
+        ({"success": True, "messageId": ID, "status": "failed"}, Unknown(CONTRADICTION, ID)),
+        ({"success": True, "messageId": ID, "status": " FAILED"}, Unknown(CONTRADICTION, ID)),
     ],
 )
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -202,7 +209,8 @@ SAID = [
     ("not a success", answer(200, {"success": False, "status": "delivered"}), None),
     ("unknown there", answer(404, {"success": False, "error": "Message not found"}), None),
     ("a wrong path", answer(404, HTML), None),
-    ("HTML", answer(200, HTML), None),
+    ("canceled", said("canceled"), ReportedStatus.FAILED),
+    ("rejected", said("Rejected"), ReportedStatus.FAILED),
     ("nothing", answer(200), None),
     ("a bad request", answer(400, {"success": False, "status": "failed"}), None),
 ]
@@ -214,6 +222,8 @@ UNAVAILABLE = [
     answer(429, Retry_After="5"),
     answer(500),
     answer(503, HTML),
+    answer(200, HTML),
+    answer(302, b"", Location="http://127.0.0.1/"),
 ]
 
 
