@@ -31,6 +31,7 @@ from domain.sending.messages import Line
 from providers.config import NOT_READABLE, ProviderConfig, in_units
 from providers.replies import (
     balance_of,
+    code_of,
     field_of,
     json_object,
     reference_of,
@@ -194,11 +195,9 @@ def _for_each(outcome: Outcome, messages: Sequence[Outgoing]) -> list[Outcome]:
 
 def _code(fields: Mapping[str, object]) -> int:
     """The code of an item: as a number, as text or by its name. 0 if there is none."""
-    code, name = fields.get("statusCode"), fields.get("status")
-    if isinstance(code, int) and not isinstance(code, bool):
+    code, name = code_of(fields.get("statusCode")), fields.get("status")
+    if code is not None:
         return code
-    if isinstance(code, str) and CODES.fullmatch(code.strip()):
-        return int(code)
     return NAMES.get(name.strip().lower(), 0) if isinstance(name, str) else 0
 
 

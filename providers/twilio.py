@@ -36,7 +36,9 @@ from providers.replies import (
     Signature,
     SignedCall,
     WebhookAnswer,
+    code_of,
     field_of,
+    is_page,
     json_object,
     reading_of,
     reference_of,
@@ -77,8 +79,11 @@ REFUSES_ACCOUNT: Final = {
     20006: "The account is not allowed to send.",
     20008: "The account is one for tests only.",
     20404: "The account does not exist.",
+    21609: "The address for delivery reports was refused.",
     90010: "The account is not active.",
 }
+# Error codes that ask to wait: too many calls, a full queue of the sender, maintenance.
+WAIT: Final = frozenset((20429, 21611, 21730))
 REFUSING_STATUSES: Final = {
     401: "The account's ID or token was refused.",
     402: "The account has no money left.",
@@ -145,7 +150,7 @@ def _outcome(exchange: Exchange, *, is_reply: bool) -> Outcome:
 def _refusal(answer: Answer, body: Mapping[str, object], *, is_reply: bool) -> Outcome:
     """The outcome of a response that has no ID of a message."""
     code = _error_code(answer, body)
-    if answer.status == 429 or code == 20429:
+    if answer.status == 429 or code in WAIT:
         pause = retry_after_seconds(answer.headers)
         return NotSent("The network asked to wait.", retry_after_seconds=pause)
     if code in REFUSES_MESSAGE:
@@ -162,8 +167,8 @@ def _refusal(answer: Answer, body: Mapping[str, object], *, is_reply: bool) -> O
 
 def _error_code(answer: Answer, body: Mapping[str, object]) -> int:
     """The code if the API itself refused the request: a 4xx that its body repeats. Else 0."""
-    code, is_own = body.get("code"), body.get("status") == answer.status
-    return code if 400 <= answer.status < 500 and is_own and isinstance(code, int) else 0
+    code, is_own = code_of(body.get("code")), code_of(body.get("status")) == answer.status
+    return code or 0 if 400 <= answer.status < 500 and is_own else 0
 
 
 # --- Send, send many, balance, status
@@ -211,6 +216,8 @@ class Twilio(OneByOne):
 
     async def status(self, reference: str) -> ReportedStatus | None:
         answer = await self._get(f"Messages/{quote(reference, safe='')}")
+        if answer.status == 200 and is_page(answer.body):
+            raise ProviderUnavailable
         word = json_object(answer.body).get("status")
         known = answer.status == 200 and isinstance(word, str)
         return STATUSES.get(str(word).strip().lower()) if known else None
@@ -223,7 +230,7 @@ class Twilio(OneByOne):
             raise ProviderUnavailable
         if answer.status in REFUSING_STATUSES:
             raise ProviderUnavailable("The SMS network refused the account: check its token.")
-        if answer.status == 429 or answer.status >= 500:
+        if answer.status == 429 or answer.status >= 500 or 300 <= answer.status < 400:
             raise ProviderUnavailable
         return answer
 
@@ -290,11 +297,11 @@ def _is_signed(call: SignedCall, auth_token: str) -> bool:
     shown = call.headers.get(SIGNATURE_HEADER, "").encode()
     try:
         form = parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=1_000)
+        urls = _with_and_without_port(call.url)
     except ValueError:
         return False
     return any(
-        hmac.compare_digest(signature_of(url, form, auth_token).encode(), shown)
-        for url in _with_and_without_port(call.url)
+        hmac.compare_digest(signature_of(url, form, auth_token).encode(), shown) for url in urls
     )
 
 

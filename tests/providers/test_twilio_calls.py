@@ -257,6 +257,11 @@ def test_a_changed_call_is_not_signed() -> None:
         assert not is_signed(url, body, wrong)
 
 
+@pytest.mark.parametrize("url", ["http://h:x/w", "http://h:99999/w", "http://[::1/w"])
+def test_a_call_to_an_address_that_is_none_is_not_signed(url: str) -> None:
+    assert not is_signed(url, b"", "x")
+
+
 def test_a_repeated_field_counts_once_per_value_as_in_the_sdk() -> None:
     class Fields(dict[str, str]):
         """The fields as the SDK's web frameworks give them."""

@@ -92,7 +92,13 @@ CASES: list[Case] = [
     ("a country", answer(400, error(400, 21408)), Rejected(REFUSES_MESSAGE[21408])),
     ("another code with 400", answer(400, error(400, 21999)), Rejected(REJECTED)),
     ("400 without a code", answer(400, {"message": "A sentence.", "status": 400}), UNKNOWN),
-    ("400 with a code that is a text", answer(400, error(400, "21211")), UNKNOWN),
+    ("400 with a code in words", answer(400, error(400, "invalid")), UNKNOWN),
+    ("400 with a code that is true", answer(400, error(400, True)), UNKNOWN),
+    (
+        "codes that are texts",
+        answer(400, error(400, "21211") | {"status": "400"}),
+        Rejected(REFUSES_MESSAGE[21211]),
+    ),
     ("400 that is not the API's own", answer(400, error(422, 21211)), UNKNOWN),
     ("400 in HTML", answer(400, HTML), UNKNOWN),
     ("a refusal with an ID", answer(400, error(400, 21211, sid=SID)), UNKNOWN),
@@ -103,6 +109,13 @@ CASES: list[Case] = [
     ("429 with a wait", answer(429, b"", Retry_After="7"), replace(WAIT, retry_after_seconds=7.0)),
     ("a full queue of the sender", answer(429, error(429, 21611)), WAIT),
     ("20429 with 400", answer(400, error(400, 20429)), WAIT),
+    ("a full queue of the sender with 400", answer(400, error(400, 21611)), WAIT),
+    ("maintenance", answer(400, error(400, 21730)), WAIT),
+    (
+        "an address for reports that is not public",
+        answer(400, error(400, 21609)),
+        NotSent("The address for delivery reports was refused.", refuses_account=True),
+    ),
     ("another code with 404", answer(404, error(404, 20409)), UNKNOWN),
     ("409", answer(409, error(409, 20409)), UNKNOWN),
     ("500", answer(500, error(500, 20500)), UNKNOWN),
@@ -196,7 +209,7 @@ async def test_anything_else_is_not_a_balance(exchange: Exchange) -> None:
         (answer(200, {"sid": SID, "status": "failed"}), ReportedStatus.FAILED),
         (answer(200, {"sid": SID, "status": "new"}), None),
         (answer(200, {"sid": SID, "status": 7}), None),
-        (answer(200, HTML), None),
+        (answer(200), None),
         (answer(404, error(404, 20404)), None),
     ],
 )
@@ -206,7 +219,10 @@ async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | N
     assert transport.asked[0].path.endswith(f"/Messages/{SID}.json")
 
 
-@pytest.mark.parametrize("exchange", [Lost("It broke."), answer(401), answer(429), answer(503)])
+@pytest.mark.parametrize(
+    "exchange",
+    [Lost("It broke."), answer(401), answer(429), answer(503), answer(302), answer(200, HTML)],
+)
 async def test_a_status_that_cannot_be_read_now_is_asked_for_later(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):
         await twilio(exchange)[0].status(SID)
