@@ -69,6 +69,10 @@ REFUSING_STATUSES: Final = {
 REJECTED: Final = "The network refused this message."
 # One line of two words or more: no markup, no JSON, not only digits.
 SENTENCE: Final = re.compile(r"(?=.*[a-z])(?=.*\S \S)[^<>{}\[\]\x00-\x1f\x7f]{3,200}")
+# Words of a success. A sentence with one of them, and without a "not", is no refusal.
+SUCCESS: Final = re.compile(
+    r"(?!.*\b(not|no|cannot|fail\w*|error|invalid)\b).*\b(ok|sent|success\w*|accepted|queued)\b.*"
+)
 UNREADABLE: Final = "The SMS network did not report a balance that can be read."
 
 # "Success" was seen; the others are assumed. A status that is not listed changes nothing.
@@ -105,8 +109,13 @@ def _claims_success(body: bytes) -> bool:
 
 
 def _words(body: bytes) -> str:
-    """The text of a body in lower case, without blanks and a full stop at its end."""
-    return body.decode("utf-8", errors="replace").strip().lower().rstrip(".")
+    """A body in lower case, without blanks and quotes around it and a full stop at its end."""
+    return _text(body).strip('"').lower().rstrip(".")
+
+
+def _text(body: bytes) -> str:
+    """The text of a body, without blanks around it and a byte order mark."""
+    return body.decode("utf-8-sig", errors="replace").strip()
 
 
 def _account_refusal(words: str) -> NotSent | None:
@@ -127,7 +136,7 @@ def _plain_outcome(exchange: Exchange) -> Outcome:
         return Accepted(None)
     if refusal := _account_refusal(words):
         return refusal
-    if SENTENCE.fullmatch(words):
+    if SENTENCE.fullmatch(words) and not SUCCESS.fullmatch(words):
         return Rejected(REJECTED)
     return Unknown("The answer does not say whether it was taken.")
 
@@ -222,7 +231,7 @@ class EgoSMSPlain(_Account, OneByOne):
     async def balance(self) -> Reading:
         """The balance now. Raises ProviderUnavailable, in our words."""
         answer = _balance_answer(await self._get({"method": "Balance"}))
-        reading = balance_of(answer.body.decode("utf-8", errors="replace"))
+        reading = balance_of(_text(answer.body))
         if reading is None:
             raise _unreadable(_words(answer.body))
         return reading
@@ -324,10 +333,4 @@ def parse_webhook(body: bytes) -> Parsed:
         return Malformed("`number` is missing: the recipient of the message.")
     if status is None:
         return Malformed("`Status` is missing: the status of the message.")
-    return ReportCall(code, status, STATUSES.get(status.strip().lower()), _international(number))
-
-
-def _international(number: str) -> str:
-    """The number with a plus: this provider omits it."""
-    digits = number.strip()
-    return f"+{digits}" if digits.isascii() and digits.isdigit() else digits
+    return ReportCall(code, status, STATUSES.get(status.strip().lower()), number)

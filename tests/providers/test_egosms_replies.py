@@ -74,6 +74,17 @@ PLAIN: list[Case] = [
     ("no money", answer(200, b"Money Not Enough To Send This Batch of Msgs."), NO_MONEY),
     ("no user", answer(200, b"That user does not exist or user not active"), NO_USER),
     ("another sentence", answer(200, b"Invalid number format"), Rejected(REJECTED)),
+    ("a refusal with the word sent", answer(200, b"Message not sent"), Rejected(REJECTED)),
+    ("a sentence of a success", answer(200, b"Message sent successfully"), UNKNOWN),
+    ("Ok and more", answer(200, b"Ok 1 message"), UNKNOWN),
+    ("Ok after a byte order mark", answer(200, b"\xef\xbb\xbfOk"), Accepted(None)),
+    ("Ok in quotes", answer(200, b'"Ok"'), Accepted(None)),
+    (
+        "no money, after a byte order mark",
+        answer(200, b"\xef\xbb\xbfMoney Not Enough To Send This Batch of Msgs."),
+        NO_MONEY,
+    ),
+    ("a wrong login, in quotes", answer(200, b'"Wrong UserName Or Password"'), LOGIN),
     ("a text of many lines", answer(200, b"Fatal error\non line 3"), UNKNOWN),
     ("a long text", answer(200, b"word " * 60), UNKNOWN),
     ("markup without html", answer(200, b"<b>Warning</b>: mysql"), UNKNOWN),
@@ -220,6 +231,7 @@ async def test_the_json_api_does_not_say_a_balance(exchange: Exchange, message: 
 async def test_a_balance_is_kept_as_it_was_written(word: str) -> None:
     expected = Reading(word, Decimal(word))
     assert await plain(answer(200, f" {word}\r\n".encode())).balance() == expected
+    assert await plain(answer(200, f"\ufeff{word}".encode())).balance() == expected
     as_number = f'{{"Status":"OK","Message":"Success","Balance":{word}}}'.encode()
     assert await in_json(answer(200, as_number)).balance() == expected
     as_text = {"Status": "ok", "Balance": word, "Currency": "UGX"}
