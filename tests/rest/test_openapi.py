@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import httpx
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from ibiki.http.rest.endpoints import ENDPOINTS
 from ibiki.http.rest.openapi import export_openapi
@@ -18,6 +19,11 @@ async def test_the_document_is_the_file_in_the_repository(web: httpx.AsyncClient
     served = await web.get("/api/openapi.json", headers={"authorization": ""})
     assert served.status_code == 200
     assert served.json() == json.loads(FILE.read_text())
+
+
+def test_the_document_is_valid() -> None:
+    problems = OPENAPI_31_VALIDATOR.iter_errors(json.loads(FILE.read_text()))
+    assert [each.message for each in problems] == []
 
 
 def test_every_endpoint_and_every_value_is_described() -> None:

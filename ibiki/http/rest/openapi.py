@@ -33,9 +33,11 @@ MEANINGS = {
     403: "The account is not active, or the role does not allow this.",
     404: "It does not exist, or belongs to somebody else.",
     409: "The Idempotency-Key was used with another body.",
+    408: "The body arrived too slowly.",
     413: "The body is too large.",
     415: "The body is not application/json in UTF-8.",
     429: "There were too many requests. Nothing was done.",
+    500: "There is a defect in the program. Report the correlationId.",
     503: "The service is not available now. Nothing was done.",
     504: "It is not known whether the request was carried out.",
 }
@@ -50,6 +52,7 @@ KEY = (
 def export_openapi() -> str:
     """The document as JSON, as it is kept in openapi.json. It is made once."""
     document = OpenAPI(
+        openapi="3.1.1",
         info=Info(
             title="Ibiki REST API",
             version=VERSION,
@@ -66,7 +69,12 @@ def export_openapi() -> str:
         ),
     )
     complete = construct_open_api_with_schema_class(document)
-    return complete.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
+    # Unset values are left out: the default values of a header or a path parameter have names
+    # that OpenAPI 3.1 allows for a query only.
+    exported = complete.model_dump_json(
+        by_alias=True, exclude_none=True, exclude_unset=True, indent=2
+    )
+    return exported + "\n"
 
 
 def _paths() -> dict[str, PathItem]:
@@ -77,7 +85,7 @@ def _paths() -> dict[str, PathItem]:
 
 
 def _operation(endpoint: Endpoint) -> Operation:
-    always = (400, 401, 403, 503) + ((413, 415) if endpoint.body else ())
+    always = (400, 401, 403, 500, 503) + ((408, 413, 415) if endpoint.body else ())
     refusals = sorted({*always, *endpoint.refusals})
     return Operation(
         operationId=endpoint.name,
