@@ -14,6 +14,7 @@ from pydantic import (
     RootModel,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -163,9 +164,15 @@ class NoQuery(Request):
 
 
 class PageQuery(BaseModel):
-    """A query string with a limit."""
+    """A query string with a limit. An empty value means the same as an absent one."""
 
     model_config = ConfigDict(extra="forbid")  # not strict: in a URL, everything is text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: dict[str, str]) -> dict[str, str]:
+        known = cls.model_fields
+        return {name: value for name, value in given.items() if value or name not in known}
 
     @field_validator("limit", mode="before", check_fields=False)
     @classmethod

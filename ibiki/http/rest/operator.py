@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from domain import ids
 from domain.identity.access import Everything
@@ -52,13 +52,8 @@ class EventsQuery(PageQuery):
         default=DEFAULT_EVENTS, ge=1, le=LARGEST_PAGE, description="The most events of the answer."
     )
     outcome: WebhookOutcome | None = Field(
-        default=None, description="Only events with this outcome. Empty: all events."
+        default=None, description="Only events with this outcome."
     )
-
-    @field_validator("outcome", mode="before")
-    @classmethod
-    def _all_if_empty(cls, given: object) -> object:
-        return given or None
 
 
 class ReplyAnswer(Answer):
