@@ -124,6 +124,11 @@ class NoValidRecipients(Refusal):
     def __init__(self, rejected: Sequence[RejectedRecipient]) -> None:
         self.rejected = rejected
 
+    @property
+    def message(self) -> str:
+        """The reason is another one if nothing was given."""
+        return super().message if self.rejected else "Give at least one recipient."
+
 
 class TooManyRecipients(Refusal):
     """At most {limit} recipients can be given in one request. Split the list."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -240,98 +239,6 @@ async def test_roles_are_those_of_graphql(web: httpx.AsyncClient, who: str) -> N
     assert (await web.get(STATUS + message_id, headers=by(who))).status_code == status
     balance = await web.get(BALANCE, headers=by(who))
     assert balance.status_code == (401 if who == "nobody" else 200)
-
-
-@pytest.mark.parametrize(
-    ("path", "given", "field"),
-    [
-        (SINGLE, {"recipient": TO}, "message"),
-        (SINGLE, {"recipient": 12025550101, "message": "Hello"}, "recipient"),
-        (SINGLE, {**HELLO, "usemodem": "3"}, "usemodem"),
-        (SINGLE, {**HELLO, "port": 1}, "port"),
-        (BULK, {**MANY, "port": 1}, "port"),
-        (MULTI, [{"recipient": TO, "content": "Hello", "usemodem": 1}], "[0].usemodem"),
-        (QUOTE, {**MANY, "port": 1}, "port"),
-        (SINGLE, {**HELLO, "mesage": "x"}, "mesage"),
-        (BULK, {"recipients": TO, "content": "Hello"}, "recipients"),
-        (BULK, {"recipients": [TO, None], "content": "Hello"}, "recipients[1]"),
-        (MULTI, [{"recipient": TO, "content": "Hello"}, 7], "[1]"),
-        (MULTI, [{"recipient": TO, "content": "Hello"}, {"recipient": TO, "content": ""}], "[1]"),
-        (MULTI, {"recipient": TO, "content": "Hello"}, None),
-        (SINGLE, [HELLO], None),
-        (SINGLE, {**HELLO, "message": ""}, None),
-        (SINGLE, {**HELLO, "message": "nul\0"}, None),
-        (BULK, {**MANY, "content": "x" * 10_000}, None),
-    ],
-)
-async def test_a_wrong_value_is_named_and_nothing_is_sent(
-    web: httpx.AsyncClient, app: App, path: str, given: Any, field: str | None
-) -> None:
-    figures = failure(await web.post(path, json=given), 400, "INVALID_PARAMS")
-    assert figures == ({} if field is None else {"field": field})
-    assert await worlds.held(app.owner.account_id) == 100
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "status", "code"),
-    [
-        (b"{", "application/json", 400, "INVALID_PARAMS"),
-        (b"", "application/json", 400, "INVALID_PARAMS"),
-        (b"\xff", "application/json", 400, "INVALID_PARAMS"),
-        (b'{"recipient":"\\ud800","message":"x"}', "application/json", 400, "INVALID_PARAMS"),
-        (b"null", "application/json", 400, "INVALID_PARAMS"),
-        (b"[" * 5_000, "application/json", 400, "INVALID_PARAMS"),
-        (b"[" * 300_000, "application/json", 413, "TOO_LARGE"),
-        (b" " * 1_000_001, "application/json", 413, "TOO_LARGE"),
-        (b"recipient=1", "application/x-www-form-urlencoded", 415, "UNSUPPORTED_TYPE"),
-        (b"{}", "application/json; charset=latin-1", 415, "UNSUPPORTED_TYPE"),
-    ],
-)
-async def test_a_body_that_cannot_be_read_is_refused(
-    web: httpx.AsyncClient, body: bytes, content_type: str, status: int, code: str
-) -> None:
-    headers = {"content-type": content_type}
-    assert failure(await web.post(SINGLE, content=body, headers=headers), status, code) == {}
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", SINGLE, 405, "METHOD_NOT_ALLOWED"),
-        ("POST", f"{SINGLE}/", 404, "NOT_FOUND"),
-        ("GET", "/api/v2/nothing", 404, "NOT_FOUND"),
-        ("GET", f"{STATUS}msg_1", 404, "NOT_FOUND"),
-        ("GET", f"{STATUS}{ids.encode(Kind.MESSAGE, UUID(int=7))}", 404, "NOT_FOUND"),
-        ("GET", f"{INBOX}?after=msg_1", 404, "NOT_FOUND"),
-        ("GET", f"{BALANCE}?access_token=abc", 400, "INVALID_PARAMS"),
-        ("GET", f"{BALANCE}?key=ibk_0123abcd_secret", 400, "INVALID_PARAMS"),
-        ("GET", f"{INBOX}?limit=1&limit=2", 400, "INVALID_PARAMS"),
-    ],
-)
-async def test_an_address_that_has_no_answer_is_refused(
-    web: httpx.AsyncClient, method: str, path: str, status: int, code: str
-) -> None:
-    assert failure(await web.request(method, path), status, code).keys() <= {"field"}
-
-
-async def test_a_limit_out_of_its_range_is_refused(web: httpx.AsyncClient) -> None:
-    for limit in ("0", "101", "-1", "x", "", "1e9", "1.0", "+1", "1_0", "\u0661", " 1"):
-        answer = await web.get(INBOX, params={"limit": limit})
-        assert failure(answer, 400, "INVALID_PARAMS") == {"field": "limit"}, limit
-
-
-async def test_a_wrong_method_is_refused_with_those_that_are_right(web: httpx.AsyncClient) -> None:
-    for method, path, allowed in [
-        ("OPTIONS", SINGLE, "POST"),
-        ("PUT", BULK, "POST"),
-        ("DELETE", BALANCE, "HEAD, GET"),
-        ("POST", INBOX, "HEAD, GET"),
-    ]:
-        answer = await web.request(method, path)
-        assert failure(answer, 405, "METHOD_NOT_ALLOWED") == {}
-        assert set(answer.headers["allow"].split(", ")) == set(allowed.split(", "))
-    head = await web.head(BALANCE)
-    assert (head.status_code, head.content) == (200, b"")
 
 
 async def test_refusals_have_their_figures(web: httpx.AsyncClient, app: App) -> None:

@@ -46,13 +46,23 @@ UNKNOWN = (
     "same Idempotency-Key, which is safe, or look up sendId with GraphQL before you repeat it."
 )
 _SENTENCES = {
-    "missing": "{} is required.",
-    "string_type": "{} must be a string.",
-    "list_type": "{} must be an array.",
-    "model_type": "{} must be an object.",
-    "model_attributes_type": "{} must be an object.",
-    "int_parsing": "{} must be a whole number.",
-    "extra_forbidden": "{} is unknown here. Correct its name or leave it out.",
+    "missing": "{name} is required.",
+    "string_type": "{name} must be a string.",
+    "list_type": "{name} must be an array.",
+    "model_type": "{name} must be an object.",
+    "model_attributes_type": "{name} must be an object.",
+    "dict_type": "{name} must be an object.",
+    "bool_type": "{name} must be true or false.",
+    "bool_parsing": "{name} must be true or false.",
+    "int_parsing": "{name} must be a whole number.",
+    "greater_than_equal": "{name} must be at least {ge}.",
+    "less_than_equal": "{name} must be at most {le}.",
+    "too_long": "{name} must have at most {max_length:,} items.",
+    "string_too_long": "{name} must have at most {max_length:,} characters.",
+    "string_too_short": "{name} must have at least {min_length:,} characters.",
+    "enum": "{name} must be {expected}.",
+    "literal_error": "{name} must be {expected}.",
+    "extra_forbidden": "{name} is unknown here. Correct its name or leave it out.",
 }
 
 
@@ -117,14 +127,15 @@ def invalid(error: ValidationError, *, whole: str) -> RestRefused:
 
     `whole`: what is wrong if the request itself has the wrong type.
     """
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     name = _name_of(first["loc"])
     if first["type"] == "extra_forbidden" and first["loc"][-1] in LINES:
         sentence = f"{name} is not allowed: a client never chooses lines. Leave it out."
     elif not name:
         sentence = f"The request must be {whole}."
     else:
-        sentence = _SENTENCES.get(first["type"], f"{{}}: {first['msg']}.").replace("{}", name)
+        figures = {"name": name, "msg": first["msg"], **first.get("ctx", {})}
+        sentence = _SENTENCES.get(first["type"], "{name}: {msg}.").format_map(figures)
     return RestRefused(400, Failure(error=sentence, code="INVALID_PARAMS", field=name or None))
 
 

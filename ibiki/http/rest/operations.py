@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain import ids
+from domain.errors import InvalidInput
 from domain.identity.access import Actor, feed_scope, message_scope
 from domain.ids import Kind
 from domain.inbox.messages import InboundMessage
@@ -33,6 +34,7 @@ from ibiki.http.rest.models import (
     SendBulk,
     SendBulkMulti,
     SendBulkMultiQuery,
+    SendItem,
     SendSingle,
     SingleAnswer,
     StatusAnswer,
@@ -117,7 +119,10 @@ async def send_bulk(call: Call) -> BulkAnswer:
 async def send_bulk_multi(call: Call) -> MultiAnswer:
     """Sends its own text to each number."""
     given: SendBulkMulti = call.body
-    items = [OutgoingText(each.recipient, each.text) for each in given.root]
+    items = [
+        OutgoingText(each.recipient, _text_of(each, position))
+        for position, each in enumerate(given.root)
+    ]
     installation = call.installation
     query: SendBulkMultiQuery = call.query
     send = await sending.bulk_send_multi(
@@ -217,6 +222,15 @@ def held_in(figures: Balances) -> tuple[int, str]:
         return figures.group.balance, figures.group.unit
     assert figures.platform is not None
     return figures.platform.pool, figures.platform.unit
+
+
+def _text_of(item: SendItem, position: int) -> Text:
+    """The text of an item. Raises InvalidInput with its position."""
+    try:
+        return item.text
+    except InvalidInput as refusal:
+        refusal.path = [str(position)]
+        raise
 
 
 def _shown(messages: Sequence[InboundMessage]) -> list[Inbound]:
