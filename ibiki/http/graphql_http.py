@@ -6,6 +6,7 @@ graphql-http suite. A request has one operation. Batches, multipart and forms ar
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ from ibiki.http.requests import (
     best_type,
     credential_of,
     headers_of,
+    is_compressed,
     is_json,
     respond,
 )
@@ -236,8 +238,11 @@ def read_body(
 async def read_bytes(
     headers: Mapping[bytes, bytes], receive: Receive, *, most: int | None = None, why: str = ""
 ) -> bytes:
-    """The bytes of a body. Raises RequestRefused, with the reason `why` if there are too many."""
-    if headers.get(b"content-encoding", b"identity") != b"identity":
+    """The bytes of a text in UTF-8, without a byte order mark, which .NET writes.
+
+    Raises RequestRefused, with the reason `why` if there are too many.
+    """
+    if is_compressed(headers):
         raise RequestRefused(415, "Compressed bodies are not supported. Send the body as it is.")
     parts: list[bytes] = []
     size = 0
@@ -250,7 +255,8 @@ async def read_bytes(
         if most is not None and size > most:
             raise RequestRefused(413, why)
         if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            whole = parts[0] if len(parts) == 1 else b"".join(parts)
+            return whole.removeprefix(BOM_UTF8)
 
 
 def _address(scope: Scope) -> str:

@@ -82,6 +82,11 @@ def http_refusals(*others: type[Refusal]) -> Iterator[None]:
         raise RequestRefused(status, str(refusal), code=refusal.code) from None
 
 
+def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a body is encoded in a way that is not supported."""
+    return headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity")
+
+
 def ip_of(client: Sequence[object] | None) -> IPv4Address | IPv6Address | None:
     """The address of a client, as (host, port). None if it has no IP address."""
     try:
@@ -243,7 +248,8 @@ def error_body(message: str, **extensions: str) -> bytes:
 async def respond(
     send: Send, status: int, body: bytes, *, content_type: bytes = JSON, headers: Headers = ()
 ) -> None:
-    """Sends a complete response."""
-    lines = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
+    """Sends a complete response. One with status 204 has neither a type nor a length."""
+    of_body = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    lines = [*(of_body if status != 204 else ()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

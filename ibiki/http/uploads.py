@@ -20,7 +20,13 @@ from domain.installation import Installation
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import keep_upload
-from ibiki.http.requests import RequestRefused, bearer_of, headers_of, http_refusals
+from ibiki.http.requests import (
+    RequestRefused,
+    bearer_of,
+    headers_of,
+    http_refusals,
+    is_compressed,
+)
 
 PATH = "/uploads"
 SECONDS = 300.0
@@ -85,7 +91,7 @@ def charset_of(headers: dict[bytes, bytes]) -> str | None:
             "Send the file itself as the body, without a form around it. The Content-Type is"
             " text/csv, or that of an XLSX file.",
         )
-    if headers.get(b"content-encoding", b"identity") != b"identity":
+    if is_compressed(headers):
         raise RequestRefused(415, "Send the body without a Content-Encoding.")
     charset = declared.get_param("charset")
     return charset if isinstance(charset, str) and charset else None

@@ -110,7 +110,6 @@ async def test_a_compressed_body_is_refused(web: RunningServer) -> None:
         b"[]",
         b'{"query": "\xff"}',
         b'{"query": "{ viewer { email } }"} trailing',
-        b'\xef\xbb\xbf{"query": "{ viewer { email } }"}',
         '{"query": "{ viewer { email } }"}'.encode("utf-16"),
     ],
 )

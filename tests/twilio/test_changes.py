@@ -91,6 +91,7 @@ async def test_a_deleted_message_leaves_every_list_and_the_ledger_stays(web: Web
     await statuses("DELIVERED", message)
     answer = await web.call("DELETE", path)
     assert (answer.status_code, answer.content) == (204, b"")
+    assert not answer.headers.keys() & {"content-length", "content-type"}  # RFC 9110, 8.6
     for method in ("GET", "DELETE", "POST"):
         failure(await web.call(method, path, data={"Body": ""}), 404, 20404)
     assert [each["sid"] for each in await web.listed()] == [kept["sid"]]
