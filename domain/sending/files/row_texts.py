@@ -17,6 +17,7 @@ RowText = Callable[[Sequence[str]], str]
 """The text for the cells of a row. Raises MissingValue."""
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+_ONE_BRACE = re.compile(r"\{([^{}]{1,200})\}")
 _TWO_BRACES = re.compile(r"\{\{[^\0]{0,40}|[^\s\0]{0,40}\}\}")
 
 
@@ -83,12 +84,22 @@ def text_in_column(name: str, columns: Sequence[str]) -> RowText:
 
 def check_closed(text: str) -> None:
     """Raises InvalidText for two braces that are of no placeholder, such as {{name}."""
-    found = _TWO_BRACES.search("\0".join(_PLACEHOLDER.split(text)[::2]))
+    found = _TWO_BRACES.search("\0".join(_literals_of(text)))
     if found:
         raise InvalidText(
             f"“{cut(found[0])}” is not a whole placeholder. Write it as {{{{name}}}}, with two"
             " braces on each side."
         )
+
+
+def check_two_braces(text: str, columns: Sequence[str]) -> None:
+    """Raises InvalidText for a column in single braces: {name} would be sent as it is written."""
+    for name in _ONE_BRACE.findall("\0".join(_literals_of(text))):
+        if column_of(columns, name) is not None:
+            raise InvalidText(
+                f"“{{{cut(name)}}}” is not a placeholder. Write it as {{{{{cut(name)}}}}}, with two"
+                " braces on each side."
+            )
 
 
 def placeholders_of(text: str) -> list[str]:
@@ -121,6 +132,10 @@ def columns_of_placeholders(text: str, columns: Sequence[str]) -> list[str]:
 
 def _names_in(text: str) -> list[str]:
     return _PLACEHOLDER.split(text)[1::2]
+
+
+def _literals_of(text: str) -> list[str]:
+    return _PLACEHOLDER.split(text)[::2]
 
 
 def _column_of_placeholder(name: str, columns: Sequence[str]) -> int:

@@ -293,6 +293,7 @@ async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
         (PUPILS, {"text": " "}, "InvalidText", "The text is empty"),
         (PUPILS, {"text": "{{x}}"}, "InvalidText", "It has: name, phone, note"),
         (PUPILS, {"text": "Hi {{name}, {{note}}"}, "InvalidText", "is not a whole placeholder"),
+        (PUPILS, {"text": "Hi {Name}"}, "InvalidText", "Write it as {{Name}}, with two braces"),
         (PUPILS, {"text": "a", "column": "x"}, "InvalidFile", "It has: name, phone, note"),
         (PUPILS, {"textColumn": "x"}, "InvalidFile", "It has: name, phone, note"),
         (PUPILS, {"text": "{{note}}" * 180}, "InvalidText", "Line 4: The text takes"),

@@ -10,6 +10,7 @@ from domain.errors import InvalidFile, InvalidText
 from domain.sending.files.row_texts import (
     MissingValue,
     check_closed,
+    check_two_braces,
     columns_of_placeholders,
     text_in_column,
     text_with_placeholders,
@@ -84,6 +85,23 @@ def test_braces_that_are_of_no_placeholder_are_named(text: str, named: str) -> N
 @pytest.mark.parametrize("text", ["Hello", "{sum}", "{{sum}}{{sum}}", "{{{sum}}}", "{ {sum} }", ""])
 def test_whole_placeholders_and_single_braces_are_texts(text: str) -> None:
     check_closed(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Hi {sum}", "{ SUM }", "{{phone}} {First Name}", "{{{sum}}} {sum}"]
+)
+def test_a_column_in_single_braces_is_refused_because_it_would_be_sent_as_written(
+    text: str,
+) -> None:
+    with pytest.raises(InvalidText, match=r"^“\{.*\}” is not a placeholder\. Write it as \{\{"):
+        check_two_braces(text, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "text", ["{{sum}}", "{{{sum}}}", "{note}", "sum", "{su{sum", "{}", "{\nsum"]
+)
+def test_other_single_braces_are_texts(text: str) -> None:
+    check_two_braces(text, COLUMNS)
 
 
 def test_the_columns_of_placeholders_are_named_once() -> None:
