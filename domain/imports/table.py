@@ -40,7 +40,12 @@ async def opened_table(
     """
     with installation.file_limits.temporary_file() as converted:
         read = partial(read_table, file, converted, installation.normaliser, named=named)
-        layout, table = await asyncio.to_thread(read)
+        layout, table, sheet = await asyncio.to_thread(read)
+        if sheet is not None and sheet.hidden_rows:
+            raise InvalidFile(
+                f"The sheet “{cut(sheet.name)}” has hidden rows ({sheet.hidden_rows:,}). Show them"
+                " or delete them, and save the file."
+            )
         if not layout.rows:
             raise InvalidFile("The file has no rows below its header. Add some.")
         yield Table(table, layout)

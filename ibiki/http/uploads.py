@@ -108,6 +108,8 @@ def _answer(upload: Upload) -> dict[str, object]:
         "numberColumns": [layout.columns[at] for at in layout.number_columns],
         "problem": problem,
         "sheet": layout.sheet,
+        "otherSheets": upload.other_sheets,
+        "hiddenRows": upload.hidden_rows,
     }
 
 

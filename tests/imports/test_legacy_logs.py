@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from domain.errors import InvalidFile, InvalidInput
 from domain.identity.access import Everything, Role
@@ -29,7 +30,7 @@ from tests.imports.files import Result, import_text
 from tests.installations import App
 from tests.ledger.upstream import Upstream, pool_of, synced
 from tests.locks import blocked, holding
-from tests.sending.files.files import xlsx
+from tests.sending.files.files import saved, xlsx
 
 HEADER = "client_email,created_at,message_count,charged,reference\n"
 
@@ -363,3 +364,14 @@ async def test_only_lines_since_a_time_are_checked(app: App) -> None:
     assert (done.sends_checked, done.charged_missing) == (1, 5)
     assert (await run(since=since + timedelta(days=1))).sends_checked == 0
     assert (await run()).charged_missing == 3
+
+
+async def test_a_sheet_with_hidden_rows_is_refused_so_that_nothing_is_left_out(app: App) -> None:
+    book = Workbook()
+    for row in (["a"], ["b"], ["c"]):
+        book.active.append(row)
+    book.active.row_dimensions[2].hidden = True
+    with pytest.raises(
+        InvalidFile, match=r"“Sheet” has hidden rows \(1\)\. Show them or delete them"
+    ):
+        await import_text(app, saved(book), logs, COLUMNS)

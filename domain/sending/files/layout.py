@@ -56,6 +56,8 @@ class Layout:
     @property
     def number_column(self) -> int:
         """The column to send to. Raises InvalidFile if the file does not say which it is."""
+        kind = "file" if self.sheet is None else "sheet"
+        where = kind if self.sheet is None else f"sheet “{cut(self.sheet)}”"
         names = [f"“{cut(self.columns[at])}”" for at in self.number_columns]
         if len(names) == 1:
             return self.number_columns[0]
@@ -66,8 +68,8 @@ class Layout:
                 " them as column."
             )
         raise InvalidFile(
-            "No column of the file holds phone numbers, as far as its name says. Give the name of"
-            f" one as column. The file has: {columns_in_words(self.columns)}."
+            f"No column of the {where} holds phone numbers, as far as its name says. Give the name"
+            f" of one as column. The {kind} has: {columns_in_words(self.columns)}."
         )
 
 
@@ -122,6 +124,12 @@ def layout_of(
         rows=rows,
         sheet=sheet,
     )
+
+
+def has_numbers(file: BinaryIO, normaliser: Normaliser) -> bool:
+    """Whether one of the first rows of a sheet, as CSV, contains a phone number."""
+    sample = _Reading(file, "utf-8", count_rows=False).sample(",")
+    return any(any(normaliser.normalise_many(_cut(row.cells))) for row in sample)
 
 
 def column_of(columns: Sequence[str], name: str) -> int | None:

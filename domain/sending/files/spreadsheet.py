@@ -1,4 +1,4 @@
-"""XLSX files: their first sheet is written as CSV, which is then read like any other.
+"""XLSX files: a sheet is written as CSV without its hidden rows, and then read like any other file.
 
 openpyxl reads one row at a time. An XLSX file is a ZIP archive: its parts are checked before they
 are read, so that a small file cannot fill the memory or keep a processor busy.
@@ -11,9 +11,11 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from domain.errors import InvalidFile
@@ -27,14 +29,28 @@ MOST_COLUMNS = 1_000
 MOST_BYTES = 100_000_000
 """Of the CSV."""
 
+LAST_ROW = 1_048_576
+"""Excel's own limit."""
+
 LONGEST_CELL = 32_767
 """Characters: Excel's own limit."""
 
+_TRUE = ("1", "true")
 _STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_OTHERS = {
+    b"%PDF": "PDF file",
+    b"\x89PNG": "picture",
+    b"\xff\xd8\xff": "picture",
+    b"GIF8": "picture",
+}
 _MEBIBYTE = 1024 * 1024
 _MOST_OF_SHEETS, _MOST_OF_STRINGS, _MOST_OF_OTHERS = 128 * _MEBIBYTE, 32 * _MEBIBYTE, 8 * _MEBIBYTE
 _MOST_PARTS = 10_000
+_MOST_SHEETS = 50
+_FIRST_ROWS = 1_000
+"""Rows in which a sheet has its first cell."""
+
 _MOST_ELEMENTS = 2_000_000
 _LONGEST_ELEMENT = 4 * _MEBIBYTE
 _CHUNK = 256 * 1024
@@ -45,7 +61,10 @@ warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
 
 
 def is_spreadsheet(file: BinaryIO) -> bool:
-    """Whether the file is an archive such as XLSX. Raises InvalidFile for an old Excel file."""
+    """Whether the file is an archive such as XLSX.
+
+    Raises InvalidFile for an old Excel file, a PDF file and a picture.
+    """
     file.seek(0)
     start = file.read(4)
     file.seek(0)
@@ -54,13 +73,30 @@ def is_spreadsheet(file: BinaryIO) -> bool:
             "This is an old Excel file (.xls), or it has a password. Save it as .xlsx without a"
             " password, or as CSV in UTF-8."
         )
+    for signature, kind in _OTHERS.items():
+        if start.startswith(signature):
+            raise InvalidFile(f"This is a {kind}. Save the table as .xlsx or as CSV in UTF-8.")
     return start == _ZIP
 
 
-def write_as_csv(file: BinaryIO, into: BinaryIO) -> str:
-    """Writes the first sheet that has cells as CSV in UTF-8, and returns the sheet's name.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet that was written as CSV.
 
-    Blank rows stay, so that the rows keep their numbers. Raises InvalidFile.
+    `hidden_rows`: how many filled rows were left out because they are hidden, for example by a
+    filter. `others`: the other visible sheets that have cells.
+    """
+
+    name: str
+    hidden_rows: int
+    others: Sequence[str]
+
+
+def write_as_csv(file: BinaryIO, into: BinaryIO, position: int = 0) -> Sheet:
+    """Writes a sheet as CSV in UTF-8: the first, second, ... of the visible ones that have cells.
+
+    Blank and hidden rows become empty lines, so that the rows keep their numbers. Raises
+    InvalidFile, also if the file has no such sheet.
     """
     with _refusals():
         _check_archive(file)
@@ -70,33 +106,84 @@ def write_as_csv(file: BinaryIO, into: BinaryIO) -> str:
     with _refusals():
         book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         try:
-            for sheet in book.worksheets:
-                if sheet.sheet_state == "visible" and _write_sheet(sheet, into):
-                    return str(sheet.title)
+            visible = [each for each in book.worksheets if each.sheet_state == "visible"]
+            filled = [each for each in visible[:_MOST_SHEETS] if _has_cells(each)]
+            if position < len(filled):
+                sheet = filled.pop(position)
+                hidden = _write_sheet(sheet, into)
+                return Sheet(str(sheet.title), hidden, [str(each.title) for each in filled])
         finally:
             book.close()
     raise InvalidFile("The file is empty. Check that it was saved.")
 
 
-def _write_sheet(sheet: ReadOnlyWorksheet, into: BinaryIO) -> bool:
-    """Whether the sheet has a cell."""
+def _has_cells(sheet: ReadOnlyWorksheet) -> bool:
+    rows = islice(_rows_of(sheet), _FIRST_ROWS)
+    return any(any(map(_text_of, cells)) for _, _, cells in rows)
+
+
+def _write_sheet(sheet: ReadOnlyWorksheet, into: BinaryIO) -> int:
+    """Writes the sheet and returns how many filled rows are hidden."""
     into.seek(0)
     into.truncate()
     text = io.TextIOWrapper(into, "utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    count = 0
-    sheet.reset_dimensions()  # what a file says of its size can be wrong
+    count = hidden = last = 0
     try:
-        for number, row in enumerate(sheet.iter_rows(), start=1):
-            cells = [_text_of(cell) for cell in row]
+        for number, is_hidden, found in _rows_of(sheet):
+            if number <= last:
+                continue
+            cells = [_text_of(cell) for cell in found]
             while cells and not cells[-1]:
                 cells.pop()
+            if is_hidden and cells:
+                _check_visible(sheet, number, count)
+                hidden, cells = hidden + 1, []
             count += bool(cells)
-            _check_size(number, count, len(cells), into.tell())
+            _check_size(number, count + hidden, len(cells), into.tell())
+            writer.writerows([] for _ in range(last + 1, number))
             writer.writerow(cells)
+            last = number
     finally:
         text.detach()
-    return count > 0
+    return hidden
+
+
+def _rows_of(sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, bool, list[Any]]]:
+    """The number of each row, whether it is hidden, and its cells.
+
+    `iter_rows` does not say which rows are hidden: only the parser below it knows.
+    """
+    from openpyxl.cell.read_only import EMPTY_CELL, ReadOnlyCell
+    from openpyxl.worksheet._reader import WorkSheetParser
+
+    book = sheet.parent
+    with sheet._get_source() as source:
+        parser = WorkSheetParser(
+            source,
+            sheet._shared_strings,
+            data_only=True,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        for number, found in parser.parse():
+            # What the parser keeps of each row is not needed: it would fill the memory.
+            attributes = parser.row_dimensions.pop(str(number), {})
+            cells = [EMPTY_CELL] * max((each["column"] for each in found), default=0)
+            for each in found:
+                cells[each["column"] - 1] = ReadOnlyCell(sheet, **each)
+            yield number, attributes.get("hidden") in _TRUE, cells
+
+
+def _check_visible(sheet: ReadOnlyWorksheet, number: int, count: int) -> None:
+    """Raises InvalidFile if a hidden row may hold the names of the columns."""
+    if not count:
+        raise InvalidFile(
+            f"Row {number} of the sheet “{sheet.title}” is hidden, and it may hold the names of the"
+            " columns. Show the row or delete it.",
+            line=number,
+        )
 
 
 def _check_size(number: int, count: int, columns: int, size: int) -> None:
@@ -109,8 +196,8 @@ def _check_size(number: int, count: int, columns: int, size: int) -> None:
         raise InvalidFile(f"The file has more than {MOST_COLUMNS:,} columns.", line=number)
     if size > MOST_BYTES:
         raise InvalidFile(f"The sheet has more than {MOST_BYTES:,} characters.", line=number)
-    if number > MOST_ROWS and not count:
-        raise InvalidFile("The file is empty. Check that it was saved.")
+    if number > LAST_ROW:
+        raise InvalidFile(f"A row has the number {number:,}, and Excel's last row is {LAST_ROW:,}.")
 
 
 def _text_of(cell: Any) -> str:

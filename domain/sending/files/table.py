@@ -27,12 +27,17 @@ _PROTECTED = re.compile(r'="([^"]*)"').fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A client's file and how it is laid out. `size`: in bytes, as CSV."""
+    """A client's file and how it is laid out. `size`: in bytes, as CSV.
+
+    `hidden_rows`, `other_sheets`: what was left out of a spreadsheet, known only when it arrives.
+    """
 
     id: UUID
     client_id: UUID
     size: int
     layout: Layout
+    hidden_rows: int = 0
+    other_sheets: Sequence[str] = ()
 
     @property
     def parts(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
@@ -18,8 +18,8 @@ from domain.identity.access import Actor, OfClient, own_scope
 from domain.ids import new_id
 from domain.long_work import in_thread
 from domain.numbers import Normaliser
-from domain.sending.files.layout import Layout, layout_of
-from domain.sending.files.spreadsheet import is_spreadsheet, write_as_csv
+from domain.sending.files.layout import Layout, has_numbers, layout_of
+from domain.sending.files.spreadsheet import Sheet, is_spreadsheet, write_as_csv
 from domain.sending.files.table import PART_BYTES, Upload
 from domain.transactions import changing
 
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from domain.installation import Installation
     from domain.sending.ports import Uploads
 
+_MOST_OTHER_SHEETS = 4
+"""Sheets that are read after the first one."""
+
 
 async def keep_upload(
     installation: Installation, actor: Actor, file: BinaryIO, *, charset: str | None = None
 ) -> Upload:
-    """Stores a file for a day: a CSV file as it is, the first sheet of an XLSX file as CSV.
+    """Stores a file for a day: a CSV file as it is, a sheet of an XLSX file as CSV.
 
     All or nothing. Raises InvalidFile if it is not a table.
     """
@@ -42,10 +45,17 @@ async def keep_upload(
     with installation.file_limits.temporary_file() as converted:
         async with installation.file_limits.reading_turn(scope.client_id):
             read = partial(read_table, file, converted, normaliser, charset=charset)
-            layout, table = await in_thread(read)
+            layout, table, sheet = await in_thread(read)
         if not layout.rows:
             raise InvalidFile("The file has no rows below its header. Add some.")
-        upload = Upload(new_id(), scope.client_id, table.seek(0, 2), layout)
+        upload = Upload(
+            id=new_id(),
+            client_id=scope.client_id,
+            size=table.seek(0, 2),
+            layout=layout,
+            hidden_rows=0 if sheet is None else sheet.hidden_rows,
+            other_sheets=[] if sheet is None else sheet.others,
+        )
         await _store(installation, upload, table)
     return upload
 
@@ -57,15 +67,34 @@ def read_table(
     *,
     charset: str | None = None,
     named: Sequence[str] = (),
-) -> tuple[Layout, BinaryIO]:
-    """The layout of a CSV or XLSX file, and the file that holds the table as CSV: one of the two.
+) -> tuple[Layout, BinaryIO, Sheet | None]:
+    """The layout of a CSV or XLSX file, the file that holds the table as CSV, and its sheet.
 
-    `named`: see `layout_of`. Raises InvalidFile.
+    `named`: see `layout_of`; only the first sheet is then read. Raises InvalidFile.
     """
     if not is_spreadsheet(file):
-        return layout_of(file, normaliser, charset=charset, named=named), file
+        return layout_of(file, normaliser, charset=charset, named=named), file, None
     sheet = write_as_csv(file, converted)
-    return layout_of(converted, normaliser, sheet=sheet, named=named), converted
+    if not named and sheet.others and not has_numbers(converted, normaliser):
+        found = _read_other_sheet(file, converted, normaliser, len(sheet.others))
+        if found is not None:
+            return found
+        sheet = write_as_csv(file, converted)
+    return layout_of(converted, normaliser, sheet=sheet.name, named=named), converted, sheet
+
+
+def _read_other_sheet(
+    file: BinaryIO, converted: BinaryIO, normaliser: Normaliser, count: int
+) -> tuple[Layout, BinaryIO, Sheet] | None:
+    """The next sheet with a column of numbers, because the first one has none, such as notes."""
+    for position in range(1, min(count, _MOST_OTHER_SHEETS) + 1):
+        with suppress(InvalidFile):
+            sheet = write_as_csv(file, converted, position)
+            if has_numbers(converted, normaliser):
+                layout = layout_of(converted, normaliser, sheet=sheet.name)
+                if layout.number_columns:
+                    return layout, converted, sheet
+    return None
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ def read(content: bytes) -> tuple[io.BytesIO, Layout] | None:
         if not is_spreadsheet(file):
             return file, layout_of(file, NORMALISER)
         converted = io.BytesIO()
-        sheet = write_as_csv(file, converted)
+        sheet = write_as_csv(file, converted).name
         return converted, layout_of(converted, NORMALISER, sheet=sheet)
     except InvalidFile:
         return None

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openpyxl import Workbook
 
 from domain.errors import InvalidFile
 from domain.numbers import Normaliser
@@ -21,7 +20,7 @@ from domain.sending.files import spreadsheet
 from domain.sending.files.layout import Layout, layout_of
 from domain.sending.files.spreadsheet import is_spreadsheet, write_as_csv
 from domain.sending.files.table import table_rows
-from tests.sending.files.files import less_memory_than, saved, xlsx
+from tests.sending.files.files import less_memory_than, xlsx
 
 US = Normaliser("US")
 SHEET = "xl/worksheets/sheet1.xml"
@@ -65,7 +64,7 @@ def read(content: bytes) -> tuple[Layout, list[tuple[int, list[str]]]]:
     """The layout, and the rows below the header with their numbers."""
     file, converted = io.BytesIO(content), io.BytesIO()
     assert is_spreadsheet(file)
-    sheet = write_as_csv(file, converted)
+    sheet = write_as_csv(file, converted).name
     layout = layout_of(converted, US, sheet=sheet)
     return layout, [(row.line, row.cells) for row in table_rows(converted, layout)]
 
@@ -175,15 +174,10 @@ def test_how_a_name_is_spoken_is_no_part_of_it() -> None:
     assert found == [(2, ["\u5c71\u7530", "12025550101"])]
 
 
-def test_the_first_visible_sheet_with_cells_is_read() -> None:
-    book = Workbook()
-    book.create_sheet("Hidden").append(["phone"])
-    book["Hidden"].sheet_state = "hidden"
-    for name in ("People", "Others"):
-        book.create_sheet(name).append(["phone", name])
-        book[name].append([2025550101, "x"])
-    layout, _ = read(saved(book))
-    assert (layout.sheet, layout.columns) == ("People", ["phone", "People"])
+def test_a_row_number_beyond_the_last_row_of_excel_is_refused() -> None:
+    row = b'<row r="9999999999"><c><v>1</v></c></row>'
+    with pytest.raises(InvalidFile, match=r"last row is 1,048,576"):
+        read(changed(GOOD, SHEET, sheet_xml(b'<row r="1"><c r="A1"><v>1</v></c></row>' + row)))
 
 
 def test_a_title_above_the_header_is_skipped() -> None:
@@ -242,6 +236,20 @@ def test_another_archive_is_refused() -> None:
 def test_an_old_excel_file_is_refused_and_the_error_says_what_to_do() -> None:
     with pytest.raises(InvalidFile, match=r"old Excel file \(\.xls\).* Save it as \.xlsx"):
         is_spreadsheet(io.BytesIO(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"%PDF-1.7\n", "PDF file"),
+        (b"\x89PNG\r\n\x1a\n", "picture"),
+        (b"\xff\xd8\xff\xe0", "picture"),
+        (b"GIF89a", "picture"),
+    ],
+)
+def test_a_document_that_is_no_table_is_named(start: bytes, kind: str) -> None:
+    with pytest.raises(InvalidFile, match=f"This is a {kind}"):
+        is_spreadsheet(io.BytesIO(start + b"\0" * 100))
 
 
 BOMBS = {

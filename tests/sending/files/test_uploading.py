@@ -14,6 +14,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from openpyxl import Workbook
 
 from domain import ids
 from domain.dispatch.rules import DispatchRules, Observer
@@ -32,7 +33,7 @@ from tests.dispatch.parts import eventually
 from tests.ibiki.http_server import RunningServer, running_server
 from tests.installations import App, KnownUsers
 from tests.persistence.connections import until
-from tests.sending.files.files import csv_file, uploaded, xlsx
+from tests.sending.files.files import csv_file, saved, uploaded, xlsx
 
 FILE = b"phone,name\n2025550120,Ada\n2025550121,Bob\n"
 LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
@@ -106,6 +107,8 @@ async def test_an_upload_is_kept_and_the_answer_says_how_it_is_read(
         "numberColumns": ["phone"],
         "problem": None,
         "sheet": None,
+        "otherSheets": [],
+        "hiddenRows": 0,
     }
     assert await bytes_of(app, answer.json()["uploadId"]) == FILE
 
@@ -139,6 +142,22 @@ async def test_a_spreadsheet_is_kept_as_csv(app: App, content_type: str) -> None
     )
     expected = "Name,Mobile\r\nZoë,2025550120\r\n\r\nBob,12\r\n"
     assert await bytes_of(app, described["uploadId"]) == expected.encode()
+
+
+async def test_what_is_left_out_of_a_spreadsheet_is_named_and_not_kept(app: App) -> None:
+    book = Workbook()
+    for row in (["Name", "Mobile"], ["Zoë", 2025550120], ["Bob", 2025550121]):
+        book.active.append(row)
+    book.active.row_dimensions[2].hidden = True
+    book.create_sheet("Class 6").append(["Name", "Mobile"])
+    async with upload_server(app) as made:
+        described = (await post(made, saved(book))).json()
+    assert (described["rows"], described["hiddenRows"], described["otherSheets"]) == (
+        1,
+        1,
+        ["Class 6"],
+    )
+    assert await bytes_of(app, described["uploadId"]) == b"Name,Mobile\r\n\r\nBob,2025550121\r\n"
 
 
 async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> None:
