@@ -1,6 +1,8 @@
 // Files: the columns, the preview, the rows that are not accepted.
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "./console";
+import { PYTHON } from "./program";
 
 const PEOPLE = `Account number,Name,Phone
 4045550123,Ann,2025550101
@@ -35,6 +37,52 @@ test("a file with bad rows is previewed, sent, and its bad rows can be downloade
   await page.getByRole("button", { name: "Send 3 messages" }).click();
   await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
   await expect(page.getByRole("region", { name: "Not accepted" }).first()).toContainText("2");
+});
+
+// A sheet of notes, one of two rows of which a filter hides one, and another sheet.
+const BOOK = `
+import sys
+from openpyxl import Workbook
+book = Workbook()
+book.active.append(["Please read this first"])
+for title in ("Class 5", "Class 6"):
+    sheet = book.create_sheet(title)
+    for row in (["Name", "Mobile"], ["Ann", 2025550101], ["Ben", 2025550102], ["Cas", 12]):
+        sheet.append(row)
+book["Class 5"].row_dimensions[3].hidden = True
+book.save(sys.stdout.buffer)
+`;
+
+test("a secretary sees which rows and sheets of a spreadsheet are left out", async ({ page, signIn }) => {
+  const book = {
+    name: "classes.xlsx",
+    mimeType: "application/octet-stream",
+    buffer: execFileSync(PYTHON, ["-c", BOOK]),
+  };
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  await page.locator('input[type="file"]').setInputFiles(book);
+  await expect(page.getByText("2 rows of the sheet “Class 5”")).toBeVisible();
+  const note = page.getByRole("status").filter({ hasText: "Not all of the file is used" });
+  await expect(note).toContainText("1 hidden row of the sheet “Class 5” is left out");
+  await expect(note).toContainText("Not read: Sheet, Class 6");
+  const text = page.getByRole("textbox", { name: "Text" });
+  await text.fill("Hi {Name}");
+  await expect(page.getByText("Write it as {{Name}}")).toBeVisible();
+  await text.fill("Hi {{Name}}");
+  const quote = page.getByRole("region", { name: "Quote" });
+  await expect(quote).toContainText("1 message to the numbers in “Mobile”");
+  await expect(quote.getByRole("listitem")).toContainText("Row 4, 12: ");
+  await expect(page.getByRole("button", { name: "Send 1 message", exact: true })).toBeEnabled();
+
+  await page.goto("/contacts");
+  await page.getByRole("button", { name: "Import" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator('input[type="file"]').setInputFiles(book);
+  await dialog.getByRole("button", { name: "Import" }).click();
+  await expect(dialog).toContainText("1 hidden row of the sheet “Class 5” is left out");
+  await expect(dialog.getByRole("listitem")).toContainText("Row 4, 12: ");
 });
 
 test("contacts are imported from a file, found, and opted out by hand", async ({ page, signIn }) => {

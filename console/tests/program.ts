@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const PYTHON = process.env.IBIKI_PYTHON ?? join(ROOT, ".venv/bin/python");
+export const PYTHON = process.env.IBIKI_PYTHON ?? join(ROOT, ".venv/bin/python");
 const START_MILLISECONDS = 90_000;
 const KEPT = ["PATH", "HOME", "LANG", "TMPDIR"];
 

@@ -88,6 +88,11 @@ export interface Upload {
   columns: string[];
   /** The column of numbers that the header names clearly; null if it has to be chosen. */
   numberColumn: string | null;
-  /** Why it has to be chosen. */
-  problem: string | null;
+  /** Several if they fit equally well; none if no name says it. */
+  numberColumns: string[];
+  /** The sheet that was read; null if the file was no spreadsheet. */
+  sheet: string | null;
+  otherSheets: string[];
+  /** Rows of the sheet that were left out. */
+  hiddenRows: number;
 }

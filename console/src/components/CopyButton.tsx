@@ -8,6 +8,7 @@ export function CopyButton({ value, label = "Copy" }: { value: string; label?: s
     <Button
       variant="default"
       size="xs"
+      flex="none"
       leftSection={clipboard.copied ? <Check size={14} aria-hidden /> : <Copy size={14} aria-hidden />}
       onClick={() => clipboard.copy(value)}
     >

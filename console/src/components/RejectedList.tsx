@@ -13,16 +13,17 @@ export interface Rejected {
 export function RejectedList({
   rejected,
   total,
-  positionName = "Position",
+  positionName,
 }: {
   rejected: Rejected[];
   total: number;
+  /** What the positions count, if they are shown, such as the lines of a file. */
   positionName?: string;
 }) {
   if (total === 0) return null;
   function save() {
     const rows = rejected.map((each) => [each.position, each.input, each.reason, each.message]);
-    download("not-accepted.csv", csvOf([positionName, "Input", "Code", "Reason"], rows));
+    download("not-accepted.csv", csvOf([positionName ?? "Position", "Input", "Code", "Reason"], rows));
   }
   return (
     <Stack gap="xs" component="section" aria-label="Not accepted">
@@ -38,6 +39,7 @@ export function RejectedList({
         <List size="sm" spacing={2}>
           {rejected.slice(0, 200).map((each) => (
             <List.Item key={`${each.position}-${each.input}`}>
+              {positionName && `${positionName} ${each.position}, `}
               <Text span size="sm" ff="monospace">
                 {each.input || "(empty)"}
               </Text>

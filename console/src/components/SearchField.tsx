@@ -28,6 +28,8 @@ export function SearchField({
         search(value.trim() || null);
       }}
       miw={200}
+      w={280}
+      maw="100%"
     />
   );
 }

@@ -7,7 +7,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
-import { count } from "../../text/numbers";
+import { count, units } from "../../text/numbers";
 import { AuditResult } from "./AuditResult";
 import { type Audit, AUDITS, PROGRESS, START } from "./documents";
 
@@ -82,7 +82,7 @@ function Result({ audit }: { audit: Audit }) {
         ? ["Stopped", "orange"]
         : audit.holds
           ? ["The ledger is consistent", "green"]
-          : [`${count(audit.violations.length)} violations`, "red"];
+          : [units(audit.violations.length, "violation"), "red"];
   return (
     <Badge variant="dot" color={color}>
       {label}

@@ -1,9 +1,10 @@
 import { Alert, Button, FileInput, Group, Modal, Stack, Text } from "@mantine/core";
 import { useState } from "react";
-import { uploadFile } from "../../api/client";
+import { type Upload, uploadFile } from "../../api/client";
 import type { ResultOf } from "../../api/graphql";
 import { type Success, useAction } from "../../api/useAction";
 import { FailureNote } from "../../components/FailureNote";
+import { LeftOutNote } from "../../components/LeftOutNote";
 import { RejectedList } from "../../components/RejectedList";
 import { count } from "../../text/numbers";
 import { IMPORT } from "./documents";
@@ -20,17 +21,20 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
   const [file, setFile] = useState<File | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [isReading, setReading] = useState(false);
+  const [upload, setUpload] = useState<Upload | null>(null);
   const [imported, setImported] = useState<Imported | null>(null);
   const action = useAction(IMPORT);
 
   async function run() {
     if (!file) return;
+    setUpload(null);
     setImported(null);
     setProblem(null);
     setReading(true);
     try {
-      const { uploadId } = await uploadFile(file);
-      const { success } = await action.run({ uploadId });
+      const kept = await uploadFile(file);
+      setUpload(kept);
+      const { success } = await action.run({ uploadId: kept.uploadId });
       setImported(success);
       if (success) onChange();
     } catch (error) {
@@ -63,11 +67,12 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
               ` Not read: ${imported.columns.leftOut.join(", ")}.`}
           </Alert>
         )}
+        {upload && <LeftOutNote upload={upload} />}
         {imported && (
           <RejectedList
             rejected={imported.rejected}
             total={imported.rejected.length}
-            positionName="Line"
+            positionName={upload?.sheet == null ? "Line" : "Row"}
           />
         )}
         <Group justify="flex-end">

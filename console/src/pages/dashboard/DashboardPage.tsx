@@ -5,7 +5,7 @@ import { ButtonLink } from "../../components/links";
 import { Figure } from "../../components/Figure";
 import { Page } from "../../components/Page";
 import { Waiting } from "../../components/Waiting";
-import { count, units, usd } from "../../text/numbers";
+import { units, usd } from "../../text/numbers";
 import { RecentSends } from "./RecentSends";
 
 // Loaded last: the figures come first.
@@ -42,7 +42,7 @@ function Figures() {
     <>
       {(account.isLow || affordable === 0) && (
         <Alert color="orange" variant="outline" title="The balance is low" role="status">
-          It is enough for {count(affordable)} messages. Ask your administrator for more.
+          It is enough for {units(affordable, "message")}. Ask your administrator for more.
         </Alert>
       )}
       <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
@@ -53,7 +53,7 @@ function Figures() {
         />
         <Figure
           label="Enough for"
-          value={`${count(affordable)} messages`}
+          value={units(affordable, "message")}
           note={`${units(account.pricePerMessage, account.unit)} each`}
         />
         {group && (

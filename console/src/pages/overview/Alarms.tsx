@@ -5,7 +5,7 @@ import { useLive } from "../../api/useLive";
 import { type Balances, useBalances } from "../../app/balances";
 import { TextLink } from "../../components/links";
 import { TimeText } from "../../components/TimeText";
-import { count } from "../../text/numbers";
+import { units } from "../../text/numbers";
 import { MESSAGE_UPDATED } from "../sends/documents";
 import { WEBHOOK_RECEIVED } from "../webhooks/documents";
 import { WAITING } from "./documents";
@@ -53,12 +53,12 @@ function Waiting() {
   return (
     <>
       {pendingOptOuts > 0 && (
-        <Alert color="red" variant="outline" title={`${count(pendingOptOuts)} opt-outs wait for a decision`}>
+        <Alert color="red" variant="outline" title={`${units(pendingOptOuts, "opt-out")} without a decision`}>
           <TextLink to="/webhooks">Say whom they were for</TextLink>
         </Alert>
       )}
       {unrouted > 0 && (
-        <Alert color="orange" variant="outline" title={`${count(unrouted)} inbound messages belong to nobody`}>
+        <Alert color="orange" variant="outline" title={`${units(unrouted, "inbound message")} without a client`}>
           <TextLink to="/webhooks">Assign them to clients</TextLink>
         </Alert>
       )}
@@ -71,7 +71,7 @@ function Waiting() {
         <Alert
           color="red"
           variant="outline"
-          title={`${count(refusedLastHour)} webhook calls were refused in the last hour`}
+          title={`${units(refusedLastHour, "refused webhook call")} in the last hour`}
         >
           A provider shows a wrong secret, or somebody else calls.{" "}
           <TextLink to="/webhooks">See the events</TextLink>

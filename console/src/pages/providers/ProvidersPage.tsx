@@ -136,7 +136,8 @@ function Account({ account, onEdit, onChange }: AccountProps) {
           </Text>
         )}
         <Text size="sm" c="dimmed">
-          Webhook address: <Code style={{ overflowWrap: "anywhere" }}>{account.webhookPath}</Code>
+          Webhook address:{" "}
+          <Code style={{ overflowWrap: "anywhere" }}>{location.origin + account.webhookPath}</Code>
         </Text>
       </Stack>
     </Paper>

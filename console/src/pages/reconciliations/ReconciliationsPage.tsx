@@ -9,7 +9,7 @@ import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
 import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
-import { count } from "../../text/numbers";
+import { count, units } from "../../text/numbers";
 import { RECONCILE, type Run, RUN_PROGRESS, RUNS } from "./documents";
 import { RunModal } from "./RunModal";
 
@@ -33,9 +33,7 @@ function columnsWith(open: (run: Run) => void): Column<Run>[] {
       header: ACTIONS,
       cell: (run) => (
         <Button variant="default" size="compact-sm" onClick={() => open(run)}>
-          {run.differences.length === 1
-            ? "1 difference"
-            : `${count(run.differences.length)} differences`}
+          {units(run.differences.length, "difference")}
           <span className="visually-hidden"> of the run of {run.startedAt}</span>
         </Button>
       ),

@@ -1,5 +1,5 @@
 import { List, Modal, Stack, Text } from "@mantine/core";
-import { count } from "../../text/numbers";
+import { count, units } from "../../text/numbers";
 import { fullTime } from "../../text/times";
 import type { Run } from "./documents";
 
@@ -11,8 +11,8 @@ export function RunModal({ run, onClose }: { run: Run | null; onClose: () => voi
         <Stack>
           <Text size="sm">
             {run.finishedAt ? `Finished at ${fullTime(run.finishedAt)}.` : "Still running."}{" "}
-            {count(run.sendsChecked)} sends and {count(run.messagesChecked)} messages checked,{" "}
-            {count(run.unknownResolved)} unknown outcomes resolved, {count(run.unknownLeft)} left.
+            {units(run.sendsChecked, "send")} and {units(run.messagesChecked, "message")} checked,{" "}
+            {units(run.unknownResolved, "unknown outcome")} resolved, {count(run.unknownLeft)} left.
           </Text>
           {run.differences.length === 0 ? (
             <Text>No difference was found.</Text>

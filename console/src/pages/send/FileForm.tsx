@@ -4,9 +4,10 @@ import { type FormEvent, useState } from "react";
 import type { Upload } from "../../api/client";
 import { useData } from "../../api/useData";
 import { FailureNote } from "../../components/FailureNote";
+import { LeftOutNote } from "../../components/LeftOutNote";
 import { NOW, SendLater, whenOf } from "../../components/SendLater";
 import { useDraft } from "../../components/useDraft";
-import { count } from "../../text/numbers";
+import { units } from "../../text/numbers";
 import { QUOTE_FILE, SEND_FILE } from "./documents";
 import { FileQuotePanel } from "./FileQuotePanel";
 import { TemplatePicker } from "./TemplatePicker";
@@ -45,11 +46,17 @@ export function FileForm({ upload }: { upload: Upload }) {
         <Grid.Col span={{ base: 12, md: 7 }}>
           <Stack>
             <Text>
-              {count(upload.rows)} rows. Columns: {upload.columns.join(", ")}
+              {units(upload.rows, "row")}
+              {upload.sheet !== null && ` of the sheet “${upload.sheet}”`}. Columns:{" "}
+              {upload.columns.join(", ")}
             </Text>
-            {upload.problem && column === null && (
+            <LeftOutNote upload={upload} />
+            {column === null && (
               <Alert color="orange" variant="outline">
-                {upload.problem}
+                {upload.numberColumns.length > 1
+                  ? `Several columns may hold the numbers: ${upload.numberColumns.join(", ")}.`
+                  : "No name of a column says that it holds phone numbers."}{" "}
+                Choose the column to send to.
               </Alert>
             )}
             <Select
@@ -87,13 +94,13 @@ export function FileForm({ upload }: { upload: Upload }) {
             <FailureNote failure={sending.failure ?? (isComplete ? failure : null)} />
             <Group>
               <Button type="submit" loading={sending.isBusy} disabled={!isReady}>
-                {quote ? `Send ${count(quote.accepted)} messages` : "Send"}
+                {quote?.accepted ? `Send ${units(quote.accepted, "message")}` : "Send"}
               </Button>
             </Group>
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 5 }}>
-          <FileQuotePanel quote={quote} />
+          <FileQuotePanel quote={quote} positionName={upload.sheet === null ? "Line" : "Row"} />
         </Grid.Col>
       </Grid>
     </form>

@@ -4,11 +4,11 @@ import { HeldNote } from "../../components/HeldNote";
 import { MessageText } from "../../components/MessageText";
 import { PhoneText } from "../../components/PhoneText";
 import { RejectedList } from "../../components/RejectedList";
-import { count, units } from "../../text/numbers";
+import { units } from "../../text/numbers";
 import type { FileQuote } from "./documents";
 
 /** What a send to the rows of a file would do and cost, with the first texts as they would be sent. */
-export function FileQuotePanel({ quote }: { quote: FileQuote | null }) {
+export function FileQuotePanel({ quote, positionName }: { quote: FileQuote | null; positionName: string }) {
   const unit = useBalances()?.account?.unit ?? "credit";
   return (
     <Paper withBorder p="md" component="section" aria-label="Quote">
@@ -21,23 +21,30 @@ export function FileQuotePanel({ quote }: { quote: FileQuote | null }) {
         ) : (
           <Stack gap="xs">
             <Text size="sm">
-              {count(quote.accepted)} messages to the numbers in “{quote.columns.number}”, for{" "}
+              {units(quote.accepted, "message")} to the numbers in “{quote.columns.number}”, for{" "}
               {units(quote.cost, unit)}. Balance after: {units(quote.balance - quote.cost, unit)}.
             </Text>
             <HeldNote held={quote.held} heldUntil={quote.heldUntil} />
+            {quote.problem && quote.accepted > 0 && quote.affordable && (
+              <Alert color="red" variant="outline" role="alert">
+                {quote.problem.message}
+              </Alert>
+            )}
             {!quote.affordable && (
               <Alert color="red" variant="outline" role="alert">
                 The balance of {units(quote.balance, unit)} is too low for this send.
               </Alert>
             )}
-            <Title order={3} size="h6">
-              The first texts
-            </Title>
+            {quote.samples.length > 0 && (
+              <Title order={3} size="h6">
+                The first texts
+              </Title>
+            )}
             {quote.samples.map((sample) => (
               <Paper key={sample.line} withBorder p="xs">
                 <Group gap="xs">
                   <Text size="xs" c="dimmed">
-                    Line {sample.line}, <PhoneText number={sample.number} />
+                    {positionName} {sample.line}, <PhoneText number={sample.number} />
                   </Text>
                 </Group>
                 <MessageText text={sample.text} lines={4} />
@@ -46,7 +53,7 @@ export function FileQuotePanel({ quote }: { quote: FileQuote | null }) {
             <RejectedList
               rejected={quote.rejected}
               total={quote.rejectedCount}
-              positionName="Line"
+              positionName={positionName}
             />
           </Stack>
         )}

@@ -3,7 +3,7 @@ import { type FormEvent, useState } from "react";
 import { FailureNote } from "../../components/FailureNote";
 import { NOW, SendLater, whenOf } from "../../components/SendLater";
 import { useDraft } from "../../components/useDraft";
-import { count } from "../../text/numbers";
+import { units } from "../../text/numbers";
 import { numbersIn } from "../../text/recipients";
 import { ContactPicker } from "./ContactPicker";
 import { SEND_TO_ALL } from "./documents";
@@ -55,7 +55,7 @@ export function SendNumbers() {
             <FailureNote failure={failure ?? sending.failure} />
             <Group>
               <Button type="submit" loading={sending.isBusy} disabled={!isReady}>
-                {quote && quote.accepted > 1 ? `Send ${count(quote.accepted)} messages` : "Send"}
+                {quote && quote.accepted > 1 ? `Send ${units(quote.accepted, "message")}` : "Send"}
               </Button>
             </Group>
           </Stack>

@@ -1,7 +1,7 @@
 import { Paper, Text, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { MessageText } from "../../components/MessageText";
-import { count } from "../../text/numbers";
+import { units } from "../../text/numbers";
 import type { Template } from "../templates/documents";
 import { TemplatePicker } from "./TemplatePicker";
 
@@ -52,7 +52,7 @@ export function TextOrTemplate({ text, onChange, chosen }: TextOrTemplateProps) 
             onChange={(event) => onChange(event.currentTarget.value)}
           />
           <Text size="xs" c="dimmed">
-            {count([...text].length)} characters
+            {units([...text].length, "character")}
           </Text>
         </>
       )}

@@ -107,8 +107,8 @@ function CancelButton({ sendId, queued }: { sendId: string; queued: number }) {
         onClose={close}
         onConfirm={() => void confirm()}
       >
-        About {count(queued)} messages are still queued. They will not be sent, and their charge is
-        given back. Messages that have left stay charged.
+        {units(queued, "message")} or so {queued === 1 ? "is" : "are"} still queued. What is queued will
+        not be sent, and its charge is given back. Messages that have left stay charged.
       </ConfirmModal>
     </Group>
   );

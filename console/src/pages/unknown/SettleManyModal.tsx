@@ -83,7 +83,7 @@ export function SettleManyModal({ isOpen, onClose, onChange }: SettleManyModalPr
             <Text role="status">
               {preview.messages === 0
                 ? "No message matches."
-                : `${count(preview.messages)} messages, ${preview.totals
+                : `${units(preview.messages, "message")}, ${preview.totals
                     .map((total) => units(total.units, total.unit))
                     .join(" and ")}. ${taken ? "They stay charged." : "The charges are given back."}`}
             </Text>

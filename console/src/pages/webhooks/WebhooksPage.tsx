@@ -4,6 +4,7 @@ import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
 import { type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
+import { TextLink } from "../../components/links";
 import { MessageText } from "../../components/MessageText";
 import { Page } from "../../components/Page";
 import { ACTIONS } from "../../components/PlainTable";
@@ -81,7 +82,12 @@ export function WebhooksPage() {
         columns={columnsWith(setOpened)}
         empty={
           <EmptyState title={outcome ? "No event has this outcome" : "No events yet"}>
-            {!outcome && "Give the provider this address: /webhooks/extreme, with the secret of WEBHOOK_SECRET."}
+            {!outcome && (
+              <>
+                Give each provider its webhook address, which the page{" "}
+                <TextLink to="/providers">Providers</TextLink> shows, and the secret of WEBHOOK_SECRET.
+              </>
+            )}
           </EmptyState>
         }
       />
