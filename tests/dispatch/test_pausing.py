@@ -14,6 +14,7 @@ import pytest
 from domain.dispatch.claim import ClaimContext, claim, claim_probe
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call
+from domain.dispatch.recording import give_up_overdue
 from domain.dispatch.rules import Observer
 from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
@@ -166,14 +167,14 @@ async def _is_paused() -> bool:
     return bool(await worlds.fetch("SELECT 1 FROM provider_account WHERE paused_at IS NOT NULL"))
 
 
-async def test_a_message_that_is_old_because_of_a_long_queue_is_not_given_up() -> None:
-    pool = await worlds.add_pool(rate_per_second=20)
+async def test_messages_that_are_old_because_of_a_long_queue_are_not_given_up() -> None:
+    pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
-    provider = Scripted()
-    async with dispatching(provider, rules=replace(QUICK, give_up_seconds=0.2)):
-        await worlds.accept(client, 30)
-        await eventually(all_sent)
-    assert len(provider.seen) == 30
+    await worlds.accept(client)
+    await worlds.accept(client, 5)  # waits as a part
+    rules = replace(QUICK, give_up_seconds=0)
+    assert await give_up_overdue(store, pool.id, rules=rules) is False
+    assert await worlds.statuses() == {"QUEUED": 6}
 
 
 async def test_no_message_is_marked_while_the_balance_is_read() -> None:

@@ -181,6 +181,13 @@ MUTANTS = (
         "  AND (true OR EXISTS (",
         ("dispatch/test_pausing.py",),
     ),
+    Mutant(
+        "a part that was never tried is given up",
+        "persistence/sending/parts.py",
+        "WHERE upstream.id = $1 AND paused_at < clock_timestamp() - make_interval(secs => $3)\n",
+        "WHERE upstream.id = $1\n",
+        ("dispatch/test_pausing.py",),
+    ),
     # Refunds
     Mutant(
         "nothing is refunded",
