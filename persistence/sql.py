@@ -14,6 +14,12 @@ NOW = RawSQL("clock_timestamp()")
 CURRENT_TRANSACTION = SqlDefault("pg_current_xact_id()::text::bigint")
 """The ID of the transaction that writes a row: 64 bits, so it never wraps around."""
 
+CHANGED = (
+    "updated_at = clock_timestamp(), version = version + 1,"
+    " changed_xid = (SELECT pg_current_xact_id()::text::bigint)"
+)
+"""In the SET of an UPDATE of many messages: a visible change, without a call of `note_change`."""
+
 _PARAMETER = re.compile(r"\$(\d+)")
 
 

@@ -37,6 +37,7 @@ from persistence.database import (
 )
 from persistence.ledger.platform import MAY_SEND
 from persistence.sending.parts import QUEUED_APART, SHORTEN, all_in, first_in
+from persistence.sql import CHANGED
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -210,7 +211,7 @@ WHERE provider_account_id = $1
 # message finds its attempt by its place among the IDs, which are sorted: see `settlement`.
 # The COMMIT of a mark is always durable, also on the standby if one is synchronous: a mark that a
 # crash or a failover could lose would be made again, and the message would be sent twice.
-MARK = """
+MARK = f"""
 WITH made AS (
     INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,
                          started_at, lease_until)
@@ -220,10 +221,10 @@ WITH made AS (
 )
 UPDATE message
 SET status = 'SUBMITTING', attempt_id = ($8::uuid[])[width_bucket(id, $7::uuid[])],
-    waiting_for = NULL, attempts = least(attempts + 1, 32767), updated_at = clock_timestamp()
+    waiting_for = NULL, attempts = least(attempts + 1, 32767), {CHANGED}
 WHERE id = ANY($7) AND id BETWEEN $9 AND $10
   AND (SELECT set_config('synchronous_commit', 'on', true)) IS NOT NULL
-"""
+"""  # noqa: S608 - columns of our own
 
 # QUEUED: this account has certainly not taken the message. A reply waits for the account that it
 # answers through: another one does not know its line.

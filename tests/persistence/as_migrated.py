@@ -169,6 +169,9 @@ CHANGED = (
 )
 TRIGGERS = {
     **{f"{table}_changed": CHANGED.format(table) for table in CHANGING},
+    "message_changed": "BEFORE UPDATE ON public.message FOR EACH ROW"
+    " WHEN (((new.updated_at IS DISTINCT FROM old.updated_at)"
+    " AND (new.version = old.version))) EXECUTE FUNCTION note_change()",
     "inbound_hooked": "AFTER INSERT ON public.inbound"
     " FOR EACH ROW EXECUTE FUNCTION inbound_queues_hooks()",
     "low_balance_hooked": "AFTER INSERT ON public.low_balance"
