@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -59,6 +59,21 @@ class Settlements(ProviderAccountLocks, Protocol):
 
         `only`: of these, the messages with these IDs.
         """
+
+    async def record_accepted(
+        self,
+        tx: Transaction,
+        attempt_ids: Sequence[UUID],
+        references: Mapping[UUID, str | None],
+        others: Collection[UUID],
+    ) -> int:
+        """Makes messages of the attempts SENT that are SUBMITTING or UNKNOWN and have no route.
+
+        `references`: the provider's reference of each message that it has accepted. Also locks
+        those with a route, and the `others`, which have another outcome. All are locked in ID
+        order. Returns how many are SENT now.
+        """
+        ...
 
     async def opted_out_of(self, tx: Transaction, message_ids: Sequence[UUID]) -> set[UUID]:
         """The messages whose numbers have opted out."""

@@ -157,9 +157,7 @@ async def record_calls(
             tx, provider_account_id, for_update=rejection is not None or lifts_pause
         )
         await store.lock_attempts(tx, ids)
-        # With the IDs, PostgreSQL opens only the months of these messages.
-        among = [each for call in calls for each in call.outcomes]
-        messages = await store.lock_undecided(tx, ids, only=among)
+        messages = await _to_decide(store, tx, calls)
         transitions = _decided(account, messages, calls, rules)
         transitions = await _without_opted_out(store, tx, transitions)
         await write_settlement(store, tx, account, transitions)
@@ -269,6 +267,28 @@ def end_of(call: EndedCall) -> AttemptEnd:
         "MIXED" if is_mixed else min(words, key=OUTCOME_WORDS.index),
         " ".join(reasons[:MOST_REASONS]) or None,
     )
+
+
+async def _to_decide(
+    store: Settlements, tx: Transaction, calls: Sequence[EndedCall]
+) -> list[LockedMessage]:
+    """The undecided messages of the calls, locked, without those that became SENT at once.
+
+    A message that was accepted and has no route moves no units, whatever its attempt and epoch.
+    """
+    ids = [call.attempt_id for call in calls]
+    accepted: dict[UUID, str | None] = {}
+    others: list[UUID] = []
+    for call in calls:
+        for each, outcome in call.outcomes.items():
+            if isinstance(outcome, Accepted):
+                accepted[each] = outcome.reference
+            else:
+                others.append(each)
+    recorded = await store.record_accepted(tx, ids, accepted, others) if accepted else 0
+    if recorded < len(accepted):
+        others += accepted
+    return await store.lock_undecided(tx, ids, only=others) if others else []
 
 
 async def _without_opted_out(

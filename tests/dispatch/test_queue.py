@@ -15,6 +15,7 @@ from domain.dispatch.messages import EVER_SECONDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
+from persistence.dispatch.accepted import RECORD_ACCEPTED
 from persistence.dispatch.queue import BURST_SECONDS, MARK, PICK, TENANTS_WAITING
 from persistence.dispatch.settlement import WRITE_TRANSITIONS
 from tests import worlds
@@ -103,12 +104,15 @@ async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick(
     assert "message_pkey" not in plan
 
 
-@pytest.mark.parametrize("statement", [MARK, WRITE_TRANSITIONS], ids=["mark", "record"])
+@pytest.mark.parametrize(
+    "statement", [MARK, RECORD_ACCEPTED, WRITE_TRANSITIONS], ids=["mark", "accepted", "others"]
+)
 async def test_the_statements_for_many_messages_join_nothing(statement: str) -> None:
     """A join would compare each with each: PostgreSQL expects one row of new messages."""
     ids, one = [new_id()], new_id()
     given: dict[str, list[object]] = {
         MARK: [one, one, 0, 30.0, ids, [1], ids, ids, one, one],
+        RECORD_ACCEPTED: [ids, [""], None, one, one, ids],
         WRITE_TRANSITIONS: [ids, *[None] * 9, one, one, "SENT"],
     }
     async with store.transaction(keeps_plans=True) as tx:

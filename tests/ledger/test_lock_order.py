@@ -112,6 +112,21 @@ async def test_messages_are_locked_in_order(status: str, database: str) -> None:
     await assert_lower_first(database, "message", ids, lock)
 
 
+@pytest.mark.parametrize("other", [0, 1])
+async def test_accepted_messages_and_others_of_a_call_are_locked_in_order(
+    other: int, database: str
+) -> None:
+    pool = await worlds.add_pool()
+    await worlds.accept(await worlds.add_client(pool), 2)
+    attempts = [each.attempt_id for each in await marked(pool)]
+    ids = [row["id"] for row in await worlds.fetch("SELECT id FROM message ORDER BY id")]
+
+    async def lock(tx: Any) -> None:
+        await store.record_accepted(tx, attempts, {ids[1 - other]: None}, [ids[other]])
+
+    await assert_lower_first(database, "message", ids, lock)
+
+
 async def test_attempts_are_locked_in_order(database: str) -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool), 2)

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 SETTLEMENT = "domain/dispatch/settlement.py"
 RECORDING = "domain/dispatch/recording.py"
 SETTLEMENT_SQL = "persistence/dispatch/settlement.py"
+ACCEPTED_SQL = "persistence/dispatch/accepted.py"
 QUEUE_SQL = "persistence/dispatch/queue.py"
 
 MUTANTS = (
@@ -230,6 +231,35 @@ MUTANTS = (
         "        replace(each, in_reading=True)\n",
         "        replace(each, in_reading=False)\n",
         ("dispatch/test_settlement.py",),
+    ),
+    # Accepted messages, which are not read
+    Mutant(
+        "an answer to an earlier call is recorded",
+        ACCEPTED_SQL,
+        "attempt_id = ANY($6::uuid[])\n",
+        "$6::uuid[] IS NOT NULL\n",
+        ("dispatch/test_accepted.py",),
+    ),
+    Mutant(
+        "a decided message becomes SENT",
+        ACCEPTED_SQL,
+        "status IN ('SUBMITTING', 'UNKNOWN')",
+        "status IN ('SUBMITTING', 'UNKNOWN', 'REJECTED')",
+        ("dispatch/test_accepted.py",),
+    ),
+    Mutant(
+        "a message with another outcome becomes SENT",
+        ACCEPTED_SQL,
+        "[width_bucket(id, $1::uuid[])], true)",
+        "[width_bucket(id, $1::uuid[])] OR true, true)",
+        ("dispatch/test_accepted.py",),
+    ),
+    Mutant(
+        "what a route costs is not charged",
+        ACCEPTED_SQL,
+        "route_id IS NULL AND ",
+        "",
+        ("dispatch/test_routes.py",),
     ),
     # Sweep
     Mutant(
