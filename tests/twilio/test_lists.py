@@ -240,6 +240,7 @@ async def test_wrong_paths_methods_and_urls_are_errors_in_json(web: Web) -> None
         ("GET", "/Accounts.json?token=x", 400, 20001),
         ("GET", "/Accounts.json?Nmae=x", 400, 20001),
         ("GET", "/Accounts.json?Page=1&Page=2", 400, 20001),
+        ("POST", f"/Accounts/{web.account}/Messages.json?Body=x", 400, 20001),
     ]:
         answer = await web.http.request(
             method, PREFIX + path, headers={"authorization": "Bearer owner"}

@@ -109,10 +109,12 @@ class TwilioFacade:
             raise NotFound("account")
         query = split_query_string(scope["query_string"])
         form: Mapping[str, str] = {}
-        takes_form = scope["method"] == FORM_METHOD
-        if takes_form:
+        if scope["method"] == FORM_METHOD:
+            forms.check_names(query, frozenset())
             form = await _read_form(headers, receive)
-        forms.check_names(form if takes_form else query, endpoint.names)
+            forms.check_names(form, endpoint.names)
+        else:
+            forms.check_names(query, endpoint.names)
         return Call(
             self._installation,
             actor,
