@@ -17,7 +17,7 @@ from math import ceil, inf
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
-from domain.transactions import Disconnected
+from domain.transactions import Disconnected, said_by
 
 UNAVAILABLE = (Disconnected, TryAgain, OutcomeUnknown)
 """The errors that mean that the database is unavailable."""
@@ -116,7 +116,7 @@ def is_cancelled(failure: BaseException) -> bool:
 def log_failure(log: logging.Logger, name: str, failure: BaseException, failures: int) -> None:
     """Logs a failure: an outage only the first time in a row, anything else each time."""
     if isinstance(failure, UNAVAILABLE):
-        reason = "the database is unavailable"
+        reason = f"the database is unavailable{said_by(failure)}"
     elif isinstance(failure, ProviderUnavailable):
         reason = failure.reason
     else:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
-from domain.errors import OutcomeUnknown, TryAgain
+from domain.errors import OutcomeUnknown, Refusal, TryAgain
 
 Transaction: TypeAlias = Any
 """An open transaction. Only persistence knows what it is."""
@@ -52,3 +52,13 @@ async def changing(store: Transactional, *, repeatable: bool = False) -> AsyncIt
         raise (TryAgain if repeatable else OutcomeUnknown) from lost
     except Disconnected as gone:
         raise TryAgain from gone
+
+
+def said_by(failure: BaseException) -> str:
+    """What the database or the network said, after a colon, such as that a disk is full."""
+    while isinstance(failure, (Disconnected, Refusal)):
+        if failure.__cause__ is None:
+            return ""
+        failure = failure.__cause__
+    first_line, _, _ = str(failure).partition("\n")
+    return f": {first_line or 'it does not answer'}"

@@ -42,6 +42,7 @@ from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.local.command_context import CommandContext, check_settled, make_directory
 from ibiki.local.listening import listening
+from ibiki.local.reviving import revived
 from ibiki.observability.metrics import HookMetrics
 from ibiki.observability.telemetry import Telemetry
 from ibiki.retention import DailyRetention
@@ -69,9 +70,12 @@ log = logging.getLogger("ibiki.processes")
 async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, port: int) -> None:
     """Serves the API until a stop signal."""
     with stop_signal() as stop, listening(host, port) as listener:
-        async with running_components(
-            context, name="ibiki serve", observer=telemetry.for_requests()
-        ) as parts:
+        async with (
+            revived(context.embedded),
+            running_components(
+                context, name="ibiki serve", observer=telemetry.for_requests()
+            ) as parts,
+        ):
             app = app_of(context, parts, telemetry, stop)
             bound = listener.getsockname()[1]
             await _log_started(f"the API answers at http://{host}:{bound}")
@@ -85,6 +89,7 @@ async def dispatch(
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_signal())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
+        await stack.enter_async_context(revived(context.embedded))
         parts = await stack.enter_async_context(running_components(context, name="ibiki dispatch"))
         if listener is not None:
             # Before the workers, so that it ends after them: /readyz says that they are stopping.

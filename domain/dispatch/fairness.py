@@ -32,7 +32,7 @@ from domain.dispatch.messages import (
     Waiting,
 )
 from domain.dispatch.ports import Queue
-from domain.loops import LONGEST_REST_SECONDS, end_task, now_seconds
+from domain.loops import LONGEST_REST_SECONDS, now_seconds
 from domain.sending.messages import PRIORITY, SendKind
 
 REPLIES = PRIORITY[SendKind.REPLY]
@@ -273,10 +273,11 @@ class QueueWatch:
         """Whether the last answer was a remembered one, at least in part."""
 
     async def stop(self) -> None:
-        """Ends looks that are under way."""
-        for look in self._looks:
-            if look.whole is not None and not look.whole.done():
-                await end_task(look.whole)
+        """Ends looks that are under way. Nobody needs their failures any more."""
+        wholes = [each.whole for each in self._looks if each.whole is not None]
+        for whole in wholes:
+            whole.cancel()
+        await asyncio.gather(*wholes, return_exceptions=True)
 
     async def waiting(self, after: Mapping[int, UUID], *, with_bulk: bool) -> list[Waiting]:
         """Tenants with messages due, in the order of their turn, for each priority.

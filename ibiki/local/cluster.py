@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAJOR_VERSION = "18"
 RECOVERY_TIMEOUT_SECONDS = 60.0
 FAILED_STARTS_TIMEOUT_SECONDS = 10.0
+_LOG_BYTES = 64 * 1024
 
 # A Unix socket's path has at most 103 bytes on macOS and 107 on Linux; PostgreSQL adds a name.
 _LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
@@ -141,6 +142,14 @@ class Cluster:
                 )
             time.sleep(0.02)
             _start_unless_live(self)
+
+    def revive(self) -> str | None:
+        """Tries once to start a server that has ended. Returns why it does not answer, or None.
+
+        It ends by itself if it was killed, or if it cannot recover because its disk is full.
+        """
+        _start_unless_live(self)
+        return None if self.answers() else _why_ended(self)
 
     def answers(self) -> bool:
         """Whether the server accepts connections."""
@@ -358,8 +367,29 @@ def _ensure_socket_directory(cluster: Cluster) -> None:
 
 
 def _end_of_log(cluster: Cluster) -> str:
+    return "\n".join(_log_lines(cluster)[-5:]) or "(There is no log.)"
+
+
+def _why_ended(cluster: Cluster) -> str:
+    """What the log says of the last failure. A refused connection is none."""
+    failures = [
+        failure.strip()
+        for line in _log_lines(cluster)
+        if (failure := line.partition("FATAL:")[2] or line.partition("PANIC:")[2])
+        and "database system is" not in failure
+    ]
+    return failures[-1] if failures else "it does not answer"
+
+
+def _log_lines(cluster: Cluster) -> list[str]:
+    """The last lines of the log. Of those that say the same, only the last."""
     try:
-        lines = (cluster.path / "server.log").read_text(errors="replace").splitlines()
+        with (cluster.path / "server.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
-        return "(There is no log.)"
-    return "\n".join(lines[-5:])
+        return []
+    unlike: dict[str, str] = {}
+    for line in reversed(lines):
+        unlike.setdefault(line.partition("] ")[2] or line, line)
+    return [*unlike.values()][::-1]

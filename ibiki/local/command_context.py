@@ -38,6 +38,7 @@ class CommandContext:
     settings: settings.Settings
     directory: Path
     database_url: str
+    embedded: embedded.EmbeddedDatabase | None = None
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[Comma
         return
     make_directory(directory)
     with embedded.start(directory) as database:
-        yield CommandContext(checked, directory, database.url)
+        yield CommandContext(checked, directory, database.url, database)
 
 
 def check_session(context: CommandContext) -> None:

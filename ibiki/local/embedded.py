@@ -56,6 +56,16 @@ class EmbeddedDatabase:
         with _locked(self._cluster):
             self._cluster.ensure_running()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the server runs. It may be starting, or be recovering from a crash."""
+        return self._cluster.is_live()
+
+    def revive(self) -> str | None:
+        """Tries once to start a server that has ended. Returns why it does not answer, or None."""
+        with _locked(self._cluster):
+            return self._cluster.revive()
+
     def leave(self) -> None:
         """Stops the server, unless another command uses it. Safe to repeat."""
         if self._users_file.closed:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from domain import loops
+from domain.errors import TryAgain
 from domain.live.streams import Stream
 from domain.loops import Loop
 from domain.transactions import Disconnected
@@ -132,6 +133,39 @@ def test_a_step_during_a_suspension_is_not_followed_by_a_pause_of_minutes(
 
     run_with_fake_clock(main())
     assert began_at[1] - suspended_seconds <= loops.LONGEST_REST_SECONDS + 0.1
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (None, "the database is unavailable"),
+        (OSError("could not extend file\nHINT: Check free disk space."), "could not extend file"),
+        (TimeoutError(), "it does not answer"),
+    ],
+)
+def test_the_log_of_an_outage_says_why(
+    caplog: pytest.LogCaptureFixture, cause: Exception | None, said: str
+) -> None:
+    async def main() -> None:
+        tries = iter(range(3))
+        several = asyncio.Event()
+
+        async def step() -> bool:
+            if next(tries, None) is None:
+                several.set()
+            try:
+                raise Disconnected from cause
+            except Disconnected as gone:
+                raise TryAgain from gone
+
+        loop = Loop("a loop", step, every_seconds=60.0)
+        loop.start()
+        await several.wait()
+        await loop.stop()
+
+    run_with_fake_clock(main())
+    (reported,) = caplog.messages
+    assert reported.endswith(f": {said}")
 
 
 def test_a_cancelled_loop_ends() -> None:

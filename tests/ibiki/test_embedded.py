@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ibiki.local import cluster, embedded
+from ibiki.local.reviving import Reviver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +80,27 @@ def test_a_start_after_killing_everything_finds_the_rows_again(directory: Path) 
     with embedded.start(directory, durable=False):
         assert time.monotonic() - started_at < 6
         assert sql(directory, "SELECT count(*) FROM kept") == "2"
+
+
+async def test_a_server_that_ends_while_it_is_used_is_started_again(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with embedded.start(directory, durable=False) as database:
+        sql(directory, "INSERT INTO kept VALUES ('committed')")
+        reviver = Reviver(database)
+        await reviver.look()
+        assert caplog.messages == []
+        kill_server(directory)
+        config = directory / "postgres" / "postgresql.auto.conf"
+        config.write_text("max_connections = 'a word'\n")  # as a full disk: it cannot start
+        for _ in range(2):
+            await reviver.look()
+        config.write_text("")
+        await reviver.look()
+        assert sql(directory, "SELECT count(*) FROM kept") == "2"
+    failed, started = caplog.messages
+    assert "is tried again: configuration file" in failed
+    assert started == "the embedded database had ended, and was started again"
 
 
 def test_a_server_that_outlives_a_killed_command_is_reused_and_stopped_later(

@@ -1,0 +1,58 @@
+"""Starts the embedded database again if it ends while programs use it.
+
+PostgreSQL recovers from most crashes by itself. It ends if it was killed, or if its recovery fails,
+for example because its disk is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from domain.loops import Loop, backoff_seconds
+from ibiki.local.embedded import EmbeddedDatabase
+
+LOOK_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def revived(database: EmbeddedDatabase | None) -> AsyncIterator[None]:
+    """Within the block, the embedded database is started again whenever it has ended."""
+    if database is None:
+        yield
+        return
+    look = Reviver(database).look
+    loop = Loop("starting the embedded database", look, every_seconds=LOOK_SECONDS)
+    loop.start()
+    try:
+        yield
+    finally:
+        await loop.cancel()
+
+
+class Reviver:
+    """Starts a database, and says in the log why it has ended: each reason once."""
+
+    def __init__(self, database: EmbeddedDatabase) -> None:
+        self._database = database
+        self._failures = 0
+        self._said = ""
+
+    async def look(self) -> bool:
+        """Tries once to start the database, if it has ended. Then waits, longer each time."""
+        if self._database.is_live:
+            return False
+        why = await asyncio.to_thread(self._database.revive)
+        if why is None:
+            _log.warning("the embedded database had ended, and was started again")
+            self._failures, self._said = 0, ""
+            return False
+        if why != self._said:
+            _log.error("the embedded database does not start, and is tried again: %s", why)
+        self._failures, self._said = self._failures + 1, why
+        await asyncio.sleep(backoff_seconds(self._failures))
+        return False

@@ -1,0 +1,31 @@
+"""When a dispatcher ends, its look at the whole queue ends, too, whatever it has found."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from domain.dispatch.fairness import WHOLE_EVERY_SECONDS
+from domain.errors import TryAgain
+from tests.dispatch.test_queue_watch import Dead, looking_at, looks_at_all_end, waiting
+
+
+async def test_a_look_that_failed_before_the_end_leaves_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = Dead(monkeypatch)
+    of = looking_at(queue)
+    await waiting(of)
+    queue.now += 10 * WHOLE_EVERY_SECONDS
+    queue.failures = [TryAgain(), TryAgain()]
+    unretrieved: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: unretrieved.append(said))
+    await waiting(of)
+    await looks_at_all_end()
+    await of.stop()
+    del of
+    gc.collect()
+    assert (queue.failures, unretrieved) == ([], [])
