@@ -178,6 +178,11 @@ def sentence_of(failure: BaseException) -> str | None:
     if isinstance(failure, DatabaseUnusable):
         return str(failure)
     if isinstance(failure, asyncpg.InsufficientPrivilegeError):
+        if failure.args[0].endswith("Permission denied"):  # of a file: no role can change that
+            return (
+                f"PostgreSQL cannot use its own files: {failure.args[0]}. Give all files of its"
+                " data directory to the user that it runs as, with `chown -R`."
+            )
         return (
             f"PostgreSQL does not let the user of DATABASE_URL do this: {failure.args[0]}."
             " Make it the owner of the database: `ALTER DATABASE … OWNER TO …`."

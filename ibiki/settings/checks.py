@@ -270,6 +270,11 @@ def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def check_proxies(values: tuple[str, ...]) -> tuple[str, ...]:
+    """As `check_networks`. A single `*` stands for every caller."""
+    return values if values == ("*",) else check_networks(values)
+
+
 def _split_url(value: str) -> SplitResult | None:
     try:
         parts = urlsplit(value)

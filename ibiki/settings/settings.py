@@ -27,6 +27,7 @@ from ibiki.settings.checks import (
     check_encryption_keys,
     check_networks,
     check_origins,
+    check_proxies,
     check_read_url,
     check_secret_key,
     check_signing_secrets,
@@ -62,7 +63,7 @@ class InstallationSettings(Group):
     """North American area codes that the phone number library and our own table lack."""
     environment: Literal["development", "production"] = "development"
     allowed_origins: Annotated[List, AfterValidator(check_origins)] = ()
-    trusted_proxies: List = ()
+    trusted_proxies: Annotated[List, AfterValidator(check_proxies)] = ()
     """Addresses of reverse proxies. Their X-Forwarded-For is trusted."""
     public_url: ProviderUrl | None = None
     """The URL of this installation, as providers and clients reach it."""

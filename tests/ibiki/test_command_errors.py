@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from ibiki.cli import main as cli
 from ibiki.local.embedded import EmbeddedDatabase
-from persistence.servers import DatabaseUnusable, check_usable
+from persistence.servers import DatabaseUnusable, check_usable, sentence_of
 from tests import databases
 
 
@@ -163,6 +163,14 @@ def test_an_error_of_a_server_is_not_reported_as_no_answer(
     assert ibiki("migrate", "--data", str(tmp_path)).said.endswith(
         "cannot be used as DATABASE_URL says: sorry, too many clients already."
     )
+
+
+def test_files_that_postgresql_cannot_read_are_not_reported_as_missing_privileges() -> None:
+    refused = 'could not access directory "base/16385": Permission denied'
+    sentence = sentence_of(asyncpg.InsufficientPrivilegeError(refused))
+    assert sentence is not None
+    assert sentence.startswith(f"PostgreSQL cannot use its own files: {refused}.")
+    assert "ALTER DATABASE" not in sentence
 
 
 @pytest.mark.parametrize(

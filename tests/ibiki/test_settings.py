@@ -96,6 +96,8 @@ def test_all_settings_have_defaults(tmp_path: Path) -> None:
             "allowed_networks",
             ("203.0.113.7", "2001:db8::/32"),
         ),
+        ("TRUSTED_PROXIES", "10.0.0.7", "installation", "trusted_proxies", ("10.0.0.7",)),
+        ("TRUSTED_PROXIES", "*", "installation", "trusted_proxies", ("*",)),
         ("DEMO_PASSWORD", "demo", "secrets", "demo_password", "demo"),
     ],
 )
@@ -132,6 +134,8 @@ def test_a_setting_is_read(
         ),
         ("WEBHOOK_SIGNING_SECRET", "whsec_short", "is not a key of 24 bytes", "Copy it from"),
         ("WEBHOOK_SIGNING_SECRET", "not base64 at all, no", "is not a key of 24 bytes", "Copy it"),
+        ("TRUSTED_PROXIES", "10.0.0.7, nginx", "not an IP address", "203.0.113.0/24"),
+        ("TRUSTED_PROXIES", "10.0.0.7/24", "not an IP address", "203.0.113.0/24"),
         ("WEBHOOK_ALLOWED_ADDRESSES", "203.0.113.7, here", "not an IP address", "203.0.113.0/24"),
         ("ALLOWED_ORIGINS", "*", "is not an origin", "https://console.example.com"),
         ("DATABASE_URL", "mysql://u:hidden@h/n", "is not the address of a P", "postgresql://user"),
