@@ -51,6 +51,7 @@ from ibiki.upstreams import SIMULATOR_URL_FILE
 from ibiki.wiring import Components, running_components
 from ibiki.workers import Workers
 from persistence import store
+from persistence.database import takes_writes
 from persistence.migrating import pending_migrations
 from providers.guarded import GuardedClient, GuardRules
 from providers.registry import CALLS_BY_GET
@@ -262,9 +263,11 @@ async def why_not_ready() -> str | None:
     """Why this process cannot work, or None if it can."""
     try:
         async with asyncio.timeout(READY_SECONDS):
-            pending = await pending_migrations()
+            pending, is_writable = await pending_migrations(), await takes_writes()
     except (TryAgain, TimeoutError):
         return "The database does not answer."
+    if not is_writable:
+        return "The database takes no writes: it is a standby, or it is read-only."
     return f"Run `ibiki migrate`: {', '.join(pending)} is missing." if pending else None
 
 

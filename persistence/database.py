@@ -97,6 +97,15 @@ async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
         yield held
 
 
+async def takes_writes() -> bool:
+    """Whether the server may be written to: it is neither a standby nor read-only."""
+    async with connection() as pooled:
+        found: bool = await pooled.fetchval(
+            "SELECT NOT current_setting('transaction_read_only')::bool"
+        )
+    return found
+
+
 async def fetch_with_plan(held: Connection, statement: str, *values: object) -> list[Record]:
     """The rows of a statement whose plan is kept: see `transaction`. Not in an open transaction."""
     if held.is_in_transaction():

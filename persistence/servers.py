@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 
 from domain.errors import TryAgain
-from domain.transactions import Disconnected
+from domain.transactions import Disconnected, said_by
 from persistence import types_of_postgresql
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ UNAVAILABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # the password was changed, or access ended
+    asyncpg.InvalidCatalogNameError,  # the database is being replaced by another one
     asyncpg.ReadOnlySQLTransactionError,  # a standby that is not, or not yet, the primary
     asyncpg.QueryCanceledError,  # by its own timeout, or because its clock was set
     asyncpg.DeadlockDetectedError,  # it was rolled back: the same transaction succeeds if repeated
@@ -164,6 +166,7 @@ GONE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
     TryAgain,
     Disconnected,
 )
@@ -189,8 +192,9 @@ def sentence_of(failure: BaseException) -> str | None:
         )
     if isinstance(failure, GONE):
         return (
-            "The connection to the database was lost. Check that the database is running, then"
-            " repeat the command: it continues where it stopped."
+            f"The database is unavailable{said_by(failure)}. Check that it is running, that its"
+            " disk has space, and that it is not a standby. Then repeat the command: it continues"
+            " where it stopped."
         )
     return sentence_of(failure.__cause__) if failure.__cause__ else None
 

@@ -150,11 +150,11 @@ class Deliverer:
         now = time.monotonic()
         if now - self._claimed_at < TURN_SECONDS:
             return
-        self._claimed_at = now
         lease = self._rules.lease_seconds
         claimed = await self._store.claim_endpoints(
             self._id, lease_seconds=lease, most=MOST_CLAIMED
         )
+        self._claimed_at = now  # not before: a step without this claim would hide its failure
         for each in claimed:
             self._held.setdefault(each, HeldEndpoint(now)).held_until = now + lease
         for each, endpoint in list(self._held.items()):

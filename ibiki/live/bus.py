@@ -21,6 +21,7 @@ from broadcaster import Broadcast, BroadcastBackend, Event
 
 from domain.live.hints import EVERYTHING, Topic
 from domain.loops import backoff_seconds, end_task
+from domain.transactions import said_by
 
 CHANNEL = "ibiki_hints"
 TOPIC_BYTES = 17
@@ -203,9 +204,7 @@ class Backend(BroadcastBackend):
                 failures = 0
             except Exception as failure:  # noqa: BLE001 - every failure is retried
                 if failures == 0:
-                    log.warning(
-                        "the bus is not connected: %s", str(failure) or type(failure).__name__
-                    )
+                    log.warning("the bus is not connected%s", said_by(failure))
                 failures += 1
             finally:
                 self._is_open = False

@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 from cryptography.fernet import Fernet
 
+from domain.errors import TryAgain
 from ibiki.cli import main as cli
 from ibiki.local.embedded import EmbeddedDatabase
 from persistence.servers import DatabaseUnusable, check_usable, sentence_of
@@ -171,6 +172,18 @@ def test_files_that_postgresql_cannot_read_are_not_reported_as_missing_privilege
     assert sentence is not None
     assert sentence.startswith(f"PostgreSQL cannot use its own files: {refused}.")
     assert "ALTER DATABASE" not in sentence
+
+
+def test_a_command_says_why_the_database_is_unavailable() -> None:
+    refused = asyncpg.ReadOnlySQLTransactionError(
+        "cannot execute UPDATE in a read-only transaction"
+    )
+    outage = TryAgain()
+    outage.__cause__ = refused
+    for failure in (refused, outage):
+        sentence = sentence_of(failure)
+        assert sentence is not None
+        assert sentence.startswith(f"The database is unavailable: {refused}. Check that")
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ from tortoise.connection import get_connections
 
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
-from domain.transactions import Disconnected
+from domain.transactions import Disconnected, said_by
 from ibiki.local import embedded
+from ibiki.processes import why_not_ready
 from persistence import connections
-from persistence.database import connection, transaction
+from persistence.database import connection, pooled_client, transaction
 from persistence.identity.models import AccessChange
 from persistence.migrating import migrate
 from tests import databases, worlds
@@ -145,6 +146,36 @@ async def test_looping_tasks_keep_their_speed_after_seven_rounds_of_lost_connect
         await assert_whole()
         kept = await worlds.fetch("SELECT count(*) AS rows FROM access_change")
         assert kept[0]["rows"] >= sum(done)
+
+
+@pytest.mark.parametrize("refusal", [asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError])
+async def test_a_server_that_lets_nobody_in_any_more_is_unavailable(
+    connected: None, monkeypatch: pytest.MonkeyPatch, refusal: type[asyncpg.PostgresError]
+) -> None:
+    """The password was changed, or the database was renamed, while the program runs."""
+
+    async def refuses(**options: object) -> None:
+        raise refusal("not any more")
+
+    monkeypatch.setattr(asyncpg, "connect", refuses)
+    await pooled_client().pool.expire_connections()
+    for context, expected in ((connection, TryAgain), (transaction, Disconnected)):
+        with pytest.raises(expected) as raised:
+            async with context():
+                pass
+        assert said_by(raised.value) == ": not any more"
+    assert await why_not_ready() == "The database does not answer."
+    monkeypatch.undo()
+    await assert_whole()
+
+
+async def test_a_server_that_takes_no_writes_is_not_ready(database_url: str) -> None:
+    name = urlsplit(database_url).path[1:]
+    async with worlds.connected(database_url):
+        assert await why_not_ready() is None
+        await worlds.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    async with worlds.connected(database_url):
+        assert (await why_not_ready() or "").startswith("The database takes no writes")
 
 
 @pytest.mark.parametrize("context", [connection, transaction])
