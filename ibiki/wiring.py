@@ -85,7 +85,7 @@ async def running_components(
                 f"The database lacks migrations of this version ({', '.join(pending)})."
                 " Make a backup, then run `ibiki migrate`."
             )
-        await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+        await ensure_default_pool(store)
         parts = _assemble(context, stack, observer or RequestObserver())
         made = parts.installation
         made.actors.start()

@@ -55,7 +55,7 @@ async def new_actors() -> AsyncIterator[Actors]:
 async def connected_with_pool(url: str) -> AsyncIterator[None]:
     """This process is connected to the database of a test, with a default pool."""
     async with worlds.connected(url):
-        await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+        await ensure_default_pool(store)
         yield
 
 

@@ -126,14 +126,7 @@ class PlatformBalance:
     @property
     def state(self) -> SyncState:
         """See `sync_state`."""
-        return sync_state(
-            read_at=self.signs.read_at,
-            failed_at=self.signs.failed_at,
-            doubted_at=self.signs.doubted_at,
-            remaining=self.remaining,
-            now=self.seen_at,
-            differs=self.signs.differences > 0,
-        )
+        return sync_state(self.signs, remaining=self.remaining, now=self.seen_at)
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -229,28 +222,17 @@ def view_of(actor: Actor, client_id: UUID | None = None) -> BalanceView:
     return BalanceView(client_id=scope.client_id, platform=PlatformShown.OWNED)
 
 
-def sync_state(
-    *,
-    read_at: datetime | None,
-    failed_at: datetime | None,
-    doubted_at: datetime | None,
-    remaining: int,
-    now: datetime,
-    differs: bool = False,
-) -> SyncState:
-    """The state of a pool: the first rule that applies.
-
-    `differs`: reconcile has found a difference that is not corrected.
-    """
-    if read_at is None:
+def sync_state(signs: PoolSigns, *, remaining: int, now: datetime) -> SyncState:
+    """The state of a pool: the first rule that applies."""
+    if signs.read_at is None:
         return SyncState.NEVER_SYNCED
-    if failed_at is not None and failed_at > read_at:
+    if signs.failed_at is not None and signs.failed_at > signs.read_at:
         return SyncState.PROVIDER_UNREACHABLE
     if remaining < 0:
         return SyncState.OVER_ALLOCATED
-    if differs or (doubted_at is not None and doubted_at >= read_at):
+    if signs.differences or (signs.doubted_at is not None and signs.doubted_at >= signs.read_at):
         return SyncState.NEEDS_SYNC
-    if now - read_at > READING_IS_OLD_AFTER:
+    if now - signs.read_at > READING_IS_OLD_AFTER:
         return SyncState.NEEDS_SYNC
     return SyncState.IN_SYNC
 

@@ -16,12 +16,12 @@ from domain.ledger.audits import Audit, AuditStore
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, ends_due, hash_of
 from domain.ledger.months import accounts_at_close, sends_of_month
 from domain.ledger.reconcile import last_night
-from domain.ledger.runs import REST, Pace, persist
+from domain.ledger.runs import REST, DailyWork, Pace, persist
 
 _log = logging.getLogger(__name__)
 
 
-class CheckpointStore(AuditStore, Protocol):
+class CheckpointStore(AuditStore, DailyWork, Protocol):
     """What closing a month needs."""
 
     async def first_moment(self) -> datetime | None:
@@ -31,9 +31,6 @@ class CheckpointStore(AuditStore, Protocol):
         self, checkpoint: Checkpoint, accounts: Sequence[AccountAtClose]
     ) -> None:
         """Stores a checkpoint with its accounts, unless this month is closed already."""
-
-    async def start_daily(self, name: str, *, not_since: datetime) -> bool:
-        """Whether this process may do the daily work: True once, for one process."""
 
 
 class LedgerInconsistent(Exception):

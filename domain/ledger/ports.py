@@ -29,6 +29,7 @@ from domain.ledger.reconciliation import (
     Reconciliation,
     WrongLine,
 )
+from domain.ledger.runs import DailyWork
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Page, Window
 from domain.transactions import Transaction, Transactional
@@ -215,7 +216,7 @@ class ReconcileImportedStore(Ledger, Protocol):
         """Stores the differences, marks the corrected lines, and adds the units to the run."""
 
 
-class ReconcileStore(ReconcileImportedStore, Protocol):
+class ReconcileStore(ReconcileImportedStore, DailyWork, Protocol):
     """What reconcile needs. Every function is short, and safe to repeat."""
 
     async def begin_reconciliation(
@@ -240,9 +241,6 @@ class ReconcileStore(ReconcileImportedStore, Protocol):
 
     async def write_difference(self, tx: Transaction, difference: Difference) -> None:
         """Stores a difference, and adds its units to the run if units are moved (or would be)."""
-
-    async def start_daily(self, name: str, *, not_since: datetime) -> bool:
-        """True for one process only, once after `not_since`: it does the daily work."""
 
 
 class LowBalances(Protocol):

@@ -154,7 +154,6 @@ async def update_provider_account(
 
     Raises InvalidInput or NotFound.
     """
-    rate = kept(change.rate_per_second, None)
     async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
         present = await store.lock_sign_in(tx, provider_account_id)
@@ -172,9 +171,7 @@ async def update_provider_account(
             tx,
             provider_account_id,
             name=None if name is None else name_of(name),
-            rate_per_second=_rate(
-                before.messages_per_second if isinstance(change.rate_per_second, Keep) else rate
-            ),
+            rate_per_second=_rate(kept(change.rate_per_second, before.messages_per_second)),
         )
         await _change_default(store, tx, before, change.is_default)
         return await store.read_provider_account(tx, provider_account_id)
@@ -307,12 +304,10 @@ def _rate(rate: int | None) -> int | None:
     return rate
 
 
-async def ensure_default_pool(
-    store: IdentityStore, *, provider: str, unit: str, price: int
-) -> UUID:
+async def ensure_default_pool(store: IdentityStore) -> UUID:
     """The default provider account, created with its pool node if there is none yet.
 
     Safe for many processes at once. Does not change an existing one.
     """
     async with changing(store) as tx:
-        return await store.add_default_pool(tx, provider=provider, unit=unit, price=price)
+        return await store.add_default_pool(tx, provider="extreme", unit=CREDITS.unit, price=1)

@@ -179,7 +179,7 @@ class WrongLine:
 def explain(send: CheckedSend, *, unit: str, dry_run: bool, in_reading: bool) -> str:
     """The difference in words, for an admin."""
     count = send.messages - send.given_back
-    messages = f"{send.messages:,} message{'' if send.messages == 1 else 's'}"
+    messages = units_in_words(send.messages, "message")
     counted = f"{count:,} of {messages} count at {send.price:,} each"
     paid = f"charged {send.charged:,}, refunded {send.refunded:,}"
     if send.corrected:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -47,6 +48,13 @@ class Pace:
         if self._after_page is not None:
             await self._after_page()
         return found
+
+
+class DailyWork(Protocol):
+    """Work that one of all processes does once a day."""
+
+    async def start_daily(self, name: str, *, not_since: datetime) -> bool:
+        """True for one process only, once after `not_since`: it does the daily work."""
 
 
 class HasId(Protocol):

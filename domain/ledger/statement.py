@@ -149,5 +149,4 @@ def _count(line: StatementLine) -> int:
 
 
 def _messages(line: StatementLine) -> str:
-    count = _count(line)
-    return f"{count:,} message{'' if count == 1 else 's'}"
+    return units_in_words(_count(line), "message")

@@ -30,7 +30,7 @@ async def new_clients(provider: SimulatedProvider) -> Clients:
     The pool equals the provider's balance, and the units of clients were allocated from it.
     """
     await provider.top_up(CREDITS)
-    await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+    await ensure_default_pool(store)
     account = await store.find_provider_account(None)
     async with account_at(provider.base_url) as simulated:
         await syncing.sync(

@@ -191,12 +191,7 @@ async def default_pools() -> list[dict[str, Any]]:
 
 async def test_processes_that_start_together_add_one_default_pool(database_url: str) -> None:
     async with worlds.connected(database_url):
-        ids = await asyncio.gather(
-            *(
-                ensure_default_pool(store, provider="extreme", unit="credit", price=1)
-                for _ in range(8)
-            )
-        )
+        ids = await asyncio.gather(*(ensure_default_pool(store) for _ in range(8)))
         assert len(set(ids)) == 1
         assert await default_pools() == [
             {
@@ -213,8 +208,10 @@ async def test_processes_that_start_together_add_one_default_pool(database_url: 
 
 
 async def test_an_existing_default_pool_is_not_changed(world: World) -> None:
+    other = "UPDATE provider_account SET provider = 'egosms', unit = 'UGX', price = 50"
+    await worlds.execute(f"{other} WHERE is_default")
     before = await default_pools()
-    found = await ensure_default_pool(store, provider="other", unit="UGX", price=50)
+    found = await ensure_default_pool(store)
     assert found == world.pool.id
     assert await default_pools() == before
 

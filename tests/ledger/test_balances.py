@@ -10,6 +10,7 @@ import pytest
 
 from domain.errors import NotFound
 from domain.identity.access import Actor, Role
+from domain.ledger.alarms import PoolSigns
 from domain.ledger.balances import (
     AccountBalance,
     BalanceView,
@@ -52,10 +53,8 @@ def test_the_state_is_the_first_that_applies(
     remaining: int,
     expected: SyncState,
 ) -> None:
-    found = sync_state(
-        read_at=read_at, failed_at=failed_at, doubted_at=doubted_at, remaining=remaining, now=NOW
-    )
-    assert found is expected
+    signs = PoolSigns(NOW, read_at, failed_at, doubted_at)
+    assert sync_state(signs, remaining=remaining, now=NOW) is expected
 
 
 def test_a_client_sees_itself_and_no_other() -> None:

@@ -18,6 +18,7 @@ from domain.errors import (
     Refusal,
 )
 from domain.identity.access import Actor, Role
+from domain.ledger.alarms import PoolSigns
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import SyncState, Valuation, sync_state
 from domain.ledger.sync import Synced, account_to_sync, sync
@@ -224,7 +225,7 @@ async def test_who_may_check_which_balance(
 
 def _state(read_at: datetime | None, failed_at: datetime | None) -> SyncState:
     now = datetime.now(UTC) + timedelta(seconds=1)
-    return sync_state(read_at=read_at, failed_at=failed_at, doubted_at=None, remaining=0, now=now)
+    return sync_state(PoolSigns(now, read_at, failed_at), remaining=0, now=now)
 
 
 async def _nodes(pool: worlds.Pool) -> dict[object, tuple[int, int]]:
