@@ -212,11 +212,12 @@ class Cluster:
         self, program: str, *arguments: str, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Runs a program of the wheel in its own session, so that Ctrl-C does not reach it."""
+        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **options.pop("env", {})}
         if os.geteuid() == 0:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         return subprocess.run(  # noqa: S603 — the wheel's own programs
             [str(self.programs / program), *arguments],
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+            env=environment,
             start_new_session=True,
             text=True,
             check=False,

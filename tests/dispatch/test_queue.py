@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,13 +19,9 @@ from persistence.dispatch.queue import BURST_SECONDS, MARK, PICK, TENANTS_WAITIN
 from persistence.dispatch.settlement import WRITE_TRANSITIONS
 from tests import worlds
 
+pytestmark = pytest.mark.usefixtures("connected_to_new")
+
 ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
-
-
-@pytest.fixture(autouse=True)
-async def _connected(new_database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(new_database_url):
-        yield
 
 
 async def pick(pool: worlds.Pool, *quotas: Quota) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,16 +36,12 @@ from persistence.servers import credentials
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 
+pytestmark = pytest.mark.usefixtures("connected_to_new")
+
 ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
 HOUR = timedelta(hours=1)
 AS_BEFORE = "UPDATE message SET in_part = NULL"
 """As the previous release wrote it: every message has an entry in the index of the queue."""
-
-
-@pytest.fixture(autouse=True)
-async def _connected(new_database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(new_database_url):
-        yield
 
 
 @pytest.fixture
@@ -125,7 +121,7 @@ async def test_what_a_claim_has_not_committed_stays_in_its_part(
     assert await pick(client, 9) == send.message_ids
 
 
-async def test_dispatchers_shorten_at_once(client: worlds.Tenant) -> None:
+async def test_several_dispatchers_shorten_the_same_parts_at_once(client: worlds.Tenant) -> None:
     for _ in range(10):
         await worlds.accept(client, 3)
     await worlds.execute("UPDATE message SET status = 'CANCELLED' WHERE random() < 0.6")

@@ -6,7 +6,7 @@ giving the send later ones.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,8 @@ from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
 
+pytestmark = pytest.mark.usefixtures("connected")
+
 NEW_YORK, ALSO_NEW_YORK, KAMPALA = "+12025550123", "+12025550124", "+256701234567"
 HOUR = timedelta(hours=1)
 ZONE = "America/New_York"
@@ -36,12 +38,6 @@ def hours(first: int, last: int) -> QuietHours:
 
 
 QUIET, LATER = hours(-3, 3), hours(5, 9)
-
-
-@pytest.fixture(autouse=True)
-async def _connected(database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(database_url):
-        yield
 
 
 @pytest.fixture

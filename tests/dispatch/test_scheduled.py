@@ -7,7 +7,6 @@ of them are an hour earlier, the clock has gone forward by an hour.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,17 +25,13 @@ from persistence.dispatch.queue import PICK, TENANTS_WAITING
 from tests import worlds
 from tests.dispatch.parts import QUICK, answered, marked
 
+pytestmark = pytest.mark.usefixtures("connected_to_new")
+
 HOUR = timedelta(hours=1)
 MOVE = """
 UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::interval,
     created_at = created_at - $1::interval, updated_at = updated_at - $1::interval
 """
-
-
-@pytest.fixture(autouse=True)
-async def _connected(new_database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(new_database_url):
-        yield
 
 
 @pytest.fixture

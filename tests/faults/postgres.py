@@ -37,16 +37,7 @@ class _ClusterWithEnvironment(Cluster):
         self, program: str, *arguments: str, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Runs one of the programs of PostgreSQL."""
-        if os.geteuid() == 0:
-            options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return subprocess.run(
-            [str(self.programs / program), *arguments],
-            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **self.environment},
-            start_new_session=True,
-            text=True,
-            check=False,
-            **options,
-        )
+        return super().run(program, *arguments, env=self.environment, **options)
 
 
 class Postgres:
