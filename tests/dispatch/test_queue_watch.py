@@ -308,13 +308,13 @@ async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_o
     pool = await worlds.add_pool()
     tenants = [await worlds.add_client(pool, held=10_000) for _ in range(3)]
 
-    async def moody(message: Outgoing) -> Outcome:
+    async def often_accepted(message: Outgoing) -> Outcome:
         await asyncio.sleep(0.001)
         return NotSent("Not now.") if spread.random() < 0.1 else Accepted(message.number)
 
     # The breaker would pause all of them.
     rules = replace(QUICK, breaker_opens_after=1_000)
-    async with dispatching(Scripted(moody, largest_batch=5), rules=rules):
+    async with dispatching(Scripted(often_accepted, largest_batch=5), rules=rules):
         for turn in range(40):
             tenant = spread.choice(tenants)
             soon = datetime.now(UTC) + timedelta(seconds=spread.random())

@@ -166,7 +166,7 @@ async def test_the_rate_of_an_account_holds_over_all_dispatchers() -> None:
 async def test_everything_at_once_neither_deadlocks_nor_miscounts() -> None:
     pool = await worlds.add_pool(held=5_000)
     clients = [await worlds.add_client(pool, held=3_000) for _ in range(3)]
-    provider = Scripted(_moody, largest_batch=7)
+    provider = Scripted(_any_outcome, largest_batch=7)
     rules = replace(QUICK, calls_at_once=6, breaker_opens_after=1_000, probe_first_seconds=0.05)
     sends = []
     before = await worlds.deadlocks()
@@ -190,7 +190,7 @@ async def test_everything_at_once_neither_deadlocks_nor_miscounts() -> None:
     assert await worlds.fetch("SELECT 1 FROM transfer WHERE kind = 'REFUND'")
 
 
-MOODS: list[Outcome] = [
+OUTCOMES: list[Outcome] = [
     Accepted("ref"),
     Rejected("no"),
     NotSent("refused"),
@@ -200,9 +200,9 @@ MOODS: list[Outcome] = [
 ]
 
 
-async def _moody(message: Outgoing) -> Outcome:
+async def _any_outcome(message: Outgoing) -> Outcome:
     await asyncio.sleep(random.random() * 0.02)
-    return random.choices(MOODS, weights=[70, 8, 8, 4, 2, 8])[0]
+    return random.choices(OUTCOMES, weights=[70, 8, 8, 4, 2, 8])[0]
 
 
 async def _settle_some() -> None:

@@ -23,7 +23,7 @@ from tests.faults.faults import COURSE, Fault
 from tests.faults.load import Pace
 from tests.faults.rig import Rig, Scale
 from tests.faults.rounds import Bounds, Round
-from tests.faults.soak import Verdict, run_faults
+from tests.faults.soak import SoakResult, run_faults
 from tests.faults.volume import volume
 
 HEAD = "round  accepting    submitting  watchers  longest try  fault"
@@ -37,25 +37,25 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with fresh_directory() as directory:
         try:
-            verdict = asyncio.run(_run(asked, directory))
+            result = asyncio.run(_run(asked, directory))
         except KeyboardInterrupt:
             print(f"interrupted, seed {asked.seed}")
             return 130
         finally:
             _keep_logs(directory, asked.logs)
-    for name, why_not in verdict.left_out.items():
+    for name, why_not in result.left_out.items():
         print(f"left out: {name}: {why_not}")
-    for each in verdict.violations:
+    for each in result.violations:
         print(f"VIOLATION {each}")
-    count = len(verdict.violations)
-    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages at the provider")
-    print(f"{verdict.outcomes_unknown} requests answered with OutcomeUnknown")
-    print(f"{verdict.received} messages from phones answered with 200")
-    print(f"{count} violations in {len(verdict.rounds)} rounds, seed {asked.seed}")
-    return 1 if count or not verdict.rounds else 0
+    count = len(result.violations)
+    print(f"{result.acknowledged} requests acknowledged, {result.taken} messages at the provider")
+    print(f"{result.outcomes_unknown} requests answered with OutcomeUnknown")
+    print(f"{result.received} messages from phones answered with 200")
+    print(f"{count} violations in {len(result.rounds)} rounds, seed {asked.seed}")
+    return 1 if count or not result.rounds else 0
 
 
-async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
+async def _run(asked: argparse.Namespace, directory: Path) -> SoakResult:
     slow = asked.slow
     scale = Scale(
         pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0 * slow),

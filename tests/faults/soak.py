@@ -18,7 +18,7 @@ DRAIN_SECONDS = 90.0
 
 
 @dataclass(slots=True)
-class Verdict:
+class SoakResult:
     """The result of a run. `left_out`: faults that this machine cannot cause, and why not."""
 
     rounds: list[Round] = field(default_factory=list)
@@ -46,9 +46,9 @@ async def run_faults(
     faults: Iterable[Fault],
     bounds: Bounds,
     report: Callable[[Round], None] = lambda played: None,
-) -> Verdict:
+) -> SoakResult:
     """Causes the faults under load, one after the other, and then checks everything at rest."""
-    verdict = Verdict()
+    result = SoakResult()
     rig.load.start()
     rig.watchers.start()
     rig.status_watchers.start()
@@ -56,16 +56,16 @@ async def run_faults(
     await _warm(rig)
     for fault in faults:
         if why_not := fault.why_not(rig):
-            verdict.left_out[fault.name] = why_not
+            result.left_out[fault.name] = why_not
             continue
-        verdict.rounds.append(await _played(rig, fault, bounds))
-        report(verdict.rounds[-1])
-    verdict.at_rest = await _rest(rig)
-    verdict.acknowledged = rig.load.acknowledged
-    verdict.outcomes_unknown = rig.load.outcomes_unknown
-    verdict.taken = rig.provider.taken.total()
-    verdict.received = len(rig.phones.answered)
-    return verdict
+        result.rounds.append(await _played(rig, fault, bounds))
+        report(result.rounds[-1])
+    result.at_rest = await _rest(rig)
+    result.acknowledged = rig.load.acknowledged
+    result.outcomes_unknown = rig.load.outcomes_unknown
+    result.taken = rig.provider.taken.total()
+    result.received = len(rig.phones.answered)
+    return result
 
 
 async def _played(rig: Rig, fault: Fault, bounds: Bounds) -> Round:

@@ -49,7 +49,7 @@ def named(name: str) -> Fault:
 async def test_all_guarantees_hold_after_each_fault() -> None:
     with fresh_directory() as directory, volume() as on:
         async with rig(directory, on, SCALE, seed=SEED) as built:
-            verdict = await run_faults(built, [named(each) for each in NAMES], BOUNDS)
-    assert verdict.violations == []
-    assert len(verdict.rounds) + len(verdict.left_out) == len(NAMES)
-    assert min(verdict.acknowledged, verdict.taken, verdict.received) > 0, "nothing was tried"
+            result = await run_faults(built, [named(each) for each in NAMES], BOUNDS)
+    assert result.violations == []
+    assert len(result.rounds) + len(result.left_out) == len(NAMES)
+    assert min(result.acknowledged, result.taken, result.received) > 0, "nothing was tried"

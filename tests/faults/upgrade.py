@@ -26,7 +26,7 @@ from tests.faults.programs import ibiki
 from tests.faults.release import ReleaseUnusable, before_the_newest_migration, exported
 from tests.faults.rig import Rig, Scale
 from tests.faults.rounds import Bounds, Round
-from tests.faults.soak import Verdict, run_faults
+from tests.faults.soak import SoakResult, run_faults
 from tests.faults.volume import volume
 
 HEAD = "requests  repeated  p50 ms  p99 ms  longest ms  phase"
@@ -96,7 +96,7 @@ def _line(name: str, asked: Sequence[Asked]) -> str:
     return f"{len(asked):8}  {repeated:8}  {at[0]:6.0f}  {at[1]:6.0f}  {at[2]:10.0f}  {name}"
 
 
-async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
+async def _run(asked: argparse.Namespace, directory: Path) -> SoakResult:
     release = exported(asked.before or before_the_newest_migration(), directory / "before")
     print(f"the previous release is {release.commit}", flush=True)
     pace = Pace(requests_per_second=asked.rate, patience_seconds=5.0 * asked.slow)
@@ -109,11 +109,11 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     )
     with volume() as on:
         async with rig(directory, on, scale, seed=asked.seed, release=release) as built:
-            verdict = await run_faults(built, upgrade.faults, bounds, _print_violations)
+            result = await run_faults(built, upgrade.faults, bounds, _print_violations)
     print(HEAD)
     for name, began, ended in upgrade.phases:
         print(_line(name, [each for each in built.load.asked if began <= each.asked_at < ended]))
-    return verdict
+    return result
 
 
 def _print_violations(played: Round) -> None:
@@ -133,15 +133,15 @@ def main() -> int:
     asked = parser.parse_args()
     with fresh_directory() as directory:
         try:
-            verdict = asyncio.run(_run(asked, directory))
+            result = asyncio.run(_run(asked, directory))
         except ReleaseUnusable as unusable:
             print(f"The previous release cannot be run: {unusable}", file=sys.stderr)
             return 2
-    for each in verdict.violations:
+    for each in result.violations:
         print(f"VIOLATION {each}")
-    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages at the provider")
-    print(f"{len(verdict.violations)} violations")
-    return 1 if verdict.violations else 0
+    print(f"{result.acknowledged} requests acknowledged, {result.taken} messages at the provider")
+    print(f"{len(result.violations)} violations")
+    return 1 if result.violations else 0
 
 
 if __name__ == "__main__":

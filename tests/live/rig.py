@@ -135,22 +135,22 @@ class Client:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
-    async def say(self, **message: Any) -> None:
+    async def send(self, **message: Any) -> None:
         """Sends one message."""
         await self.connection.send(json.dumps(message))
 
     async def begin(self, credential: str | None) -> None:
         """Signs in, and waits for the acknowledgement."""
         payload = {"Authorization": f"Bearer {credential}"} if credential else None
-        await self.say(type="connection_init", payload=payload)
-        assert await self.hear() == {"type": "connection_ack"}
+        await self.send(type="connection_init", payload=payload)
+        assert await self.receive() == {"type": "connection_ack"}
 
     async def subscribe(self, query: str, *, id: str = "1", **variables: Any) -> None:
         """Begins an operation."""
         payload = {"query": query, "variables": variables}
-        await self.say(type="subscribe", id=id, payload=payload)
+        await self.send(type="subscribe", id=id, payload=payload)
 
-    async def hear(self, seconds: float = SOON_SECONDS) -> dict[str, Any]:
+    async def receive(self, seconds: float = SOON_SECONDS) -> dict[str, Any]:
         """The next message."""
         async with asyncio.timeout(seconds):
             arrived: dict[str, Any] = json.loads(await self.connection.recv())
@@ -158,7 +158,7 @@ class Client:
 
     async def delivered(self) -> Any:
         """The value of the only field of the next event."""
-        message = await self.hear()
+        message = await self.receive()
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
         [value] = message["payload"]["data"].values()

@@ -119,7 +119,9 @@ async def test_texts_within_one_process_are_delivered() -> None:
         await only.receives(published)
 
 
-async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
+async def test_through_postgresql_all_processes_receive_what_each_publishes(
+    database_url: str,
+) -> None:
     carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
     async with stations(*carriers) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
@@ -159,7 +161,7 @@ async def test_a_cut_connection_is_noticed_at_once(
     await carrier.close()
 
 
-async def test_through_redis_all_processes_hear(redis: Redis) -> None:
+async def test_through_redis_all_processes_receive_what_each_publishes(redis: Redis) -> None:
     async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
         one.bus.publish({few})

@@ -113,7 +113,7 @@ async def test_a_message_is_delivered_complete_after_its_other_fields_failed(
     assert unavailable.times == 0
 
 
-async def test_the_same_over_server_sent_events(running: Server) -> None:
+async def test_server_sent_events_begin_after_the_given_message_too(running: Server) -> None:
     keys = [await receive(f"in {each}") for each in range(3)]
     headers = {"accept": "text/event-stream", "authorization": "Bearer owner"}
     given = {"query": INBOUND, "variables": {"since": keys[0]}}
@@ -154,7 +154,7 @@ async def test_users_receive_messages_of_the_account_that_they_send_from(
         assert (await direct.delivered())["text"] == "for the owner"
         assert (await sibling.delivered())["id"] == theirs
         with pytest.raises(TimeoutError):
-            await direct.hear(0.3)
+            await direct.receive(0.3)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_others_are_refused_and_since_must_be_a_message_of_the_client(
     }
     async with client(running, who) as reader:
         await reader.subscribe(INBOUND, since=places[since])
-        answer = await reader.hear()
+        answer = await reader.receive()
         assert answer["type"] == "error", answer
         assert answer["payload"][0]["extensions"]["code"] == code
         assert code != "BAD_USER_INPUT" or answer["payload"][0]["message"] == "No such message."
@@ -214,7 +214,7 @@ async def test_new_rights_neither_double_nor_lose_a_message(
             keys.append(await receive(f"after {len(keys)}"))
         arrived: dict[str, list[str]] = {"1": [], "2": []}
         while min(map(len, arrived.values())) < 6:
-            message = await reader.hear()
+            message = await reader.receive()
             arrived[message["id"]].append(message["payload"]["data"]["inboundMessage"]["id"])
         assert arrived == {"1": keys[2:], "2": keys[2:]}
 
@@ -228,7 +228,7 @@ async def test_a_user_who_was_moved_receives_the_state_of_the_new_client(
         await reader.delivered()
         await listening(running, reader, id="2")
         authenticator.change("owner", people.sibling.actor)
-        refused = await reader.hear()
+        refused = await reader.receive()
         assert (refused["id"], refused["type"]) == ("1", "error")
         await eventually(lambda: watching(running) == 1)
         theirs = await receive("for the sibling", "sibling")

@@ -64,7 +64,7 @@ class Overheard:
     async def listen(self, socket: Client) -> None:
         """Keeps what arrives while the socket is open."""
         while True:
-            message = await socket.hear(60)
+            message = await socket.receive(60)
             if message["type"] == "next":
                 self.delivered.append((message["id"], message["payload"]))
 
@@ -239,8 +239,8 @@ async def test_a_refusal_of_one_send_does_not_affect_the_others(
     variables = {"s": ids.encode(Kind.SEND, send.id)}
     async with client(running, "owner") as owner, client(running, "sibling") as sibling:
         await sibling.subscribe(PROGRESS, **variables)
-        assert (await sibling.hear())["type"] == "error"
+        assert (await sibling.receive())["type"] == "error"
         await owner.subscribe(PROGRESS, **variables)
         assert (await owner.delivered())["charged"] == 1
         await sibling.subscribe(PROGRESS, id="2", **variables)
-        assert (await sibling.hear())["type"] == "error"
+        assert (await sibling.receive())["type"] == "error"

@@ -47,12 +47,12 @@ async def test_a_socket_ends_when_its_token_does() -> None:
         app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
         async with client(app.server, "short") as socket, client(app.server, "good") as other:
             await socket.subscribe(QUIET_BALANCE)
-            await socket.hear()
+            await socket.receive()
             assert await socket.closed() == 4403
             assert datetime.now(UTC) >= ends_at
             assert watch.seconds < 2 + WITHIN_SECONDS
             await other.subscribe(QUIET_BALANCE)
-            assert (await other.hear())["type"] == "next"
+            assert (await other.receive())["type"] == "next"
 
 
 async def test_a_socket_ends_when_its_credential_is_no_longer_valid() -> None:
@@ -63,7 +63,7 @@ async def test_a_socket_ends_when_its_credential_is_no_longer_valid() -> None:
     ):
         for each in (socket, other):
             await each.subscribe(QUIET_BALANCE)
-            await each.hear()
+            await each.receive()
         app.authenticator.change("good", None)
         assert await socket.closed() == 4403
         app.change(5)
@@ -85,7 +85,7 @@ async def test_clients_connect_again_when_another_database_server_has_taken_over
         watch = FailoverWatch(read, lambda: rights.connect_again("failed over"))
         for each in (socket, other):
             await each.subscribe(QUIET_BALANCE)
-            await each.hear()
+            await each.receive()
         for _ in range(3):
             await watch.look()
         app.change(5)
@@ -99,7 +99,7 @@ async def test_clients_connect_again_when_another_database_server_has_taken_over
 async def test_a_socket_ends_if_its_rights_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     async with quiet() as app, client(app.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE)
-        await socket.hear()
+        await socket.receive()
 
         async def fails(credential: str) -> None:
             raise RuntimeError("a defect")
@@ -113,12 +113,12 @@ async def test_a_socket_ends_if_its_rights_cannot_be_read(caplog: pytest.LogCapt
 async def test_new_rights_start_the_subscriptions_again() -> None:
     async with quiet() as app, client(app.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE, id="a")
-        await socket.hear()
+        await socket.receive()
         before = app.authenticator.actors["good"]
         assert before is not None
         moved = replace(before, client_id=somebody().client_id)
         app.authenticator.change("good", moved)
-        assert (await socket.hear())["id"] == "a"  # the present once more, with other rights
+        assert (await socket.receive())["id"] == "a"  # the present once more, with other rights
         assert app.server.live.hub.count == 1
         unchanged = replace(moved, user_id=moved.user_id)
         app.authenticator.change("good", unchanged)
@@ -140,7 +140,7 @@ async def test_a_change_during_the_sign_in_is_not_missed() -> None:
 
         app.authenticator.actor_for = slowly  # type: ignore[method-assign, assignment]
         async with client(app.server, begin=False) as socket:
-            await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
+            await socket.send(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 4403
             assert asked.is_set()
 
@@ -221,7 +221,7 @@ async def test_revoking_a_key_ends_its_sockets_and_no_others(scenario: Scenario)
         await closed_within_a_second(keys, watch)
         for socket in sessions:
             await socket.subscribe("{ viewer { email } }", id="2")
-            assert (await socket.hear())["id"] == "2"
+            assert (await socket.receive())["id"] == "2"
 
 
 async def test_a_client_that_leaves_its_group_sees_it_no_longer(scenario: Scenario) -> None:
@@ -236,5 +236,5 @@ async def test_a_token_that_has_ended_opens_no_socket(scenario: Scenario) -> Non
     old = AccessTokens(SECRET_KEY, lifetime_seconds=-1)
     token, _ = old.issue(user_id=scenario.user.id, session_id=scenario.session.session_id)
     async with client(scenario.servers[0], begin=False) as socket:
-        await socket.say(type="connection_init", payload={"Authorization": f"Bearer {token}"})
+        await socket.send(type="connection_init", payload={"Authorization": f"Bearer {token}"})
         assert await socket.closed() == 4403

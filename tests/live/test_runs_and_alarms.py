@@ -50,7 +50,7 @@ async def test_an_admin_watches_an_audit_until_it_is_finished(running: Server, p
         while delivered["state"] == "RUNNING":
             delivered = await reader.delivered()
         assert delivered == {"state": "FINISHED", "messagesChecked": 1}
-        assert (await reader.hear())["type"] == "complete"
+        assert (await reader.receive())["type"] == "complete"
 
 
 async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
@@ -62,7 +62,7 @@ async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
         assert (await reader.delivered())["state"] == "RUNNING"
         await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
         assert (await reader.delivered())["state"] == "STOPPED"
-        assert (await reader.hear())["type"] == "complete"
+        assert (await reader.receive())["type"] == "complete"
 
 
 async def test_a_low_balance_is_pushed_to_the_client_and_to_the_operator(

@@ -29,7 +29,7 @@ from tests.live.test_sse import Events
 INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
 LONG = 20_000
 MESSAGES = 400
-TOLD = re.compile(rb'"id":"(msg_[0-9a-z]{26})"')
+MESSAGE_ID = re.compile(rb'"id":"(msg_[0-9a-z]{26})"')
 
 
 async def receive_many(people: App, count: int, text: str) -> list[str]:
@@ -64,7 +64,7 @@ def waiting_bytes(running: Server) -> int:
 
 
 def keys_in(arrived: bytes) -> list[str]:
-    return [key.decode() for key in TOLD.findall(arrived)]
+    return [key.decode() for key in MESSAGE_ID.findall(arrived)]
 
 
 async def test_a_slow_reader_costs_little_and_misses_nothing(

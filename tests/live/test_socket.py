@@ -34,59 +34,59 @@ async def app() -> AsyncIterator[Quiet]:
 async def test_a_query_is_answered_and_complete(app: Quiet) -> None:
     async with client(app.server, "good") as socket:
         await socket.subscribe(VIEWER, id="q")
-        assert await socket.hear() == {
+        assert await socket.receive() == {
             "id": "q",
             "type": "next",
             "payload": {"data": {"viewer": {"email": "ada@ibiki.test"}}},
         }
-        assert await socket.hear() == {"id": "q", "type": "complete"}
+        assert await socket.receive() == {"id": "q", "type": "complete"}
         await socket.subscribe(VIEWER, id="q")  # the id is free again
-        assert (await socket.hear())["type"] == "next"
+        assert (await socket.receive())["type"] == "next"
 
 
 async def test_many_operations_share_a_socket(app: Quiet) -> None:
     async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE, id="1")
         await socket.subscribe(BALANCE, id="2")
-        assert {(await socket.hear())["id"], (await socket.hear())["id"]} == {"1", "2"}
-        await socket.say(type="complete", id="1")
+        assert {(await socket.receive())["id"], (await socket.receive())["id"]} == {"1", "2"}
+        await socket.send(type="complete", id="1")
         await socket.subscribe(VIEWER, id="3")
-        await socket.hear()
-        await socket.hear()
+        await socket.receive()
+        await socket.receive()
         app.change(app.store.balance + 1)
-        assert (await socket.hear())["id"] == "2"
+        assert (await socket.receive())["id"] == "2"
 
 
 async def test_a_wrong_document_ends_the_operation_and_not_the_socket(app: Quiet) -> None:
     async with client(app.server, "good") as socket:
         for query in ("{", "{ nothing }", "subscription { balanceUpdated { nothing } }", "", "#"):
             await socket.subscribe(query)
-            answer = await socket.hear()
+            answer = await socket.receive()
             assert answer["type"] == "error", query
             assert answer["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
         await socket.subscribe("query ($id: ID!) { send(id: $id) { id } }")
-        assert (await socket.hear())["type"] == "error"
+        assert (await socket.receive())["type"] == "error"
         await socket.subscribe(VIEWER)
-        assert (await socket.hear())["type"] == "next"
+        assert (await socket.receive())["type"] == "next"
 
 
 async def test_an_operation_before_the_sign_in_is_answered_by_its_field(app: Quiet) -> None:
     async with client(app.server) as socket:
         await socket.subscribe(BALANCE)
-        answer = await socket.hear()
+        answer = await socket.receive()
         assert answer["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         await socket.subscribe(VIEWER, id="2")
-        answer = await socket.hear()
+        answer = await socket.receive()
         assert answer["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_a_ping_is_answered(app: Quiet) -> None:
     async with client(app.server, begin=False) as socket:
-        await socket.say(type="ping")
-        assert await socket.hear() == {"type": "pong"}
-        await socket.say(type="ping", payload={"n": 1})
-        assert await socket.hear() == {"type": "pong", "payload": {"n": 1}}
-        await socket.say(type="pong")
+        await socket.send(type="ping")
+        assert await socket.receive() == {"type": "pong"}
+        await socket.send(type="ping", payload={"n": 1})
+        assert await socket.receive() == {"type": "pong", "payload": {"n": 1}}
+        await socket.send(type="pong")
         await socket.begin("good")
 
 
@@ -137,7 +137,7 @@ async def test_a_subscribe_of_the_wrong_shape_closes_the_socket(
     app: Quiet, wrong: dict[str, Any]
 ) -> None:
     async with client(app.server, "good") as socket:
-        await socket.say(**{"type": "subscribe", "id": "1", "payload": {"query": VIEWER}} | wrong)
+        await socket.send(**{"type": "subscribe", "id": "1", "payload": {"query": VIEWER}} | wrong)
         assert await socket.closed() == 4400
 
 
@@ -150,7 +150,7 @@ async def test_an_id_that_is_in_use_closes_the_socket(app: Quiet) -> None:
 
 async def test_a_message_that_is_too_long_closes_the_socket(app: Quiet) -> None:
     async with client(app.server, "good") as socket:
-        await socket.say(type="ping", payload={"much": "x" * 65_536})
+        await socket.send(type="ping", payload={"much": "x" * 65_536})
         assert await socket.closed() == 1009
 
 
@@ -174,7 +174,7 @@ async def test_pages_of_foreign_origins_open_no_socket(
 async def test_pages_of_allowed_origins_open_a_socket(app: Quiet) -> None:
     async with client(app.server, "good", origin=ALLOWED) as socket:
         await socket.subscribe(VIEWER)
-        assert (await socket.hear())["type"] == "next"
+        assert (await socket.receive())["type"] == "next"
 
 
 @pytest.mark.parametrize("query", ["token=x", "authorization=Bearer%20x", "a=Bearer%20x"])
@@ -194,7 +194,7 @@ async def test_a_credential_in_a_header_is_not_a_sign_in(app: Quiet) -> None:
     headers = {"authorization": "Bearer good"}
     async with client(app.server, additional_headers=headers) as socket:
         await socket.subscribe(BALANCE)
-        assert (await socket.hear())["type"] == "error"
+        assert (await socket.receive())["type"] == "error"
 
 
 async def test_a_socket_without_an_initialisation_is_closed(app: Quiet) -> None:
@@ -204,7 +204,7 @@ async def test_a_socket_without_an_initialisation_is_closed(app: Quiet) -> None:
         async with client(hasty.server, "good") as socket:
             await asyncio.sleep(0.25)
             await socket.subscribe(VIEWER)
-            assert (await socket.hear())["type"] == "next"
+            assert (await socket.receive())["type"] == "next"
 
 
 async def test_a_flood_of_messages_closes_the_socket() -> None:
@@ -218,7 +218,7 @@ async def test_a_flood_of_messages_closes_the_socket() -> None:
 async def _flood(socket: Client) -> None:
     try:
         for _ in range(1_000):
-            await socket.say(type="pong")
+            await socket.send(type="pong")
     except Exception:  # noqa: BLE001 - it is closed under it
         return
 
@@ -228,13 +228,13 @@ async def test_operations_of_a_socket_are_bounded() -> None:
     async with quiet(rules=rules) as strict, client(strict.server, "good") as socket:
         for number in range(3):
             await socket.subscribe(BALANCE, id=f"{number}")
-            await socket.hear()
+            await socket.receive()
         await socket.subscribe(BALANCE, id="more")
-        answer = await socket.hear()
+        answer = await socket.receive()
         assert answer["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
-        await socket.say(type="complete", id="0")
+        await socket.send(type="complete", id="0")
         await socket.subscribe(BALANCE, id="more")
-        assert (await socket.hear())["type"] == "next"
+        assert (await socket.receive())["type"] == "next"
 
 
 async def test_sockets_of_a_user_are_bounded() -> None:
@@ -243,12 +243,12 @@ async def test_sockets_of_a_user_are_bounded() -> None:
         async with client(server, "good"), client(server, "other"), client(server):
             async with client(server, "good"), client(server, begin=False) as socket:
                 payload = {"Authorization": "Bearer good"}
-                await socket.say(type="connection_init", payload=payload)
+                await socket.send(type="connection_init", payload=payload)
                 assert await socket.closed() == 1013
             async with client(server, "good"):
                 pass
             async with client(server, begin=False) as socket:
-                await socket.say(type="connection_init")
+                await socket.send(type="connection_init")
                 assert await socket.closed() == 1013
 
 
@@ -283,7 +283,7 @@ async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> Non
 
         app.authenticator.actor_for = unavailable  # type: ignore[method-assign]
         async with client(app.server, begin=False) as socket:
-            await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
+            await socket.send(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 1013
 
 
@@ -291,7 +291,7 @@ async def test_sockets_are_counted_and_forgotten(app: Quiet) -> None:
     gauge = app.server.metrics.sockets
     async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE)
-        await socket.hear()
+        await socket.receive()
         assert gauge._value.get() == 1
         assert app.server.live.hub.count == 1
     await eventually(lambda: gauge._value.get() == 0)
@@ -303,7 +303,7 @@ async def test_a_server_that_stops_says_so() -> None:
         app = await stack.enter_async_context(quiet())
         async with client(app.server, "good") as socket:
             await socket.subscribe(BALANCE)
-            await socket.hear()
+            await socket.receive()
             stopping = asyncio.create_task(stack.aclose())
             assert await socket.closed() == 1012
             await stopping

@@ -90,7 +90,7 @@ async def test_a_charge_of_a_member_is_delivered_to_its_group_only(
         assert (await leader.delivered())["group"]["balance"] == before["group"]["balance"] - 1
         assert (await sibling.delivered())["account"]["balance"] == 20
         with pytest.raises(TimeoutError):
-            await other.hear(0.3)
+            await other.receive(0.3)
 
 
 async def test_new_terms_are_delivered(running: Server, people: App) -> None:
@@ -113,7 +113,7 @@ async def test_progress_is_complete_when_the_send_is_finished(running: Server, p
         assert last["counts"]["cancelled"] == 3
         assert last["finished"]
         assert last["charged"] == 0
-        assert await reader.hear() == {"type": "complete", "id": "1"}
+        assert await reader.receive() == {"type": "complete", "id": "1"}
 
 
 async def test_progress_of_a_finished_send_is_delivered_once(running: Server, people: App) -> None:
@@ -122,7 +122,7 @@ async def test_progress_of_a_finished_send_is_delivered_once(running: Server, pe
     async with client(running, "owner") as reader:
         await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
         assert (await reader.delivered())["finished"]
-        assert (await reader.hear())["type"] == "complete"
+        assert (await reader.receive())["type"] == "complete"
 
 
 async def test_each_step_of_a_message_is_delivered(running: Server, people: App) -> None:
@@ -175,7 +175,7 @@ async def test_a_subscription_to_an_object_of_others_is_refused(
     async with client(running, who) as reader:
         variables = {"send": ids.encode(Kind.SEND, send.id)} if whose else {}
         await reader.subscribe(query, **variables)
-        answer = await reader.hear()
+        answer = await reader.receive()
         assert answer["type"] == "error"
         assert answer["payload"][0]["extensions"]["code"] == code
         assert running.live.hub.count == 0
@@ -198,7 +198,7 @@ async def test_the_balance_of_another_client_is_seen_only_by_those_who_may(
     tenant = getattr(people, whose)
     async with client(running, who) as reader:
         await reader.subscribe(BALANCE, client=ids.encode(Kind.CLIENT, tenant.client_id))
-        answer = await reader.hear()
+        answer = await reader.receive()
         if sees is None:
             assert answer["type"] == "error"
             assert answer["payload"][0]["message"] == "No such client."

@@ -22,7 +22,7 @@ from tests.live.test_inbound import NUMBERS, lines, receive, watching
 
 __all__ = ["lines"]
 
-TALKS = """subscription {
+CONVERSATIONS = """subscription {
   conversationUpdated { id unread contact { optedOut } lastMessage { text direction } }
 }"""
 EVENTS = """subscription {
@@ -58,15 +58,15 @@ async def delivered_until(reader: Client, **expected: Any) -> Any:
 
 async def test_each_change_of_a_conversation_is_delivered(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
-        await listening(running, reader, TALKS)
+        await listening(running, reader, CONVERSATIONS)
         await receive("Hello", modem="m1")
-        talk = await delivered_until(reader, unread=1)
-        assert talk["lastMessage"] == {"text": "Hello", "direction": "INBOUND"}
-        assert talk["contact"] == {"optedOut": False}
-        read = await people.answer("owner", MARK_READ, id=talk["id"])
+        conversation = await delivered_until(reader, unread=1)
+        assert conversation["lastMessage"] == {"text": "Hello", "direction": "INBOUND"}
+        assert conversation["contact"] == {"optedOut": False}
+        read = await people.answer("owner", MARK_READ, id=conversation["id"])
         assert read["__typename"] == "Conversation"
         await delivered_until(reader, unread=0)
-        replied = await people.answer("owner", REPLY, id=talk["id"], text="And you?")
+        replied = await people.answer("owner", REPLY, id=conversation["id"], text="And you?")
         assert replied["__typename"] == "Reply"
         await capture_contacts(store)
         await delivered_until(reader, lastMessage={"text": "And you?", "direction": "OUTBOUND"})
@@ -80,7 +80,7 @@ async def test_every_kind_of_opt_out_is_delivered(running: Server, people: App) 
     await receive("Hello")
     pair = (people.owner.client_id, post.PHONE)
     async with client(running, "owner") as reader:
-        await listening(running, reader, TALKS)
+        await listening(running, reader, CONVERSATIONS)
         await reader.delivered()
         async with store.transaction() as tx:
             await store.write_opt_outs(tx, [OptOut(*pair, OptOutSource.PERSON)])
@@ -95,20 +95,20 @@ async def test_a_conversation_that_an_assignment_begins_is_delivered(
 ) -> None:
     (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
     async with client(running, "owner") as reader, client(running, "sibling") as other:
-        await listening(running, reader, TALKS)
-        await listening(running, other, TALKS)
+        await listening(running, reader, CONVERSATIONS)
+        await listening(running, other, CONVERSATIONS)
         await assign_inbound(
             store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
         assert (await reader.delivered())["lastMessage"]["text"] == "Who are you?"
         with pytest.raises(TimeoutError):
-            await other.hear(0.3)
+            await other.receive(0.3)
 
 
 async def test_recent_changes_are_delivered_first(running: Server) -> None:
     await receive("Hello")
     async with client(running, "owner") as reader:
-        await reader.subscribe(TALKS)
+        await reader.subscribe(CONVERSATIONS)
         assert (await reader.delivered())["unread"] == 1
 
 
@@ -175,7 +175,7 @@ async def test_lost_hints_cost_a_second_and_no_change(
     running: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with client(running, "owner") as owner, client(running, "admin") as admin:
-        await listening(running, owner, TALKS)
+        await listening(running, owner, CONVERSATIONS)
         await listening(running, admin, EVENTS)
         monkeypatch.setattr(database, "_publish", lambda topics: None)
         await receive("Hello")
