@@ -67,11 +67,11 @@ def main() -> list[Measurement]:
         scope = asyncio.run(_fill(db.url))
         first = _measure(db, scope, _first_page)
         deep = _measure(db, scope, _deep_page)
-        talk = _measure(db, scope, _conversation)
+        conversation = _measure(db, scope, _conversation)
     return [
         Measurement("the first page of 50", first, "ms of PostgreSQL", at_most=5),
         Measurement("a page deep within", deep, "ms of PostgreSQL", at_most=5),
-        Measurement("50 messages of one conversation", talk, "ms of PostgreSQL", at_most=5),
+        Measurement("50 messages of one conversation", conversation, "ms of PostgreSQL", at_most=5),
     ]
 
 
@@ -89,8 +89,8 @@ async def _fill(url: str) -> Scope:
         for at, statement in enumerate(FILL):
             await own.execute(statement, *(arguments[at] if at < len(arguments) else ()))
         await own.close()
-        (counted,) = await worlds.fetch("SELECT count(*) AS talks FROM conversation")
-        assert counted["talks"] == CONVERSATIONS
+        (counted,) = await worlds.fetch("SELECT count(*) AS conversations FROM conversation")
+        assert counted["conversations"] == CONVERSATIONS
     return OfClient(tenant.client_id)
 
 

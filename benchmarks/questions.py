@@ -19,7 +19,7 @@ class Question:
 
 SEND = "id kind createdAt charged accepted finished counts { queued sent delivered rejected }"
 MESSAGE = "id direction number text status failure createdAt updatedAt segments"
-TALK = "id number unread contact { name } lastMessage { id text }"
+CONVERSATION = "id number unread contact { name } lastMessage { id text }"
 CONTACT = "id number name business optedOut createdAt"
 TRANSFER = "id kind amount balanceAfter description createdAt"
 EVENT = "id receivedAt provider outcome reason sender payload client { id name }"
@@ -124,9 +124,12 @@ def _people() -> list[Question]:
     return [
         *_list("contacts", CONTACT, DEEP | orders | opted_out),
         *_list("contacts", CONTACT, PEOPLE, SEARCH_MS),
-        *_list("inbox", TALK, DEEP | {"unread": "unreadOnly: true"}),
-        *_list("inbox", TALK, PEOPLE, SEARCH_MS),
-        Question("a conversation", f'{{ conversation(id: "$talk") {{ {TALK} {messages} }} }}'),
+        *_list("inbox", CONVERSATION, DEEP | {"unread": "unreadOnly: true"}),
+        *_list("inbox", CONVERSATION, PEOPLE, SEARCH_MS),
+        Question(
+            "a conversation",
+            f'{{ conversation(id: "$conversation") {{ {CONVERSATION} {messages} }} }}',
+        ),
     ]
 
 

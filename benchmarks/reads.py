@@ -49,7 +49,9 @@ QUIET = "SELECT id FROM client ORDER BY id DESC LIMIT 1"
 BULK = """
 SELECT id FROM send WHERE $1::uuid IS NULL OR client_id = $1 ORDER BY accepted DESC, id LIMIT 1
 """
-TALK = "SELECT id, number FROM conversation WHERE $1::uuid IS NULL OR client_id = $1 LIMIT 1"
+CONVERSATION = (
+    "SELECT id, number FROM conversation WHERE $1::uuid IS NULL OR client_id = $1 LIMIT 1"
+)
 MIDDLE = """
 SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') FROM (
     SELECT now() - interval '182 days' + $1 * interval '1 day' AS at) AS each
@@ -190,7 +192,7 @@ async def _values(http: httpx.AsyncClient, port: int, viewer: Viewer) -> Mapping
         [row] = await worlds.fetch(MIDDLE, day)
         times[name] = str(row["to_char"])
     [bulk] = await worlds.fetch(BULK, viewer.client_id)
-    [talk] = await worlds.fetch(TALK, viewer.client_id)
+    [conversation] = await worlds.fetch(CONVERSATION, viewer.client_id)
     [client] = await worlds.fetch(BUSY)
     middle = f'filter: {{createdBefore: "{times["late"]}"}}'
     # The cursors of all lists by ID are alike.
@@ -201,9 +203,9 @@ async def _values(http: httpx.AsyncClient, port: int, viewer: Viewer) -> Mapping
         after = answer["data"]["sends"]["pageInfo"]["endCursor"]
     return times | {
         "bulk": encode(Kind.SEND, bulk["id"]),
-        "talk": encode(Kind.CONVERSATION, talk["id"]),
-        "number": talk["number"],
-        "digits": talk["number"][-6:],
+        "conversation": encode(Kind.CONVERSATION, conversation["id"]),
+        "number": conversation["number"],
+        "digits": conversation["number"][-6:],
         "client": encode(Kind.CLIENT, client["client_id"]),
         "after": after,
     }

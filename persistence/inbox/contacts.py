@@ -49,10 +49,10 @@ RETURNING number, xmax = 0 AS created
 
 # After the contacts and in ID order, like all code that receives and captures.
 TOUCH_CONVERSATIONS = """
-WITH talk AS (
+WITH locked AS (
     SELECT id FROM conversation WHERE client_id = $1 AND number = ANY($2::text[])
     ORDER BY id FOR UPDATE)
-UPDATE conversation SET updated_at = clock_timestamp() FROM talk WHERE conversation.id = talk.id
+UPDATE conversation SET updated_at = clock_timestamp() FROM locked WHERE conversation.id = locked.id
 RETURNING conversation.id
 """
 

@@ -51,36 +51,36 @@ SEARCHED = """
 # Conversations, each with its contact and its last message. LATERAL with LIMIT: row by row, so that
 # an index is used whatever the statistics say. If the last message is the last inbound one, it is
 # not looked for among the sent ones.
-_TALKS = f"""
-SELECT {", ".join(f"talk.{name}" for name in CONVERSATION_COLUMNS.split(", "))},
+_WITH_LAST_MESSAGES = f"""
+SELECT {", ".join(f"shown.{name}" for name in CONVERSATION_COLUMNS.split(", "))},
        contact.*, last.inbound, last.text, last.modem, last.port, last.feed, last.created_at,
        last.mentions_opt_out, last.receiver, last.send_id, last.status, last.failure,
        last.is_reply, last.updated_at, last.send_at{{more}}
-FROM ({{talks}}) AS talk
+FROM ({{conversations}}) AS shown
 LEFT JOIN LATERAL (
     SELECT contact.id AS contact_id, name, business, EXISTS (
         SELECT FROM opt_out WHERE opt_out.client_id = contact.client_id
         AND opt_out.number = contact.number), created_at
-    FROM contact WHERE contact.client_id = talk.client_id AND contact.number = talk.number LIMIT 1
+    FROM contact WHERE contact.client_id = shown.client_id AND contact.number = shown.number LIMIT 1
 ) AS contact ON true
 LEFT JOIN LATERAL (
-    ({INBOUND} WHERE id = talk.last_message_id)
+    ({INBOUND} WHERE id = shown.last_message_id)
     UNION ALL
-    ({OUTBOUND} WHERE message.id = talk.last_message_id
-                  AND talk.last_message_id <> talk.last_inbound_id)
+    ({OUTBOUND} WHERE message.id = shown.last_message_id
+                  AND shown.last_message_id <> shown.last_inbound_id)
     LIMIT 1
 ) AS last ON true
 """  # noqa: S608 - columns of our own
 
 
-def with_last_messages(talks: str, *, more: str = "") -> str:
-    """SQL: the conversations that `talks` selects, for `conversation_of`. `more`: columns."""
-    return _TALKS.format(talks=talks, more=more)
+def with_last_messages(conversations: str, *, more: str = "") -> str:
+    """SQL: these conversations, a SELECT, for `conversation_of`. `more`: columns."""
+    return _WITH_LAST_MESSAGES.format(conversations=conversations, more=more)
 
 
 CONVERSATIONS = (
     with_last_messages(f"SELECT {CONVERSATION_COLUMNS} FROM conversation {{page}}")  # noqa: S608
-    + "ORDER BY talk.last_message_id {order}"
+    + "ORDER BY shown.last_message_id {order}"
 )
 CONVERSATIONS_WITH = with_last_messages(f"""
 SELECT {CONVERSATION_COLUMNS} FROM conversation
@@ -88,10 +88,10 @@ JOIN unnest($1::uuid[], $2::text[]) AS pair (client_id, number) USING (client_id
 WHERE $3::uuid IS NULL OR client_id = $3
 """)  # noqa: S608 - columns of our own
 MARK_READ = f"""
-WITH talk AS (
+WITH marked AS (
     UPDATE conversation SET unread = 0, updated_at = clock_timestamp()
     WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2) RETURNING {CONVERSATION_COLUMNS})
-""" + with_last_messages("SELECT * FROM talk")  # noqa: S608 - columns of our own
+""" + with_last_messages("SELECT * FROM marked")  # noqa: S608 - columns of our own
 REPLY_TERMS = """
 SELECT client.status, account.id, upstream.id, account.held, upstream.price, upstream.unit,
        upstream.paused_at IS NOT NULL OR upstream.stopped_at IS NOT NULL
@@ -102,7 +102,7 @@ WHERE client.id = $1
 """
 WARNING = "SELECT warning FROM send WHERE id = $1 AND client_id = $2"
 
-MOST_TALKS_SEARCHED = 20_000
+MOST_SEARCHED = 20_000
 """Conversations that a search looks through, the last active ones: it must not take a second."""
 
 _ONE: Window[UUID] = Window(size=1)
@@ -116,7 +116,7 @@ async def read_conversations(
         wanted.add("unread > 0")
     if search is not None:
         page = page_clause(wanted, replace(window, size=0), key="last_message_id")
-        last = f"SELECT last_message_id FROM conversation {page} OFFSET {MOST_TALKS_SEARCHED - 1}"  # noqa: S608
+        last = f"SELECT last_message_id FROM conversation {page} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
         add_limit(wanted, last, window, key="last_message_id")
         pattern = matching(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)

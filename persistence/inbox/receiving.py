@@ -41,15 +41,15 @@ CROSS JOIN LATERAL (
 """
 
 TALKING = """
-SELECT sender.number, line.modem, line.port, talk.client_id
+SELECT sender.number, line.modem, line.port, recent.client_id
 FROM unnest($1::text[]) AS sender (number)
 CROSS JOIN unnest($2::text[], $3::text[]) AS line (modem, port)
 CROSS JOIN LATERAL (
     SELECT client_id, last_active_id FROM conversation_line
     WHERE number = sender.number AND modem = line.modem AND port = line.port
     ORDER BY last_active_id DESC LIMIT 2
-) AS talk
-ORDER BY talk.last_active_id DESC
+) AS recent
+ORDER BY recent.last_active_id DESC
 """
 
 # A loose index scan: one probe per client, however many messages each one sent. Nobody can answer a

@@ -54,8 +54,8 @@ FROM (SELECT * FROM message {{page}}) AS page JOIN send ON send.id = page.send_i
 ORDER BY page.changed_xid, page.id
 """  # noqa: S608 - columns of our own
 CONVERSATIONS = (
-    with_last_messages("SELECT * FROM conversation {page}", more=", talk.version, talk.changed_xid")  # noqa: S608
-    + "ORDER BY talk.changed_xid, talk.id"
+    with_last_messages("SELECT * FROM conversation {page}", more=", version, changed_xid")  # noqa: S608
+    + "ORDER BY changed_xid, shown.id"
 )
 EVENTS = f"""
 SELECT version, changed_xid, {EVENT_COLUMNS.replace("body", f"{BODY} AS body")}

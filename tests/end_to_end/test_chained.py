@@ -185,8 +185,8 @@ def test_what_becomes_of_a_message_above_becomes_of_it_below(chain: Chain) -> No
 def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> None:
     sent = done(chain.shop, SEND, "Send", input={"to": PHONE, "text": "Good morning"})
     assert taken(finished(chain.shop, sent["id"])) == 1
-    talk = arrived(chain.shop, PHONE, "Good morning")
-    replied = chain.shop.ask(REPLY, id=talk["id"], text="And to you")["reply"]
+    conversation = arrived(chain.shop, PHONE, "Good morning")
+    replied = chain.shop.ask(REPLY, id=conversation["id"], text="And to you")["reply"]
     assert (replied["__typename"], replied["warning"]) == ("Reply", None)
     arrived(chain.shop, PHONE, "And to you")
     # It is sent through the line that the phone wrote to.

@@ -52,8 +52,8 @@ def test_the_first_send_of_the_readme_is_sent_and_its_reply_comes_back(installat
         again, looked, _, inbox = eventually(lambda: _when_answered(program))
         assert again["data"]["send"]["id"] == sent["data"]["send"]["id"]
         assert "SENT" in [each["status"] for each in looked["data"]["messages"]["nodes"]]
-        (talk,) = inbox["data"]["inbox"]["nodes"]
-        assert talk["lastMessage"]["text"] == "Anybody home?"
+        (conversation,) = inbox["data"]["inbox"]["nodes"]
+        assert conversation["lastMessage"]["text"] == "Anybody home?"
 
 
 def _when_answered(program: Program) -> list[Any] | None:

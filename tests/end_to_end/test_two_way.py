@@ -34,7 +34,7 @@ def send(client: Api, to: str, text: str = "Good morning") -> str:
     return str(sent["id"])
 
 
-def talk_with(client: Api, number: str) -> Any:
+def conversation_with(client: Api, number: str) -> Any:
     nodes = client.ask(INBOX, search=number)["inbox"]["nodes"]
     return nodes[0] if nodes else None
 
@@ -43,9 +43,9 @@ def arrived(client: Api, number: str, text: str) -> Any:
     """Waits until the last message of the conversation is this one. Returns the conversation."""
 
     def ask() -> Any:
-        talk = talk_with(client, number)
-        last = talk and talk["lastMessage"]
-        return talk if last == {"text": text, "direction": "INBOUND"} else None
+        conversation = conversation_with(client, number)
+        last = conversation and conversation["lastMessage"]
+        return conversation if last == {"text": text, "direction": "INBOUND"} else None
 
     return eventually(ask)
 
@@ -54,12 +54,12 @@ def test_a_message_to_the_phone_starts_a_conversation_and_a_reply_goes_back_the_
     program: Program, client: Api
 ) -> None:
     send(client, PHONE, "Good morning")
-    talk = arrived(client, PHONE, "Good morning")
-    assert (talk["unread"], talk["pinned"]) == (1, True)
-    replied = client.ask(REPLY, id=talk["id"], text="And to you")["reply"]
+    conversation = arrived(client, PHONE, "Good morning")
+    assert (conversation["unread"], conversation["pinned"]) == (1, True)
+    replied = client.ask(REPLY, id=conversation["id"], text="And to you")["reply"]
     assert replied == {"__typename": "Reply", "warning": None}
-    talk = arrived(client, PHONE, "And to you")
-    texts = [node["text"] for node in talk["messages"]["nodes"]]
+    conversation = arrived(client, PHONE, "And to you")
+    texts = [node["text"] for node in conversation["messages"]["nodes"]]
     assert texts == ["And to you", "And to you", "Good morning", "Good morning"]
     log = httpx.get(f"{program.simulator}/control/log").json()
     lines = [
@@ -91,8 +91,8 @@ def test_delivery_reports_move_the_message(client: Api, number: str, status: str
 
 def test_a_phone_that_says_stop_is_not_written_to_any_more(client: Api) -> None:
     send(client, PHONE, "STOP")
-    talk = arrived(client, PHONE, "STOP")
-    assert client.ask(REPLY, id=talk["id"], text="x")["reply"]["__typename"] == "OptedOut"
+    conversation = arrived(client, PHONE, "STOP")
+    assert client.ask(REPLY, id=conversation["id"], text="x")["reply"]["__typename"] == "OptedOut"
     refused = client.ask(SEND, to=PHONE, text="x")["send"]
     assert refused["__typename"] == "NoValidRecipients"
 

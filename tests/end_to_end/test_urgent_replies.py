@@ -35,13 +35,13 @@ COUNTS = "query ($id: ID!) { send(id: $id) { counts { queued sent } } }"
 def test_a_reply_is_submitted_within_a_second_while_a_bulk_drains(program: Program) -> None:
     _prepare(program)
     with signed_in(program, "client@ibiki.test") as client:
-        talk = eventually(lambda: client.ask(INBOX)["inbox"]["nodes"])[0]["id"]
+        conversation = eventually(lambda: client.ask(INBOX)["inbox"]["nodes"])[0]["id"]
         slow = {"kind": "slow", "times": None, "seconds": 1.0, "path": "/api/v2/sms"}
         _control(program, "fault", slow)
         sent = client.ask(BULK_SEND, to=worlds.generated_numbers(BULK))["bulkSend"]
         assert sent["accepted"] == BULK
         eventually(lambda: client.ask(COUNTS, id=sent["id"])["send"]["counts"]["sent"])
-        waited = [_reply(program, client, talk, f"reply {each}") for each in range(REPLIES)]
+        waited = [_reply(program, client, conversation, f"reply {each}") for each in range(REPLIES)]
         left = client.ask(COUNTS, id=sent["id"])["send"]["counts"]["queued"]
     assert left > BULK / 2, "the bulk was not draining any more"
     assert statistics.median(waited) < 1.0, waited
@@ -61,10 +61,10 @@ def _prepare(program: Program) -> None:
     assert said == {"status": 200}
 
 
-def _reply(program: Program, client: Api, talk: str, text: str) -> float:
+def _reply(program: Program, client: Api, conversation: str, text: str) -> float:
     """Seconds from the request for a reply until the provider receives it."""
     asked_at = datetime.now(UTC)
-    assert client.ask(REPLY, id=talk, text=text)["reply"]["__typename"] == "Reply"
+    assert client.ask(REPLY, id=conversation, text=text)["reply"]["__typename"] == "Reply"
 
     def seen() -> Any:
         for request in _log(program):

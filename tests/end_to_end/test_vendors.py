@@ -35,7 +35,7 @@ SEND = """mutation ($to: String!) { send(input: {to: $to, text: "Good morning"})
     __typename ... on Send { id } } }"""
 REPLY = """mutation ($id: ID!) { reply(input: {conversationId: $id, text: "And to you"}) {
     __typename ... on Reply { warning } } }"""
-TALK = """query { inbox { nodes { id messages { nodes { text direction } } } } }"""
+CONVERSATION = """query { inbox { nodes { id messages { nodes { text direction } } } } }"""
 STATUS = "query ($id: ID!) { send(id: $id) { messages { nodes { status } } } }"
 
 
@@ -86,24 +86,26 @@ def becomes(client: Api, sent: str, status: str) -> None:
     )
 
 
-def talk(client: Api) -> Any:
+def conversation(client: Api) -> Any:
     """Waits for the only conversation. Returns it."""
-    return eventually(lambda: client.ask(TALK)["inbox"]["nodes"])[0]
+    return eventually(lambda: client.ask(CONVERSATION)["inbox"]["nodes"])[0]
 
 
 def texts(client: Api) -> list[tuple[str, str]]:
-    nodes = talk(client)["messages"]["nodes"]
+    nodes = conversation(client)["messages"]["nodes"]
     return sorted((each["direction"], each["text"]) for each in nodes)
 
 
 @pytest.mark.parametrize("provider", VENDORS)
-def test_a_send_a_report_an_answer_and_a_reply(program: Program, provider: str) -> None:
+def test_a_vendors_account_sends_reports_receives_and_replies(
+    program: Program, provider: str
+) -> None:
     with client_at(program, provider) as client:
         for number, status in ((PHONE, "DELIVERED"), (FAILS, "UNDELIVERED")):
             sent = client.ask(SEND, to=number)["send"]
             assert sent["__typename"] == "Send"
             becomes(client, sent["id"], status)
-        replied = client.ask(REPLY, id=talk(client)["id"])["reply"]
+        replied = client.ask(REPLY, id=conversation(client)["id"])["reply"]
         assert replied == {"__typename": "Reply", "warning": None}
         said = ["And to you", "Good morning"]
         eventually(

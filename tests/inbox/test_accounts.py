@@ -128,10 +128,10 @@ async def test_a_reply_leaves_by_the_account_that_the_call_named(
         Line("m9", "1").at(second.id).modem,
     )
     [event] = await post.received(said, account_id=second.id)
-    [talk] = await worlds.fetch(
+    [conversation] = await worlds.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )
-    given = {"conversationId": ids.encode(Kind.CONVERSATION, talk["id"]), "text": "Yes?"}
+    given = {"conversationId": ids.encode(Kind.CONVERSATION, conversation["id"]), "text": "Yes?"}
     warning = (await app.answer("owner", REPLY, input=given))["warning"]
     assert warning == THROUGH_ANOTHER_ACCOUNT, "no route of the client's pool leads there"
     [call] = await marked(app.pool)

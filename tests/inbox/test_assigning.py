@@ -34,8 +34,8 @@ async def test_an_assigned_message_is_received_like_any_other(app: App) -> None:
     }
     assert (await worlds.fetch("SELECT number FROM opt_out")) == [{"number": PHONE}]
     assert await worlds.statuses(send.id) == {"CANCELLED": 1}
-    (talk,) = await worlds.fetch("SELECT unread FROM conversation")
-    assert talk["unread"] == 1
+    (conversation,) = await worlds.fetch("SELECT unread FROM conversation")
+    assert conversation["unread"] == 1
     assert await app.answer("admin", ASSIGN, input=given) == assigned
     assert len(await post.inbox_of(app.owner.client_id)) == 1
     given["clientId"] = client_id(app.sibling)
@@ -117,7 +117,7 @@ async def test_an_assigned_sender_is_the_number_that_the_client_sent_to(app: App
     assert (await assign(app, row["id"]))["number"] == f"+{AMBIGUOUS}"
 
 
-async def test_remember_assigns_the_line(app: App) -> None:
+async def test_an_assignment_that_is_remembered_assigns_the_line(app: App) -> None:
     key = await event_id(inbound("Hi", modem="m1"))
     given = {"webhookEventId": key, "clientId": client_id(app.owner), "remember": True}
     await app.answer("admin", ASSIGN, input=given)

@@ -24,7 +24,7 @@ INBOX = """query ($first: Int, $after: String, $last: Int, $before: String, $unr
     nodes { id number unread pinned contact { number name optedOut }
             lastMessage { text direction } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
-TALK = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+CONVERSATION = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
   conversation(id: $id) { number unread
     messages(first: $first, after: $after, last: $last, before: $before) {
       nodes { id text direction status isReply sendId failure segments conversation { id } }
@@ -39,7 +39,7 @@ MODEM = "query ($id: ID!) { message(id: $id) { modem port } }"
 
 
 @pytest.fixture
-async def talk(app: App) -> str:
+async def conversation(app: App) -> str:
     """The ID of the owner's conversation with PHONE, which has one inbound message."""
     await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     await receive("Good morning", firstname="Ada", modem="m1")
@@ -66,11 +66,11 @@ def conversation_id(key: UUID) -> str:
     return ids.encode(Kind.CONVERSATION, key)
 
 
-async def test_a_conversation_shows_what_a_person_needs(app: App, talk: str) -> None:
+async def test_a_conversation_shows_what_a_person_needs(app: App, conversation: str) -> None:
     page = await app.answer("owner", INBOX)
     assert page["nodes"] == [
         {
-            "id": talk,
+            "id": conversation,
             "number": PHONE,
             "unread": 1,
             "pinned": True,
@@ -80,17 +80,17 @@ async def test_a_conversation_shows_what_a_person_needs(app: App, talk: str) -> 
     ]
 
 
-async def test_both_directions_are_listed_in_one_order(app: App, talk: str) -> None:
+async def test_both_directions_are_listed_in_one_order(app: App, conversation: str) -> None:
     await send(app, "out 1")
     await receive("in 2")
     await send(app, "to somebody else", "+12025550144")
     await send(app, "out 3")
-    found = await app.answer("owner", TALK, id=talk)
+    found = await app.answer("owner", CONVERSATION, id=conversation)
     nodes = found["messages"]["nodes"]
     assert [node["text"] for node in nodes] == ["out 3", "in 2", "out 1", "Good morning"]
     assert [node["direction"] for node in nodes] == ["OUTBOUND", "INBOUND"] * 2
     assert [node["status"] for node in nodes] == ["QUEUED", None, "QUEUED", None]
-    assert {node["conversation"]["id"] for node in nodes} == {talk}
+    assert {node["conversation"]["id"] for node in nodes} == {conversation}
     (last,) = (await app.answer("owner", INBOX))["nodes"]
     assert last["lastMessage"] == {"text": "out 3", "direction": "OUTBOUND"}
 
@@ -99,13 +99,15 @@ async def test_earlier_sends_are_listed_in_a_new_conversation(app: App) -> None:
     await worlds.accept(app.owner, numbers=[PHONE], text="out 1")
     await post.submitted(app.pool)
     await post.received(inbound("in 2"))
-    (talk,) = await rows("conversation")
-    found = await app.answer("owner", TALK, id=conversation_id(talk["id"]))
+    (conversation,) = await rows("conversation")
+    found = await app.answer("owner", CONVERSATION, id=conversation_id(conversation["id"]))
     assert [node["text"] for node in found["messages"]["nodes"]] == ["in 2", "out 1"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-async def test_pages_of_a_conversation_meet_without_a_gap(app: App, talk: str, size: int) -> None:
+async def test_pages_of_a_conversation_meet_without_a_gap(
+    app: App, conversation: str, size: int
+) -> None:
     expected = ["Good morning"]
     for each in range(3):
         await send(app, f"out {each}")
@@ -114,17 +116,17 @@ async def test_pages_of_a_conversation_meet_without_a_gap(app: App, talk: str, s
     seen: list[str] = []
     after = None
     while True:
-        found = await app.answer("owner", TALK, id=talk, first=size, after=after)
+        found = await app.answer("owner", CONVERSATION, id=conversation, first=size, after=after)
         seen += [node["text"] for node in found["messages"]["nodes"]]
         after = found["messages"]["pageInfo"]["endCursor"]
         if not found["messages"]["pageInfo"]["hasNextPage"]:
             break
     assert seen == expected
-    back = await app.answer("owner", TALK, id=talk, last=2, before=after)
+    back = await app.answer("owner", CONVERSATION, id=conversation, last=2, before=after)
     assert [node["text"] for node in back["messages"]["nodes"]] == expected[-3:-1]
 
 
-async def test_inboxes_are_paged_by_last_message(app: App, talk: str) -> None:
+async def test_inboxes_are_paged_by_last_message(app: App, conversation: str) -> None:
     for each in range(4, 9):
         await receive(f"from {each}", sender=f"+1202555010{each}")
     await send(app, "again", PHONE)
@@ -136,11 +138,11 @@ async def test_inboxes_are_paged_by_last_message(app: App, talk: str) -> None:
     assert not rest["pageInfo"]["hasNextPage"]
 
 
-async def test_marking_as_read_clears_the_unread_count(app: App, talk: str) -> None:
+async def test_marking_as_read_clears_the_unread_count(app: App, conversation: str) -> None:
     await receive("again")
     assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 2
-    read = await app.answer("owner", MARK_READ, input={"conversationId": talk})
-    assert read == {"__typename": "Conversation", "id": talk, "unread": 0}
+    read = await app.answer("owner", MARK_READ, input={"conversationId": conversation})
+    assert read == {"__typename": "Conversation", "id": conversation, "unread": 0}
     assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"] == []
     await receive("and again")
     assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 1
@@ -151,12 +153,12 @@ async def test_marking_as_read_clears_the_unread_count(app: App, talk: str) -> N
     [("ada", 1), ("555 0143", 1), ("+12025550143", 1), ("Bob", 0), ("0199", 0), ("%", 0)],
 )
 async def test_a_conversation_is_found_by_number_and_name(
-    app: App, talk: str, search: str, found: int
+    app: App, conversation: str, search: str, found: int
 ) -> None:
     assert len((await app.answer("owner", INBOX, search=search))["nodes"]) == found
 
 
-async def test_messages_list_both_directions(app: App, talk: str) -> None:
+async def test_messages_list_both_directions(app: App, conversation: str) -> None:
     await send(app, "Bread and cake")
     await receive("cake please")
     page = await app.answer("owner", MESSAGES)
@@ -175,7 +177,7 @@ async def test_messages_list_both_directions(app: App, talk: str) -> None:
     assert len(page["nodes"]) == 3
 
 
-async def test_an_inbound_message_is_found_by_its_id(app: App, talk: str) -> None:
+async def test_an_inbound_message_is_found_by_its_id(app: App, conversation: str) -> None:
     key = await receive("by id", modem="m7", port="3")
     message_id = ids.encode(Kind.MESSAGE, key)
     expected = {"text": "by id", "direction": "INBOUND", "status": None, "number": PHONE}
@@ -186,7 +188,9 @@ async def test_an_inbound_message_is_found_by_its_id(app: App, talk: str) -> Non
         assert await app.code("owner", asked, id=message_id) == "FORBIDDEN"
 
 
-async def test_an_inbound_message_is_visible_to_its_tenant_only(app: App, talk: str) -> None:
+async def test_an_inbound_message_is_visible_to_its_tenant_only(
+    app: App, conversation: str
+) -> None:
     key = ids.encode(Kind.MESSAGE, await receive("secret"))
     for who in ("owner", "direct", "admin"):
         assert (await app.answer(who, MESSAGE, id=key))["text"] == "secret"
@@ -197,7 +201,7 @@ async def test_an_inbound_message_is_visible_to_its_tenant_only(app: App, talk: 
 
 
 async def test_messages_say_whether_they_can_be_answered_or_mention_an_opt_out(
-    app: App, talk: str
+    app: App, conversation: str
 ) -> None:
     await receive("Please stop the tap", modem="m1")
     await receive("Code 1234", sender="SUPPORT")
@@ -218,7 +222,7 @@ async def test_messages_say_whether_they_can_be_answered_or_mention_an_opt_out(
     ]
 
 
-async def test_contacts_say_who_has_opted_out(app: App, talk: str) -> None:
+async def test_contacts_say_who_has_opted_out(app: App, conversation: str) -> None:
     await receive("STOP")
     (node,) = (await app.answer("owner", INBOX))["nodes"]
     assert node["contact"]["optedOut"] is True
@@ -227,7 +231,7 @@ async def test_contacts_say_who_has_opted_out(app: App, talk: str) -> None:
     assert page["nodes"] == [{"number": PHONE, "optedOut": True}]
 
 
-async def test_the_feed_is_read_in_order_from_any_number(app: App, talk: str) -> None:
+async def test_the_feed_is_read_in_order_from_any_number(app: App, conversation: str) -> None:
     for each in range(3):
         await receive(f"in {each}")
     client_id = app.owner.client_id

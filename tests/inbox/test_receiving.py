@@ -53,9 +53,13 @@ async def test_a_message_to_an_assigned_number_is_in_its_clients_inbox() -> None
     (contact,) = await worlds.fetch("SELECT * FROM contact")
     assert (contact["number"], contact["name"]) == (PHONE, "Ada")
     assert contact["business"] == "Anne's Cakes"
-    (talk,) = await worlds.fetch("SELECT * FROM conversation")
-    assert (talk["number"], talk["unread"], talk["last_message_id"]) == (PHONE, 1, row["id"])
-    assert (talk["modem"], talk["port"]) == ("m1", "1")
+    (conversation,) = await worlds.fetch("SELECT * FROM conversation")
+    assert (conversation["number"], conversation["unread"], conversation["last_message_id"]) == (
+        PHONE,
+        1,
+        row["id"],
+    )
+    assert (conversation["modem"], conversation["port"]) == ("m1", "1")
     (route,) = await worlds.fetch("SELECT * FROM modem_route")
     assert (route["client_id"], route["learned"]) == (client.client_id, True)
     assert route["last_seen_at"] == row["received_at"]
@@ -246,13 +250,13 @@ async def test_earlier_sends_join_a_new_conversation() -> None:
     await capture_contacts(store)
     assert await worlds.fetch("SELECT FROM conversation") == []
     (row,) = await post.received(inbound(receiver=OUR_NUMBER))
-    (talk,) = await worlds.fetch("SELECT last_message_id FROM conversation")
-    assert talk["last_message_id"] == row["id"]
+    (conversation,) = await worlds.fetch("SELECT last_message_id FROM conversation")
+    assert conversation["last_message_id"] == row["id"]
     await worlds.accept(client, numbers=[PHONE])
     await capture_contacts(store)
-    (talk,) = await worlds.fetch("SELECT last_message_id, unread FROM conversation")
-    assert talk["last_message_id"] > row["id"]
-    assert talk["unread"] == 1
+    (conversation,) = await worlds.fetch("SELECT last_message_id, unread FROM conversation")
+    assert conversation["last_message_id"] > row["id"]
+    assert conversation["unread"] == 1
 
 
 async def test_an_event_is_written_more_rarely_the_longer_it_waits_for_a_capture(

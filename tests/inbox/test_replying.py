@@ -51,24 +51,27 @@ async def hear(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
     """Receives a message for the owner. Returns the IDs of its conversation and its own."""
     await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
-    (talk,) = await worlds.fetch(
+    (conversation,) = await worlds.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )
-    return (ids.encode(Kind.CONVERSATION, talk["id"]), ids.encode(Kind.MESSAGE, row["inbound_id"]))
+    return (
+        ids.encode(Kind.CONVERSATION, conversation["id"]),
+        ids.encode(Kind.MESSAGE, row["inbound_id"]),
+    )
 
 
-async def answer(app: App, talk: str, text: str = "Yes?", **rest: Any) -> Any:
-    given = {"conversationId": talk, "text": text, **rest}
+async def answer(app: App, conversation: str, text: str = "Yes?", **rest: Any) -> Any:
+    given = {"conversationId": conversation, "text": text, **rest}
     return await app.answer("owner", REPLY, input=given)
 
 
 async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
-    talk, message = await hear(app, modem=" modem 3", port="07")
-    replied = await answer(app, talk)
+    conversation, message = await hear(app, modem=" modem 3", port="07")
+    replied = await answer(app, conversation)
     assert replied["warning"] is None
     sent = replied["sent"]
     assert (sent["text"], sent["number"], sent["isReply"]) == ("Yes?", PHONE, True)
-    assert sent["conversation"] == {"id": talk}
+    assert sent["conversation"] == {"id": conversation}
     assert await worlds.held(app.owner.account_id) == 99
     also = {"inboundMessageId": message, "text": "Again"}
     assert (await app.answer("owner", REPLY, input=also))["__typename"] == "Reply"
@@ -88,8 +91,8 @@ async def test_a_first_message_names_no_line(app: App) -> None:
 
 
 async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
-    talk, _ = await hear(app, modem="m1", port="2")
-    await answer(app, talk)
+    conversation, _ = await hear(app, modem="m1", port="2")
+    await answer(app, conversation)
     (call,) = await marked(app.pool)
     await answered(app.pool, call, NotSent("not now"))
     await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
@@ -98,37 +101,37 @@ async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
 
 
 async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app: App) -> None:
-    talk, _ = await hear(app)
+    conversation, _ = await hear(app)
     await worlds.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES (gen_random_uuid(), $1, 'own', '1', false)",
         app.owner.client_id,
     )
-    assert (await answer(app, talk))["warning"] == THROUGH_ANOTHER_LINE
+    assert (await answer(app, conversation))["warning"] == THROUGH_ANOTHER_LINE
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "own", "1")
 
 
 async def test_a_reply_without_any_line_is_sent_with_a_warning(app: App) -> None:
-    talk, _ = await hear(app)
-    assert (await answer(app, talk))["warning"] == THROUGH_ANY_LINE
+    conversation, _ = await hear(app)
+    assert (await answer(app, conversation))["warning"] == THROUGH_ANY_LINE
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
 
 
 async def test_the_line_is_that_of_the_last_message(app: App) -> None:
     await hear(app, "first", modem="m1")
-    talk, _ = await hear(app, "second", modem="m2")
-    await answer(app, talk)
+    conversation, _ = await hear(app, "second", modem="m2")
+    await answer(app, conversation)
     (call,) = await marked(app.pool)
     assert call.outgoing[0].modem == "m2"
 
 
 async def test_replies_are_sent_before_everything_else(app: App) -> None:
-    talk, _ = await hear(app, modem="m1")
+    conversation, _ = await hear(app, modem="m1")
     await worlds.accept(app.owner, 20)
     await worlds.accept(app.loner)
-    await answer(app, talk)
+    await answer(app, conversation)
     order: list[Outgoing] = []
 
     async def note(message: Outgoing) -> Outcome:
@@ -141,37 +144,37 @@ async def test_replies_are_sent_before_everything_else(app: App) -> None:
 
 
 async def test_the_same_key_replays_the_first_answer(app: App) -> None:
-    talk, _ = await hear(app)
-    first = await answer(app, talk, idempotencyKey="k1")
+    conversation, _ = await hear(app)
+    first = await answer(app, conversation, idempotencyKey="k1")
     await hear(app, modem="m1")
-    again = await answer(app, talk, idempotencyKey="k1")
+    again = await answer(app, conversation, idempotencyKey="k1")
     assert again == first
     assert first["warning"] == THROUGH_ANY_LINE
-    other = await answer(app, talk, "other words", idempotencyKey="k1")
+    other = await answer(app, conversation, "other words", idempotencyKey="k1")
     assert other["__typename"] == "IdempotencyConflict"
     assert await worlds.held(app.owner.account_id) == 99
 
 
 async def test_refusals_cost_nothing(app: App) -> None:
-    talk, message = await hear(app)
-    assert (await answer(app, talk, ""))["__typename"] == "InvalidText"
+    conversation, message = await hear(app)
+    assert (await answer(app, conversation, ""))["__typename"] == "InvalidText"
     assert (await answer(app, "cnv_nonsense"))["__typename"] == "NotFound"
-    both = {"conversationId": talk, "inboundMessageId": message, "text": "x"}
+    both = {"conversationId": conversation, "inboundMessageId": message, "text": "x"}
     assert await app.code("owner", REPLY, input=both) == "BAD_USER_INPUT"
     assert await app.code("owner", REPLY, input={"text": "x"}) == "BAD_USER_INPUT"
     app.rate_limiter.requests_left = 0
-    assert (await answer(app, talk))["__typename"] == "RateLimited"
+    assert (await answer(app, conversation))["__typename"] == "RateLimited"
     app.rate_limiter.requests_left = None
     await worlds.accept(app.owner, 100)
-    poor = await answer(app, talk)
+    poor = await answer(app, conversation)
     assert poor["__typename"] == "InsufficientBalance"
     assert (poor["required"], poor["available"]) == (1, 0)
     assert await worlds.fetch("SELECT FROM send WHERE kind = 'REPLY'") == []
 
 
 async def test_a_short_code_cannot_be_answered(app: App) -> None:
-    talk, message = await hear(app, sender="68849")
-    for named in ({"conversationId": talk}, {"inboundMessageId": message}):
+    conversation, message = await hear(app, sender="68849")
+    for named in ({"conversationId": conversation}, {"inboundMessageId": message}):
         answer = await app.ask("owner", REPLY, input={**named, "text": "x"})
         (error,) = answer["errors"]
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
@@ -180,9 +183,9 @@ async def test_a_short_code_cannot_be_answered(app: App) -> None:
 
 
 async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> None:
-    talk, _ = await hear(app, "STOP")
+    conversation, _ = await hear(app, "STOP")
     other = "+12025550144"
-    assert (await answer(app, talk))["__typename"] == "OptedOut"
+    assert (await answer(app, conversation))["__typename"] == "OptedOut"
     single = await app.answer("owner", SEND, input={"to": "202 555 0143", "text": "x"})
     assert single == {
         "__typename": "NoValidRecipients",
@@ -214,9 +217,9 @@ async def test_a_refused_number_leaves_the_key_unused_and_its_neighbours_alone(a
 
 @pytest.mark.parametrize("status", ["DORMANT", "Suspended"])
 async def test_an_inactive_account_cannot_reply(app: App, status: str) -> None:
-    talk, _ = await hear(app)
+    conversation, _ = await hear(app)
     actor = replace(app.owner.actor, client_status=status)
-    found = await app.answer(actor, REPLY, input={"conversationId": talk, "text": "x"})
+    found = await app.answer(actor, REPLY, input={"conversationId": conversation, "text": "x"})
     assert (found["__typename"], found["status"]) == ("AccountInactive", status.upper())
 
 
@@ -236,9 +239,9 @@ async def a_carrier(app: App, *, fallback: bool = False) -> worlds.Pool:
 
 async def hear_elsewhere(app: App) -> str:
     """A message that came in on a line of the other provider. Returns its conversation."""
-    talk, _ = await hear(app, modem="theirs", port="7")
+    conversation, _ = await hear(app, modem="theirs", port="7")
     await worlds.execute("UPDATE webhook_event SET provider = 'kannel'")
-    return talk
+    return conversation
 
 
 @pytest.mark.parametrize(("fallback", "cost"), [(False, 3), (True, 4)])
@@ -247,8 +250,8 @@ async def test_a_reply_leaves_by_the_account_that_the_message_came_to(
 ) -> None:
     """Any route of the client's pool to that account lets it answer, at the cost of that route."""
     carrier = await a_carrier(app, fallback=fallback)
-    talk = await hear_elsewhere(app)
-    assert (await answer(app, talk))["warning"] is None
+    conversation = await hear_elsewhere(app)
+    assert (await answer(app, conversation))["warning"] is None
     assert not await marked(app.pool)
     (call,) = await marked(carrier)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "theirs", "7")
@@ -268,8 +271,8 @@ async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_s
     app: App,
 ) -> None:
     await worlds.add_pool(held=100, provider="kannel", default=False)
-    talk = await hear_elsewhere(app)
-    assert (await answer(app, talk))["warning"] == THROUGH_ANOTHER_ACCOUNT
+    conversation = await hear_elsewhere(app)
+    assert (await answer(app, conversation))["warning"] == THROUGH_ANOTHER_ACCOUNT
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
 
@@ -280,9 +283,9 @@ async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_s
 async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
     app: App, change: str
 ) -> None:
-    talk, _ = await hear(app, modem="m1", port="2")
+    conversation, _ = await hear(app, modem="m1", port="2")
     await worlds.execute(change)
-    assert (await answer(app, talk))["warning"] is None
+    assert (await answer(app, conversation))["warning"] is None
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
 
@@ -298,8 +301,8 @@ async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(ap
     said = {"id": "evt_1", "type": "message.received", "data": data}
     (row,) = await post.received(said, provider="ibiki")
     assert (row["outcome"], row["client_id"]) == ("ROUTED", app.owner.client_id)
-    (talk,) = await worlds.fetch("SELECT id FROM conversation")
-    replied = await answer(app, ids.encode(Kind.CONVERSATION, talk["id"]))
+    (conversation,) = await worlds.fetch("SELECT id FROM conversation")
+    replied = await answer(app, ids.encode(Kind.CONVERSATION, conversation["id"]))
     assert replied["warning"] is None
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", BY_MESSAGE, "msg_1")

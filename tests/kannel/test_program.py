@@ -17,8 +17,8 @@ from tests.end_to_end.test_vendors import (
     SYNC,
     USER,
     becomes,
+    conversation,
     create,
-    talk,
     texts,
 )
 from tests.kannel.conftest import Callback
@@ -67,7 +67,7 @@ async def test_a_send_its_reports_an_answer_and_a_reply(
 
     def replies(program: Program) -> None:
         with signed_in(program, EMAIL) as client:
-            replied = client.ask(REPLY, id=talk(client)["id"])["reply"]
+            replied = client.ask(REPLY, id=conversation(client)["id"])["reply"]
             assert replied == {"__typename": "Reply", "warning": None}
             said = [("INBOUND", "Привет"), ("OUTBOUND", "And to you"), ("OUTBOUND", "Good morning")]
             eventually(lambda: texts(client) == said)

@@ -115,7 +115,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
     for module, name in (
         (listed, "MOST_SEARCHED"),
         (inbox, "MOST_SEARCHED"),
-        (conversations, "MOST_TALKS_SEARCHED"),
+        (conversations, "MOST_SEARCHED"),
     ):
         monkeypatch.setattr(module, name, MOST)
     rows = await worlds.fetch("SELECT id FROM client ORDER BY id")

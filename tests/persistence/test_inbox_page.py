@@ -14,13 +14,13 @@ from persistence.database import connection
 from persistence.inbox.conversations import read_conversations
 from tests import worlds
 
-TALKS = 3_000
+CONVERSATIONS = 3_000
 # IDs by time: each conversation begins with its own number.
 FILL = f"""
 WITH made AS (
     SELECT (lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS id, n,
            '+1202' || (2000000 + n) AS number
-    FROM generate_series(1, {TALKS}) AS n
+    FROM generate_series(1, {CONVERSATIONS}) AS n
 ), came AS (
     INSERT INTO inbound (id, client_id, feed, number, text)
     SELECT id, $1::uuid, n, number, 'Hello' FROM made
@@ -43,7 +43,7 @@ async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     async with worlds.connected(database_url, pool_size=1):
         tenant = await worlds.add_client(await worlds.add_pool())
         await worlds.execute(FILL, tenant.client_id)
-        number = f"+1202{2_000_000 + TALKS}"
+        number = f"+1202{2_000_000 + CONVERSATIONS}"
         await worlds.accept(tenant, numbers=[number], text="And you?")
         await worlds.execute(REPLIED)
         await worlds.execute("ANALYZE")
@@ -58,7 +58,7 @@ async def test_a_page_has_the_contacts_and_the_last_messages(client: worlds.Tena
     assert isinstance(second.last_message, InboundMessage)
     assert (second.last_message.text, second.last_message.id) == ("Hello", second.last_message_id)
     names = [None if each.contact is None else each.contact.name for each in page.items]
-    assert names == [None, f"Ada {TALKS - 1}", f"Ada {TALKS - 2}"]
+    assert names == [None, f"Ada {CONVERSATIONS - 1}", f"Ada {CONVERSATIONS - 2}"]
     assert third.contact is not None
     assert third.contact.number == third.number
 

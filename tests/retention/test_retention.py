@@ -76,8 +76,8 @@ async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
     assert bytes(event["body"])
     [reply] = await post.received(inbound("Still there?", modem="m1"))
     assert (reply["outcome"], reply["client_id"]) == ("ROUTED", old.app.owner.client_id)
-    [talk] = (await old.app.answer("owner", INBOX))["nodes"]
-    assert (talk["lastMessage"]["text"], talk["unread"]) == ("Still there?", 1)
+    [conversation] = (await old.app.answer("owner", INBOX))["nodes"]
+    assert (conversation["lastMessage"]["text"], conversation["unread"]) == ("Still there?", 1)
     [message] = await worlds.fetch("SELECT id FROM message WHERE status = 'UNKNOWN'")
     held = await worlds.held(old.app.owner.account_id)
     await settle_unknown(store, worlds.ADMIN, message["id"], taken=False, note="Not in the log")
