@@ -108,7 +108,7 @@ def test_a_public_address_is_allowed(address: str) -> None:
     assert PUBLIC.allows(address)
 
 
-def test_tests_reach_this_machine_alone() -> None:
+def test_a_webhook_of_tests_may_call_only_this_machine() -> None:
     rules = AddressRules(loopback=True, loopback_only=True)
     assert rules.allows("127.0.0.1")
     assert not rules.allows("8.8.8.8")

@@ -103,7 +103,7 @@ def test_no_report_alone_refunds_or_changes_a_refunded_message(
         (MessageStatus.SUBMITTING, REFUSAL, None),
     ],
 )
-def test_the_status_after_a_report(
+def test_a_report_changes_the_status_as_the_table_says(
     status: MessageStatus, reported: ReportedStatus, expected: MessageStatus | None
 ) -> None:
     change = change_of(message(status), reported)

@@ -91,7 +91,7 @@ async def test_two_secrets_are_valid_during_a_rotation() -> None:
             assert answer.status_code == status
 
 
-async def test_without_a_secret_only_loopback_may_call_and_only_in_the_sandbox() -> None:
+async def test_without_a_secret_only_loopback_may_call_and_only_with_the_simulator() -> None:
     async with webhook_app(secrets=[], open_on_loopback=True) as here:
         assert (await here.post(b'{"from":"1"}')).status_code == 200
         proxied = await here.post(b'{"from":"2"}', **{"x-forwarded-for": "203.0.113.7"})
@@ -262,7 +262,7 @@ async def test_stopping_does_not_fail_if_refusals_cannot_be_written() -> None:
 
 
 def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]:
-    """The headers of a call that was signed with the key `ago` earlier."""
+    """The headers of a call that was signed with the key `age_seconds` ago."""
     moment = datetime.now(UTC) - timedelta(seconds=age_seconds)
     signature = Webhook(key).sign("msg_1", moment, body.decode())
     return {

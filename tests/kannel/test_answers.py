@@ -54,7 +54,7 @@ async def without_network(*changes: tuple[str, str]) -> AsyncIterator[Gateway]:
         yield gateway
 
 
-async def test_accepted_by_a_gateway_with_and_without_its_network(gateway: Gateway) -> None:
+async def test_a_gateway_accepts_with_and_without_its_network(gateway: Gateway) -> None:
     assert isinstance(await sent(gateway.account()), Accepted)
     async with without_network() as lonely:
         assert isinstance(await sent(lonely.account()), Accepted)

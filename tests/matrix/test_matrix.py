@@ -50,7 +50,7 @@ async def test_each_role_gets_what_the_table_says(settled: Scenario, name: str) 
     assert not found, "\n".join([f"{name}, asked by everybody:", *found])
 
 
-async def test_the_ledger_still_proves_itself(settled: Scenario) -> None:
+async def test_the_audit_holds_after_all_fields_were_asked_for(settled: Scenario) -> None:
     await worlds.assert_audit_holds()
 
 

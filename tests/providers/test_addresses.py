@@ -42,5 +42,5 @@ def test_tests_reach_no_other_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
-def test_tests_reach_this_machine(host: str) -> None:
+def test_a_transport_of_tests_may_call_this_machine(host: str) -> None:
     transport(f"http://{host}:8000")

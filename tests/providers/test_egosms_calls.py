@@ -269,7 +269,7 @@ FAULTS: list[tuple[str, type[Outcome], type[Outcome], bool]] = [
 
 @pytest.mark.parametrize("address", [json_of, plain_of])
 @pytest.mark.parametrize(("kind", "plain", "in_json", "taken"), FAULTS)
-async def test_a_fault_on_demand(
+async def test_each_fault_of_the_simulator_has_its_outcome(
     it: Simulated,
     address: Callable[[Simulated], str],
     kind: str,

@@ -136,12 +136,16 @@ def in_json(exchange: Exchange) -> EgoSMSJson:
 
 
 @each(SHARED + PLAIN)
-async def test_a_reply_of_the_plain_api(exchange: Exchange, expected: str | Outcome) -> None:
+async def test_a_reply_of_the_plain_api_has_its_outcome(
+    exchange: Exchange, expected: str | Outcome
+) -> None:
     assert agrees(await plain(exchange).send(ONE), expected)
 
 
 @each(SHARED + JSON)
-async def test_a_reply_of_the_json_api(exchange: Exchange, expected: str | Outcome) -> None:
+async def test_a_reply_of_the_json_api_has_its_outcome(
+    exchange: Exchange, expected: str | Outcome
+) -> None:
     assert agrees(await in_json(exchange).send(ONE), expected)
 
 

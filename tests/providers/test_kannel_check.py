@@ -79,7 +79,7 @@ def test_each_defect_has_exactly_its_finding(
     assert finding.is_advice == (problem in ADVICE)
 
 
-def test_the_line_to_write_repairs_the_defect(tmp_path: Path) -> None:
+def test_the_proposed_line_repairs_the_configuration(tmp_path: Path) -> None:
     for good, bad, _, _ in DEFECTS:
         broken = read_configuration(written(tmp_path, GOOD.replace(good, bad, 1)))
         for finding in check_configuration(broken):

@@ -75,7 +75,7 @@ async def said(ego: httpx.AsyncClient, body: Any, path: str = PATH) -> dict[str,
     return found
 
 
-async def test_one_send_for_each_request(ego: httpx.AsyncClient, app: App) -> None:
+async def test_each_request_becomes_one_send(ego: httpx.AsyncClient, app: App) -> None:
     one = await said(ego, send(NUMBER))
     assert one["MsgFollowUpUniqueCode"].startswith("snd_")
     assert (one["Status"], one["Message"], one["Cost"]) == ("OK", "Success", 1)

@@ -63,7 +63,7 @@ def test_the_spelling_of_a_spreadsheet_or_a_person_is_read(raw: str) -> None:
         (DE, "0170 12 03 045", "+491701203045"),
     ],
 )
-def test_slashes_and_fractions_in_other_countries(
+def test_slashes_and_fractions_are_read_in_other_countries(
     normaliser: Normaliser, raw: str, number: str
 ) -> None:
     assert normaliser.normalise(raw) == number

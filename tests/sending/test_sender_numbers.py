@@ -37,7 +37,9 @@ UNASSIGNED = f"+1{696}5550101"
         (US, "256999000111", ["+256999000111"]),
     ],
 )
-def test_the_readings_of_a_sender(normaliser: Normaliser, raw: str, numbers: list[str]) -> None:
+def test_a_sender_is_read_as_each_number_that_it_can_be(
+    normaliser: Normaliser, raw: str, numbers: list[str]
+) -> None:
     assert normaliser.sender_numbers(raw) == numbers
 
 

@@ -157,7 +157,9 @@ async def test_a_batch_that_waits_for_a_locked_account_does_not_delay_the_others
 
 
 @pytest.mark.parametrize("moment", Moment)
-async def test_a_connection_lost_in_one_of_two_batches(line: Line, moment: Moment) -> None:
+async def test_a_connection_lost_in_one_of_two_batches_charges_each_send_once(
+    line: Line, moment: Moment
+) -> None:
     clients = await _clients(2)
     sends = [worlds.new_send(client) for client in clients]
     line.cut_at("COMMIT", moment)
