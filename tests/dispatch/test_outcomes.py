@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -188,7 +188,7 @@ async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_t
         provider = ExtremeSMS(_account(f"http://127.0.0.1:{port}"))
         async with dispatching(Opened(provider)):
             await worlds.accept(client, numbers=[PLAIN])
-            await eventually(_was_tried(times=2))
+            await eventually(_was_tried_twice)
         await provider.close()
     (row,) = await worlds.fetch("SELECT status, waiting_for, attempt_id FROM message")
     assert row == {
@@ -225,9 +225,6 @@ def _account(base_url: str) -> ProviderConfig:
     )
 
 
-def _was_tried(*, times: int) -> Callable[[], Awaitable[bool]]:
-    async def is_so() -> bool:
-        (row,) = await worlds.fetch("SELECT attempts, status FROM message")
-        return bool(row["attempts"] >= times and row["status"] == "QUEUED")
-
-    return is_so
+async def _was_tried_twice() -> bool:
+    (row,) = await worlds.fetch("SELECT attempts, status FROM message")
+    return bool(row["attempts"] >= 2 and row["status"] == "QUEUED")

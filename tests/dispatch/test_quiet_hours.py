@@ -63,12 +63,12 @@ async def sent_now(tenant: worlds.Tenant) -> set[str]:
     return {message.number for call in calls for message in call.messages}
 
 
-async def quiet_hours_end(after: timedelta = 4 * HOUR) -> None:
-    """Makes the messages older by `after`, and moves quiet hours to later."""
+async def quiet_hours_end() -> None:
+    """Makes the messages four hours older, and moves quiet hours to later."""
     await worlds.execute(
         "UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::interval,"
         " created_at = created_at - $1::interval, updated_at = updated_at - $1::interval",
-        after,
+        4 * HOUR,
     )
     await worlds.execute("UPDATE send SET quiet_hours = $1", orjson.dumps(LATER).decode())
 

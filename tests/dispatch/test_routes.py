@@ -64,13 +64,13 @@ class World:
         return await worlds.held(self.client.account_id)
 
 
-async def a_world(*, price: int = PRICE, cost: int = COST, over: str = "carrier") -> World:
+async def a_world(*, price: int = PRICE, over: str = "carrier") -> World:
     home = await worlds.add_pool(held=100, price=price)
     carrier = await worlds.add_pool(held=100, default=False)
     fallback = await worlds.add_pool(held=100, default=False)
     client = await worlds.add_client(home, held=50)
     first = home if over == "home" else carrier
-    route = ProviderRoute(new_id(), home.id, "1", first.id, cost, fallback.id, FALLBACK_COST)
+    route = ProviderRoute(new_id(), home.id, "1", first.id, COST, fallback.id, FALLBACK_COST)
     async with store.transaction() as tx:
         await store.add_route(tx, route)
     return World(home, first, fallback, client, route)

@@ -21,10 +21,10 @@ IMPORT = """mutation ($input: ImportContactsInput!) { importContacts(input: $inp
 CONTACTS = "query ($search: String) { contacts(search: $search) { nodes { number name } } }"
 
 
-def upload(program: Program, user: str) -> Any:
+def upload(program: Program) -> Any:
     """What the running program reports about the file."""
     with httpx.Client(base_url=program.address, timeout=30) as http:
-        given = {"input": {"email": user, "password": program.password}}
+        given = {"input": {"email": "client@ibiki.test", "password": program.password}}
         signed = http.post("/graphql", json={"query": SIGN_IN, "variables": given}).json()
         token = signed["data"]["signIn"]["accessToken"]
         headers = {"authorization": f"Bearer {token}", "content-type": "text/csv"}
@@ -34,7 +34,7 @@ def upload(program: Program, user: str) -> Any:
 
 
 def test_a_file_is_uploaded_and_each_row_gets_its_own_text(program: Program, client: Api) -> None:
-    answer = upload(program, "client@ibiki.test")
+    answer = upload(program)
     assert (answer["rows"], answer["columns"]) == (2, ["Name", "Telefon", "Betrag"])
     given = {"uploadId": answer["uploadId"], "text": "{{name}}: {{betrag}}"}
     sent = client.ask(SEND, input=given)["csvSend"]
@@ -50,7 +50,7 @@ def test_a_file_is_uploaded_and_each_row_gets_its_own_text(program: Program, cli
 
 
 def test_a_file_is_imported_into_the_contacts(program: Program, client: Api) -> None:
-    given = {"uploadId": upload(program, "client@ibiki.test")["uploadId"]}
+    given = {"uploadId": upload(program)["uploadId"]}
     answer = client.ask(IMPORT, input=given)["importContacts"]
     assert answer["__typename"] == "ContactsImported"
     [contact] = client.ask(CONTACTS, search="zoë")["contacts"]["nodes"]

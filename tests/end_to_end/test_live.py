@@ -87,9 +87,8 @@ class Second:
 class Person:
     """A user with one session for each process."""
 
-    def __init__(self, program: Program, email: str = "client@ibiki.test") -> None:
+    def __init__(self, program: Program) -> None:
         self._program = program
-        self._email = email
         self.token_file = program.directory / "token"
         self.sign_in()
 
@@ -97,7 +96,7 @@ class Person:
         """Writes a new token to the file that the clients read."""
         api = Api(self._program.address)
         query = SIGN_IN.replace("accessToken", "accessToken refreshToken")
-        given = {"email": self._email, "password": self._program.password}
+        given = {"email": "client@ibiki.test", "password": self._program.password}
         self.session = api.ask(query, input=given)["signIn"]
         api.close()
         self.token_file.write_text(self.session["accessToken"])

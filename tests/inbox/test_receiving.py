@@ -25,14 +25,13 @@ async def assign(client_id: UUID, number: str = OUR_NUMBER) -> None:
     await worlds.assign_number(client_id, number)
 
 
-async def route_by_hand(client_id: UUID, modem: str, port: str = "1") -> None:
+async def route_by_hand(client_id: UUID, modem: str) -> None:
     await worlds.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
-        " VALUES ($1, $2, $3, $4, false)",
+        " VALUES ($1, $2, $3, '1', false)",
         new_id(),
         client_id,
         modem,
-        port,
     )
 
 

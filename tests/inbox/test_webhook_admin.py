@@ -166,8 +166,8 @@ async def rehearse(app: App) -> tuple[Any, dict[str, bool]]:
     return found, {each["name"]: each["passed"] for each in found["checks"]}
 
 
-def detail_of(found: Any, name: str) -> str:
-    (detail,) = [each["detail"] for each in found["checks"] if each["name"] == name]
+def balance_detail(found: Any) -> str:
+    (detail,) = [each["detail"] for each in found["checks"] if each["name"] == "balance"]
     return str(detail)
 
 
@@ -179,7 +179,7 @@ async def test_checking_readiness_sends_and_charges_nothing(app: App) -> None:
     found, checks = await rehearse(app)
     assert found["ready"], found
     assert (found["modem"], found["port"], found["inbound"]) == ("m1", "1", {"text": "Hi"})
-    assert detail_of(found, "balance") == "A reply takes 1 credit. Available: 100 credits."
+    assert balance_detail(found) == "A reply takes 1 credit. Available: 100 credits."
     assert checks == dict.fromkeys(
         ["account", "inbound", "opt-out", "line", "balance", "provider"], True
     )
@@ -216,7 +216,7 @@ async def test_a_client_without_balance_or_line_is_not_ready(app: App) -> None:
         "balance",
         "provider",
     ]
-    assert detail_of(found, "balance") == "A reply takes 1 credit. Available: 0 credits."
+    assert balance_detail(found) == "A reply takes 1 credit. Available: 0 credits."
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from tests.ledger.upstream import Upstream, pool_of, synced
 class RandomUpstream(Upstream):
     """A slow provider that does not always return the outcome."""
 
-    def __init__(self, balance: int, random: Random) -> None:
-        super().__init__(balance)
+    def __init__(self, random: Random) -> None:
+        super().__init__(1_000)
         self._random = random
         self.meanwhile = self._dawdle
 
@@ -51,7 +51,7 @@ async def test_at_rest_after_syncs_under_load_the_pool_equals_the_balance_of_the
             await worlds.add_client(pool, held=300),
             await worlds.add_client(pool, held=300, group=group),
         ]
-        upstream = RandomUpstream(1_000, random)
+        upstream = RandomUpstream(random)
         await synced(pool, upstream)
         async with dispatching(Opened(upstream)):
             for _ in range(6):

@@ -42,10 +42,10 @@ async def scans() -> dict[str, int]:
     return {row["relname"]: row["scans"] for row in await worlds.fetch(OPENED, TABLES)}
 
 
-async def opened(work: Callable[[], Awaitable[object]], *, times: int = 7) -> set[str]:
+async def opened(work: Callable[[], Awaitable[object]]) -> set[str]:
     """The months that are read, also by plans for any values, which PostgreSQL makes later."""
     before = await scans()
-    for _ in range(times):
+    for _ in range(7):
         await work()
     return {name for name, count in (await scans()).items() if count > before[name]}
 

@@ -32,12 +32,11 @@ SPELLINGS = ["2025550100", "+12025550100", "(202) 555-0101", "12025550101", "202
 
 def sort_recipients(
     inputs: Sequence[str],
-    normaliser: Normaliser,
     *,
     texts: Sequence[str] | None = None,
     opted_out: Container[str] = frozenset(),
 ) -> Recipients:
-    normalised = normaliser.normalise_many(inputs)
+    normalised = US.normalise_many(inputs)
     return sort_normalised(inputs, normalised, texts=texts, opted_out=opted_out)
 
 
@@ -47,7 +46,7 @@ def rejections(recipients: Recipients) -> list[tuple[int, str]]:
 
 def test_a_number_in_another_spelling_is_a_duplicate() -> None:
     recipients = sort_recipients(
-        ["2025550101", "x", "+12025550100", "(202) 555-0101", "2025550100"], US
+        ["2025550101", "x", "+12025550100", "(202) 555-0101", "2025550100"]
     )
     assert recipients.numbers == ["+12025550101", "+12025550100"]
     assert recipients.positions == [0, 2]
@@ -78,7 +77,7 @@ def test_a_number_in_another_spelling_is_a_duplicate() -> None:
 def test_a_rejected_number_has_the_same_sentence_as_when_it_is_normalised_alone(
     given: str, message: str
 ) -> None:
-    (rejected,) = sort_recipients([given], US).rejected
+    (rejected,) = sort_recipients([given]).rejected
     assert (rejected.reason, rejected.message) == (RejectionReason.INVALID, message)
     with pytest.raises(InvalidPhoneNumber) as refused:
         US.normalise(given)
@@ -92,7 +91,6 @@ def test_every_reason_has_a_sentence() -> None:
 def test_with_a_text_each_only_the_same_number_with_the_same_text_is_a_duplicate() -> None:
     recipients = sort_recipients(
         ["2025550100", "12025550100", "2025550100", "2025550101"],
-        US,
         texts=["hello", "hello", "bye", "hello"],
     )
     assert recipients.numbers == ["+12025550100", "+12025550100", "+12025550101"]
@@ -102,14 +100,14 @@ def test_with_a_text_each_only_the_same_number_with_the_same_text_is_a_duplicate
 
 def test_an_opted_out_number_is_rejected_as_such_each_time() -> None:
     recipients = sort_recipients(
-        ["2025550100", "2025550101", "2025550100"], US, opted_out={"+12025550100"}
+        ["2025550100", "2025550101", "2025550100"], opted_out={"+12025550100"}
     )
     assert recipients.numbers == ["+12025550101"]
     assert rejections(recipients) == [(0, "OPTED_OUT"), (2, "OPTED_OUT")]
 
 
 def test_the_first_1000_rejected_are_listed_and_all_are_counted() -> None:
-    recipients = sort_recipients(["nobody"] * 1_001 + ["2025550100"] + ["nobody"] * 500, US)
+    recipients = sort_recipients(["nobody"] * 1_001 + ["2025550100"] + ["nobody"] * 500)
     assert recipients.numbers == ["+12025550100"]
     assert recipients.rejected_count == 1_501
     assert [rejected.position for rejected in recipients.rejected] == list(range(1_000))
@@ -126,12 +124,12 @@ def test_the_first_1000_rejected_are_listed_and_all_are_counted() -> None:
     ],
 )
 def test_a_rejected_input_is_shortened_and_can_be_stored(given_as: str, echoed: str) -> None:
-    assert sort_recipients([given_as], US).rejected[0].input == echoed
+    assert sort_recipients([given_as]).rejected[0].input == echoed
 
 
 def test_there_must_be_one_text_for_each_recipient() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        sort_recipients(["2025550100"], US, texts=[])
+        sort_recipients(["2025550100"], texts=[])
 
 
 @given(
@@ -147,7 +145,7 @@ def test_every_recipient_is_accepted_once_or_rejected_once(
 ) -> None:
     inputs = [number for number, _ in asked]
     texts = [text for _, text in asked] if multi else None
-    recipients = sort_recipients(inputs, US, texts=texts, opted_out=opted_out)
+    recipients = sort_recipients(inputs, texts=texts, opted_out=opted_out)
 
     rejected = [rejection.position for rejection in recipients.rejected]
     assert sorted(recipients.positions + rejected) == list(range(len(asked)))

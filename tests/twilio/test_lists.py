@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from domain.ids import SidKind, find_sid, new_id, sid_of
@@ -215,7 +214,7 @@ async def test_basic_credentials_need_the_sid_of_their_own_account_or_key(web: W
     answer = await web.http.get(f"{PREFIX}/Accounts.json", auth=(web.account, "stranger"))
     failure(answer, 401, 20003)
     assert answer.headers["www-authenticate"].startswith("Basic ")
-    for given in ("Basic", "Basic ", "Basic ###", "Basic /w==", "Basic " + _coded("x"), "Other x"):
+    for given in ("Basic", "Basic ", "Basic ###", "Basic /w==", "Basic eA==", "Other x"):
         answer = await web.http.get(
             f"{PREFIX}/Accounts.json", headers={"authorization": given.strip() or "Basic"}
         )
@@ -256,7 +255,3 @@ def test_a_sid_has_one_spelling() -> None:
     assert find_sid(SidKind.MESSAGE, sid) == key
     for other in (sid.lower(), sid[:-1], sid + "0", "SM" + str(key), sid[2:], "AC" + sid[2:], ""):
         assert find_sid(SidKind.MESSAGE, other) is None or other == sid
-
-
-def _coded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
