@@ -152,10 +152,13 @@ NONSENSE = [
     b"null",
     b"<html>",
     b"\xff\xfe",
-    b"[" * 50_000,
+    b"\xff\x00",
+    b"[" * 100_000,
     b'"from"',
     b"{}",
     b"NaN",
+    b'{"event": 1}',
+    b"a=%zz",
 ]
 
 
