@@ -72,7 +72,7 @@ class Workers:
         self._store = store
         self._receiver = receiver
         self._dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)
-        self._poller = Poller(store, providers, polling)
+        self._poller = Poller(store, providers, polling or PollRules())
         self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
         self._jobs = jobs
         writing = [Loop("writing jobs", jobs.step, every_seconds=JOB_SECONDS)] if jobs else []

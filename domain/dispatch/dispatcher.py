@@ -64,12 +64,12 @@ class DispatchRunner:
         store: WorkStore,
         providers: Providers,
         *,
-        rules: DispatchRules | None = None,
+        rules: DispatchRules,
         observer: Observer | None = None,
     ) -> None:
         self._store = store
         self._providers = providers
-        self._rules = rules or DispatchRules()
+        self._rules = rules
         self._observer = observer or Observer()
         self._id = new_id()
         self._running: dict[UUID, Dispatcher] = {}

@@ -91,12 +91,10 @@ class PollStore(Reports, Protocol):
 class Poller:
     """Queries the statuses of one process's share of the messages."""
 
-    def __init__(
-        self, store: PollStore, providers: Providers, rules: PollRules | None = None
-    ) -> None:
+    def __init__(self, store: PollStore, providers: Providers, rules: PollRules) -> None:
         self._store = store
         self._providers = providers
-        self._rules = rules or PollRules()
+        self._rules = rules
         self._stopping = asyncio.Event()
         self._rests_until: dict[UUID, float] = {}
 
