@@ -16,10 +16,12 @@ from domain.sending.text import encoding_of, segments_of
 
 def envelope_of(delivery: DueDelivery, subject: Any) -> dict[str, Any]:
     """The body of a delivery. It is the same each time, except for the present state of a text."""
+    is_update = delivery.type is EventType.MESSAGE_UPDATED
     return {
         "id": ids.encode(Kind.HOOK_EVENT, delivery.event_id),
         "type": delivery.type.value,
-        "createdAt": _time(delivery.occurred_at),
+        # `occurred_at` is when the transaction began, and they may commit in another order.
+        "createdAt": _time(subject.updated_at if is_update else delivery.occurred_at),
         "data": subject_fields(subject),
     }
 

@@ -62,6 +62,31 @@ async def test_each_status_arrives_in_order_with_its_own_state(world: HookWorld)
     assert statuses == ["UNKNOWN", "SENT", "DELIVERED"]
 
 
+async def test_the_times_of_a_message_are_in_the_order_of_its_events(world: HookWorld) -> None:
+    await world.endpoint()
+    message_id = await one_message(world)
+    begun = asyncio.Event()
+
+    async def submit() -> None:
+        await begun.wait()
+        await change_status(message_id, "SUBMITTING", "SENT")
+
+    # Outside of the transaction, which a task inherits.
+    submitting = asyncio.create_task(submit())
+    async with store.transaction() as begun_first:
+        await begun_first.execute("SELECT now()")
+        begun.set()
+        await submitting
+        await begun_first.execute(
+            "UPDATE message SET status = 'DELIVERED', updated_at = clock_timestamp() WHERE id = $1",
+            message_id,
+        )
+    async with world.worker():
+        sent, delivered = await world.receiver.wait_for("/", 2)
+    assert sent.event["createdAt"] < delivered.event["createdAt"]
+    assert sent.event["createdAt"] == sent.event["data"]["updatedAt"]
+
+
 async def test_a_change_that_is_rolled_back_is_not_delivered(world: HookWorld) -> None:
     await world.endpoint()
     message_id = await one_message(world)
