@@ -1,4 +1,5 @@
 import { Group, TextInput } from "@mantine/core";
+import { dayStart } from "../text/times";
 
 /** Two days in the viewer's zone, as date fields write them; empty for no limit. */
 export interface Days {
@@ -10,11 +11,9 @@ export const ALL_DAYS: Days = { from: "", to: "" };
 
 /** The beginning of the first day and the end of the last one, as the API's filters take them. */
 export function limitsOf({ from, to }: Days) {
-  const end = to ? new Date(`${to}T00:00`) : null;
-  end?.setDate(end.getDate() + 1);
   return {
-    createdAfter: from ? new Date(`${from}T00:00`).toISOString() : null,
-    createdBefore: end ? end.toISOString() : null,
+    createdAfter: from ? dayStart(from).toISOString() : null,
+    createdBefore: to ? dayStart(to, 1).toISOString() : null,
   };
 }
 

@@ -39,6 +39,15 @@ export function zoneName(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
+/**
+ * The beginning of a day (2026-11-30) in the viewer's zone, or of a day that many days later. That is
+ * 01:00 where the clocks go forward at midnight, as in Cairo, so the days are counted first.
+ */
+export function dayStart(day: string, later = 0): Date {
+  const start = new Date(`${day}T00:00`);
+  return new Date(start.getFullYear(), start.getMonth(), start.getDate() + later);
+}
+
 /** A time as a date field writes it: in the viewer's zone, to the minute. */
 export function localTime(time: Date): string {
   const two = (part: number) => String(part).padStart(2, "0");
