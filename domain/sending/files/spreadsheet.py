@@ -36,6 +36,9 @@ LONGEST_CELL = 32_767
 """Characters: Excel's own limit."""
 
 _TRUE = ("1", "true")
+_ESCAPED = re.compile("_x00([01][0-9A-Fa-f])_")
+"""A control character in a cell (ISO/IEC 29500-1, 22.9.2.19). openpyxl does not decode it."""
+
 _STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _OTHERS = {
@@ -206,7 +209,8 @@ def _text_of(cell: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value[:LONGEST_CELL].replace("\0", "\N{REPLACEMENT CHARACTER}")
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value[:LONGEST_CELL])
+        return text.replace("\r\n", "\n").replace("\0", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int | float):

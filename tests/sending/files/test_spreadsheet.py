@@ -141,6 +141,8 @@ def test_numbers_are_read_in_full_digits() -> None:
         ("#N/A", "General", "#N/A"),
         ("=1+1", "General", ""),  # a formula whose result was never computed
         (" x ", "General", " x "),
+        ("one_x000D_\ntwo_x000d_\nthree", "General", "one\ntwo\nthree"),  # SheetJS and xlsxwriter
+        ("a_x0007_b _x0041_ _x0000_", "General", "a\x07b _x0041_ \ufffd"),
     ],
 )
 def test_a_cell_is_read_as_it_is_shown(value: Any, number_format: str, text: str) -> None:
