@@ -83,6 +83,9 @@ REPORTED_AS_FAILED: Final = {
     **dict.fromkeys(("PENDING", "SENT", "SUBMITTED")),
 }
 
+# Kannel stopped trying. This is no refusal: the network can have taken the message and no answer.
+GAVE_UP: Final = "NACK/Retries Exceeded"
+
 # The charsets of inbound texts, and what Python calls them. With mo-recode it is UTF-8.
 CHARSETS: Final = {
     "utf-8": "utf-8",
@@ -239,11 +242,14 @@ def _report(fields: Mapping[str, str]) -> Parsed:
         return Malformed("`ref` is not usable: the reference of the message.")
     if kind is None:
         return Malformed("`status` is missing: write status=%d into the URL.")
-    found = STATE.search(fields.get("answer", ""))
+    answer = fields.get("answer", "")
+    found = STATE.search(answer)
     state = found[1].upper() if found else None
     status = REPORTS.get(kind.strip())
     if status is ReportedStatus.FAILED and state in REPORTED_AS_FAILED:
         status = REPORTED_AS_FAILED[state]
+    elif status is ReportedStatus.REFUSED and answer.strip() == GAVE_UP:
+        status = ReportedStatus.FAILED
     # A receipt without a verdict must not look like a later one with a verdict.
     word = kind if state is None else f"{kind} {state}"
     return ReportCall(reference, word, status)

@@ -18,7 +18,7 @@ from tests.dispatch.parts import QUICK, Opened, answered, dispatching, eventuall
 from tests.inbox import post
 from tests.inbox.test_refusals import refund_is_due, refunds
 from tests.kannel.conftest import Callback, Ibiki
-from tests.kannel.gateway import PATIENCE, Gateway
+from tests.kannel.gateway import PATIENCE, Gateway, running_gateway
 from tests.kannel.smpp import REFUSED, THROTTLED, Answer, Network
 
 pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
@@ -106,6 +106,31 @@ async def test_a_message_is_given_to_a_network_again_that_had_too_many(
     network.answers[number.removeprefix("+")] = DELIVERED
     await ibiki.receives("SELECT status = 'DELIVERED' FROM message WHERE send_id = $1", send.id)
     assert len(network.sent_to(number)) >= 2
+    assert await refunds(send) == []
+
+
+async def test_what_a_silent_network_may_have_taken_is_not_refunded(
+    ibiki: Ibiki, network: Network, callback: Callback
+) -> None:
+    number = "+12025550137"
+    network.answers[number.removeprefix("+")] = Answer(status=None)
+    quick = "transceiver-mode = true\nwait-ack = 2\nenquire-link-interval = 1"
+    send = await worlds.accept(ibiki.client, numbers=[number])
+    async with running_gateway(
+        network_port=network.port,
+        callback_port=callback.port,
+        changes=[
+            ("sms-resend-retry = 1440", "sms-resend-retry = 1"),
+            ("transceiver-mode = true", quick),
+        ],
+    ) as impatient:
+        await dispatched(ibiki, impatient, [send])
+        await ibiki.receives(
+            "SELECT status = 'UNDELIVERED' FROM message WHERE send_id = $1", send.id
+        )
+    assert len(network.sent_to(number)) == 2
+    await refund_is_due()
+    assert await worlds.statuses(send.id) == {"UNDELIVERED": 1}
     assert await refunds(send) == []
 
 

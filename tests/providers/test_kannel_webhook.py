@@ -47,6 +47,7 @@ REPORTS = [
     ("accepted by the network", report("8", "ACK/"), "8", ReportedStatus.TAKEN),
     ("refused by the network", report("16", "NACK/0x0000000b/Invalid Destination Address"),
      "16", ReportedStatus.REFUSED),
+    ("given up by the gateway", report("16", "NACK/Retries Exceeded"), "16", ReportedStatus.FAILED),
     ("a type that is not known", report("32"), "32", None),
 ]  # fmt: skip
 
