@@ -1,7 +1,7 @@
 """The long-running processes: the API, the dispatchers, the simulated provider.
 
-Each runs until it gets SIGINT or SIGTERM, then shuts down cleanly. `ibiki up` runs all of them in
-one process.
+Each runs until it gets SIGINT, SIGTERM or SIGHUP, then shuts down cleanly. `ibiki up` runs all of
+them in one process.
 """
 
 from __future__ import annotations
@@ -304,16 +304,21 @@ async def serve_until_stopped(
 
 @contextmanager
 def stop_signal() -> Iterator[asyncio.Event]:
-    """An event that the first SIGINT or SIGTERM sets, also during the start.
+    """An event that the first SIGINT, SIGTERM or SIGHUP sets, also during the start.
 
-    A second signal ends the process at once.
+    A second SIGINT or SIGTERM ends the process at once. A terminal that is closed can send SIGHUP
+    twice, so further ones change nothing. `nohup` has it ignored: that stays so.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
+    hears_hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
     def on_signal() -> None:
         stop.set()
         forget_signals()
+        # Python's own handler raises KeyboardInterrupt anywhere, and a callback can swallow it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def forget_signals() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -321,10 +326,14 @@ def stop_signal() -> Iterator[asyncio.Event]:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    if hears_hangup:
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     try:
         yield stop
     finally:
         forget_signals()
+        if hears_hangup:
+            loop.remove_signal_handler(signal.SIGHUP)
 
 
 def dispatch_rules_of(settings: Settings) -> DispatchRules:

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from domain.provider import Accepted, Outcome, Outgoing
-from ibiki.processes import SIMULATOR_STATE
+from ibiki.processes import SIMULATOR_STATE, stop_signal
 from providers.simulator import request_log
 from providers.simulator.request_log import LOG_NAME, DirectoryInUse, LoggedMessage, RequestLog
 from tests.providers.simulated import Simulated, account_at, simulated
@@ -165,8 +165,34 @@ def test_only_the_latest_ids_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     log.close()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_the_program_stops_cleanly_on_a_signal(tmp_path: Path, stop: signal.Signals) -> None:
     async with separate_program(tmp_path) as (program, _):
         program.send_signal(stop)
         assert await asyncio.wait_for(program.wait(), 10) == 0
+
+
+async def test_a_second_ctrl_c_is_left_to_the_system() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with stop_signal() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.wait_for(stop.wait(), 10)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def test_a_program_that_was_started_with_nohup_ignores_a_closed_terminal(
+    tmp_path: Path,
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # programs that are started inherit it
+    try:
+        async with separate_program(tmp_path) as (program, _):
+            program.send_signal(signal.SIGHUP)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(program.wait(), 0.5)
+            program.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(program.wait(), 10) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
