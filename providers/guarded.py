@@ -23,6 +23,7 @@ from yarl import URL
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 from providers.replies import retry_after_seconds
+from providers.transport import LARGEST_HEADER_BYTES
 
 MOST_ANSWER_BYTES: Final = 64 * 1024
 WRONG_NAME: Final = (62, 64)
@@ -123,6 +124,7 @@ class GuardedClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
+                max_field_size=LARGEST_HEADER_BYTES,
             )
         return self._session
 

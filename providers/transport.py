@@ -34,6 +34,9 @@ from domain.hooks.addresses import is_this_machine
 from domain.provider import Outcome, Outgoing
 
 LARGEST_ANSWER_BYTES: Final = 1024 * 1024
+LARGEST_HEADER_BYTES: Final = 16 * 1024
+"""Of one header: as much as Node.js takes. With aiohttp's own limit of 8,190, a longer one is an
+answer that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ class HttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 middlewares=(_without_retry,),
+                max_field_size=LARGEST_HEADER_BYTES,
                 trace_configs=[_connection_trace()],
             )
         return self._session

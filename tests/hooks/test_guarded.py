@@ -177,6 +177,12 @@ async def test_of_a_long_answer_only_the_beginning_is_read() -> None:
         assert 1024 <= len(answer.body) <= 4096
 
 
+async def test_an_answer_may_have_a_long_header() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Policy: %s\r\n\r\n"
+    async with far_end(says(head % (b"a" * 16_000))) as far:
+        assert (await post(far)).is_success
+
+
 async def test_a_compressed_answer_is_not_expanded() -> None:
     body = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
     async with far_end(says(body)) as far:

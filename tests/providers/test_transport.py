@@ -131,6 +131,7 @@ async def test_an_incomplete_answer_is_lost_and_not_requested_again(name: str, m
         ((HEAD, 0.05, b"Content-Length: %d\r\n" % len(JSON), 0.05, b"\r\n" + JSON), 200, JSON),
         ((CUT + JSON[:9], 0.05, JSON[9:]), 200, JSON),
         ((HEAD + b"\r\n" + JSON,), 200, JSON),
+        ((HEAD + b"Policy: %s\r\n\r\n" % (b"a" * 16_000) + JSON,), 200, JSON),
         ((HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",), 200, b"{}"),
         (
             (HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(ZIPPED), ZIPPED),
