@@ -17,6 +17,30 @@ test("a user lists the sessions and signs out everywhere else", async ({ browser
   await context.close();
 });
 
+test("what was typed survives a session that ends, for the same user only", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const caller = await ApiCaller.signedIn(program, USERS.school);
+  const text = page.getByRole("textbox", { name: "Text" });
+  for (const [user, kept] of [["school", "Typed for an hour"], ["other", ""]] as const) {
+    await signIn("school");
+    await page.goto("/send");
+    await text.fill("Typed for an hour");
+    await caller.ask("mutation { endOtherSessions }");
+    await expect(page.getByRole("status")).toContainText("Your session has ended");
+    await page.getByLabel("Email").fill(USERS[user]);
+    await page.getByLabel("Password", { exact: true }).fill(program.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(text).toHaveValue(kept);
+    await page.getByRole("button", { name: "Your account and settings" }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
+    await expect(page.getByRole("status")).toHaveCount(0);
+  }
+});
+
 test("what was typed survives a reload, and does not survive a sign-out", async ({ page, signIn }) => {
   await signIn("client");
   await page.goto("/send");

@@ -1,7 +1,14 @@
-// Texts that are not sent yet. They survive a reload, but not a sign-out: on a shared machine the
-// next user must not find them.
+// Texts that are not sent yet. They survive a reload and a session that ends, for the same user. They
+// do not survive a sign-out: on a shared machine the next user must not find them.
 
 const PREFIX = "draft:";
+const OWNER = "drafts-of";
+
+/** Forgets the drafts of another user. Called before a page of this user is shown. */
+export function keepDraftsOf(userId: string): void {
+  if (sessionStorage.getItem(OWNER) !== userId) forgetDrafts();
+  sessionStorage.setItem(OWNER, userId);
+}
 
 export function readDraft(name: string): string {
   return sessionStorage.getItem(PREFIX + name) ?? "";

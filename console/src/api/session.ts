@@ -21,6 +21,7 @@ const listeners = new Set<() => void>();
 let token: Token | null = null;
 let state: SessionState = "unknown";
 let renewing: Promise<void> | null = null;
+let ended = false;
 
 /** A refusal of the session endpoint, in its own words. */
 export class SessionError extends Error {
@@ -34,6 +35,11 @@ export class SessionError extends Error {
 
 export function sessionState(): SessionState {
   return state;
+}
+
+/** Whether the session was ended by the server or by time, and not by this user in this browser. */
+export function hasEnded(): boolean {
+  return ended;
 }
 
 export function onSessionChange(listener: () => void): () => void {
@@ -67,7 +73,8 @@ export async function signIn(email: string, password: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await post("sign-out", {});
-  forget();
+  forgetDrafts();
+  leave(false);
   tell({ kind: "signed-out" });
 }
 
@@ -83,11 +90,11 @@ async function renewOnce(): Promise<void> {
   if (!isStale()) return; // another tab has renewed it meanwhile
   try {
     const answer = await post("refresh", {});
-    if (answer === null) forget();
+    if (answer === null) leave(state === "signed-in");
     else tell({ kind: "token", token: keep(answer) });
   } catch (error) {
     if (!(error instanceof SessionError) || !error.isSignedOut) throw error;
-    forget();
+    leave(true);
   }
 }
 
@@ -125,9 +132,9 @@ function keep(answer: unknown): Token {
   return token;
 }
 
-function forget(): void {
+function leave(hasEnded: boolean): void {
   token = null;
-  forgetDrafts();
+  ended = hasEnded;
   become("signed-out");
 }
 
@@ -145,10 +152,10 @@ channel.onmessage = ({ data }: MessageEvent<Notice>) => {
   if (data.kind === "token") {
     if (state === "signed-in") token = data.token;
   } else if (data.kind === "signed-out") {
-    forget();
+    forgetDrafts();
+    leave(false);
   } else {
     // It may be another user: nothing of the former one may stay on the screen.
-    forgetDrafts();
     location.reload();
   }
 };

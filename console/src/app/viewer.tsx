@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useContext } from "react";
+import { keepDraftsOf } from "../api/drafts";
 import { graphql, type ResultOf } from "../api/graphql";
 import { useData } from "../api/useData";
 import { Starting } from "./Starting";
@@ -32,6 +33,7 @@ const ViewerContext = createContext<Viewer | null>(null);
 export function ViewerProvider({ children }: { children: ReactNode }) {
   const { data, failure } = useData(VIEWER, {});
   if (!data) return <Starting isUnreachable={failure !== null} />;
+  keepDraftsOf(data.viewer.id);
   return <ViewerContext value={data.viewer}>{children}</ViewerContext>;
 }
 

@@ -1,6 +1,6 @@
 import { Alert, Button, Center, Paper, PasswordInput, Stack, TextInput, Title } from "@mantine/core";
 import { type FormEvent, useEffect, useState } from "react";
-import { SessionError, signIn } from "../../api/session";
+import { hasEnded, SessionError, signIn } from "../../api/session";
 import { useBrand } from "../../app/brand";
 
 export function SignInPage() {
@@ -37,6 +37,11 @@ export function SignInPage() {
             <Title order={1} size="h2">
               {brand || "Sign in"}
             </Title>
+            {hasEnded() && !problem && (
+              <Alert color="blue" role="status" variant="outline" title="Your session has ended">
+                Sign in again to continue. A text that you were writing is kept in this tab.
+              </Alert>
+            )}
             {problem && (
               <Alert color="red" role="alert" variant="outline" title="Not signed in">
                 {problem}
