@@ -120,3 +120,32 @@ test("an access token that ends is renewed under an open page, and live updates 
     await short.remove();
   }
 });
+
+test("a page that is opened first while the server is away appears when the server is back", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  test.setTimeout(120_000);
+  await signIn("client");
+  await page.goto("/sends");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sends");
+  await program.down();
+  await expect(page.getByText(LOST)).toBeVisible();
+  await page.getByRole("link", { name: "Templates" }).click();
+  // Nothing may replace the page before its file can be read.
+  await page.waitForEvent("requestfailed", (request) => request.url().endsWith("/healthz"));
+  await expect(page.getByRole("navigation", { name: "Pages" })).toBeVisible();
+  await program.up();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Templates");
+});
+
+test("a page whose file is missing says so, and the other pages stay usable", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/sends");
+  await page.route("**/assets/TemplatesPage*", (route) => route.fulfill({ status: 404 }));
+  await page.getByRole("link", { name: "Templates" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("This page cannot be shown");
+  await page.getByRole("link", { name: "Contacts" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Contacts");
+});

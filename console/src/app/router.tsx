@@ -2,11 +2,12 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
-  lazyRouteComponent,
   type RouteComponent,
 } from "@tanstack/react-router";
 import { NotFoundPage } from "../pages/not-found/NotFoundPage";
 import { StartPage } from "../pages/start/StartPage";
+import { FailedPage } from "./FailedPage";
+import { lazyPage } from "./lazyPage";
 import { Shell } from "./shell/Shell";
 import type { Ability } from "./viewer";
 
@@ -27,31 +28,30 @@ function page<const Path extends string>(path: Path, ability: Ability, component
 }
 
 // Each page is a separate file that is loaded when it is opened.
-const lazy = lazyRouteComponent;
-const send = lazy(() => import("../pages/send/SendPage"), "SendPage");
-const sends = lazy(() => import("../pages/sends/SendsPage"), "SendsPage");
-const oneSend = lazy(() => import("../pages/sends/OneSendPage"), "OneSendPage");
-const inbox = lazy(() => import("../pages/inbox/InboxPage"), "InboxPage");
-const contacts = lazy(() => import("../pages/contacts/ContactsPage"), "ContactsPage");
-const templates = lazy(() => import("../pages/templates/TemplatesPage"), "TemplatesPage");
-const statement = lazy(() => import("../pages/statement/StatementPage"), "StatementPage");
-const account = lazy(() => import("../pages/account/AccountPage"), "AccountPage");
-const developers = lazy(() => import("../pages/developers/DevelopersPage"), "DevelopersPage");
-const rest = lazy(() => import("../pages/developers/RestPage"), "RestPage");
-const explorer = lazy(() => import("../pages/developers/ExplorerPage"), "ExplorerPage");
-const clients = lazy(() => import("../pages/clients/ClientsPage"), "ClientsPage");
-const credits = lazy(() => import("../pages/credits/CreditsPage"), "CreditsPage");
-const webhooks = lazy(() => import("../pages/webhooks/WebhooksPage"), "WebhooksPage");
-const endpoints = lazy(() => import("../pages/endpoints/EndpointsPage"), "EndpointsPage");
-const lines = lazy(() => import("../pages/lines/LinesPage"), "LinesPage");
-const unknown = lazy(() => import("../pages/unknown/UnknownPage"), "UnknownPage");
-const providers = lazy(() => import("../pages/providers/ProvidersPage"), "ProvidersPage");
-const users = lazy(() => import("../pages/users/UsersPage"), "UsersPage");
-const reconciliations = lazy(
+const send = lazyPage(() => import("../pages/send/SendPage"), "SendPage");
+const sends = lazyPage(() => import("../pages/sends/SendsPage"), "SendsPage");
+const oneSend = lazyPage(() => import("../pages/sends/OneSendPage"), "OneSendPage");
+const inbox = lazyPage(() => import("../pages/inbox/InboxPage"), "InboxPage");
+const contacts = lazyPage(() => import("../pages/contacts/ContactsPage"), "ContactsPage");
+const templates = lazyPage(() => import("../pages/templates/TemplatesPage"), "TemplatesPage");
+const statement = lazyPage(() => import("../pages/statement/StatementPage"), "StatementPage");
+const account = lazyPage(() => import("../pages/account/AccountPage"), "AccountPage");
+const developers = lazyPage(() => import("../pages/developers/DevelopersPage"), "DevelopersPage");
+const rest = lazyPage(() => import("../pages/developers/RestPage"), "RestPage");
+const explorer = lazyPage(() => import("../pages/developers/ExplorerPage"), "ExplorerPage");
+const clients = lazyPage(() => import("../pages/clients/ClientsPage"), "ClientsPage");
+const credits = lazyPage(() => import("../pages/credits/CreditsPage"), "CreditsPage");
+const webhooks = lazyPage(() => import("../pages/webhooks/WebhooksPage"), "WebhooksPage");
+const endpoints = lazyPage(() => import("../pages/endpoints/EndpointsPage"), "EndpointsPage");
+const lines = lazyPage(() => import("../pages/lines/LinesPage"), "LinesPage");
+const unknown = lazyPage(() => import("../pages/unknown/UnknownPage"), "UnknownPage");
+const providers = lazyPage(() => import("../pages/providers/ProvidersPage"), "ProvidersPage");
+const users = lazyPage(() => import("../pages/users/UsersPage"), "UsersPage");
+const reconciliations = lazyPage(
   () => import("../pages/reconciliations/ReconciliationsPage"),
   "ReconciliationsPage",
 );
-const audit = lazy(() => import("../pages/audit/AuditPage"), "AuditPage");
+const audit = lazyPage(() => import("../pages/audit/AuditPage"), "AuditPage");
 
 const routeTree = root.addChildren([
   page("/", "everybody", StartPage),
@@ -88,6 +88,7 @@ const routeTree = root.addChildren([
 
 export const router = createRouter({
   routeTree,
+  defaultErrorComponent: FailedPage,
   defaultPreload: "intent",
   scrollRestoration: true,
   trailingSlash: "never",
