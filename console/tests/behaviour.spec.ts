@@ -121,7 +121,40 @@ test("an access token that ends is renewed under an open page, and live updates 
   }
 });
 
-test("a page that is opened first while the server is away appears when the server is back", async ({
+test("a long name leaves room for the numbers of contacts on a phone, and opt-outs are readable", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const caller = await ApiCaller.signedIn(program, USERS.client);
+  const save = "mutation ($input: SaveContactInput!) { saveContact(input: $input) { __typename } }";
+  const input = { number: "+12025550119", name: "Long".repeat(40), optedOut: true };
+  await caller.ask(save, { input });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await signIn("client");
+  await page.goto("/contacts");
+  const row = page.getByRole("row").filter({ hasText: "(202) 555-0119" });
+  for (const each of [row.getByText("(202) 555-0119"), row.getByRole("button"), row.getByText("Opted out")]) {
+    const box = await each.boundingBox();
+    expect((box?.x ?? 999) + (box?.width ?? 0)).toBeLessThanOrEqual(390);
+  }
+});
+
+test("an export that fails says so", async ({ page, signIn }) => {
+  await signIn("client");
+  for (const [path, name] of [["/contacts", "Export"], ["/statement", "Download as CSV"]] as const) {
+    await page.goto(path);
+    const button = page.getByRole("button", { name, exact: true });
+    await expect(button).toBeVisible();
+    await page.route("**/graphql", (route) => route.abort());
+    await button.click();
+    const note = page.getByRole("alert").filter({ hasText: "The file was not saved" });
+    await expect(note).toContainText("The server cannot be reached");
+    await page.unroute("**/graphql");
+  }
+});
+
+test("a page that is opened first while the server is down appears when it is back", async ({
   page,
   program,
   signIn,

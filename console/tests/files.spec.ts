@@ -85,6 +85,18 @@ test("a secretary sees which rows and sheets of a spreadsheet are left out", asy
   await expect(dialog.getByRole("listitem")).toContainText("Row 4, 12: ");
 });
 
+test("a placeholder in a text to typed numbers is shown to be sent as it is written", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("textbox", { name: "Numbers" }).fill("2025550101");
+  const text = page.getByRole("textbox", { name: "Text" });
+  await text.fill("Hello {{Name}}");
+  const quote = page.getByRole("region", { name: "Quote" });
+  await expect(quote).toContainText("“{{Name}}” is sent as it is written.");
+  await text.fill("Hello Ann");
+  await expect(quote).not.toContainText("as it is written");
+});
+
 test("contacts are imported from a file, found, and opted out by hand", async ({ page, signIn }) => {
   await signIn("client");
   await page.goto("/contacts");

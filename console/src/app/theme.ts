@@ -13,7 +13,7 @@ export const theme = createTheme({
     // A link within a sentence must differ from it by more than its colour.
     Anchor: Anchor.extend({ defaultProps: { underline: "always" } }),
     // Words as they are written: capitals are harder to read.
-    Badge: Badge.extend({ styles: { root: { textTransform: "none" } } }),
+    Badge: Badge.extend({ styles: { root: { textTransform: "none", minWidth: "max-content" } } }),
     NavLink: NavLink.extend({ styles: { description: { opacity: 1 } } }),
     // The colours of borders and icons are too light for text.
     Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),

@@ -113,6 +113,7 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
           </Table.Tbody>
         </Table>
       </Table.ScrollContainer>
+      <FailureNote failure={pages.failure} />
       {hasMore && (
         <Center pt="sm">
           <Button variant="subtle" onClick={loadMore}>

@@ -41,7 +41,14 @@ export function FormModal(props: FormModalProps) {
   }
 
   return (
-    <Modal opened={props.isOpen ?? true} onClose={props.onClose} title={props.title} centered>
+    <Modal
+      opened={props.isOpen ?? true}
+      onClose={props.onClose}
+      title={props.title}
+      centered
+      // A click beside the form must not throw away what was typed.
+      closeOnClickOutside={false}
+    >
       <form onSubmit={submit}>
         <Stack>
           {props.children}

@@ -1,10 +1,11 @@
 import { Badge, Button, Group, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { Download, Pencil, Plus, Upload } from "lucide-react";
+import { Pencil, Plus, Upload } from "lucide-react";
 import { useState } from "react";
 import { useClient } from "urql";
 import { usePages } from "../../api/usePages";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { DownloadButton } from "../../components/DownloadButton";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { PhoneText } from "../../components/PhoneText";
@@ -27,18 +28,21 @@ const OPT_OUTS = [
 
 function columnsWith(edit: (contact: Contact) => void): Column<Contact>[] {
   return [
-    { header: "Name", cell: ({ name }) => name ?? "–" },
+    {
+      header: "Name",
+      cell: ({ name, optedOut }) => (
+        <>
+          {name ?? "–"}{" "}
+          {optedOut && (
+            <Badge variant="outline" color="red">
+              Opted out
+            </Badge>
+          )}
+        </>
+      ),
+    },
     { header: "Number", cell: ({ number }) => <PhoneText number={number} /> },
     { header: "Business", cell: ({ business }) => business ?? "–", isWide: true },
-    {
-      header: "Opt-out",
-      cell: ({ optedOut }) =>
-        optedOut && (
-          <Badge variant="outline" color="red">
-            Opted out
-          </Badge>
-        ),
-    },
     actionColumn(
       <Pencil size={16} aria-hidden />,
       ({ name, number }) => `Edit ${name ?? phone(number)}`,
@@ -65,8 +69,7 @@ export function ContactsPage() {
         .toPromise();
       if (!data) throw error ?? new Error("no answer");
       return data.contacts;
-    }).catch(() => null);
-    if (!contacts) return;
+    });
     const rows = contacts.map((each) => [
       each.name,
       each.number,
@@ -89,13 +92,7 @@ export function ContactsPage() {
           >
             Import
           </Button>
-          <Button
-            variant="default"
-            leftSection={<Download size={16} aria-hidden />}
-            onClick={() => void save()}
-          >
-            Export
-          </Button>
+          <DownloadButton label="Export" save={save} />
           <Button leftSection={<Plus size={16} aria-hidden />} onClick={() => setEdited("new")}>
             Add
           </Button>

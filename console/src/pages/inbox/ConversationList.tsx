@@ -77,7 +77,7 @@ function ConversationItem({
       aria-current={isOpen ? "page" : undefined}
       label={
         <Group justify="space-between" wrap="nowrap" gap="xs">
-          <Text span fw={unread > 0 ? 700 : 500} truncate>
+          <Text span dir="auto" fw={unread > 0 ? 700 : 500} truncate>
             {contact?.name ?? phone(number)}
           </Text>
           <Text span size="xs" c="dimmed">

@@ -48,6 +48,7 @@ export function ReplyForm({ conversationId, isPinned, onSent }: ReplyFormProps) 
           </Alert>
         )}
         <Textarea
+          dir="auto"
           label="Reply"
           autosize
           minRows={2}

@@ -117,6 +117,7 @@ function TextWithColumns({ text, onChange, columns }: TextWithColumnsProps) {
   return (
     <>
       <Textarea
+        dir="auto"
         label="Text"
         description="{{column}} is replaced by the value of that column in each row."
         autosize

@@ -5,8 +5,9 @@ import { RejectedList } from "../../components/RejectedList";
 import { count, units } from "../../text/numbers";
 import type { Quote } from "./documents";
 
-/** What the send would do and cost. Nothing is sent or charged for it. */
-export function QuotePanel({ quote }: { quote: Quote | null }) {
+/** What the send would do and cost. Nothing is sent or charged for it. `text`: if it is no template. */
+export function QuotePanel({ quote, text }: { quote: Quote | null; text?: string }) {
+  const braces = /\{\{[^{}]*\}\}/.exec(text ?? "")?.[0];
   const unit = useBalances()?.account?.unit ?? "credit";
   return (
     <Paper withBorder p="md" component="section" aria-label="Quote">
@@ -37,6 +38,12 @@ export function QuotePanel({ quote }: { quote: Quote | null }) {
             <Line label="Price" value={units(quote.cost, unit)} />
             <Line label="Balance after" value={units(quote.balance - quote.cost, unit)} />
             <HeldNote held={quote.held} heldUntil={quote.heldUntil} />
+            {braces && (
+              <Alert color="orange" variant="outline" role="status">
+                “{braces}” is sent as it is written. Values are only filled in for a template, and for
+                the rows of a file.
+              </Alert>
+            )}
             {quote.problem && quote.accepted > 0 && quote.affordable && (
               <Alert color="red" variant="outline" role="alert">
                 {quote.problem.message}
@@ -63,6 +70,8 @@ const REASONS = [
 ] as const;
 
 function Reasons({ quote }: { quote: Quote }) {
+  // Only the first ones are listed: their counts would be wrong.
+  if (quote.rejected.length < quote.rejectedCount) return null;
   return REASONS.map(([reason, label]) => {
     const found = quote.rejected.filter((each) => each.reason === reason).length;
     return found > 0 && <Line key={reason} label={label} value={count(found)} />;

@@ -44,6 +44,7 @@ export function TextOrTemplate({ text, onChange, chosen }: TextOrTemplateProps) 
       ) : (
         <>
           <Textarea
+            dir="auto"
             label="Text"
             autosize
             minRows={4}

@@ -1,6 +1,5 @@
-import { Button, Group, Select } from "@mantine/core";
+import { Group, Select } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
-import { Download } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useClient } from "urql";
 import { usePages } from "../../api/usePages";
@@ -9,6 +8,7 @@ import { useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { type Column, DataTable } from "../../components/DataTable";
 import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
+import { DownloadButton } from "../../components/DownloadButton";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -51,7 +51,6 @@ export function StatementPage() {
   const [clientId, setClientId] = useState<string | null>(search.clientId ?? null);
   const [kind, setKind] = useState<TransferKind | null>(null);
   const [days, setDays] = useState(ALL_DAYS);
-  const [isSaving, setSaving] = useState(false);
   const filter = { kind, ...limitsOf(days) };
   const isFiltered = Object.values(filter).some((each) => each !== null);
   const pages = usePages(TRANSFERS, { clientId, filter }, (data) => data.transfers);
@@ -61,7 +60,6 @@ export function StatementPage() {
   useEffect(refresh, [version, refresh]);
 
   async function save() {
-    setSaving(true);
     const rows = await readAll(async (after) => {
       const variables = { clientId, filter, first: 100, after };
       const { data, error } = await client
@@ -69,9 +67,8 @@ export function StatementPage() {
         .toPromise();
       if (!data) throw error ?? new Error("no answer");
       return data.transfers;
-    }).catch(() => null);
-    setSaving(false);
-    if (rows) download("statement.csv", csvOf(HEADER, rows.map(lineOf)));
+    });
+    download("statement.csv", csvOf(HEADER, rows.map(lineOf)));
   }
 
   return (
@@ -79,14 +76,7 @@ export function StatementPage() {
       title="Statement"
       description="Every movement of the account, the newest first."
       actions={
-        <Button
-          variant="default"
-          leftSection={<Download size={16} aria-hidden />}
-          loading={isSaving}
-          onClick={() => void save()}
-        >
-          Download as CSV
-        </Button>
+        <DownloadButton label="Download as CSV" save={save} />
       }
     >
       <Group>

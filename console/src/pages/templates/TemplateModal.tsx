@@ -34,6 +34,7 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
         {...form.text("name")}
       />
       <Textarea
+        dir="auto"
         label="Text"
         description="{{name}} is replaced by a value that is given when the text is sent."
         required
