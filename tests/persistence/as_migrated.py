@@ -131,6 +131,7 @@ INDEXES = {
     "refresh_token_by_session": "(session_id)",
     "send_by_client": "(client_id, id DESC)",
     "send_by_kind": "(client_id, kind, id) WHERE (kind <> 'SINGLE'::text)",
+    "send_of_kind": "(kind, id) WHERE (kind <> 'SINGLE'::text)",
     "send_expiring": "(expires_at) WHERE (expires_at IS NOT NULL)",
     "send_job_open": "(provider_account_id) INCLUDE (unwritten, price) WHERE (unwritten > 0)",
     "send_scheduled": "(client_id, due_until) WHERE (due_until IS NOT NULL)",
@@ -159,6 +160,7 @@ INDEXES = {
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
     "webhook_event_key_by_event": "brin (event_id)",
     "webhook_event_pending": "(sender) WHERE opt_out_pending",
+    "webhook_event_routed": "(id) WHERE (outcome = 'ROUTED'::text)",
     "webhook_event_unusual": "(outcome, id DESC)"
     " WHERE (outcome <> ALL (ARRAY['ROUTED'::text, 'UNROUTED'::text]))",
     "webhook_event_unrouted": "(opt_out_pending DESC, id DESC) WHERE (outcome = 'UNROUTED'::text)",

@@ -17,7 +17,7 @@ from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter, StatementOrder
 from domain.pages import Window
-from domain.sending.lists import ALL_SENDS, MessageFilter, SendFilter
+from domain.sending.lists import ALL_SENDS, MessageFilter, SendFilter, SendOrder
 from domain.sending.messages import MessageStatus, SendKind
 from ibiki.local import embedded
 from persistence import store
@@ -33,6 +33,11 @@ from tests.persistence.test_reads_stay_small import FLUSH, PLANNING, assert_smal
 
 MOST = 300
 SIZE = Size(messages=20_000, queued=4_000)
+EVENTS = """
+INSERT INTO webhook_event (id, provider, body, outcome, reason, client_id)
+SELECT uuidv7('-3 hours'), 'extreme', '{}', $2, 'A reason.', $3::uuid
+FROM generate_series(1, $1::int)
+"""
 MORE_CONTACTS = """
 INSERT INTO contact (id, client_id, number)
 SELECT uuidv7(), $1, '+999' || 10000000 + n FROM generate_series(1, 20000) AS n
@@ -301,6 +306,35 @@ async def test_a_page_of_events_with_an_outcome_reads_few_others(filled: None) -
             assert not work.scans["webhook_event"], (outcome, work)
             # Nearly all are ROUTED: these are read by their IDs.
             assert work.rows["webhook_event"] <= 50 + PLANNING, (outcome, work)
+
+
+async def test_a_rare_routed_event_is_found_without_reading_newer_ones(database_url: str) -> None:
+    async with worlds.connected(database_url, pool_size=1):
+        client = await worlds.add_client(await worlds.add_pool())
+        await worlds.execute(EVENTS, 1, "ROUTED", client.client_id)
+        await worlds.execute(EVENTS, 3_000, "DUPLICATE", None)
+        await worlds.execute(EVENTS, 3_000, "UNROUTED", None)
+        await worlds.execute("VACUUM (ANALYZE) webhook_event")
+        for from_end in (False, True):
+            window: Window[EventKey] = Window(20, from_end=from_end)
+            read = read_webhook_events(Everything(), window, outcome=WebhookOutcome.ROUTED)
+            assert_small(await work_of(read, ["webhook_event"]), most_rows=1)
+        work = await work_of(read_webhook_status(Everything()), ["webhook_event"])
+        assert work.rows["webhook_event"] <= 2 + PLANNING, work
+        status = await read_webhook_status(Everything())
+        assert status.last_routed_client_id == client.client_id
+
+
+@pytest.mark.parametrize("order", SendOrder)
+async def test_sends_of_a_kind_of_all_clients_are_read_without_the_others(
+    filled: None, order: SendOrder
+) -> None:
+    for kind in set(SendKind) - {SendKind.SINGLE}:
+        read = archive.read_sends(
+            Everything(), Window(50), filter=SendFilter(kind=kind), order=order
+        )
+        # Each send three times: for the page, and twice for its counts.
+        assert_small(await work_of(read, ["send"]), most_rows=153)
 
 
 async def test_a_page_of_sends_does_not_count_the_messages_of_large_ones(filled: None) -> None:

@@ -32,6 +32,8 @@ BUILT = {
     "low_balance_by_client": "FROM low_balance WHERE client_id = $1 ORDER BY id LIMIT 9",
     "reconciliation_difference_by_run": "FROM reconciliation_difference"
     " WHERE reconciliation_id = $1 ORDER BY id LIMIT 9",
+    "send_by_kind": "FROM send WHERE kind = 'BULK' ORDER BY client_id, id LIMIT 9",
+    "send_of_kind": "FROM send WHERE kind = 'BULK' ORDER BY id DESC LIMIT 9",
     "send_scheduled": "FROM send WHERE client_id = $1 AND due_until > $2",
     "sync_by_provider_account": "FROM sync WHERE provider_account_id = $1"
     " ORDER BY created_at DESC LIMIT 9",
@@ -40,6 +42,7 @@ BUILT = {
     "webhook_event_assignable": "FROM webhook_event WHERE outcome = 'UNROUTED' AND due_at IS NULL",
     "webhook_event_changed": "FROM webhook_event WHERE changed_xid >= $1 AND changed_xid < $2",
     "webhook_event_key_by_event": "FROM webhook_event_key WHERE event_id >= $1 AND event_id <= $2",
+    "webhook_event_routed": "FROM webhook_event WHERE outcome = 'ROUTED' ORDER BY id DESC LIMIT 9",
     "webhook_event_unusual": "FROM webhook_event WHERE outcome = 'DUPLICATE'"
     " ORDER BY id DESC LIMIT 9",
     "webhook_event_unrouted": "FROM webhook_event WHERE outcome = 'UNROUTED'"
