@@ -8,19 +8,22 @@ from uuid import UUID
 from domain.dispatch.messages import Backlog
 from domain.sending.messages import LATER
 from persistence.database import connection
-from persistence.ledger.platform import ALL_OPEN_SENDS, FIRST_OF_TENANTS
+from persistence.ledger.platform import ALL_OPEN_SENDS, FIRST_OF_TENANTS, MAY_SEND
 from persistence.ledger.singles import SINGLES_WAITING
 from persistence.partitions import count_misplaced
 
 # Messages come from counters and sums. The first message that is due takes one look for each
-# tenant and priority.
+# tenant and priority. OFFSET 0: whether a client may send is asked for the oldest ones alone.
 WAITING = f"""
 WITH later AS (
     SELECT count(*) AS messages FROM message
     WHERE status = 'QUEUED' AND priority >= {LATER} AND due_at > statement_timestamp()
 ), first AS (
     SELECT min(due_at) AS due_at FROM provider_account AS upstream
-    CROSS JOIN LATERAL ({FIRST_OF_TENANTS} SELECT due_at FROM tenant) AS each
+    CROSS JOIN LATERAL (
+        {FIRST_OF_TENANTS.format("true")}
+        SELECT due_at FROM (SELECT * FROM tenant ORDER BY due_at OFFSET 0) AS oldest
+        WHERE {MAY_SEND.format("oldest.client_id")} LIMIT 1) AS each
 )
 SELECT (
            (SELECT coalesce(sum(single.messages), 0) FROM provider_account AS upstream

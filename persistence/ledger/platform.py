@@ -62,13 +62,13 @@ MAY_SEND = """
 (SELECT upper(btrim(status, E' \\t\\r\\n')) = 'ACTIVE' FROM client WHERE client.id = {0})
 """
 
-# `tenant`: the first message that waits for the account `upstream`, of each client and priority.
-# Messages of clients that may not send wait for nobody. Of a client with parts of bulks, there
-# are several rows.
+# `tenant`: the first message that waits for the account `upstream`, of each client and priority. Of
+# a client with parts of bulks, there are several rows. `{{0}}`: a condition for all of it. Messages
+# of clients that may not send wait for nobody: the reader leaves them out.
 FIRST_OF_TENANTS = f"""
 WITH RECURSIVE apart AS (
     (SELECT priority, client_id, due_at FROM message
-     WHERE provider_account_id = upstream.id AND {QUEUED_APART}
+     WHERE provider_account_id = upstream.id AND {QUEUED_APART} AND {{0}}
      ORDER BY priority, client_id, due_at, id LIMIT 1)
     UNION ALL
     SELECT next.* FROM apart CROSS JOIN LATERAL (
@@ -77,27 +77,26 @@ WITH RECURSIVE apart AS (
           AND (priority, client_id) > (apart.priority, apart.client_id)
         ORDER BY priority, client_id, due_at, id LIMIT 1) AS next
 ), tenant AS (
-    SELECT * FROM apart WHERE {MAY_SEND.format("apart.client_id")}
+    SELECT * FROM apart
     UNION ALL
     SELECT {PRIORITY[SendKind.BULK]}::int2, client_id, due_at FROM queued_part AS part
-    WHERE provider_account_id = upstream.id AND EXISTS ({first_in("")})
-      AND {MAY_SEND.format("part.client_id")})
+    WHERE provider_account_id = upstream.id AND {{0}} AND EXISTS ({first_in("")}))
 """  # noqa: S608 - names of our own
 
 # statement_timestamp() can be compared in an index, clock_timestamp() cannot.
 LATE = "statement_timestamp() - interval '5 minutes'"
-# Whether a call was started in the last five minutes. Only asked if messages have waited for so
-# long. The newest attempts are enough: an account that works has one among them, or one open.
-IS_DISPATCHING = f"""
-(first.due_at < {LATE}) IS NOT TRUE OR EXISTS (
+# Whether a call was started in the last five minutes. The newest attempts are enough: an account
+# that works has one among them, or one open. They are read once, for all accounts.
+IS_CALLING = """
+EXISTS (
     SELECT FROM attempt
     WHERE attempt.provider_account_id = upstream.id AND ended_at IS NULL
       AND lease_until > clock_timestamp()
-) OR EXISTS (
-    SELECT FROM (SELECT * FROM attempt ORDER BY id DESC LIMIT 1000) AS newest
-    WHERE newest.provider_account_id = upstream.id
-      AND started_at > clock_timestamp() - interval '5 minutes')
-"""  # noqa: S608 - a time of our own
+) OR upstream.id = ANY (ARRAY(
+    SELECT DISTINCT provider_account_id
+    FROM (SELECT * FROM attempt ORDER BY id DESC LIMIT 1000) AS newest
+    WHERE started_at > clock_timestamp() - interval '5 minutes'))
+"""
 
 # Of the account `upstream`: what its pool holds, and what was paid for messages that wait.
 _HOLDINGS = f"""
@@ -110,8 +109,9 @@ CROSS JOIN LATERAL ({UNITS_WAITING.format("upstream.id")}) AS waiting
 """  # noqa: S608 - pieces of our own
 
 # The messages that wait. `job`: those that are not written yet. `first`: the first one that is due,
-# by one look for each tenant and priority, and for each part of a bulk. Messages are only counted
-# if an alarm says how many there are. `overdue`: all messages, less those that are due later.
+# by one look for each tenant and priority, and for each part of a bulk. It is only looked for if no
+# call was started. Messages are only counted if an alarm says how many there are. `overdue`: all
+# messages, less those that are due later. OFFSET 0: asked once, and not for each message.
 _QUEUE = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(unwritten), 0)::int8 AS messages,
@@ -119,14 +119,15 @@ CROSS JOIN LATERAL (
            min(seen_at) FILTER (WHERE seen_at < {LATE}) AS due_at
     FROM send_job WHERE send_job.provider_account_id = upstream.id AND unwritten > 0
 ) AS job
+CROSS JOIN LATERAL (SELECT {IS_CALLING} AS started OFFSET 0) AS call
 CROSS JOIN LATERAL (
-    {FIRST_OF_TENANTS}
+    {FIRST_OF_TENANTS.format("NOT call.started")}
     SELECT least(min(due_at), job.due_at) AS due_at, array_agg(priority) AS priorities,
            array_agg(client_id) AS clients
-    FROM tenant
+    FROM tenant WHERE {MAY_SEND.format("tenant.client_id")}
 ) AS first
 CROSS JOIN LATERAL (
-    SELECT {IS_DISPATCHING} AS is_dispatching,
+    SELECT call.started OR (first.due_at < {LATE}) IS NOT TRUE AS is_dispatching,
            paused_at IS NOT NULL OR stopped_at IS NOT NULL AS is_paused
 ) AS work
 CROSS JOIN LATERAL (

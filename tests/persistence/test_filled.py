@@ -29,7 +29,13 @@ from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.ledger.statement import read_statement
 from persistence.sending import archive, listed, messages
 from tests import databases, worlds
-from tests.persistence.test_reads_stay_small import FLUSH, PLANNING, assert_small, work_of
+from tests.persistence.test_reads_stay_small import (
+    FLUSH,
+    PLANNING,
+    assert_small,
+    blocks_of,
+    work_of,
+)
 
 MOST = 300
 SIZE = Size(messages=20_000, queued=4_000)
@@ -37,6 +43,10 @@ EVENTS = """
 INSERT INTO webhook_event (id, provider, body, outcome, reason, client_id)
 SELECT uuidv7('-3 hours'), 'extreme', '{}', $2, 'A reason.', $3::uuid
 FROM generate_series(1, $1::int)
+"""
+CALL = """
+INSERT INTO attempt (id, provider_account_id, epoch, messages, started_at, ended_at, outcome)
+SELECT uuidv7(), id, 0, 1, now() - interval '4 minutes', now(), 'ACCEPTED' FROM provider_account
 """
 MORE_CONTACTS = """
 INSERT INTO contact (id, client_id, number)
@@ -323,6 +333,21 @@ async def test_a_rare_routed_event_is_found_without_reading_newer_ones(database_
         assert work.rows["webhook_event"] <= 2 + PLANNING, work
         status = await read_webhook_status(Everything())
         assert status.last_routed_client_id == client.client_id
+
+
+async def test_balances_look_at_each_tenant_only_if_no_call_was_started(database_url: str) -> None:
+    async with worlds.connected(database_url, pool_size=1):
+        pool = await worlds.add_pool()
+        for _ in range(30):
+            await worlds.accept(await worlds.add_client(pool, held=10))
+        looked = []
+        for call in ("SELECT", CALL):
+            await worlds.execute(call)
+            before = await blocks_of("message_queued_apart")
+            await read_balances(BalanceView())
+            looked.append(await blocks_of("message_queued_apart") - before)
+        assert looked[0] >= 30
+        assert looked[1] == 0
 
 
 @pytest.mark.parametrize("order", SendOrder)
