@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
-from benchmarks.databases import Database, new_database, program, server
+from benchmarks.databases import Database, new_database, program, server, with_children
 from benchmarks.measurement import Measurement
 from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
@@ -60,7 +60,7 @@ async def _measured(db: Database) -> list[Measurement]:
             given = {"uploadId": upload, "text": "Dear {{name}}, no school today.", "sendAt": at}
             async with _singles(port, others) as alone:
                 await asyncio.sleep(5)
-            async with _singles(port, others) as beside:
+            async with _singles(port, others) as beside, _watched(serving) as checked_with:
                 answer, checking = await _timed(_ask(port, own, SEND, {"input": given}))
             sent = answer["data"]["csvSend"]
             assert sent["accepted"] == ROWS, answer
@@ -90,6 +90,9 @@ async def _measured(db: Database) -> list[Measurement]:
         Measurement("csvSend, until its answer", checking, "s"),
         Measurement("written, with a kill -9 in the middle", writing, "s"),
         Measurement("memory of serve, at most", most_serving, "MiB", at_most=MOST_MEBIBYTES),
+        Measurement(
+            "memory of the check, at most", max(checked_with), "MiB", at_most=MOST_MEBIBYTES
+        ),
         Measurement("memory of dispatch, at most", most_writing, "MiB", at_most=MOST_MEBIBYTES),
         Measurement("other singles, p99, alone", _p99_ms(alone), "ms"),
         Measurement("other singles, p99, during the check", _p99_ms(beside), "ms", at_most=250),
@@ -174,6 +177,25 @@ def _most_mebibytes(pid: int) -> float:
     """The most memory that a process has taken so far."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+@asynccontextmanager
+async def _watched(pid: int) -> AsyncIterator[list[float]]:
+    """The most memory that each of its child processes has taken so far, again and again."""
+    seen: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            for child in with_children(pid)[1:]:
+                with suppress(OSError, IndexError):  # it has ended
+                    seen.append(_most_mebibytes(child))
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        task.cancel()
 
 
 def _p99_ms(latencies: list[float]) -> float:
