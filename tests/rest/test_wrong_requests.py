@@ -116,6 +116,8 @@ async def test_a_limit_out_of_its_range_is_refused(web: httpx.AsyncClient) -> No
         (f"{MULTI}?ignoreQuietHours=2", [], "ignoreQuietHours must be true or false."),
         (BULK, {**MANY, "recipients": []}, "Give at least one recipient."),
         (MULTI, [], "Give at least one recipient."),
+        (SINGLE, {**HELLO, "": 1}, '"" is unknown here.'),
+        (f"{SINGLE}?=1", HELLO, '"" is unknown here.'),
     ],
 )
 async def test_a_wrong_value_has_a_sentence_of_our_own(

@@ -41,6 +41,7 @@ OWN_FIELDS = frozenset({"sendAt", "message", "content"})
 
 LINES = frozenset({"usemodem", "port"})
 LONGEST_NAME = 64
+EMPTY_NAME = '""'
 UNKNOWN = (
     "It is not known whether this was done: the database did not confirm it. Repeat it with the "
     "same Idempotency-Key, which is safe, or look up sendId with GraphQL before you repeat it."
@@ -145,5 +146,8 @@ def _kind_of(refusal: Refusal) -> tuple[int, Code]:
 
 def _name_of(places: tuple[int | str, ...]) -> str:
     """A place in a body, such as recipients[3] or [2].content."""
-    parts = [f"[{each}]" if isinstance(each, int) else f".{each[:LONGEST_NAME]}" for each in places]
+    parts = [
+        f"[{each}]" if isinstance(each, int) else f".{each[:LONGEST_NAME] or EMPTY_NAME}"
+        for each in places
+    ]
     return "".join(parts).removeprefix(".")

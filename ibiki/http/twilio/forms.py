@@ -51,7 +51,8 @@ def check_names(given: Mapping[str, str], known: frozenset[str]) -> None:
     """Raises TwilioRefused for a name that is not known, because it may be a misspelt one."""
     for name in given:
         if name not in known:
-            raise invalid(f"{name[:40]} is unknown here. Correct its name or leave it out.")
+            shown = name[:40] or '""'
+            raise invalid(f"{shown} is unknown here. Correct its name or leave it out.")
 
 
 def number_of(normaliser: Normaliser, given: str) -> str:
