@@ -2,9 +2,9 @@
 
 The event loop and the threads of a process take turns in the interpreter, and the loop has to wait
 for a turn each time that it has waited for the network. With asyncio's own threads (six on two
-cores) and Python's turns of 5 ms, a single send beside ten bulks waited for seconds. So there are
-two threads, and their turns are short: docs/decisions/0205. What takes seconds has its own
-process, which the system runs only after all others: docs/decisions/0213.
+cores) and Python's turns of 5 ms, a single send beside ten bulks waited for seconds. So there is
+one thread for lists and one for files, and their turns are short: docs/decisions/0205. What takes
+seconds has its own process, which the system runs only after all others: docs/decisions/0213.
 """
 
 from __future__ import annotations
@@ -30,9 +30,6 @@ Steps = Generator[Any, Any, Result]
 Answer = Callable[[Any], Awaitable[Any]]
 """Answers the questions of some work. All of them and their answers can be pickled."""
 
-THREADS = 2
-"""Two, so that a large file does not delay the numbers of another request."""
-
 TURN_SECONDS = 0.0005
 """How long a thread may run while another one waits for its turn."""
 
@@ -45,9 +42,10 @@ QUESTION, RESULT, REFUSAL, FAILURE = range(4)
 
 # The interval is of the whole program. It is set here so that no program that has such threads can
 # forget it.
-_threads = ThreadPoolExecutor(
-    THREADS, "long work", initializer=sys.setswitchinterval, initargs=(TURN_SECONDS,)
-)
+_list_thread, _file_thread = [
+    ThreadPoolExecutor(1, name, initializer=sys.setswitchinterval, initargs=(TURN_SECONDS,))
+    for name in ("lists", "files")
+]
 
 
 class WorkFailed(Exception):
@@ -75,18 +73,23 @@ class SpacedWork:
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
-    """The result of the work. Waits for a thread if all are busy."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+    """The result of work on a list. One is done at a time, for all requests of this process."""
+    return await asyncio.get_running_loop().run_in_executor(_list_thread, work)
+
+
+async def in_file_thread(work: Callable[[], Result]) -> Result:
+    """The result of work on a file. One is done at a time, and does not delay lists."""
+    return await asyncio.get_running_loop().run_in_executor(_file_thread, work)
 
 
 async def in_steps(
     work: Callable[..., Steps[Result]], file: BinaryIO, *given: Any, answer: Answer
 ) -> Result:
-    """The result of `work(file, *given)`, each of whose steps is done in a thread."""
+    """The result of `work(file, *given)`, each of whose steps is done in the thread for files."""
     steps = work(file, *given)
     reply: Any = None
     while True:
-        is_result, value = await in_thread(partial(next_step, steps, reply))
+        is_result, value = await in_file_thread(partial(next_step, steps, reply))
         if is_result:
             return value  # type: ignore[no-any-return]
         reply = await answer(value)

@@ -19,27 +19,40 @@ import pytest
 from domain.errors import InvalidFile, TryAgain
 from domain.long_work import (
     NICENESS,
-    THREADS,
     TURN_SECONDS,
     SpacedWork,
     Steps,
     WorkFailed,
     framed,
     in_child,
+    in_file_thread,
     in_steps,
     in_thread,
 )
 
 
-async def test_at_most_two_threads_work_at_a_time() -> None:
+async def test_one_list_and_one_file_are_read_at_a_time() -> None:
     names: set[str] = set()
 
     def work() -> None:
         names.add(threading.current_thread().name)
         time.sleep(0.005)
 
-    await asyncio.gather(*(in_thread(work) for _ in range(20)))
-    assert len(names) <= THREADS == 2
+    for in_one in (in_thread, in_file_thread):
+        await asyncio.gather(*(in_one(work) for _ in range(20)))
+    assert names == {"lists_0", "files_0"}
+
+
+async def test_a_list_does_not_wait_for_a_file() -> None:
+    over = threading.Event()
+    file = asyncio.create_task(in_file_thread(over.wait))
+    try:
+        async with asyncio.timeout(10):
+            await in_thread(lambda: None)
+        assert not file.done()
+    finally:
+        over.set()
+        await file
 
 
 async def test_turns_are_short_in_every_program_that_does_long_work() -> None:

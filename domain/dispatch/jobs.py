@@ -24,7 +24,7 @@ from domain.dispatch.ports import Cancellations
 from domain.errors import InvalidFile, InvalidText, NotFound
 from domain.identity.access import OfClient, Payer
 from domain.ids import new_id
-from domain.long_work import in_thread
+from domain.long_work import in_file_thread
 from domain.loops import UNAVAILABLE
 from domain.numbers import Normaliser
 from domain.sending.csv_order import RowPart, read_parts, reading_of
@@ -236,7 +236,7 @@ class JobWriter:
             raise
 
     async def _write(self, opened: _OpenJob) -> bool:
-        part = await in_thread(opened.next_part)
+        part = await in_file_thread(opened.next_part)
         written = await self._prepared(opened, part)
         async with self._store.transaction() as tx:
             locked = await self._store.lock_claimed(
@@ -260,7 +260,7 @@ class JobWriter:
         opted_out = await self._store.find_opted_out(payer.client_id, numbers)
         schedule = Schedule(plan.send_at)
         if plan.quiet is not None:
-            schedule = await in_thread(
+            schedule = await in_file_thread(
                 partial(schedule_of, numbers, plan.send_at, plan.quiet, plan.accepted_at)
             )
         held_until = list(schedule.held_until)

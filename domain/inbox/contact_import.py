@@ -24,7 +24,7 @@ from domain.inbox.contact_columns import (
 )
 from domain.inbox.contacts import contact_name_of
 from domain.inbox.messages import ContactCard
-from domain.long_work import in_thread
+from domain.long_work import in_file_thread
 from domain.numbers import Normaliser
 from domain.sending.files.csv_rows import Row
 from domain.sending.files.layout import Layout
@@ -76,7 +76,7 @@ async def import_contacts(
                     " Split the file."
                 )
             read = partial(read_cards, file, upload.layout, columns, installation.normaliser)
-            cards, rejected = await in_thread(read)
+            cards, rejected = await in_file_thread(read)
     except NotFound as gone:
         raise InvalidFile(str(gone)) from None
     async with changing(installation.store) as tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Sequence, Set
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def sort_recipients(
     inputs: Sequence[str],
     *,
     texts: Sequence[str] | None = None,
-    opted_out: Container[str] = frozenset(),
+    opted_out: Set[str] = frozenset(),
 ) -> Recipients:
     normalised = US.normalise_many(inputs)
     return sort_normalised(inputs, normalised, texts=texts, opted_out=opted_out)
@@ -157,6 +157,17 @@ def test_every_recipient_is_accepted_once_or_rejected_once(
     assert not opted_out & set(recipients.numbers)
     stored = json.dumps([rejection.input for rejection in recipients.rejected], ensure_ascii=False)
     assert "\\u0000" not in stored.encode().decode()
+
+
+@pytest.mark.parametrize("last", ["+12025550100", "not a number"])
+def test_a_long_list_can_have_one_that_is_rejected_at_its_end(last: str) -> None:
+    """It is looked at in parts. Most lists have none."""
+    valid = [f"+1202555{each:04}" for each in range(100, 2_200)]
+    plain, other = sort_recipients(valid), sort_recipients([*valid, last])
+    assert plain.numbers == other.numbers == valid
+    assert plain.positions == other.positions == list(range(len(valid)))
+    assert [each.position for each in other.rejected] == [len(valid)]
+    assert (plain.rejected_count, other.rejected_count) == (0, 1)
 
 
 def test_100_000_recipients_are_sorted_within_a_second() -> None:

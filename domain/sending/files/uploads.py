@@ -16,7 +16,7 @@ from uuid import UUID
 from domain.errors import InvalidFile, NotFound
 from domain.identity.access import Actor, OfClient, own_scope
 from domain.ids import new_id
-from domain.long_work import in_thread
+from domain.long_work import in_file_thread
 from domain.numbers import Normaliser
 from domain.sending.files.layout import Layout, has_numbers, layout_of
 from domain.sending.files.spreadsheet import Sheet, is_spreadsheet, write_as_csv
@@ -45,7 +45,7 @@ async def keep_upload(
     with installation.file_limits.temporary_file() as converted:
         async with installation.file_limits.reading_turn(scope.client_id):
             read = partial(read_table, file, converted, normaliser, charset=charset)
-            layout, table, sheet = await in_thread(read)
+            layout, table, sheet = await in_file_thread(read)
         if not layout.rows:
             raise InvalidFile("The file has no rows below its header. Add some.")
         upload = Upload(
