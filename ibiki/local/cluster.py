@@ -11,6 +11,7 @@ import hashlib
 import math
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import time
@@ -293,9 +294,10 @@ def _add_mode(path: Path, bits: int) -> None:
 
 
 def _create(cluster: Cluster) -> None:
-    draft = cluster.directory / "postgres.new"
-    if draft.exists():
-        shutil.rmtree(draft)
+    # The initdb of a start that was killed can still be running, and write to its own draft.
+    for left_behind in cluster.directory.glob("postgres.new*"):
+        shutil.rmtree(left_behind, ignore_errors=True)
+    draft = cluster.directory / f"postgres.new-{secrets.token_hex(4)}"
     make_private_directory(draft, cluster)
     made = cluster.run(
         "initdb",

@@ -11,9 +11,10 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -101,6 +102,29 @@ async def test_a_server_that_ends_while_it_is_used_is_started_again(
     failed, started = caplog.messages
     assert "is tried again: configuration file" in failed
     assert started == "the embedded database had ended, and was started again"
+
+
+def test_a_start_that_was_killed_while_it_created_the_database_can_be_repeated(
+    tmp_path: Path,
+) -> None:
+    """Its initdb goes on, and writes to its directory while that is removed."""
+    draft = tmp_path / "postgres.new"
+    draft.mkdir()
+    stopping = threading.Event()
+
+    def write() -> None:
+        while not stopping.is_set():
+            with suppress(OSError):
+                (draft / uuid4().hex).mkdir(parents=True)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with embedded.start(tmp_path, durable=False):
+            assert sql(tmp_path, "SELECT 1") == "1"
+    finally:
+        stopping.set()
+        writer.join()
 
 
 def test_a_server_that_outlives_a_killed_command_is_reused_and_stopped_later(
