@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -98,6 +99,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs the command line. An error that the operator can correct has no traceback."""
+    _accept_every_character()
     try:
         app()
     except BrokenPipeError:
@@ -110,6 +112,14 @@ def main() -> None:
             raise
         sys.stderr.write(f"{message}\n")
         sys.exit(exit_code_for(error))
+
+
+def _accept_every_character() -> None:
+    """Output never fails because the locale is not UTF-8. Files and pipes get UTF-8 anyway."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="replace")
 
 
 def _show_version(requested: bool) -> None:

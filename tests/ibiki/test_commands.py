@@ -196,6 +196,16 @@ def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"ibiki {version('ibiki')}\n"
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_the_output_is_utf_8_whatever_the_locale_says(tmp_path: Path, encoding: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = ("up", "--data", str(tmp_path), "--port", port)
+        ended = run(*command, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert (ended.returncode, ended.stdout) == (1, "Starting …\n")
+    assert ended.stderr.startswith("Cannot listen on")
+
+
 def test_an_admin_is_not_created_without_a_password(tmp_path: Path) -> None:
     command = ["create-admin", "ada@example.com", "--data", str(tmp_path)]
     ended = run(*command)
