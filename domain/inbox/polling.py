@@ -9,6 +9,7 @@ the order of their times: they were accepted up to 30 days before they are sent.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,7 +31,8 @@ class PollRules:
     """When a message is queried: once at each of these ages.
 
     `calls_per_second`: 0 means never. `rest_seconds`: the pause after a provider could not be
-    queried.
+    queried. `tries`: after that many failed queries of one message, its round continues with the
+    next: the provider may fail for this message only.
     """
 
     ages_seconds: Sequence[float] = (
@@ -48,6 +50,7 @@ class PollRules:
     batch_messages: int = 10
     lease_seconds: float = 120.0
     rest_seconds: float = 60.0
+    tries: int = 3
 
 
 class PollStore(Reports, Protocol):
@@ -97,6 +100,8 @@ class Poller:
         self._rules = rules
         self._stopping = asyncio.Event()
         self._rests_until: dict[UUID, float] = {}
+        self._failed: Counter[UUID] = Counter()
+        """Failed queries by message."""
 
     def stop(self) -> None:
         """Stops querying. Statuses that are known already are written."""
@@ -156,7 +161,7 @@ class Poller:
     async def _ask(
         self, account_id: UUID, provider: SupportsStatus, batch: PollBatch
     ) -> tuple[dict[UUID, ReportedStatus], PollPosition]:
-        """The statuses by message, and the position of the last message that was queried."""
+        """The statuses by message, and the position of the last message that is done."""
         statuses: dict[UUID, ReportedStatus] = {}
         until = batch.after
         for message in batch.messages:
@@ -166,7 +171,12 @@ class Poller:
                 status = await provider.status(message.reference)
             except ProviderUnavailable:
                 self._rests_until[account_id] = now_seconds() + self._rules.rest_seconds
-                return statuses, until
+                self._failed[message.id] += 1
+                if self._failed[message.id] < self._rules.tries:
+                    return statuses, until
+                del self._failed[message.id]
+                return statuses, message.position
+            self._failed.pop(message.id, None)
             if status is not None:
                 statuses[message.id] = status
             until = message.position

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -34,15 +34,19 @@ NOW = PollRules(ages_seconds=(0.0,), calls_per_second=10_000)
 
 @dataclass
 class Prepared:
-    """A provider with prepared answers. `asked`: the queried references, in order."""
+    """A provider with prepared answers. `asked`: the queried references, in order.
+
+    `failing`: references whose queries fail.
+    """
 
     words: dict[str, ReportedStatus | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     unavailable: bool = False
+    failing: Collection[str] = ()
     largest_batch: int = 1
 
     async def status(self, reference: str) -> ReportedStatus | None:
-        if self.unavailable:
+        if self.unavailable or reference in self.failing:
             raise ProviderUnavailable
         self.asked.append(reference)
         return self.words.get(reference)
@@ -137,6 +141,19 @@ async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
     assert provider.asked == []
     await poll_all(Poller(store, provider, NOW))
     assert provider.asked == references
+
+
+async def test_a_message_whose_query_always_fails_does_not_stop_its_round() -> None:
+    await sent(4)
+    provider = Prepared({"r2": ReportedStatus.DELIVERED}, failing=["r1"])
+    rules = PollRules(ages_seconds=(0.0,), calls_per_second=1e4, rest_seconds=0.0)
+    poller = Poller(store, provider, rules)
+    for _ in range(rules.tries):
+        assert provider.asked in ([], ["r0"])
+        await poller.poll()
+    await poll_all(poller)
+    assert provider.asked == ["r0", "r2", "r3"]
+    assert await worlds.statuses() == {"DELIVERED": 1, "SENT": 3}
 
 
 async def test_two_processes_share_the_queries() -> None:
