@@ -41,6 +41,13 @@ class LedgerInconsistent(Exception):
         self.audit = done
 
 
+async def months_due(store: CheckpointStore, now: datetime) -> Sequence[datetime]:
+    """The ends of the months that `close_months` would close, oldest first."""
+    closed = await persist(store.read_checkpoints)
+    first = await persist(store.first_moment)
+    return ends_due(first, closed[-1].ends_at if closed else None, now)
+
+
 async def close_months(
     store: CheckpointStore, now: datetime, *, rest: float = REST
 ) -> Sequence[Checkpoint]:
@@ -52,8 +59,7 @@ async def close_months(
     """
     closed = await persist(store.read_checkpoints)
     previous = closed[-1] if closed else None
-    first = await persist(store.first_moment)
-    due = ends_due(first, previous.ends_at if previous else None, now)
+    due = await months_due(store, now)
     if not due:
         return []
     proof = await audit(store, await new_audit(store), rest=rest)

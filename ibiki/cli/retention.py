@@ -14,10 +14,10 @@ from uuid import UUID
 import typer
 
 from domain.identity.access import Everything
-from domain.ledger.closing import LedgerInconsistent
+from domain.ledger.closing import LedgerInconsistent, months_due
 from domain.numbers import Normaliser
 from domain.retention.retention import Found, drop_old
-from domain.retention.rules import Clients, Retention
+from domain.retention.rules import Clients, Retention, months_before
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json, NamedClient
@@ -28,6 +28,11 @@ from ibiki.wiring import Components
 from persistence import store
 
 app = typer.Typer()
+
+NOT_CLOSED = (
+    "Not listed: {}, because the ledger is not closed until then. --apply audits and closes it, and"
+    " then drops these months as well."
+)
 
 Apply = Annotated[bool, typer.Option("--apply", help="Drop it. Else, nothing is changed.")]
 
@@ -69,6 +74,7 @@ def retention(
         check_writable(export, "--export")
     exporting = Exporting(export, format) if export else None
     files: list[Path] = []
+    not_closed: list[str] = []
 
     async def run(context: CommandContext, parts: Components) -> None:
         settings, now = context.settings.retention, datetime.now(UTC)
@@ -82,13 +88,19 @@ def retention(
             if exporting is not None:
                 await export_months(store, rules, now, exporting, report_file=files.append)
             found = drop_old(store, rules, now, dry_run=True)
+            limits = rules.month_limits(now)
+            not_closed.extend(
+                f"{months_before(ends_at, 1):%Y-%m}"
+                for ends_at in await months_due(store, now)
+                if any(each.before >= ends_at for each in limits)
+            )
         # `files` is filled when the last row is gone.
         try:
             with busy("Reading what is older than the rules say"):
                 rows = [each async for each in found]
         except LedgerInconsistent as broken:
             raise CommandError(str(broken)) from broken
-        await _print(rows, as_json=json, done=apply, files=files)
+        await _print(rows, as_json=json, done=apply, files=files, not_closed=not_closed)
 
     with_installation(data, run, must_exist=True)
 
@@ -175,6 +187,7 @@ async def _print(
     done: bool,
     files: Sequence[Path] = (),
     waiting: int = 0,
+    not_closed: Sequence[str] = (),
 ) -> None:
     rows: defaultdict[tuple[str, str, UUID | None], list[int]] = defaultdict(lambda: [0, 0])
     for each in found:
@@ -195,6 +208,7 @@ async def _print(
             "applied": done,
             "files": [str(path) for path in files],
             "waiting": waiting,
+            "notClosed": not_closed,
             "found": [
                 {
                     "month": month,
@@ -210,4 +224,5 @@ async def _print(
         *(f"Exported: {path}" for path in files),
         f"{total:,} rows {verb}." if total else "There is nothing to drop.",
         *([f"{waiting:,} rows are not finished: run this again later."] if waiting else []),
+        *([NOT_CLOSED.format(", ".join(not_closed))] if not_closed else []),
     )

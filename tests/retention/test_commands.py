@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -74,6 +75,10 @@ async def test_retention_drops_nothing_if_the_ledger_is_inconsistent(
         " UPDATE account SET held = held + 1",
     )
     settings = {"DATABASE_URL": old.url, "IBIKI_DATA": str(tmp_path), "RETENTION_MONTHS": "1"}
+    looked = await asyncio.to_thread(run, "retention", **settings)
+    nothing, not_closed = looked.stdout.splitlines()
+    assert nothing == "There is nothing to drop."
+    assert not_closed.startswith(f"Not listed: {old.now - timedelta(days=100):%Y-%m}, ")
     ended = await asyncio.to_thread(run, "retention", "--apply", "--without-export", **settings)
     assert ended.returncode == 1
     assert "Run `ibiki audit`" in ended.stderr
