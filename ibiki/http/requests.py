@@ -60,8 +60,9 @@ async def actor_of(authenticator: Authenticator, credential: str) -> Actor | Non
 
 def try_again(refusal: TryAgain) -> RequestRefused:
     """The refusal as an HTTP response."""
-    retry = [(b"retry-after", b"1")]
-    return RequestRefused(503, str(refusal), code=refusal.code, headers=retry)
+    return RequestRefused(
+        503, str(refusal), code=refusal.code, retry_after_seconds=refusal.retry_after_seconds
+    )
 
 
 @contextmanager
@@ -74,8 +75,9 @@ def http_refusals(*others: type[Refusal]) -> Iterator[None]:
     except TryAgain as refusal:
         raise try_again(refusal) from None
     except RateLimited as refusal:
-        wait = [(b"retry-after", b"%d" % refusal.retry_after_seconds)]
-        raise RequestRefused(429, str(refusal), code=refusal.code, headers=wait) from None
+        raise RequestRefused(
+            429, str(refusal), code=refusal.code, retry_after_seconds=refusal.retry_after_seconds
+        ) from None
     except Refusal as refusal:
         statuses = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
         status = 404 if isinstance(refusal, NotFound) else statuses.get(refusal.code, 400)
@@ -205,23 +207,35 @@ class RequestRefused(Exception):
     """A request is answered with this status and message."""
 
     def __init__(
-        self, status: int, message: str, *, code: str = "BAD_USER_INPUT", headers: Headers = ()
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str = "BAD_USER_INPUT",
+        headers: Headers = (),
+        retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
-        self.headers = headers
+        self.retry_after_seconds = retry_after_seconds
+        self.headers = [*headers]
+        if retry_after_seconds is not None:
+            self.headers.append((b"retry-after", b"%d" % retry_after_seconds))
 
     def body_at(self, path: str) -> bytes:
         """The body of the response to a request for this path."""
-        return body_at(path, self.status, self.message, code=self.code)
+        wait = self.retry_after_seconds
+        figures = {} if wait is None else {"retryAfterSeconds": wait}
+        return body_at(path, self.status, self.message, code=self.code, **figures)
 
 
-def body_at(path: str, status: int, message: str, *, code: str, **extensions: str) -> bytes:
+def body_at(path: str, status: int, message: str, *, code: str, **extensions: str | int) -> bytes:
     """The body of an error, in the format of the API that the path belongs to."""
     if path.startswith(TWILIO):
-        return twilio_body(status, " ".join([message, *extensions.values()]))
+        told = [each for each in extensions.values() if isinstance(each, str)]
+        return twilio_body(status, " ".join([message, *told]))
     if not path.startswith(REST) or path.startswith(WEBHOOKS):
         return error_body(message, code=code, **extensions)
     if path.rstrip("/") == EGOSMS:
@@ -240,7 +254,7 @@ def twilio_body(status: int, message: str, code: int | None = None) -> bytes:
     return orjson.dumps(error)
 
 
-def error_body(message: str, **extensions: str) -> bytes:
+def error_body(message: str, **extensions: str | int) -> bytes:
     """The body of a response with one error."""
     return orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
 

@@ -102,11 +102,10 @@ class ServerSentEvents:
             await events.write(request, receive, send)
 
     async def _admit(self, credential: str | None, events: EventStream) -> Holder:
-        retry = [(b"retry-after", b"1")]
         try:
             holder = await self.live.rights.admit(credential, events)
         except (NotAdmitted, TryAgain):
-            raise RequestRefused(503, "Try again in a moment.", headers=retry) from None
+            raise RequestRefused(503, "Try again in a moment.", retry_after_seconds=1) from None
         if holder is None:  # not signed in: the field itself answers UNAUTHENTICATED
             return await self._admit(None, events)
         return holder

@@ -210,7 +210,8 @@ async def test_an_unavailable_store_is_503_and_not_401(web: RunningServer) -> No
         web.authenticator.unavailable = False
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
-    assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+    extensions = response.json()["errors"][0]["extensions"]
+    assert extensions == {"code": "RATE_LIMITED", "retryAfterSeconds": 1}
 
 
 async def test_the_body_limit_is_smaller_without_a_credential(web: RunningServer) -> None:

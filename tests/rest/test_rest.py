@@ -263,7 +263,7 @@ async def test_refusals_have_their_figures(web: httpx.AsyncClient, app: App) -> 
     assert failure(unknown, 401, "UNAUTHORIZED") == {}
     assert unknown.headers["www-authenticate"] == "Bearer"
     unavailable = await web.get(BALANCE, headers=by("unavailable"))
-    assert failure(unavailable, 503, "UNAVAILABLE") == {}
+    assert failure(unavailable, 503, "UNAVAILABLE") == {"retryAfterSeconds": 1}
     assert unavailable.headers["retry-after"] == "1"
 
 
@@ -279,6 +279,7 @@ async def test_refusals_that_need_an_outage_have_their_status() -> None:
     ):
         answer = refused(refusal)
         assert (answer.status, answer.headers) == (status, [(b"retry-after", b"%d" % wait)])
+        assert answer.failure.retry_after_seconds == wait
 
 
 async def test_an_error_of_the_program_has_no_details(web: httpx.AsyncClient, app: App) -> None:

@@ -95,7 +95,7 @@ async def test_a_check_of_the_credits_is_a_sync(
     app.upstream.balance_word = None
     refused = await web.get(CREDITS)
     error = refused.json()["error"]
-    assert failure(refused, 503, "UNAVAILABLE") == {}
+    assert failure(refused, 503, "UNAVAILABLE") == {"retryAfterSeconds": 5}
     assert refused.headers["retry-after"] == "5"
     assert error == (await app.answer(school.actor, SYNC))["message"]
     lines = await worlds.fetch(

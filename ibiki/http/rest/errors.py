@@ -71,12 +71,15 @@ class RestRefused(RequestRefused):
     """A refused request whose body is a `Failure`."""
 
     def __init__(self, status: int, failure: Failure) -> None:
-        headers = []
-        if status in (429, 503):
-            headers.append((b"retry-after", b"%d" % (failure.retry_after_seconds or RETRY_SECONDS)))
-        if status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        super().__init__(status, failure.error, code=failure.code, headers=headers)
+        if status == 503 and failure.retry_after_seconds is None:
+            failure.retry_after_seconds = RETRY_SECONDS
+        super().__init__(
+            status,
+            failure.error,
+            code=failure.code,
+            headers=[(b"www-authenticate", b"Bearer")] if status == 401 else (),
+            retry_after_seconds=failure.retry_after_seconds,
+        )
         self.failure = failure
 
     def body_at(self, path: str) -> bytes:

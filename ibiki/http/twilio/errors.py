@@ -42,12 +42,14 @@ class TwilioRefused(RequestRefused):
     def __init__(
         self, status: int, code: int, message: str, *, retry_after_seconds: int | None = None
     ) -> None:
-        headers = []
-        if status in (429, 503):
-            headers.append((b"retry-after", b"%d" % (retry_after_seconds or RETRY_SECONDS)))
-        if status == 401:
-            headers.append((b"www-authenticate", b'Basic realm="API"'))
-        super().__init__(status, message, headers=headers)
+        if status == 503 and retry_after_seconds is None:
+            retry_after_seconds = RETRY_SECONDS
+        super().__init__(
+            status,
+            message,
+            headers=[(b"www-authenticate", b'Basic realm="API"')] if status == 401 else (),
+            retry_after_seconds=retry_after_seconds,
+        )
         self.twilio_code = code
 
     def body_at(self, path: str) -> bytes:
