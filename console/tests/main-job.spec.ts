@@ -9,8 +9,10 @@ test("a client sends, sees the balance fall, reads the answer and replies", asyn
 
   await page.getByRole("link", { name: "Send", exact: true }).click();
   await page.getByRole("textbox", { name: "Numbers" }).fill(`${ANSWERING}\n${PLAIN}\n202-555-0100\n12`);
-  await page.getByRole("textbox", { name: "Text" }).fill("Are you coming on Friday?");
   const quote = page.getByRole("region", { name: "Quote" });
+  await page.getByRole("textbox", { name: "Text" }).fill("Bring USh\u00a05,000 on Friday.");
+  await expect(quote).toContainText("These characters make the text longer: U+00A0");
+  await page.getByRole("textbox", { name: "Text" }).fill("Are you coming on Friday?");
   await expect(quote).toContainText("Will be sent to2");
   await expect(quote).toContainText("Invalid1");
   await expect(quote).toContainText("Duplicates1");

@@ -30,7 +30,7 @@ export function QuotePanel({ quote, text }: { quote: Quote | null; text?: string
                 These characters make the text longer:{" "}
                 {quote.costlyCharacters.map((character) => (
                   <Code key={character} mr={4}>
-                    {character}
+                    {visible(character)}
                   </Code>
                 ))}
               </Text>
@@ -60,6 +60,12 @@ export function QuotePanel({ quote, text }: { quote: Quote | null; text?: string
       </div>
     </Paper>
   );
+}
+
+/** A character, or its code if nobody can see it: formatters of money write spaces that GSM-7 lacks. */
+function visible(character: string) {
+  const code = character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0");
+  return /[\p{Z}\p{C}]/u.test(character) ? `U+${code}` : character;
 }
 
 const REASONS = [
