@@ -14,7 +14,7 @@ from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from tests import worlds
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually, statuses_become
-from tests.providers.far_end import FarEnd, deaf, listening
+from tests.providers.far_end import FarEnd, listening, unresponsive
 from tests.providers.simulated import Simulated, simulated
 
 PLAIN, OTHER, THIRD = "+12025550101", "+12025550102", "+12025550103"
@@ -184,7 +184,7 @@ async def test_a_message_taken_without_a_reference_is_sent() -> None:
 async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_the_reason() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)
-    async with deaf() as port:
+    async with unresponsive() as port:
         provider = ExtremeSMS(_account(f"http://127.0.0.1:{port}"))
         async with dispatching(Opened(provider)):
             await worlds.accept(client, numbers=[PLAIN])

@@ -56,7 +56,7 @@ async def second(app: App) -> worlds.Pool:
     return await worlds.add_pool(held=100, default=False)
 
 
-async def heard(app: App, account_id: UUID | None, *, sender: str, modem: str) -> tuple[bool, str]:
+async def routed(app: App, account_id: UUID | None, *, sender: str, modem: str) -> tuple[bool, str]:
     """Whether the owner got a message that came in this way, and why."""
     said = inbound("Hi", sender=sender, modem=modem, messageId=new_id().hex)
     [row] = await post.received(said, account_id=account_id)
@@ -69,14 +69,14 @@ async def test_the_line_of_one_account_is_not_a_line_of_another(
 ) -> None:
     """Otherwise a client would get the messages of another one's number."""
     for sender in (PHONE, STRANGER):
-        assert await heard(app, second.id, sender=sender, modem="m1") == (False, NOBODY)
-        assert await heard(app, app.pool.id, sender=sender, modem="m1") == (True, BY_HAND)
-        assert await heard(app, None, sender=sender, modem="m1") == (True, BY_HAND)
-    assert await heard(app, app.pool.id, sender=PHONE, modem="m2") == (True, BY_CONVERSATION)
-    assert await heard(app, app.pool.id, sender="+12025550146", modem="m2") == (True, BY_LINE)
+        assert await routed(app, second.id, sender=sender, modem="m1") == (False, NOBODY)
+        assert await routed(app, app.pool.id, sender=sender, modem="m1") == (True, BY_HAND)
+        assert await routed(app, None, sender=sender, modem="m1") == (True, BY_HAND)
+    assert await routed(app, app.pool.id, sender=PHONE, modem="m2") == (True, BY_CONVERSATION)
+    assert await routed(app, app.pool.id, sender="+12025550146", modem="m2") == (True, BY_LINE)
     for sender in (PHONE, "+12025550147"):
-        assert await heard(app, second.id, sender=sender, modem="m2") == (False, NOBODY)
-        assert await heard(app, None, sender=sender, modem="m2") == (False, WHICH_ACCOUNT)
+        assert await routed(app, second.id, sender=sender, modem="m2") == (False, NOBODY)
+        assert await routed(app, None, sender=sender, modem="m2") == (False, WHICH_ACCOUNT)
     twice = inbound("The same", modem="m1", messageId="1")
     for account_id in (app.pool.id, second.id):
         [row] = await post.received(twice, account_id=account_id)
@@ -101,7 +101,7 @@ async def test_lines_of_the_second_account_are_learned_and_assigned(
     said = inbound("Again", sender="+12025550145", modem="m1", messageId="3")
     [event] = await post.received(said, account_id=second.id)
     assert (event["client_id"], event["reason"]) == (app.sibling.client_id, BY_HAND)
-    assert await heard(app, app.pool.id, sender=STRANGER, modem="m1") == (True, BY_HAND)
+    assert await routed(app, app.pool.id, sender=STRANGER, modem="m1") == (True, BY_HAND)
 
 
 async def test_a_report_of_one_account_says_nothing_about_the_messages_of_another(

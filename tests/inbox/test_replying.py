@@ -47,7 +47,7 @@ QUOTE = """query ($input: QuoteInput!) { quote(input: $input) { accepted cost
     rejected { input reason } } }"""
 
 
-async def hear(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
+async def receive(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
     """Receives a message for the owner. Returns the IDs of its conversation and its own."""
     await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
     (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
@@ -66,7 +66,7 @@ async def answer(app: App, conversation: str, text: str = "Yes?", **rest: Any) -
 
 
 async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
-    conversation, message = await hear(app, modem=" modem 3", port="07")
+    conversation, message = await receive(app, modem=" modem 3", port="07")
     replied = await answer(app, conversation)
     assert replied["warning"] is None
     sent = replied["sent"]
@@ -84,14 +84,14 @@ async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
 
 
 async def test_a_first_message_names_no_line(app: App) -> None:
-    await hear(app, modem="m1")
+    await receive(app, modem="m1")
     await worlds.accept(app.owner, numbers=[PHONE])
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Good morning")
 
 
 async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
-    conversation, _ = await hear(app, modem="m1", port="2")
+    conversation, _ = await receive(app, modem="m1", port="2")
     await answer(app, conversation)
     (call,) = await marked(app.pool)
     await answered(app.pool, call, NotSent("not now"))
@@ -101,7 +101,7 @@ async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
 
 
 async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app: App) -> None:
-    conversation, _ = await hear(app)
+    conversation, _ = await receive(app)
     await worlds.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES (gen_random_uuid(), $1, 'own', '1', false)",
@@ -113,22 +113,22 @@ async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app:
 
 
 async def test_a_reply_without_any_line_is_sent_with_a_warning(app: App) -> None:
-    conversation, _ = await hear(app)
+    conversation, _ = await receive(app)
     assert (await answer(app, conversation))["warning"] == THROUGH_ANY_LINE
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
 
 
 async def test_the_line_is_that_of_the_last_message(app: App) -> None:
-    await hear(app, "first", modem="m1")
-    conversation, _ = await hear(app, "second", modem="m2")
+    await receive(app, "first", modem="m1")
+    conversation, _ = await receive(app, "second", modem="m2")
     await answer(app, conversation)
     (call,) = await marked(app.pool)
     assert call.outgoing[0].modem == "m2"
 
 
 async def test_replies_are_sent_before_everything_else(app: App) -> None:
-    conversation, _ = await hear(app, modem="m1")
+    conversation, _ = await receive(app, modem="m1")
     await worlds.accept(app.owner, 20)
     await worlds.accept(app.loner)
     await answer(app, conversation)
@@ -144,9 +144,9 @@ async def test_replies_are_sent_before_everything_else(app: App) -> None:
 
 
 async def test_the_same_key_replays_the_first_answer(app: App) -> None:
-    conversation, _ = await hear(app)
+    conversation, _ = await receive(app)
     first = await answer(app, conversation, idempotencyKey="k1")
-    await hear(app, modem="m1")
+    await receive(app, modem="m1")
     again = await answer(app, conversation, idempotencyKey="k1")
     assert again == first
     assert first["warning"] == THROUGH_ANY_LINE
@@ -156,7 +156,7 @@ async def test_the_same_key_replays_the_first_answer(app: App) -> None:
 
 
 async def test_refusals_cost_nothing(app: App) -> None:
-    conversation, message = await hear(app)
+    conversation, message = await receive(app)
     assert (await answer(app, conversation, ""))["__typename"] == "InvalidText"
     assert (await answer(app, "cnv_nonsense"))["__typename"] == "NotFound"
     both = {"conversationId": conversation, "inboundMessageId": message, "text": "x"}
@@ -173,7 +173,7 @@ async def test_refusals_cost_nothing(app: App) -> None:
 
 
 async def test_a_short_code_cannot_be_answered(app: App) -> None:
-    conversation, message = await hear(app, sender="68849")
+    conversation, message = await receive(app, sender="68849")
     for named in ({"conversationId": conversation}, {"inboundMessageId": message}):
         answer = await app.ask("owner", REPLY, input={**named, "text": "x"})
         (error,) = answer["errors"]
@@ -183,7 +183,7 @@ async def test_a_short_code_cannot_be_answered(app: App) -> None:
 
 
 async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> None:
-    conversation, _ = await hear(app, "STOP")
+    conversation, _ = await receive(app, "STOP")
     other = "+12025550144"
     assert (await answer(app, conversation))["__typename"] == "OptedOut"
     single = await app.answer("owner", SEND, input={"to": "202 555 0143", "text": "x"})
@@ -205,19 +205,19 @@ async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> Non
 
 
 async def test_a_refused_number_leaves_the_key_unused_and_its_neighbours_alone(app: App) -> None:
-    await hear(app, "STOP")
+    await receive(app, "STOP")
     given = [{"to": PHONE, "text": "x", "idempotencyKey": "k1"}]
     given += [{"to": f"+1202555015{each}", "text": "x"} for each in range(5)]
     answers = await asyncio.gather(*(app.answer("owner", SEND, input=each) for each in given))
     assert [each["__typename"] for each in answers] == ["NoValidRecipients"] + ["Send"] * 5
-    await hear(app, "START")
+    await receive(app, "START")
     again = await app.answer("owner", SEND, input=given[0])
     assert again == {"__typename": "Send", "accepted": 1}
 
 
 @pytest.mark.parametrize("status", ["DORMANT", "Suspended"])
 async def test_an_inactive_account_cannot_reply(app: App, status: str) -> None:
-    conversation, _ = await hear(app)
+    conversation, _ = await receive(app)
     actor = replace(app.owner.actor, client_status=status)
     found = await app.answer(actor, REPLY, input={"conversationId": conversation, "text": "x"})
     assert (found["__typename"], found["status"]) == ("AccountInactive", status.upper())
@@ -237,9 +237,9 @@ async def a_carrier(app: App, *, fallback: bool = False) -> worlds.Pool:
     return carrier
 
 
-async def hear_elsewhere(app: App) -> str:
+async def receive_elsewhere(app: App) -> str:
     """A message that came in on a line of the other provider. Returns its conversation."""
-    conversation, _ = await hear(app, modem="theirs", port="7")
+    conversation, _ = await receive(app, modem="theirs", port="7")
     await worlds.execute("UPDATE webhook_event SET provider = 'kannel'")
     return conversation
 
@@ -250,7 +250,7 @@ async def test_a_reply_leaves_by_the_account_that_the_message_came_to(
 ) -> None:
     """Any route of the client's pool to that account lets it answer, at the cost of that route."""
     carrier = await a_carrier(app, fallback=fallback)
-    conversation = await hear_elsewhere(app)
+    conversation = await receive_elsewhere(app)
     assert (await answer(app, conversation))["warning"] is None
     assert not await marked(app.pool)
     (call,) = await marked(carrier)
@@ -271,7 +271,7 @@ async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_s
     app: App,
 ) -> None:
     await worlds.add_pool(held=100, provider="kannel", default=False)
-    conversation = await hear_elsewhere(app)
+    conversation = await receive_elsewhere(app)
     assert (await answer(app, conversation))["warning"] == THROUGH_ANOTHER_ACCOUNT
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
@@ -283,7 +283,7 @@ async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_s
 async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
     app: App, change: str
 ) -> None:
-    conversation, _ = await hear(app, modem="m1", port="2")
+    conversation, _ = await receive(app, modem="m1", port="2")
     await worlds.execute(change)
     assert (await answer(app, conversation))["warning"] is None
     (call,) = await marked(app.pool)

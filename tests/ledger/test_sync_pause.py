@@ -147,7 +147,7 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
     await worlds.accept(client)
     upstream = Upstream(100)
 
-    async def dawdle_once() -> None:
+    async def send_during_the_reading() -> None:
         if upstream.readings == 1:
             await asyncio.sleep(SHORT.pause_seconds + 0.05)
             # Marks continue. What is submitted now is not in the reading.
@@ -155,7 +155,7 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
             upstream.take("the call")
             await answered(pool, call, Accepted("ref"))
 
-    upstream.meanwhile = dawdle_once
+    upstream.meanwhile = send_during_the_reading
     done = await synced(pool, upstream, rules=SHORT)
     assert upstream.readings == 2
     assert done.in_flight == 0
@@ -194,10 +194,10 @@ async def test_a_sync_during_a_long_sync_says_so() -> None:
     pool = await worlds.add_pool(default=False)
     upstream, go_on = Upstream(100), asyncio.Event()
 
-    async def dawdle() -> None:
+    async def wait() -> None:
         await go_on.wait()
 
-    upstream.meanwhile = dawdle
+    upstream.meanwhile = wait
     long = SyncRules(lease_seconds=30, deadline_seconds=1)
     first = asyncio.create_task(synced(pool, upstream, rules=long))
     await _until_paused(pool)

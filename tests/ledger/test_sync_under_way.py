@@ -23,10 +23,10 @@ class RandomUpstream(Upstream):
     def __init__(self, random: Random) -> None:
         super().__init__(1_000)
         self._random = random
-        self.meanwhile = self._dawdle
+        self.meanwhile = self._wait_a_little
 
     async def send(self, message: Outgoing) -> Outcome:
-        await self._dawdle()
+        await self._wait_a_little()
         chance = self._random.random()
         if chance < 0.7:
             self.take(message.number)
@@ -36,7 +36,7 @@ class RandomUpstream(Upstream):
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         return [await self.send(message) for message in messages]
 
-    async def _dawdle(self) -> None:
+    async def _wait_a_little(self) -> None:
         await asyncio.sleep(self._random.random() * 0.02)
 
 

@@ -50,7 +50,7 @@ TWO_WAY = (
 
 
 @dataclass
-class Overheard:
+class SocketLog:
     """What one socket received, by operation."""
 
     who: str
@@ -84,32 +84,30 @@ async def test_no_subscriber_receives_what_belongs_to_another(running: Server, p
     sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
     firsts = {word: await _receive(tenant, word) for word, tenant in tenants.items()}
     async with AsyncExitStack() as stack:
-        listener = []
+        logs = []
         for who in (*WORDS, *WORDS):
             socket = await stack.enter_async_context(client(running, who))
             await _ask_for_all(socket, chance, tenants, sends, firsts)
-            overheard = Overheard(who)
-            task = asyncio.create_task(overheard.listen(socket))
+            log = SocketLog(who)
+            task = asyncio.create_task(log.listen(socket))
             stack.callback(task.cancel)
-            listener.append(overheard)
+            logs.append(log)
         for _ in range(CHANGES):
             await _change(chance, people, tenants)
-        await _all_quiet(listener)
+        await _all_quiet(logs)
     own = {word: _known_by(people, word, sends) for word in WORDS}
     everything = set().union(*own.values())
-    for overheard in listener:
-        for operation, payload in overheard.delivered:
-            strangers = ids_in(payload.get("data")) & everything - own[overheard.who]
-            assert not strangers, (overheard.who, operation, payload)
-            _check_roles(overheard.who, payload)
-    assert {each.who for each in listener if len(each.delivered) > 5} >= {
+    for log in logs:
+        for operation, payload in log.delivered:
+            strangers = ids_in(payload.get("data")) & everything - own[log.who]
+            assert not strangers, (log.who, operation, payload)
+            _check_roles(log.who, payload)
+    assert {each.who for each in logs if len(each.delivered) > 5} >= {
         "owner",
         "admin",
         "direct",
     }
-    arrived = {
-        each.who: {_text_to(word) for word in tenants} & ids_in(each.all) for each in listener
-    }
+    arrived = {each.who: {_text_to(word) for word in tenants} & ids_in(each.all) for each in logs}
     assert arrived["owner"] == {_text_to("owner")}
     assert arrived["supervisor"] == set()
 
@@ -165,10 +163,10 @@ async def _change(chance: random.Random, people: App, tenants: Mapping[str, worl
         await cancel_send(store, tenant.actor, send.id)
 
 
-async def _all_quiet(listener: list[Overheard]) -> None:
+async def _all_quiet(logs: list[SocketLog]) -> None:
     """Nothing has been delivered for two intervals of the check for lost hints."""
     arrived = -1
-    while (now := sum(len(each.delivered) for each in listener)) != arrived:
+    while (now := sum(len(each.delivered) for each in logs)) != arrived:
         arrived = now
         for _ in range(30):
             await asyncio.sleep(POLL_SECONDS / 10)

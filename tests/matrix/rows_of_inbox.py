@@ -9,7 +9,7 @@ from tests.matrix.things import (
     a_word,
     an_inbound_message,
     an_unrouted_event,
-    everybody_hears,
+    everybody_receives,
     the_client,
 )
 
@@ -17,7 +17,7 @@ TEXT = {"text": "Good morning"}
 GROUPS = "group other_group"
 
 ROWS: dict[str, list[Row]] = {
-    "Query.inbox": [senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_hears)],
+    "Query.inbox": [senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_receives)],
     "Query.conversation": [
         senders("owner", sibling=NULL, admin="owner", given={"id": a_conversation})
     ],
@@ -43,9 +43,9 @@ ROWS: dict[str, list[Row]] = {
             given={"input": {"conversationId": a_conversation}},
         )
     ],
-    "Query.webhookEvents": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
-    "Query.webhookStatus": [admins("stranger other_group", first=everybody_hears)],
-    "Query.modemRoutes": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
+    "Query.webhookEvents": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_receives)],
+    "Query.webhookStatus": [admins("stranger other_group", first=everybody_receives)],
+    "Query.modemRoutes": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_receives)],
     "Mutation.setModemRoute": [
         admins(
             "owner group", given={"input": {"clientId": the_client, "modem": a_word, "port": "1"}}
@@ -69,7 +69,7 @@ ROWS: dict[str, list[Row]] = {
         ),
     ],
     "Mutation.testReplyReadiness": [
-        admins("owner", given={"input": {"clientId": the_client}}, first=everybody_hears)
+        admins("owner", given={"input": {"clientId": the_client}}, first=everybody_receives)
     ],
     "Subscription.inboundMessage": [
         senders(EMPTY, sibling=EMPTY, admin=FORBIDDEN),
@@ -78,11 +78,11 @@ ROWS: dict[str, list[Row]] = {
             sibling=NOT_FOUND,
             admin=FORBIDDEN,
             given={"since": an_inbound_message},
-            first=everybody_hears,
+            first=everybody_receives,
         ),
     ],
     "Subscription.conversationUpdated": [
-        senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_hears)
+        senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_receives)
     ],
-    "Subscription.webhookReceived": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
+    "Subscription.webhookReceived": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_receives)],
 }

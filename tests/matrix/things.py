@@ -165,14 +165,14 @@ async def an_email(scenario: Scenario) -> str:
 @thing(Kind.CONVERSATION)
 async def a_conversation(scenario: Scenario) -> UUID:
     """The owner's."""
-    await everybody_hears(scenario)
+    await everybody_receives(scenario)
     return await _newest("conversation", scenario.app.owner.client_id)
 
 
 @thing(Kind.MESSAGE)
 async def an_inbound_message(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
-    await everybody_hears(scenario)
+    await everybody_receives(scenario)
     return await _newest("inbound", scenario.app.owner.client_id)
 
 
@@ -265,7 +265,7 @@ async def an_unrouted_event(scenario: Scenario) -> UUID:
     return found
 
 
-async def everybody_hears(scenario: Scenario) -> None:
+async def everybody_receives(scenario: Scenario) -> None:
     """A new message to each tenant from a number that it has written to."""
     for place, tenant in scenario.tenants().items():
         line = Line(f"modem of {place}", "1")

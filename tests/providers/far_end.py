@@ -97,7 +97,7 @@ async def listening(far_end: FarEnd) -> AsyncIterator[FarEnd]:
 
 
 @asynccontextmanager
-async def deaf() -> AsyncIterator[int]:
+async def unresponsive() -> AsyncIterator[int]:
     """A port that neither accepts nor refuses a connection: its backlog is full."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -30,7 +30,7 @@ class Simulated:
     session: aiohttp.ClientSession
 
     @asynccontextmanager
-    async def impatient(self) -> AsyncIterator[ExtremeSMS]:
+    async def with_short_deadline(self) -> AsyncIterator[ExtremeSMS]:
         """The same account with a short deadline, for calls that are not answered."""
         async with account_at(self.base_url, deadline_seconds=1) as it:
             yield it.provider

@@ -42,7 +42,7 @@ class Listener:
         self.arrived.append(parse_webhook(await request.read()))
         return web.Response()
 
-    async def has_heard(self, count: int) -> list[Any]:
+    async def received(self, count: int) -> list[Any]:
         """The received calls, once there are this many."""
         async with asyncio.timeout(20):
             while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
@@ -80,7 +80,7 @@ async def world() -> AsyncIterator[World]:
 
 async def test_a_phone_replies_with_the_same_text_through_the_default_line(world: World) -> None:
     reference = await world.send(PHONE, "Hello")
-    report, inbound = await world.listener.has_heard(2)
+    report, inbound = await world.listener.received(2)
     assert (report.reference, report.word, report.number) == (reference, "delivered", PHONE)
     assert isinstance(inbound, InboundCall)
     assert (inbound.sender, inbound.text, inbound.line) == (PHONE, "Hello", Line(MODEM, PORT))
@@ -89,7 +89,7 @@ async def test_a_phone_replies_with_the_same_text_through_the_default_line(world
 
 async def test_a_phone_replies_through_the_line_of_the_message(world: World) -> None:
     await world.send(PHONE, modem="m 7", port="3")
-    _, inbound = await world.listener.has_heard(2)
+    _, inbound = await world.listener.received(2)
     assert inbound.line == Line("m 7", "3")
 
 
@@ -100,20 +100,20 @@ async def test_a_report_can_come_before_the_answer(world: World) -> None:
 
 async def test_a_report_can_come_twice(world: World) -> None:
     await world.send(TWICE)
-    first, second = await world.listener.has_heard(2)
+    first, second = await world.listener.received(2)
     assert first == second
 
 
 async def test_a_report_can_come_late_and_nothing_comes_before_it(world: World) -> None:
     began = asyncio.get_running_loop().time()
     await world.send(LATE)
-    await world.listener.has_heard(1)
+    await world.listener.received(1)
     assert asyncio.get_running_loop().time() - began >= 3.0
 
 
 async def test_a_failure_is_reported_and_is_the_status_of_the_message(world: World) -> None:
     reference = await world.send(FAILED)
-    (report,) = await world.listener.has_heard(1)
+    (report,) = await world.listener.received(1)
     assert isinstance(report, ReportCall)
     assert report.word == "failed"
     url = f"{world.base_url}/api/v2/sms/status/{reference}"
@@ -126,13 +126,13 @@ async def test_a_failure_is_reported_and_is_the_status_of_the_message(world: Wor
 async def test_a_call_that_is_not_accepted_is_repeated(world: World) -> None:
     world.listener.refusals = 2
     await world.send(TWICE)
-    assert len(await world.listener.has_heard(2)) == 2
+    assert len(await world.listener.received(2)) == 2
 
 
 async def test_in_a_bulk_each_number_has_its_own_callbacks(world: World) -> None:
     numbers = ["+12025550100", EARLY, FAILED]
     outcomes = await world.provider.send_many([Outgoing(number, "Hi") for number in numbers])
-    early, failed = await world.listener.has_heard(2)
+    early, failed = await world.listener.received(2)
     references = [each.reference for each in outcomes if isinstance(each, Accepted)]
     assert [early.reference, failed.reference] == references[1:]
 

@@ -52,7 +52,7 @@ async def test_a_fault_affects_the_next_call_as_described(
     seconds = {"seconds": 0.1} if kind == "slow" else {}
     await it.control("fault", kind=kind, **seconds)
     if BEHAVIOURS[kind].ending == "hang":
-        async with it.impatient() as provider:
+        async with it.with_short_deadline() as provider:
             assert isinstance(await provider.send(one()), expected)
     else:
         assert isinstance(await it.provider.send(one()), expected)
@@ -70,7 +70,7 @@ def test_each_behaviour_has_been_tried() -> None:
 async def test_a_magic_number_asks_for_its_behaviour(number: str, it: Simulated) -> None:
     behaviour = BEHAVIOURS[MAGIC_NUMBERS[number].kind]
     if behaviour.ending == "hang":
-        async with it.impatient() as provider:
+        async with it.with_short_deadline() as provider:
             await provider.send(one(number))
     else:
         await it.provider.send(one(number))
@@ -155,7 +155,7 @@ async def test_a_reset_ends_hanging_calls() -> None:
 
 async def test_a_call_that_hangs_ends_when_its_caller_hangs_up(it: Simulated) -> None:
     await it.control("fault", kind="hang_before", seconds=600)
-    async with it.impatient() as provider:
+    async with it.with_short_deadline() as provider:
         await provider.send(one())
     async with asyncio.timeout(20):
         while (await it.control("balance"))["open"]:

@@ -22,7 +22,7 @@ from providers.transport import (
     Lost,
     NotConnected,
 )
-from tests.providers.far_end import FarEnd, closed, deaf, listening
+from tests.providers.far_end import FarEnd, closed, listening, unresponsive
 
 DEADLINE_SECONDS = 0.8
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -206,7 +206,7 @@ async def test_a_refused_connection_was_never_made(method: str) -> None:
 async def test_a_connection_that_takes_too_long_was_never_made(
     connect_seconds: float, deadline_seconds: float
 ) -> None:
-    async with deaf() as port:
+    async with unresponsive() as port:
         line = transport(
             f"http://127.0.0.1:{port}",
             connect_seconds=connect_seconds,

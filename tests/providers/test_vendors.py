@@ -149,7 +149,7 @@ class Listener:
 
     provider: str
     url: str = ""
-    heard: list[Parsed] = field(default_factory=list)
+    arrived: list[Parsed] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -159,14 +159,14 @@ class Listener:
             assert signature.check(call, SIMULATED_ACCOUNTS[self.provider].password)
             assert not signature.check(call, "another")
             assert not signature.check(replace(call, body=body + b" "), "another")
-        self.heard.append(PARSERS[self.provider](body))
+        self.arrived.append(PARSERS[self.provider](body))
         return web.Response()
 
-    async def has_heard(self, count: int) -> list[Parsed]:
+    async def received(self, count: int) -> list[Parsed]:
         async with asyncio.timeout(20):
-            while len(self.heard) < count:  # noqa: ASYNC110 - a condition with a bound
+            while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
                 await asyncio.sleep(0.02)
-        return self.heard
+        return self.arrived
 
 
 @asynccontextmanager
@@ -183,15 +183,15 @@ async def test_a_phone_answers_and_reports_come_in_the_vendors_format(provider: 
     async with listener(provider) as (here, base_url), account_of(provider, base_url) as account:
         sent = await account.send(Outgoing(PHONE, "Good mörning"))
         failing = await account.send(Outgoing(FAILS, "Hello"))
-        heard = await here.has_heard(3)
-    reports = {each.reference: each for each in heard if isinstance(each, ReportCall)}
+        calls = await here.received(3)
+    reports = {each.reference: each for each in calls if isinstance(each, ReportCall)}
     assert isinstance(sent, Accepted)
     assert isinstance(failing, Accepted)
     assert sent.reference is not None
     assert failing.reference is not None
     assert reports[sent.reference].status is ReportedStatus.DELIVERED
     assert reports[failing.reference].status is ReportedStatus.FAILED
-    [inbound] = [each for each in heard if isinstance(each, InboundCall)]
+    [inbound] = [each for each in calls if isinstance(each, InboundCall)]
     assert (inbound.sender, inbound.text) == (PHONE, "Good mörning")
     assert inbound.receiver == SIMULATED_SENDER
     assert inbound.key
@@ -204,7 +204,7 @@ async def test_a_message_from_a_phone_comes_on_demand(provider: str) -> None:
         for _ in range(2):
             async with session.post(f"{base_url}/control/inbound", json=said) as response:
                 assert await response.json() == {"status": 200}
-        first, second = await here.has_heard(2)
+        first, second = await here.received(2)
     assert isinstance(first, InboundCall)
     assert isinstance(second, InboundCall)
     assert (first.sender, first.text, first.receiver) == (PHONE, "Hello", "12345")

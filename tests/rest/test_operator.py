@@ -41,7 +41,7 @@ CASES: list[tuple[str, str | None]] = [
 """Texts with one key: refused ones leave it unused, and the first success is repeated."""
 
 
-async def heard(client: worlds.Tenant, number: str, **said: Any) -> tuple[str, str]:
+async def received(client: worlds.Tenant, number: str, **said: Any) -> tuple[str, str]:
     """A message from a phone to the client. Returns the IDs of it and of its conversation."""
     await worlds.assign_number(client.client_id, number)
     await post.received(post.inbound("Hello?", receiver=number, **said))
@@ -65,8 +65,8 @@ async def test_a_reply_does_the_same_as_in_graphql(
 ) -> None:
     one, two = pair
     position = ("inboundMessageId", "conversationId").index(named)
-    first = (await heard(one, "+12025550111", modem="7"))[position]
-    second = (await heard(two, "+12025550112", modem="7"))[position]
+    first = (await received(one, "+12025550111", modem="7"))[position]
+    second = (await received(two, "+12025550112", modem="7"))[position]
     for text, case in CASES:
         rest_user = user_of(case, two)
         monkeypatch.setattr(KnownUsers, "actor_for", lambda *_, user=rest_user: returned(user))
@@ -96,14 +96,14 @@ async def returned(actor: Actor) -> Actor:
 
 
 async def test_a_reply_without_a_known_line_has_a_warning(web: httpx.AsyncClient, app: App) -> None:
-    inbound_id, _ = await heard(app.owner, "+12025550111")
+    inbound_id, _ = await received(app.owner, "+12025550111")
     body = (await web.post(REPLY, json={"inboundMessageId": inbound_id, "message": "Hi"})).json()
     assert body["success"]
     assert "may show another number" in body["warning"]
 
 
 async def test_a_wrong_reply_is_refused_with_its_reason(web: httpx.AsyncClient, app: App) -> None:
-    inbound_id, conversation_id = await heard(app.owner, "+12025550111")
+    inbound_id, conversation_id = await received(app.owner, "+12025550111")
     both = {"inboundMessageId": inbound_id, "conversationId": conversation_id, "message": "Hi"}
     assert failure(await web.post(REPLY, json=both), 400, "INVALID_PARAMS") == {}
     assert failure(await web.post(REPLY, json={"message": "Hi"}), 400, "INVALID_PARAMS") == {}
@@ -125,7 +125,7 @@ async def test_the_operator_reads_the_events_that_graphql_has(
     admin = by("admin")
     nothing = (await web.get(LAST, headers=admin)).json()
     assert (nothing["event"], nothing["unrouted"]) == (None, 0)
-    await heard(app.owner, "+12025550111", modem="7", messageId="a" * 24)
+    await received(app.owner, "+12025550111", modem="7", messageId="a" * 24)
     await post.received(post.inbound("Anybody?"), post.inbound("Hello?", sender="SUPPORT"))
     events = (await web.get(EVENTS, headers=admin)).json()["events"]
     in_graphql = await app.answer("admin", EVENTS_BY_GRAPHQL)

@@ -31,10 +31,10 @@ KEYS = pytest.mark.parametrize("key", [None, "k"])
 
 # Runs in the COMMIT of the server, so that a connection can be cut while it is under way.
 SLOW_COMMIT = """
-CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+CREATE FUNCTION commit_slowly() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
-CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON send DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW EXECUTE FUNCTION dawdle()
+CREATE CONSTRAINT TRIGGER commit_slowly AFTER INSERT ON send DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION commit_slowly()
 """
 
 
