@@ -100,7 +100,7 @@ def _events() -> Callable[[int], bytes]:
 
     def make(_number: int) -> bytes:
         number = next(turn)
-        said = {
+        call = {
             "from": f"+12025550{100 + number % PHONES}",
             "message": f"event {number}",
             "status": "received",
@@ -110,7 +110,7 @@ def _events() -> Callable[[int], bytes]:
             "timestamp": "2026-11-20T08:30:00Z",
             "messageId": f"{number:024x}",
         }
-        body = orjson.dumps(said)
+        body = orjson.dumps(call)
         head = (
             "POST /api/webhook/extreme HTTP/1.1\r\nhost: 127.0.0.1\r\n"
             f"x-webhook-secret: benchmark\r\ncontent-length: {len(body)}\r\n\r\n"

@@ -120,8 +120,8 @@ async def _first(trying: Trying, *, seconds: float | None) -> Connection | None:
 def _failure_of(trying: Trying) -> BaseException:
     """The exception to raise if no server can be used: from a server that answered, if one did."""
     failures = [failure for task in trying if (failure := task.exception()) is not None]
-    said = [each for each in failures if isinstance(each, asyncpg.PostgresError)]
-    return (said or failures)[0]
+    answered = [each for each in failures if isinstance(each, asyncpg.PostgresError)]
+    return (answered or failures)[0]
 
 
 def _drop(task: asyncio.Task[Connection], *, but: Connection | None) -> None:
@@ -215,12 +215,12 @@ async def check_usable(url: str) -> None:
             f"PostgreSQL at {address} rejects the user or the password of DATABASE_URL."
             " Correct them there."
         ) from refused
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ssl.SSLError) as said:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ssl.SSLError) as failure:
         # The server has answered, or the rest of the URL is wrong. The reason has no password.
-        reason = said.args[0] if isinstance(said, asyncpg.PostgresError) else str(said)
+        reason = failure.args[0] if isinstance(failure, asyncpg.PostgresError) else str(failure)
         raise DatabaseUnusable(
             f"PostgreSQL at {address} cannot be used as DATABASE_URL says: {reason}."
-        ) from said
+        ) from failure
     except UNAVAILABLE as failure:
         raise DatabaseUnusable(
             f"PostgreSQL does not answer at {address}, the address of DATABASE_URL. Check that it"

@@ -157,10 +157,10 @@ def _read(exchange: Exchange) -> dict[str, object] | Outcome:
             return NotSent(reason)
         case Lost(reason):
             return Unknown(reason)
-    said = json_object(exchange.body).get("SMSMessageData")
-    if 200 <= exchange.status < 300 and isinstance(said, dict):
-        return said
-    if said:
+    data = json_object(exchange.body).get("SMSMessageData")
+    if 200 <= exchange.status < 300 and isinstance(data, dict):
+        return data
+    if data:
         return Unknown("The response contradicts itself.")
     if exchange.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[exchange.status], refuses_account=True)
@@ -265,8 +265,8 @@ class AfricasTalking(Adapter):
         if answer.status in REFUSES_ACCOUNT:
             raise ProviderUnavailable("The SMS network refused the account: check its key.")
         user = json_object(answer.body).get("UserData")
-        said = user.get("balance") if isinstance(user, dict) else None
-        currency, _, amount = said.strip().partition(" ") if isinstance(said, str) else ("", "", "")
+        text = user.get("balance") if isinstance(user, dict) else None
+        currency, _, amount = text.strip().partition(" ") if isinstance(text, str) else ("", "", "")
         if not 200 <= answer.status < 300:
             raise ProviderUnavailable(NOT_READABLE)
         return in_units(balance_of(amount), currency, self._unit_cost)

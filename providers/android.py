@@ -117,21 +117,21 @@ def _outcome(exchange: Exchange, message: Outgoing) -> Outcome:
     if given is not None:
         return Unknown("The response contradicts itself.", reference=own)
     words = body.get("message")
-    said = words.strip().lower() if isinstance(words, str) else None
-    return _refusal(exchange, said, message)
+    sentence = words.strip().lower() if isinstance(words, str) else None
+    return _refusal(exchange, sentence, message)
 
 
-def _refusal(answer: Answer, said: str | None, message: Outgoing) -> Outcome:
-    """The outcome of a response that has no ID of a message. `said`: its sentence."""
+def _refusal(answer: Answer, sentence: str | None, message: Outgoing) -> Outcome:
+    """The outcome of a response that has no ID of a message. `sentence`: what it says."""
     if answer.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
-    is_full = answer.status == 503 and said is not None and said.startswith(QUEUE_FULL)
+    is_full = answer.status == 503 and sentence is not None and sentence.startswith(QUEUE_FULL)
     if answer.status == 429 or is_full:
         return NotSent(WAIT, retry_after_seconds=retry_after_seconds(answer.headers))
-    if answer.status == 409 and said is not None and message.id:
+    if answer.status == 409 and sentence is not None and message.id:
         return Accepted(message.id)  # an earlier call was accepted, and its answer was lost
-    if answer.status == 400 and said is not None:
-        if said.startswith(NO_PHONE) and not message.modem:
+    if answer.status == 400 and sentence is not None:
+        if sentence.startswith(NO_PHONE) and not message.modem:
             return NotSent(PHONE_MISSING, refuses_account=True)
         return Rejected(REJECTED)
     reason = f"The response (HTTP {answer.status}) does not say whether it was accepted."

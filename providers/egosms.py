@@ -104,8 +104,8 @@ def _of_transport(exchange: Exchange) -> Answer | Outcome:
 
 
 def _claims_success(body: bytes) -> bool:
-    said = json_object(body)
-    return _words(body) in TAKEN or _status(said) == "ok" or _code(said) is not None
+    fields = json_object(body)
+    return _words(body) in TAKEN or _status(fields) == "ok" or _code(fields) is not None
 
 
 def _words(body: bytes) -> str:
@@ -146,11 +146,11 @@ def _json_outcome(exchange: Exchange) -> Outcome:
     answer = _of_transport(exchange)
     if not isinstance(answer, Answer):
         return answer
-    said = json_object(answer.body)
-    status, words = _status(said), said.get("Message")
+    fields = json_object(answer.body)
+    status, words = _status(fields), fields.get("Message")
     if status == "ok" and 200 <= answer.status < 300:
-        return Accepted(_code(said))
-    if status != "failed" or not isinstance(words, str) or _code(said) is not None:
+        return Accepted(_code(fields))
+    if status != "failed" or not isinstance(words, str) or _code(fields) is not None:
         return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
     if answer.status == 503:
         pause = retry_after_seconds(answer.headers)
@@ -160,13 +160,13 @@ def _json_outcome(exchange: Exchange) -> Outcome:
     return _account_refusal(words.strip().lower()) or Rejected(REJECTED)
 
 
-def _status(said: Mapping[str, object]) -> str:
-    status = said.get("Status")
+def _status(fields: Mapping[str, object]) -> str:
+    status = fields.get("Status")
     return status.strip().lower() if isinstance(status, str) else ""
 
 
-def _code(said: Mapping[str, object]) -> str | None:
-    return reference_of(said.get("MsgFollowUpUniqueCode"))
+def _code(fields: Mapping[str, object]) -> str | None:
+    return reference_of(fields.get("MsgFollowUpUniqueCode"))
 
 
 def _balance_answer(exchange: Exchange) -> Answer:
@@ -279,10 +279,10 @@ class EgoSMSJson(_Account):
     async def balance(self) -> Reading:
         """The balance now. Raises ProviderUnavailable, in our words."""
         answer = _balance_answer(await self._post("Balance", None))
-        said = json_object(answer.body)
-        reading = reading_of(answer.body, "Balance") if _status(said) == "ok" else None
+        fields = json_object(answer.body)
+        reading = reading_of(answer.body, "Balance") if _status(fields) == "ok" else None
         if reading is None:
-            words = said.get("Message") if _status(said) == "failed" else None
+            words = fields.get("Message") if _status(fields) == "failed" else None
             raise _unreadable(words.strip().lower() if isinstance(words, str) else "")
         return reading
 

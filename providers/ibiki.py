@@ -50,8 +50,8 @@ class Ibiki(ExtremeSMS):
         """A reply names the message that it answers, so that it leaves through the same line."""
         if message.modem != BY_MESSAGE:
             return await super().send(message)
-        said = {"inboundMessageId": message.port, "message": message.text}
-        exchange = await self._post(REPLY, said)
+        given = {"inboundMessageId": message.port, "message": message.text}
+        exchange = await self._post(REPLY, given)
         if (
             isinstance(exchange, Answer)
             and exchange.status == 404

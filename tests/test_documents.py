@@ -135,9 +135,9 @@ def test_the_quoted_log_lines_exist() -> None:
         for path in (ROOT / folder).rglob("*.py")
     ]
     code = " ".join(path.read_text() for path in sources)
-    said = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
+    quotes = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
     labels = {"invalid", "refused", "InsufficientBalance"} | {each.lower() for each in AlarmKind}
-    quoted = [each for each in said if each not in labels]
+    quoted = [each for each in quotes if each not in labels]
     assert len(quoted) > 5
     assert [each for each in quoted if each not in code] == []
 

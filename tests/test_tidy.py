@@ -105,8 +105,10 @@ def files_are_short(source: Source) -> Iterator[str]:
 
 def modules_say_their_purpose(source: Source) -> Iterator[str]:
     """A module begins with a sentence."""
-    said = "Generated." if source.is_migration else ast.get_docstring(source.tree)
-    if source.text.strip() and not (said and said.splitlines()[0].strip().endswith((".", ":"))):
+    docstring = "Generated." if source.is_migration else ast.get_docstring(source.tree)
+    if source.text.strip() and not (
+        docstring and docstring.splitlines()[0].strip().endswith((".", ":"))
+    ):
         yield "1: no sentence that says what this is for"
 
 

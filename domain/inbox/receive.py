@@ -79,12 +79,12 @@ async def _receive_events(
     another order. Returns the IDs of the reports that are left, and the results.
     """
     parsed = [(event, receiver.parse(event)) for event in events]
-    reports = [(event, said) for event, said in parsed if isinstance(said, ReportCall)]
-    calls = [(event, said) for event, said in parsed if isinstance(said, InboundCall)]
+    reports = [(event, call) for event, call in parsed if isinstance(call, ReportCall)]
+    calls = [(event, call) for event, call in parsed if isinstance(call, InboundCall)]
     results = [
-        EventResult(event.id, WebhookOutcome.INVALID, said.reason)
-        for event, said in parsed
-        if isinstance(said, Malformed)
+        EventResult(event.id, WebhookOutcome.INVALID, call.reason)
+        for event, call in parsed
+        if isinstance(call, Malformed)
     ]
     if calls:
         results += await receive_inbound(receiver, tx, calls)

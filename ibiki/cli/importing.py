@@ -190,14 +190,14 @@ def _say_checked(
         if not as_json:
             print_result(False, {}, f"{lines} can be imported. This was a dry run.")
         return
-    said = [f"{problems.count:,} of {lines} cannot be imported. Nothing was imported."]
-    said += [f"  line {each.line:,}: {each.message}" for each in problems.first]
+    shown = [f"{problems.count:,} of {lines} cannot be imported. Nothing was imported."]
+    shown += [f"  line {each.line:,}: {each.message}" for each in problems.first]
     if problems.count > len(problems.first) and problems.all_in is None:
         rest = problems.count - len(problems.first)
-        said.append(f"  … and {rest:,} more. --errors FILE writes all of them to a file.")
+        shown.append(f"  … and {rest:,} more. --errors FILE writes all of them to a file.")
     elif problems.all_in is not None:
-        said.append(f"All of them are in {problems.all_in.name}.")
-    raise CommandError("\n".join(said))
+        shown.append(f"All of them are in {problems.all_in.name}.")
+    raise CommandError("\n".join(shown))
 
 
 def _say_imported(kind: Importable, table: Table, changed: int, *, as_json: bool) -> None:

@@ -65,8 +65,8 @@ class SimulatedAfricasTalking(SimulatedVendor):
             return 200, {"UserData": {"balance": f"KES {self.log.balance}.5000"}}
         pairs = list(zip(asked.messages, ids, strict=True))
         sent = sum(own_id is not None for own_id in ids)
-        said = f"Sent to {sent}/{len(ids)} Total Cost: {COST}"
-        return 201, _listed(said, [_item(each, own_id) for each, own_id in pairs])
+        words = f"Sent to {sent}/{len(ids)} Total Cost: {COST}"
+        return 201, _listed(words, [_item(each, own_id) for each, own_id in pairs])
 
     def refusal(self, kind: str) -> Response | None:
         if kind == "no_credits":
@@ -103,8 +103,8 @@ def _read_form(form: Mapping[str, str]) -> Asked:
     return Asked(messages, sender=form.get("from", SIMULATED_SENDER))
 
 
-def _listed(said: str, recipients: list[dict[str, object]]) -> dict[str, object]:
-    return {"SMSMessageData": {"Message": said, "Recipients": recipients}}
+def _listed(words: str, recipients: list[dict[str, object]]) -> dict[str, object]:
+    return {"SMSMessageData": {"Message": words, "Recipients": recipients}}
 
 
 def _item(message: RequestedMessage, own_id: str | None) -> dict[str, object]:

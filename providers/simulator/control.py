@@ -160,8 +160,8 @@ async def _send_inbound(request: web.Request) -> web.Response:
     caller = request.app[CALLER]
     for vendor in request.app[VENDORS]:
         if vendor.provider == provider:
-            said = [str(texts[name] or "") for name in ("from", "message", "receiver")]
-            call = partial(vendor.inbound, *said)
+            arguments = [str(texts[name] or "") for name in ("from", "message", "receiver")]
+            call = partial(vendor.inbound, *arguments)
             return _json({"status": await caller.call(call, vendor.provider)})
     body = inbound_body(
         str(texts["from"]),

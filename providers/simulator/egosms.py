@@ -131,8 +131,8 @@ class SimulatedEgoSmsPlain(_SimulatedEgoSms):
         return self.asked(username, password, (wanted,), problem)
 
     def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
-        said = {"lower_case": "ok", "text_amounts": " Sent\r\n"}.get(kind, "Ok")
-        return 200, (said if asked.messages else str(self.balance(asked, kind))).encode()
+        word = {"lower_case": "ok", "text_amounts": " Sent\r\n"}.get(kind, "Ok")
+        return 200, (word if asked.messages else str(self.balance(asked, kind))).encode()
 
     def refusal(self, kind: str) -> Response | None:
         return (200, REFUSALS[kind][0].encode()) if kind in REFUSALS else None

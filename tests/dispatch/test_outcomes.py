@@ -79,7 +79,7 @@ async def test_one_text_to_many_leaves_in_bulk_calls_and_different_texts_in_mult
             "three",
         ]
         rows = await worlds.fetch("SELECT number, reference FROM message")
-        taken = [(each["recipient"], each["id"]) for said in by_path.values() for each in said]
+        taken = [(each["recipient"], each["id"]) for batch in by_path.values() for each in batch]
         assert sorted((row["number"], row["reference"]) for row in rows) == sorted(taken)
 
 

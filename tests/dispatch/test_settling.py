@@ -30,10 +30,10 @@ class Read(Scripted):
 
     def __init__(self, balance: int) -> None:
         super().__init__()
-        self.said = balance
+        self.amount = balance
 
     async def balance(self) -> Reading:
-        return Reading(str(self.said), Decimal(self.said))
+        return Reading(str(self.amount), Decimal(self.amount))
 
 
 async def read(pool: worlds.Pool, balance: int) -> None:

@@ -327,14 +327,14 @@ def _own_a_line(two: Place) -> None:
 
 def _phone(two: Place, number: int) -> bool:
     """Whether a message to the client with this number as its text was accepted."""
-    said = {
+    body = {
         "from": "+12025550177",
         "message": f"{number}",
         "messageId": f"resumed {number}",
         "usedmodem": "m1",
         "port": "1",
     }
-    answer = httpx.post(f"{two.program.address}/api/webhook/extreme", json=said, timeout=10)
+    answer = httpx.post(f"{two.program.address}/api/webhook/extreme", json=body, timeout=10)
     return answer.status_code == 200
 
 

@@ -287,10 +287,10 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     printed = "".join(it.program.printed)
     assert "school@ibiki.test" in printed
     eventually(lambda: b"setProviderCredentials" in it.collector.everything)
-    said = "\n".join([printed, metrics.text, repr(it.answers), repr(it.control("log"))]).encode()
+    output = "\n".join([printed, metrics.text, repr(it.answers), repr(it.control("log"))]).encode()
     dump = dump_of(it.program)
     assert b"credentials_set_at" in dump
-    for each in (said, dump, it.collector.everything):
+    for each in (output, dump, it.collector.everything):
         assert traces_of(SECRET, each) == []
     files = [path for path in it.program.directory.rglob("*") if path.is_file()]
     assert any("base" in path.parts for path in files), "the database is among them"
@@ -311,7 +311,7 @@ def dump_of(program: Program) -> bytes:
     ).stdout
 
 
-def traces_of(secret: str, said: bytes) -> list[str]:
+def traces_of(secret: str, output: bytes) -> list[str]:
     """The spellings of a secret that occur in bytes."""
     plain = secret.encode()
     base64 = [b64encode(b"x" * shift + plain)[4 if shift else 0 : -4] for shift in range(3)]
@@ -325,11 +325,11 @@ def traces_of(secret: str, said: bytes) -> list[str]:
         "UTF-16": secret.encode("utf-16-le"),
         "hex": plain.hex().encode(),
     }
-    return [name for name, spelling in spellings.items() if spelling in said]
+    return [name for name, spelling in spellings.items() if spelling in output]
 
 
 def test_the_search_finds_each_spelling() -> None:
-    for said in (
+    for output in (
         SECRET.encode(),
         f"?password={quote_plus(SECRET)}&number=1".encode(),
         f"?password={quote(SECRET, safe='')}".encode(),
@@ -339,5 +339,5 @@ def test_the_search_finds_each_spelling() -> None:
         b64encode(f"abc{SECRET} more".encode()),
         SECRET.encode().hex().encode(),
     ):
-        assert traces_of(SECRET, said), said
+        assert traces_of(SECRET, output), output
     assert traces_of(SECRET, Path(__file__).name.encode()) == []

@@ -122,7 +122,7 @@ def _flood(program: Program) -> list[str]:
 
     def call(number: int) -> None:
         text = f"event {number}"
-        said = {
+        body = {
             "from": f"+120255501{number % 60 + 10}",
             "message": text,
             "messageId": text,
@@ -130,7 +130,7 @@ def _flood(program: Program) -> list[str]:
             "port": "1",
         }
         try:
-            answer = httpx.post(f"{program.address}{PATH}", json=said, timeout=10)
+            answer = httpx.post(f"{program.address}{PATH}", json=body, timeout=10)
         except httpx.HTTPError:
             return
         if answer.status_code == 200:

@@ -57,8 +57,8 @@ def _prepare(program: Program) -> None:
         assert admin.ask(SYNC)["sync"]["__typename"] == "Synced"
         assert admin.ask(ALLOCATE, client=client_id)["allocate"]["__typename"] == "Allocated"
         admin.ask(SET_ROUTE, client=client_id)
-    said = _control(program, "inbound", {"from": PHONE, "message": "Hi", "modem": "m1"})
-    assert said == {"status": 200}
+    answer = _control(program, "inbound", {"from": PHONE, "message": "Hi", "modem": "m1"})
+    assert answer == {"status": 200}
 
 
 def _reply(program: Program, client: Api, conversation: str, text: str) -> float:

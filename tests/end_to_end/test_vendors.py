@@ -107,10 +107,11 @@ def test_a_vendors_account_sends_reports_receives_and_replies(
             becomes(client, sent["id"], status)
         replied = client.ask(REPLY, id=conversation(client)["id"])["reply"]
         assert replied == {"__typename": "Reply", "warning": None}
-        said = ["And to you", "Good morning"]
+        expected = ["And to you", "Good morning"]
         eventually(
             lambda: (
-                texts(client) == [(way, text) for way in ("INBOUND", "OUTBOUND") for text in said]
+                texts(client)
+                == [(way, text) for way in ("INBOUND", "OUTBOUND") for text in expected]
             )
         )
     printed = "".join(program.printed)

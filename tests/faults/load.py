@@ -238,14 +238,14 @@ class Load:
         pause_seconds = FIRST_PAUSE_SECONDS
         while asked.answer is None and not asked.given_up:
             asked.tries += 1
-            said = await self._try(asked.token, asked.body)
-            asked.answer = self._read(asked, said)
+            response = await self._try(asked.token, asked.body)
+            asked.answer = self._read(asked, response)
             if asked.in_doubt is not None and asked.key is None:
                 asked.answer = await self._look_up(asked.token, asked.in_doubt)
             asked.in_doubt = None
             if asked.answer is not None:
                 asked.answered_at = time.monotonic()
-            elif asked.key is None and said is None:
+            elif asked.key is None and response is None:
                 asked.given_up = True
             else:
                 await asyncio.sleep(pause_seconds * self._chance.uniform(0.5, 1.0))
@@ -255,9 +255,9 @@ class Load:
         """The send that may have been stored. None if it was not: the request can be repeated."""
         await asyncio.sleep(LOOK_UP_SECONDS)
         while True:
-            said = await self._try(token, {"query": LOOK_UP, "variables": {"id": send_id}})
-            if said is not None and "errors" not in said:
-                found = said["data"]["send"]
+            response = await self._try(token, {"query": LOOK_UP, "variables": {"id": send_id}})
+            if response is not None and "errors" not in response:
+                found = response["data"]["send"]
                 # A part of the charge may have been refunded by now.
                 return found and Taken(found["id"], found["accepted"], found["accepted"])
             await asyncio.sleep(LONGEST_PAUSE_SECONDS)
@@ -286,16 +286,16 @@ class Load:
             self.defects.append(f"HTTP {response.status}: {answer}")
         return answer
 
-    def _read(self, asked: Asked, said: Any) -> Answer | None:
+    def _read(self, asked: Asked, response: Any) -> Answer | None:
         """The final answer. None if the request is to be repeated."""
-        if said is None:
+        if response is None:
             return None
-        for error in said.get("errors", ()):
+        for error in response.get("errors", ()):
             if error.get("extensions", {}).get("code") not in TRANSIENT:
                 self.defects.append(f"{error}")
                 asked.given_up = True
             return None
-        (result,) = said["data"].values()
+        (result,) = response["data"].values()
         match result["__typename"]:
             case "Send":
                 return Taken(result["id"], result["charged"], result["accepted"])

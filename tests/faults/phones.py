@@ -120,7 +120,7 @@ class Phones:
     async def _call(self, count: int) -> None:
         receiver, client_id = self._chance.choice(self._receivers)
         text = f"Message {count} of the phones"
-        said = {
+        call = {
             "from": self._chance.choice(PHONES),
             "message": text,
             "status": "received",
@@ -129,17 +129,17 @@ class Phones:
             "port": "1",
             "messageId": f"{count:024x}",
         }
-        while not await self._try(said):  # noqa: ASYNC110 - another program changes it
+        while not await self._try(call):  # noqa: ASYNC110 - another program changes it
             await asyncio.sleep(PAUSE_SECONDS)
         self.note(text, client_id)
         if count % REPEATED_EVERY == 0:
-            await self._try(said)
+            await self._try(call)
 
-    async def _try(self, said: dict[str, str]) -> bool:
+    async def _try(self, call: dict[str, str]) -> bool:
         assert self._session is not None
         url = self._chance.choice(self._urls)
         try:
-            async with self._session.post(url, json=said) as response:
+            async with self._session.post(url, json=call) as response:
                 if response.status not in (200, 503):
                     self._refused[response.status] += 1
                 return response.status == 200

@@ -136,7 +136,7 @@ async def sent_and_not_accepted_by_the_provider(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("breaks", "said"),
+    ("breaks", "words"),
     [
         (send_vanishes, "acknowledged, and not stored as acknowledged"),
         (accepted_twice, "accepted twice"),
@@ -153,9 +153,9 @@ async def sent_and_not_accepted_by_the_provider(scene: Scene) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-async def test_each_broken_guarantee_is_reported(scene: Scene, breaks: Break, said: str) -> None:
+async def test_each_broken_guarantee_is_reported(scene: Scene, breaks: Break, words: str) -> None:
     await breaks(scene)
-    assert any(said in each for each in await scene.promises.broken())
+    assert any(words in each for each in await scene.promises.broken())
 
 
 async def test_a_balance_that_does_not_fit_its_transfers_is_reported(scene: Scene) -> None:
@@ -166,15 +166,15 @@ async def test_a_balance_that_does_not_fit_its_transfers_is_reported(scene: Scen
 
 
 @pytest.mark.parametrize(
-    ("left", "said"),
+    ("left", "words"),
     [
         ("status = 'QUEUED', due_at = now() - interval '1 min'", "QUEUED and due"),
         ("status = 'QUEUED', due_at = now() + interval '1 min'", "never tried and not due yet"),
     ],
 )
-async def test_a_stuck_message_is_found(scene: Scene, left: str, said: str) -> None:
+async def test_a_stuck_message_is_found(scene: Scene, left: str, words: str) -> None:
     await worlds.execute(f"UPDATE message SET attempts = 0, {left}")
-    assert any(said in each for each in await scene.promises.stuck())
+    assert any(words in each for each in await scene.promises.stuck())
 
 
 async def test_a_lost_inbound_message_is_found(scene: Scene) -> None:
@@ -189,14 +189,14 @@ async def test_a_lost_inbound_message_is_found(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("breaks", "said"),
+    ("breaks", "words"),
     [
         ("UPDATE inbound SET feed = 3 WHERE feed = 2", "has gaps"),
         ("UPDATE inbound SET client_id = gen_random_uuid() WHERE feed = 2", "wrong client"),
         ("UPDATE inbound SET text = 'Hello'", "2 times"),
     ],
 )
-async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, said: str) -> None:
+async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, words: str) -> None:
     phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
     client_id = scene.send.payer.client_id
     await worlds.execute(ASSIGN, OUR_NUMBER, client_id)
@@ -204,7 +204,7 @@ async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, sa
         phones.note(text, client_id)
         await received(inbound(text, receiver=OUR_NUMBER))
     await worlds.execute(breaks)
-    assert any(said in each for each in await phones.broken())
+    assert any(words in each for each in await phones.broken())
 
 
 async def test_a_pool_that_differs_from_the_provider_is_reported(scene: Scene) -> None:

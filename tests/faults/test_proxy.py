@@ -64,20 +64,20 @@ class Caller:
         self.reader = reader
         self.writer = writer
 
-    async def reply_to(self, said: bytes) -> bytes:
+    async def reply_to(self, data: bytes) -> bytes:
         """Sends bytes and returns the echo: less of it if the connection ends."""
-        self.writer.write(said)
+        self.writer.write(data)
         try:
             async with asyncio.timeout(5):
-                return await self.reader.readexactly(len(said))
+                return await self.reader.readexactly(len(data))
         except asyncio.IncompleteReadError as cut_off:
             return cut_off.partial
         except ConnectionError:
             return b""
 
-    async def receives_nothing(self, said: bytes) -> bool:
+    async def receives_nothing(self, data: bytes) -> bool:
         """Whether neither a byte nor the end of the connection comes back."""
-        self.writer.write(said)
+        self.writer.write(data)
         try:
             async with asyncio.timeout(QUIET_SECONDS):
                 await self.reader.read(1)
@@ -102,8 +102,8 @@ async def calling(proxy: FaultProxy) -> AsyncIterator[Caller]:
 
 async def test_without_faults_all_bytes_pass_both_ways(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
-        said = bytes(range(256)) * 4096
-        assert await caller.reply_to(said) == said
+        data = bytes(range(256)) * 4096
+        assert await caller.reply_to(data) == data
         caller.writer.write_eof()
         assert await caller.reader.read() == b""
     assert proxy.taken == 1

@@ -170,9 +170,9 @@ async def test_a_time_after_the_last_change_is_named_and_can_be_corrected(
         )
         return ended.returncode, ended.stderr
 
-    code, said = await restore("--to", "2040-01-01T00:00:00Z")
-    assert (code, "Traceback" in said) == (1, False)
-    assert "end before 2040-01-01T00:00:00Z: the last one is of " in said
+    code, output = await restore("--to", "2040-01-01T00:00:00Z")
+    assert (code, "Traceback" in output) == (1, False)
+    assert "end before 2040-01-01T00:00:00Z: the last one is of " in output
     assert await restore() == (0, "")
 
 

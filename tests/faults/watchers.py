@@ -82,16 +82,16 @@ class _Watcher:
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
             session.post(self.urls[0], json=PRESENT) as response,
         ):
-            said = await response.json(content_type=None)
-            if response.status != 200 or "errors" in said:
-                raise aiohttp.ClientError(f"HTTP {response.status}: {said}")
-            return int(said["data"]["balances"]["version"])
+            answer = await response.json(content_type=None)
+            if response.status != 200 or "errors" in answer:
+                raise aiohttp.ClientError(f"HTTP {response.status}: {answer}")
+            return int(answer["data"]["balances"]["version"])
 
     def _listen(self, event: bytes) -> None:
-        said = orjson.loads(event)
-        if "errors" in said:
+        answer = orjson.loads(event)
+        if "errors" in answer:
             return  # the database is unavailable: the stream ends and is started again
-        delivered = said["data"]["balanceUpdated"]
+        delivered = answer["data"]["balanceUpdated"]
         version, balance = int(delivered["version"]), int(delivered["account"]["balance"])
         if version < self.version:
             self.defects.append(f"received version {version} after {self.version}")

@@ -233,11 +233,11 @@ async def test_a_dispatcher_logs_its_start_and_why_it_is_not_ready(
         stderr=subprocess.PIPE,
     )
     assert dispatcher.stderr is not None
-    said = [json.loads(await dispatcher.stderr.readline())["event"] for _ in range(2)]
+    events = [json.loads(await dispatcher.stderr.readline())["event"] for _ in range(2)]
     dispatcher.terminate()
     assert await dispatcher.wait() == 0
-    assert said[0] == "the dispatcher is running"
-    assert said[1] == "not ready: Run `ibiki migrate`: 0002_constraints is missing."
+    assert events[0] == "the dispatcher is running"
+    assert events[1] == "not ready: Run `ibiki migrate`: 0002_constraints is missing."
 
 
 async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(

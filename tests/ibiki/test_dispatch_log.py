@@ -15,7 +15,7 @@ ACCOUNT = UUID(int=7)
 
 
 @pytest.mark.parametrize(
-    ("happens", "level", "said"),
+    ("happens", "level", "words"),
     [
         (
             lambda log: log.paused(ACCOUNT, "no money left"),
@@ -44,11 +44,11 @@ def test_the_event_is_logged(
     caplog: pytest.LogCaptureFixture,
     happens: Callable[[DispatchMetrics], None],
     level: int,
-    said: str,
+    words: str,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
         happens(DispatchMetrics(Metrics()))
-    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, said)]
+    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, words)]
 
 
 def test_success_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

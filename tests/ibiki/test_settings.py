@@ -290,8 +290,8 @@ def test_a_misspelt_setting_is_reported_and_does_not_end_the_program(
 ) -> None:
     monkeypatch.setenv(name, "hidden")
     load_or_exit(tmp_path)
-    said = f"{name} is not a setting and is ignored. Did you mean {meant}?\n"
-    assert capsys.readouterr().err == said
+    warning = f"{name} is not a setting and is ignored. Did you mean {meant}?\n"
+    assert capsys.readouterr().err == warning
 
 
 def test_variables_of_other_programs_are_ignored(

@@ -16,7 +16,7 @@ from ibiki.local.all_in_one import startup_message
 SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'
 
 
-def said(brand: str, password: str) -> str:
+def printed(brand: str, password: str) -> str:
     terminal = Console(file=StringIO(), highlight=False)
     terminal.print(startup_message(brand, "http://127.0.0.1:8000", password), soft_wrap=True)
     assert isinstance(terminal.file, StringIO)
@@ -48,7 +48,7 @@ def strings_of(document: str) -> list[str]:
     ["m93p-9zhc-vq7a", 'it\'s "quoted"', "[red]herring[/red]", "back\\slash$HOME\\", "пароль {x}"],
 )
 def test_the_commands_can_be_pasted(password: str) -> None:
-    text = said("IbikiSMS", password)
+    text = printed("IbikiSMS", password)
     assert f"client@ibiki.test       {password}   CLIENT" in text
     signing_in, sending = sent(text)
     assert password in strings_of(signing_in)
@@ -56,4 +56,4 @@ def test_the_commands_can_be_pasted(password: str) -> None:
 
 
 def test_a_brand_with_brackets_is_printed_unchanged() -> None:
-    assert "[ACME] SMS is up at http://127.0.0.1:8000 " in said("[ACME] SMS", "m93p-9zhc-vq7a")
+    assert "[ACME] SMS is up at http://127.0.0.1:8000 " in printed("[ACME] SMS", "m93p-9zhc-vq7a")

@@ -105,8 +105,8 @@ def test_lost_spans_are_logged_once_and_their_recovery_once(
     with caplog.at_level(logging.INFO, logger="ibiki.traces"):
         for _ in range(6):
             exporter.export([])
-    said = [record.getMessage() for record in caplog.records]
-    assert said == [
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
         "traces are lost: check that OTEL_EXPORTER_OTLP_ENDPOINT answers",
         "traces arrive again",
     ]

@@ -51,8 +51,8 @@ def test_the_lifetime_of_a_token_is_a_setting() -> None:
 
 def test_a_token_holds_no_more_than_it_needs() -> None:
     token, _ = TOKENS.issue(user_id=USER, session_id=SESSION)
-    said = jwt.decode(token, options={"verify_signature": False})
-    assert set(said) == {"sub", "sid", "iat", "exp", "typ"}
+    read = jwt.decode(token, options={"verify_signature": False})
+    assert set(read) == {"sub", "sid", "iat", "exp", "typ"}
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
 
 

@@ -33,8 +33,8 @@ async def test_logs_are_imported_and_reconcile_charges_what_is_missing(
     assert checked.stdout == "100 lines can be imported. This was a dry run.\n"
     ended = await ibiki(database_url, tmp_path, "import", "legacy-logs", file)
     assert (ended.returncode, ended.stderr) == (0, "")
-    said, advice = ended.stdout.splitlines()
-    assert said == "100 lines read, 100 log lines added or changed."
+    first, advice = ended.stdout.splitlines()
+    assert first == "100 lines read, 100 log lines added or changed."
     assert advice.startswith("Run `ibiki reconcile --dry-run` to see which charges are missing")
     again = await ibiki(database_url, tmp_path, "import", "legacy-logs", file, "--json")
     assert json.loads(again.stdout) == {

@@ -33,31 +33,31 @@ def inbound(
     **rest: Any,
 ) -> dict[str, Any]:
     """An inbound message as ExtremeSMS sends it. It has a line if `modem` is given."""
-    said: dict[str, Any] = {"from": sender, "message": text, "status": "received", **rest}
-    return said if modem is None else {**said, "usedmodem": modem, "port": port}
+    call: dict[str, Any] = {"from": sender, "message": text, "status": "received", **rest}
+    return call if modem is None else {**call, "usedmodem": modem, "port": port}
 
 
-def event(said: object, *, provider: str = "extreme", account_id: UUID | None = None) -> NewEvent:
+def event(call: object, *, provider: str = "extreme", account_id: UUID | None = None) -> NewEvent:
     """An event with this content, not stored yet. `account_id`: what its call names."""
-    body = json.dumps(said).encode()
+    body = json.dumps(call).encode()
     return new_event(provider, PARSERS[provider](body), body, provider_account_id=account_id)
 
 
 async def stored(
-    *said: object, provider: str = "extreme", account_id: UUID | None = None
+    *calls: object, provider: str = "extreme", account_id: UUID | None = None
 ) -> list[UUID]:
     """Stores events with this content. Returns their IDs."""
-    events = [event(each, provider=provider, account_id=account_id) for each in said]
+    events = [event(each, provider=provider, account_id=account_id) for each in calls]
     outcomes = await store.store_events(events)
     assert set(outcomes) <= {WebhookOutcome.UNROUTED, WebhookOutcome.DUPLICATE}, outcomes
     return [each.id for each in events]
 
 
 async def received(
-    *said: object, provider: str = "extreme", account_id: UUID | None = None
+    *calls: object, provider: str = "extreme", account_id: UUID | None = None
 ) -> list[dict[str, Any]]:
     """Stores and receives events with this content. Returns their rows, in order."""
-    ids = await stored(*said, provider=provider, account_id=account_id)
+    ids = await stored(*calls, provider=provider, account_id=account_id)
     await receive_all()
     return await rows_of(ids)
 

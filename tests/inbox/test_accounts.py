@@ -58,8 +58,8 @@ async def second(app: App) -> worlds.Pool:
 
 async def routed(app: App, account_id: UUID | None, *, sender: str, modem: str) -> tuple[bool, str]:
     """Whether the owner got a message that came in this way, and why."""
-    said = inbound("Hi", sender=sender, modem=modem, messageId=new_id().hex)
-    [row] = await post.received(said, account_id=account_id)
+    body = inbound("Hi", sender=sender, modem=modem, messageId=new_id().hex)
+    [row] = await post.received(body, account_id=account_id)
     assert row["client_id"] in (None, app.owner.client_id)
     return row["client_id"] is not None, row["reason"]
 
@@ -86,8 +86,8 @@ async def test_the_line_of_one_account_is_not_a_line_of_another(
 async def test_lines_of_the_second_account_are_learned_and_assigned(
     app: App, second: worlds.Pool
 ) -> None:
-    said = inbound("Hi", sender=STRANGER, modem="m1", messageId="2")
-    [event] = await post.received(said, account_id=second.id)
+    body = inbound("Hi", sender=STRANGER, modem="m1", messageId="2")
+    [event] = await post.received(body, account_id=second.id)
     assert event["client_id"] is None
     assign = """mutation ($input: AssignInboundInput!) { assignInbound(input: $input) {
         __typename ... on UserError { message } ... on WebhookEvent { modem } } }"""
@@ -98,8 +98,8 @@ async def test_lines_of_the_second_account_are_learned_and_assigned(
     }
     done = await app.answer("admin", assign, input=given)
     assert done["modem"] == Line("m1", "1").at(second.id).modem
-    said = inbound("Again", sender="+12025550145", modem="m1", messageId="3")
-    [event] = await post.received(said, account_id=second.id)
+    body = inbound("Again", sender="+12025550145", modem="m1", messageId="3")
+    [event] = await post.received(body, account_id=second.id)
     assert (event["client_id"], event["reason"]) == (app.sibling.client_id, BY_HAND)
     assert await routed(app, app.pool.id, sender=STRANGER, modem="m1") == (True, BY_HAND)
 
@@ -109,9 +109,9 @@ async def test_a_report_of_one_account_says_nothing_about_the_messages_of_anothe
 ) -> None:
     await worlds.accept(app.owner)
     await post.submitted(app.pool, "ref")
-    said = {"messageId": "ref", "status": "delivered"}
+    body = {"messageId": "ref", "status": "delivered"}
     for account_id, status in ((second.id, "SENT"), (app.pool.id, "DELIVERED")):
-        await post.stored(said, account_id=account_id)
+        await post.stored(body, account_id=account_id)
         await post.receive_all()
         assert await worlds.statuses() == {status: 1, "CANCELLED": 1}
 
@@ -119,7 +119,7 @@ async def test_a_report_of_one_account_says_nothing_about_the_messages_of_anothe
 async def test_a_reply_leaves_by_the_account_that_the_call_named(
     app: App, second: worlds.Pool
 ) -> None:
-    said = inbound("Hi", sender=PHONE, modem="m9", messageId="4")
+    body = inbound("Hi", sender=PHONE, modem="m9", messageId="4")
     await worlds.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES ($1, $2, $3, '1', false)",
@@ -127,7 +127,7 @@ async def test_a_reply_leaves_by_the_account_that_the_call_named(
         app.owner.client_id,
         Line("m9", "1").at(second.id).modem,
     )
-    [event] = await post.received(said, account_id=second.id)
+    [event] = await post.received(body, account_id=second.id)
     [conversation] = await worlds.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )

@@ -78,9 +78,9 @@ async def test_an_event_that_could_not_be_read_is_assigned_with_sender_and_text(
 
 
 async def test_a_duplicate_can_be_assigned(app: App) -> None:
-    said = inbound("Yes", messageId="1")
-    await post.received(said)
-    (again,) = await post.received(said)
+    call = inbound("Yes", messageId="1")
+    await post.received(call)
+    (again,) = await post.received(call)
     assert (again["outcome"], again["body"]) == ("DUPLICATE", b"")
     assert (await assign(app, again["id"]))["text"] == "Yes"
 
@@ -127,11 +127,11 @@ async def test_an_assignment_that_is_remembered_assigns_the_line(app: App) -> No
 
 async def test_an_assignment_that_is_refused_changes_nothing(app: App) -> None:
     owner = client_id(app.owner)
-    for said, remember in (
+    for call, remember in (
         (inbound("no line"), True),
         (inbound("the sibling's line", modem="m2"), True),
     ):
-        key = await event_id(said)
+        key = await event_id(call)
         await set_route(app, app.sibling, modem="m2")
         given = {"webhookEventId": key, "clientId": owner, "remember": remember}
         assert await app.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"

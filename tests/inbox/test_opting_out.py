@@ -34,7 +34,7 @@ async def client(connected: str) -> worlds.Tenant:
     return client
 
 
-def said(text: str, **rest: Any) -> dict[str, object]:
+def sms(text: str, **rest: Any) -> dict[str, object]:
     return inbound(text, receiver=OUR_NUMBER, **rest)
 
 
@@ -48,7 +48,7 @@ async def test_a_keyword_opts_out_and_queued_messages_are_refunded(client: world
     bulk = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
     assert await worlds.held(client.account_id) == 97
     await capture_contacts(store)
-    (row,) = await post.received(said("Stop!"))
+    (row,) = await post.received(sms("Stop!"))
     assert row["outcome"] == "ROUTED"
     assert await opted_out() == [(PHONE, "KEYWORD")]
     assert await worlds.statuses(single.id) == {"CANCELLED": 1}
@@ -60,24 +60,24 @@ async def test_a_keyword_opts_out_and_queued_messages_are_refunded(client: world
 
 
 async def test_a_blocked_status_opts_out_like_a_keyword(client: worlds.Tenant) -> None:
-    await post.received(said("leave me alone", status="blocked", matchedBlockWord="leave"))
+    await post.received(sms("leave me alone", status="blocked", matchedBlockWord="leave"))
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
 
 async def test_a_submitted_message_stays_charged(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
     await post.submitted(client.pool)
-    await post.received(said("STOP"))
+    await post.received(sms("STOP"))
     assert await worlds.statuses(send.id) == {"SENT": 1}
     assert await worlds.held(client.account_id) == 99
 
 
 async def test_the_last_keyword_of_a_number_counts(client: worlds.Tenant) -> None:
-    await post.received(said("STOP"), said("START"))
+    await post.received(sms("STOP"), sms("START"))
     assert await opted_out() == []
-    await post.received(said("UNSTOP"), said("QUIT"))
+    await post.received(sms("UNSTOP"), sms("QUIT"))
     assert await opted_out() == [(PHONE, "KEYWORD")]
-    await post.received(said("yes"))
+    await post.received(sms("yes"))
     assert await opted_out() == []
 
 
@@ -85,12 +85,12 @@ async def test_only_opt_outs_by_text_are_lifted_by_text(client: worlds.Tenant) -
     for source in ("BLOCKED", "PERSON"):
         await worlds.execute("DELETE FROM opt_out")
         await worlds.opt_out(client.client_id, PHONE, source=source)
-        await post.received(*(said(f"{word} ") for word in ("START", "UNSTOP", "YES")))
+        await post.received(*(sms(f"{word} ") for word in ("START", "UNSTOP", "YES")))
         assert await opted_out() == [(PHONE, source)]
 
 
 async def test_a_report_of_the_provider_outweighs_words_in_one_batch(client: worlds.Tenant) -> None:
-    await post.received(said("no", status="blocked"), said("STOP"), said("START"))
+    await post.received(sms("no", status="blocked"), sms("STOP"), sms("START"))
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
 
@@ -104,11 +104,11 @@ async def test_a_word_that_only_the_provider_knows_opts_out_and_in(client: world
 
 
 async def test_a_keyword_does_not_lift_an_opt_out_by_a_person(client: worlds.Tenant) -> None:
-    await post.received(said("STOP"))
+    await post.received(sms("STOP"))
     async with store.transaction() as tx:
         opt_out = OptOut(client.client_id, PHONE, OptOutSource.PERSON)
         await store.write_opt_outs(tx, [opt_out])
-    await post.received(said("START"), said("STOP!"))
+    await post.received(sms("START"), sms("STOP!"))
     assert await opted_out() == [(PHONE, "PERSON")]
 
 
@@ -131,17 +131,17 @@ async def test_yes_is_the_answer_to_a_question_for_a_day(
     for table, column in (("message", "id"), ("sent_to", "message_id")):
         await worlds.execute(f"UPDATE {table} SET {column} = $1", first_id_at(sent_at))
     await worlds.execute("UPDATE message SET created_at = $1", sent_at)
-    await post.received(said("STOP"))
-    await post.received(said("YES"))
+    await post.received(sms("STOP"))
+    await post.received(sms("YES"))
     assert await opted_out() == expected
-    await post.received(said("START"))
+    await post.received(sms("START"))
     assert await opted_out() == []
 
 
 async def test_a_sentence_with_a_stop_word_is_flagged_and_is_not_an_opt_out(
     client: worlds.Tenant,
 ) -> None:
-    await post.received(said("please stop"), said("Hello"), said("STOP"))
+    await post.received(sms("please stop"), sms("Hello"), sms("STOP"))
     flags = [row["mentions_opt_out"] for row in await post.inbox_of(client.client_id)]
     assert flags == [True, False, False]
     assert await opted_out() == [(PHONE, "KEYWORD")]
@@ -151,7 +151,7 @@ async def test_an_opt_out_concerns_one_client(client: worlds.Tenant) -> None:
     other = await worlds.add_client(client.pool, name="Other")
     send = await worlds.accept(other, numbers=[PHONE])
     await capture_contacts(store)
-    await post.received(said("STOP"))
+    await post.received(sms("STOP"))
     assert await worlds.statuses(send.id) == {"QUEUED": 1}
     rows = await worlds.fetch("SELECT client_id FROM opt_out")
     assert rows == [{"client_id": client.client_id}]
@@ -160,7 +160,7 @@ async def test_an_opt_out_concerns_one_client(client: worlds.Tenant) -> None:
 async def test_a_send_accepted_during_the_opt_out_is_cancelled_when_captured(
     client: worlds.Tenant,
 ) -> None:
-    await post.received(said("STOP"))
+    await post.received(sms("STOP"))
     send = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
     await capture_contacts(store)
     assert await worlds.statuses(send.id) == {"CANCELLED": 1, "QUEUED": 1}
@@ -171,7 +171,7 @@ async def test_an_opt_out_during_a_capture_is_never_missed(client: worlds.Tenant
     phones = [f"+120255501{each}" for each in range(10, 60)]
     for phone in phones:
         await worlds.accept(client, numbers=[phone])
-    await post.stored(*(said("STOP", sender=phone) for phone in phones))
+    await post.stored(*(sms("STOP", sender=phone) for phone in phones))
     await asyncio.gather(*(capture_some() for _ in range(2)), *(receive_some() for _ in range(2)))
     assert await worlds.statuses() == {"CANCELLED": 50}
     assert await worlds.held(client.account_id) == 100
@@ -180,7 +180,7 @@ async def test_an_opt_out_during_a_capture_is_never_missed(client: worlds.Tenant
 
 async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
     """Without a lock, the capture and the opt-out would not see each other."""
-    await post.received(said("Hello"))
+    await post.received(sms("Hello"))
     send = await worlds.accept(client, numbers=[PHONE])
 
     async def capture(tx: Any) -> None:
@@ -193,7 +193,7 @@ async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
         await store.keep_captured(tx, [send.id])
 
     async with holding(capture, go_on):
-        receiving = asyncio.create_task(post.received(said("STOP")))
+        receiving = asyncio.create_task(post.received(sms("STOP")))
         await blocked(receiving)
     await receiving
     assert await worlds.statuses(send.id) == {"CANCELLED": 1}
@@ -202,7 +202,7 @@ async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
 async def test_an_opt_out_during_a_provider_call_prevents_a_retry(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
     (call,) = await marked(client.pool)
-    await post.received(said("STOP"))
+    await post.received(sms("STOP"))
     assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
     await answered(client.pool, call, NotSent("not now"))
     assert await worlds.statuses(send.id) == {"CANCELLED": 1}
@@ -221,7 +221,7 @@ async def test_opting_out_while_outcomes_are_recorded_misses_no_message(
         calls = [*calls, *more]
     assert len(calls) == 40
     await capture_contacts(store)
-    await post.stored(*(said("STOP", sender=phone) for phone in phones))
+    await post.stored(*(sms("STOP", sender=phone) for phone in phones))
     await asyncio.gather(
         receive_some(), *(answered(client.pool, call, NotSent("not now")) for call in calls)
     )

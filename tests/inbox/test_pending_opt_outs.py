@@ -58,13 +58,13 @@ async def opt_outs() -> dict[UUID, str]:
     return {row["client_id"]: row["source"] for row in rows}
 
 
-@pytest.mark.parametrize("said", [{"text": "STOP"}, {"text": "leave me", "status": "blocked"}])
+@pytest.mark.parametrize("call", [{"text": "STOP"}, {"text": "leave me", "status": "blocked"}])
 async def test_it_blocks_the_number_for_every_client_that_sent_to_it(
-    app: App, caplog: pytest.LogCaptureFixture, said: dict[str, str]
+    app: App, caplog: pytest.LogCaptureFixture, call: dict[str, str]
 ) -> None:
     await written_to(app, app.owner, app.sibling)
     with caplog.at_level(logging.ERROR):
-        event = await stop(**said)
+        event = await stop(**call)
     assert (event["outcome"], event["opt_out_pending"]) == ("UNROUTED", True)
     assert event["reason"].startswith(routing.SEVERAL_WROTE)
     assert "blocked for 2 clients" in event["reason"]
@@ -158,8 +158,8 @@ async def test_pending_ones_are_first_among_the_unrouted_on_every_page(app: App)
     rows = []
     for each in range(6):
         text = "STOP" if each % 3 == 0 else "Hello"
-        said = inbound(f"{text}{'!' * each}", sender=PHONE if each % 3 == 0 else "68849")
-        rows += await post.received(said)
+        call = inbound(f"{text}{'!' * each}", sender=PHONE if each % 3 == 0 else "68849")
+        rows += await post.received(call)
     expected = [ids.encode(Kind.WEBHOOK_EVENT, rows[each]["id"]) for each in (3, 0, 5, 4, 2, 1)]
     for size in (1, 2, 4, 6):
         assert await paged(app, size) == expected

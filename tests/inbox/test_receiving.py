@@ -39,10 +39,10 @@ async def test_a_message_to_an_assigned_number_is_in_its_clients_inbox() -> None
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, business="Anne's Cakes")
     await assign(client.client_id)
-    said = inbound(
+    call = inbound(
         "Two cakes", receiver="(202) 555-0111", modem="m1", firstname="Ada", messageId="abc"
     )
-    (row,) = await post.received(said)
+    (row,) = await post.received(call)
     assert (row["outcome"], row["reason"]) == ("ROUTED", routing.BY_NUMBER)
     assert (row["client_id"], row["modem"], row["port"]) == (client.client_id, "m1", "1")
     (message,) = await post.inbox_of(client.client_id)
@@ -163,9 +163,9 @@ async def test_a_sender_without_a_number_is_unrouted() -> None:
 async def test_a_repetition_changes_nothing() -> None:
     client = await worlds.add_client(await worlds.add_pool())
     await assign(client.client_id)
-    said = inbound(receiver=OUR_NUMBER, messageId="abc")
-    rows = await post.received(said, said | {"timestamp": "later"}, said)
-    rows += await post.received(said)
+    call = inbound(receiver=OUR_NUMBER, messageId="abc")
+    rows = await post.received(call, call | {"timestamp": "later"}, call)
+    rows += await post.received(call)
     assert [row["outcome"] for row in rows] == ["ROUTED", *["DUPLICATE"] * 3]
     # Only a body that differs is stored again.
     assert [bool(row["body"]) for row in rows] == [True, True, False, False]
@@ -177,8 +177,8 @@ async def test_a_repetition_changes_nothing() -> None:
 async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
     client = await worlds.add_client(await worlds.add_pool())
     await assign(client.client_id)
-    said = inbound(receiver=OUR_NUMBER, messageId="1")
-    await post.received(said, said | {"message": "another text"}, said | {"from": "+12025550144"})
+    call = inbound(receiver=OUR_NUMBER, messageId="1")
+    await post.received(call, call | {"message": "another text"}, call | {"from": "+12025550144"})
     texts = [(row["number"], row["text"]) for row in await post.inbox_of(client.client_id)]
     assert texts == [(PHONE, "Hello"), (PHONE, "another text"), ("+12025550144", "Hello")]
 
@@ -186,15 +186,15 @@ async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
 async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() -> None:
     client = await worlds.add_client(await worlds.add_pool())
     await assign(client.client_id)
-    said = inbound("Yes", receiver=OUR_NUMBER)
-    await post.received(said)
+    call = inbound("Yes", receiver=OUR_NUMBER)
+    await post.received(call)
     await made_older(REPEAT_SECONDS - 60)
-    (again,) = await post.received(said)
+    (again,) = await post.received(call)
     assert again["outcome"] == "DUPLICATE"
     await made_older(REPEAT_SECONDS)
-    (later,) = await post.received(said)
+    (later,) = await post.received(call)
     assert later["outcome"] == "ROUTED"
-    (again,) = await post.received(said)
+    (again,) = await post.received(call)
     assert again["outcome"] == "DUPLICATE"
     assert len(await post.inbox_of(client.client_id)) == 2
 
@@ -202,10 +202,10 @@ async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() 
 async def test_many_processes_that_store_an_old_body_again_store_it_once() -> None:
     client = await worlds.add_client(await worlds.add_pool())
     await assign(client.client_id)
-    said = [inbound(f"{each}", receiver=OUR_NUMBER) for each in range(20)]
-    await post.received(*said)
+    calls = [inbound(f"{each}", receiver=OUR_NUMBER) for each in range(20)]
+    await post.received(*calls)
     await made_older(REPEAT_SECONDS + 1)
-    orders = [said, said[::-1], said[10:] + said[:10], said]
+    orders = [calls, calls[::-1], calls[10:] + calls[:10], calls]
     await asyncio.gather(*(post.stored(*each) for each in orders))
     await post.receive_all()
     assert len(await post.inbox_of(client.client_id)) == 40
@@ -222,11 +222,11 @@ async def test_concurrent_receivers_leave_no_gap_in_a_feed() -> None:
     clients = [await worlds.add_client(pool, name=str(each)) for each in range(3)]
     for each, client in enumerate(clients):
         await route_by_hand(client.client_id, f"m{each}")
-    said = [
+    calls = [
         inbound(str(each), sender=f"+120255501{each % 50 + 10}", modem=f"m{each % 3}")
         for each in range(150)
     ]
-    await post.stored(*said)
+    await post.stored(*calls)
     await asyncio.gather(*(receive_some() for _ in range(4)))
     await post.receive_all()
     for client in clients:
@@ -304,14 +304,14 @@ async def test_two_tenants_on_one_line_never_see_each_others_messages() -> None:
         numbers = [phone for phone, owner in phones.items() if owner == name]
         await worlds.accept(tenant, numbers=numbers)
     await post.submitted(pool)
-    said = [
+    calls = [
         inbound(f"for {owner} {each}", sender=phone, modem="shared")
         for each in range(4)
         for phone, owner in phones.items()
     ]
-    await post.stored(*said[: len(said) // 2])
+    await post.stored(*calls[: len(calls) // 2])
     await asyncio.gather(*(receive_some() for _ in range(3)))
-    await post.stored(*said[len(said) // 2 :])
+    await post.stored(*calls[len(calls) // 2 :])
     await asyncio.gather(*(receive_some() for _ in range(3)))
     await post.receive_all()
     for name, tenant in tenants.items():

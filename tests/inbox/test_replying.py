@@ -298,8 +298,8 @@ async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(ap
     await post.submitted(app.pool)
     await capture_contacts(store)
     data = {"id": "msg_1", "number": PHONE, "text": "Hello"}
-    said = {"id": "evt_1", "type": "message.received", "data": data}
-    (row,) = await post.received(said, provider="ibiki")
+    body = {"id": "evt_1", "type": "message.received", "data": data}
+    (row,) = await post.received(body, provider="ibiki")
     assert (row["outcome"], row["client_id"]) == ("ROUTED", app.owner.client_id)
     (conversation,) = await worlds.fetch("SELECT id FROM conversation")
     replied = await answer(app, ids.encode(Kind.CONVERSATION, conversation["id"]))

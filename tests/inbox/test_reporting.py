@@ -169,8 +169,8 @@ async def test_one_reference_for_a_batch_is_matched_by_number(client: worlds.Ten
     reported = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
     reported.append((others[2].removeprefix("+1"), "Success"))  # as it is dialled at home
     for number, word in [*reported, ("+12025550199", "Success"), ("nonsense", "Success")]:
-        said = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": word}
-        await post.stored(said, provider="egosms")
+        body = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": word}
+        await post.stored(body, provider="egosms")
     await receive_once()
     rows = await worlds.fetch("SELECT number, status FROM message WHERE send_id = $1", send.id)
     assert {row["number"]: row["status"] for row in rows} == {
@@ -195,8 +195,8 @@ async def test_a_report_does_not_change_a_message_that_is_being_submitted(
 
 async def test_references_are_matched_per_provider(client: worlds.Tenant) -> None:
     send = await sent(client)
-    said = {"MsgFollowUpUniqueCode": "ref", "number": PHONE, "Status": "Success"}
-    await post.stored(said, provider="egosms")
+    body = {"MsgFollowUpUniqueCode": "ref", "number": PHONE, "Status": "Success"}
+    await post.stored(body, provider="egosms")
     await receive_once()
     assert await worlds.statuses(send.id) == {"SENT": 1}
 

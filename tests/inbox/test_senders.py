@@ -89,8 +89,8 @@ async def test_a_short_code_is_not_routed_by_what_was_learned(client: worlds.Ten
 
 
 async def test_a_long_name_on_a_line_is_received(client: worlds.Tenant) -> None:
-    said = inbound(sender="N" * 100, receiver=OUR_NUMBER, modem="m1")
-    (row,) = await post.received(said)
+    call = inbound(sender="N" * 100, receiver=OUR_NUMBER, modem="m1")
+    (row,) = await post.received(call)
     assert (row["outcome"], row["sender"]) == ("ROUTED", "N" * LONGEST_NAME)
 
 

@@ -118,13 +118,13 @@ async def test_a_signed_call_is_about_the_account_that_signed_it() -> None:
 async def test_an_address_names_the_account_that_a_call_is_about() -> None:
     own = f"/webhooks/extreme/{ids.encode(Kind.PROVIDER_ACCOUNT, FIRST)}"
     unknown = f"/webhooks/extreme/{ids.encode(Kind.PROVIDER_ACCOUNT, SECOND)}"
-    said = {"from": "+12025550143", "message": "Hello", "messageId": "1"}
+    call = {"from": "+12025550143", "message": "Hello", "messageId": "1"}
     async with webhook_app(accounts=keys) as here:
-        assert (await here.call(said, own)).status_code == 200
+        assert (await here.call(call, own)).status_code == 200
         assert (await here.post(b"{}", f"{own}/{SECRET}")).status_code == 400
-        assert (await here.call(said, "/webhooks/extreme")).json() == {"status": "received"}
+        assert (await here.call(call, "/webhooks/extreme")).json() == {"status": "received"}
         for path in (unknown, f"/webhooks/extreme/pac_1/{SECRET}", "/webhooks/extreme/pac_1/guess"):
-            answer = await here.call(said, path)
+            answer = await here.call(call, path)
             assert (answer.status_code, webhooks.NO_ACCOUNT in answer.text) == (404, True)
         for path in (own, f"{own}/guess", unknown):
             assert (await here.post(b"{}", path)).status_code == 401

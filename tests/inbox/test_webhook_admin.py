@@ -44,8 +44,8 @@ def client_id(tenant: worlds.Tenant) -> str:
     return ids.encode(Kind.CLIENT, tenant.client_id)
 
 
-async def event_id(said: object) -> str:
-    (row,) = await post.received(said)
+async def event_id(call: object) -> str:
+    (row,) = await post.received(call)
     return ids.encode(Kind.WEBHOOK_EVENT, row["id"])
 
 
@@ -56,8 +56,8 @@ async def set_route(app: App, tenant: worlds.Tenant, **rest: Any) -> Any:
 
 async def test_events_are_listed_with_their_payload(app: App) -> None:
     await set_route(app, app.owner)
-    said = inbound("Hi", modem="m1", messageId="abc")
-    await post.received(said, inbound("nobody's"), said)
+    call = inbound("Hi", modem="m1", messageId="abc")
+    await post.received(call, inbound("nobody's"), call)
     invalid = NewEvent(new_id(), "extreme", b"key".ljust(32), b"\xff not json", invalid="Not JSON.")
     await store.store_events([invalid])
     await store.count_refusals({("extreme", "The secret is wrong."): 7})
@@ -74,7 +74,7 @@ async def test_events_are_listed_with_their_payload(app: App) -> None:
         ("ROUTED", routing.BY_HAND, 1),
     ]
     assert others[0]["payload"] == {"text": "\N{REPLACEMENT CHARACTER} not json"}
-    assert others[3]["payload"] == said
+    assert others[3]["payload"] == call
     assert others[3]["client"] == {"name": "Acme"}
     assert others[3]["inbound"] == {"text": "Hi", "number": PHONE}
     assert (others[3]["modem"], others[3]["port"]) == ("m1", "1")

@@ -56,8 +56,8 @@ async def _hide_secrets(settled: Scenario) -> None:
     for number, tenant in enumerate(settled.tenants().values()):
         ours = f"+1202555011{number}"
         await worlds.assign_number(tenant.client_id, ours)
-        said = post.inbound("Hello", receiver=ours, modem=MODEM, port=PORT, messageId=str(number))
-        (row,) = await post.received(said)
+        call = post.inbound("Hello", receiver=ours, modem=MODEM, port=PORT, messageId=str(number))
+        (row,) = await post.received(call)
         assert row["outcome"] == "ROUTED"
         send = await worlds.accept(tenant, numbers=[post.PHONE])
         await worlds.execute(
@@ -74,9 +74,9 @@ async def _hide_secrets(settled: Scenario) -> None:
     await worlds.execute("UPDATE message SET waiting_for = $1", f"ExtremeSMS at {HOST}")
 
 
-def leaks(said: str) -> list[str]:
+def leaks(text: str) -> list[str]:
     """The secrets that a text contains."""
-    return [secret for secret in SECRETS if secret in said.lower()]
+    return [secret for secret in SECRETS if secret in text.lower()]
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -119,9 +119,9 @@ def source_of(module: object) -> str:
 
 
 def test_no_error_message_names_a_provider() -> None:
-    said = list(sentences())
-    assert len(said) > 40
-    assert [(each, leaks(each)) for each in said if leaks(each)] == []
+    texts = list(sentences())
+    assert len(texts) > 40
+    assert [(each, leaks(each)) for each in texts if leaks(each)] == []
 
 
 def test_the_leak_check_finds_a_leak() -> None:

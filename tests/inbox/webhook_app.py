@@ -28,9 +28,11 @@ class WebhookApp:
     front: RunningServer
     intake: Intake
 
-    async def call(self, said: object, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
+    async def call(
+        self, content: object, path: str = EXTREME_PATH, **headers: str
+    ) -> httpx.Response:
         """The answer to a call with this JSON and the secret."""
-        return await self.post(json.dumps(said).encode(), path, **{**SHOWN, **headers})
+        return await self.post(json.dumps(content).encode(), path, **{**SHOWN, **headers})
 
     async def post(self, body: bytes, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
         """The answer to a call with this body and only these headers."""

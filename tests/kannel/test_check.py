@@ -35,20 +35,20 @@ async def test_the_documented_configuration_has_no_finding_and_nothing_is_sent(
 async def test_a_stopped_connection_and_another_password_are_found(gateway: Gateway) -> None:
     await gateway.command("stop-smsc", smsc="network")
     try:
-        code, said = await checked(gateway)
+        code, report = await checked(gateway)
     finally:
         await gateway.command("start-smsc", smsc="network")
         await gateway.is_online()
-    assert (code, said["problems"]) == (4, 1)
-    assert said["findings"][0]["problem"] == "The connection network is dead."
+    assert (code, report["problems"]) == (4, 1)
+    assert report["findings"][0]["problem"] == "The connection network is dead."
     file = gateway.directory / "kannel.conf"
     right = file.read_text()
     file.write_text(right.replace("CHANGE-STATUS", "other"))
     try:
-        code, said = await checked(gateway)
+        code, report = await checked(gateway)
     finally:
         file.write_text(right)
     assert code == 4
-    assert [each["problem"] for each in said["findings"]] == [
+    assert [each["problem"] for each in report["findings"]] == [
         "Kannel refuses the password of status.xml."
     ]

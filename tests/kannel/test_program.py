@@ -69,8 +69,12 @@ async def test_a_send_its_reports_an_answer_and_a_reply(
         with signed_in(program, EMAIL) as client:
             replied = client.ask(REPLY, id=conversation(client)["id"])["reply"]
             assert replied == {"__typename": "Reply", "warning": None}
-            said = [("INBOUND", "Привет"), ("OUTBOUND", "And to you"), ("OUTBOUND", "Good morning")]
-            eventually(lambda: texts(client) == said)
+            expected = [
+                ("INBOUND", "Привет"),
+                ("OUTBOUND", "And to you"),
+                ("OUTBOUND", "Good morning"),
+            ]
+            eventually(lambda: texts(client) == expected)
             eventually(lambda: len(network.sent_to(PHONE)) == 2)
 
     with fresh_directory() as directory:

@@ -67,13 +67,15 @@ async def test_the_first_reading_opens_the_pool_and_touches_no_client_and_no_gro
     await worlds.assert_audit_holds()
 
 
-@pytest.mark.parametrize(("said", "change"), [(1_000, 0), (1_001, 1), (900, -100), (0, -1_000)])
-async def test_each_check_leaves_a_line_also_where_nothing_changes(said: int, change: int) -> None:
+@pytest.mark.parametrize(("balance", "change"), [(1_000, 0), (1_001, 1), (900, -100), (0, -1_000)])
+async def test_each_check_leaves_a_line_also_where_nothing_changes(
+    balance: int, change: int
+) -> None:
     pool = await worlds.add_pool(default=False)
     await synced(pool, Upstream(1_000))
-    done = await synced(pool, Upstream(said))
+    done = await synced(pool, Upstream(balance))
     assert done.change == change
-    assert await pool_of(pool) == said
+    assert await pool_of(pool) == balance
     (line,) = await worlds.fetch(
         "SELECT amount, source_id, destination_id FROM transfer"
         " WHERE provider_account_id = $1 AND kind = 'SYNC'",

@@ -221,8 +221,8 @@ async def test_at_rest_a_pool_equals_the_balance_of_its_provider(
         elif isinstance(how, int):
             await scene.happen(what, how)
     await scene.come_to_rest()
-    said = scene.upstream.balance_now * kind.price / kind.price_there
-    assert await pool_of(scene.pool) == said - scene.elsewhere
+    expected = scene.upstream.balance_now * kind.price / kind.price_there
+    assert await pool_of(scene.pool) == expected - scene.elsewhere
     await worlds.assert_audit_holds()
 
 

@@ -53,9 +53,9 @@ class Upstream:
         self.readings_at_once += 1
         self.most_readings_at_once = max(self.most_readings_at_once, self.readings_at_once)
         try:
-            said = self.balance_now
+            balance = self.balance_now
             await self.meanwhile()
-            return Reading(str(said), said)
+            return Reading(str(balance), balance)
         finally:
             self.readings_at_once -= 1
 

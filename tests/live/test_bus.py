@@ -206,7 +206,7 @@ class Odd:
         self.swallows = False
         self.refuses = False
         self.hangs = False
-        self.said: list[str] = []
+        self.carried: list[str] = []
 
     async def open(
         self, channel: str, arrived: Callable[[str], None], lost: Callable[[], None]
@@ -220,7 +220,7 @@ class Odd:
             raise OSError("cut")
         if self.hangs:
             await asyncio.sleep(3600.0 / 2)
-        self.said.append(text)
+        self.carried.append(text)
         if not self.swallows:
             self.arrived(text)
 
@@ -239,7 +239,7 @@ async def test_hints_of_one_moment_are_published_together() -> None:
             station.bus.publish({each})
             await asyncio.sleep(0)
         await station.receives(*published)
-        assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
+        assert len(carrier.carried) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
 async def test_hints_that_cannot_be_published_are_published_later() -> None:
@@ -262,7 +262,7 @@ async def test_more_than_can_wait_becomes_everything() -> None:
         )
         carrier.refuses = False
         await station.receives(EVERYTHING)
-        await eventually(lambda: carrier.said[-1:] == [ALL])
+        await eventually(lambda: carrier.carried[-1:] == [ALL])
 
 
 async def test_a_silent_carrier_is_opened_again() -> None:
@@ -301,7 +301,7 @@ async def test_the_last_state_is_delivered_before_the_end() -> None:
     published = topic()
     station.bus.publish({published})
     await station.bus.stop()
-    assert next(packed([published])) in carrier.said
+    assert next(packed([published])) in carrier.carried
 
 
 async def cut(server: embedded.EmbeddedDatabase, url: str) -> None:

@@ -115,16 +115,16 @@ async def test_recent_changes_are_delivered_first(running: Server) -> None:
 async def test_the_operator_receives_each_event_and_its_result(
     running: Server, people: App
 ) -> None:
-    said = post.inbound("Hello", receiver=NUMBERS["owner"])
+    call = post.inbound("Hello", receiver=NUMBERS["owner"])
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
-        (key,) = await post.stored(said)
+        (key,) = await post.stored(call)
         await receive_due(post.RECEIVER)
         then = await reader.delivered()
         assert (then["id"], then["outcome"]) == (shown(key), "ROUTED")
         assert (then["client"], then["inbound"]) == ({"name": "Acme"}, {"text": "Hello"})
-        assert then["payload"] == said
-        [again] = [post.event(said)]
+        assert then["payload"] == call
+        [again] = [post.event(call)]
         await store.store_events([again])
         assert (await delivered_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
         bad = NewEvent(new_id(), "extreme", b"key".ljust(32), b"[1]", invalid="Not an object.")

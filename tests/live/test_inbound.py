@@ -259,9 +259,9 @@ async def test_many_at_once_are_delivered_in_the_order_of_the_feed(
         await listening(running, reader)
     first = await receive("the first")
     await asyncio.gather(*[reader.delivered() for reader in crowd])
-    said = [post.inbound(f"in {each}", receiver=NUMBERS["owner"]) for each in range(150)]
-    await post.received(*said)
+    calls = [post.inbound(f"in {each}", receiver=NUMBERS["owner"]) for each in range(150)]
+    await post.received(*calls)
     expected = [shown(row["id"]) for row in await post.inbox_of(people.owner.client_id)]
     for reader in crowd:
-        assert [(await reader.delivered())["id"] for _ in said] == expected[1:]
+        assert [(await reader.delivered())["id"] for _ in calls] == expected[1:]
     assert expected[0] == first

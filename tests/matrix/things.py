@@ -271,8 +271,8 @@ async def everybody_receives(scenario: Scenario) -> None:
         line = Line(f"modem of {place}", "1")
         normaliser = scenario.app.installation.normaliser
         await set_modem_route(store, normaliser, tenant.client_id, line, None)
-        said = post.inbound(word_of(place), sender=number_of(place), modem=line.modem)
-        (row,) = await post.received({**said, "messageId": uuid4().hex})
+        call = post.inbound(word_of(place), sender=number_of(place), modem=line.modem)
+        (row,) = await post.received({**call, "messageId": uuid4().hex})
         assert row["client_id"] == tenant.client_id
 
 

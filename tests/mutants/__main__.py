@@ -37,7 +37,7 @@ class Ended:
     """How a run of tests ended: the exit code, and the end of its output."""
 
     code: int
-    said: str
+    output: str
 
 
 def main(words: Sequence[str]) -> int:
@@ -55,7 +55,7 @@ def main(words: Sequence[str]) -> int:
         tests = sorted({test for mutant in chosen for test in mutant.tests})
         ended = run_tests(root, tests)
         if ended.code != TESTS_PASSED:
-            print(f"{ended.said}\nThe tests fail without any mutant: repair them first.")
+            print(f"{ended.output}\nThe tests fail without any mutant: repair them first.")
             return 2
         survivors = [each for each in chosen if not is_killed(root, each)]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)

@@ -36,12 +36,12 @@ def test_a_migration_removes_nothing_that_the_release_before_needs() -> None:
 
 
 def test_removals_are_recognised() -> None:
-    said = {
+    reasons = {
         "ALTER TABLE send DROP COLUMN text": "a column",
         'ops.RemoveField("Send", "text")': "a column",
         "ALTER TABLE send RENAME TO sends": "a table",
         "ALTER TABLE send ALTER COLUMN text SET NOT NULL": "NULL",
         "ALTER TABLE send ALTER COLUMN price TYPE int8": "a type",
     }
-    for statement, what in said.items():
+    for statement, what in reasons.items():
         assert re.search(REMOVES[what], statement)

@@ -52,7 +52,7 @@ SIGN_IN = NotSent("The account's user name or password was refused.", refuses_ac
 NO_PHONE = NotSent(PHONE_MISSING, refuses_account=True)
 
 
-def said(message: object) -> dict[str, object]:
+def with_message(message: object) -> dict[str, object]:
     return {"message": message}
 
 
@@ -73,14 +73,18 @@ CASES: list[Case] = [
     ("202 with an ID that is not a text", answer(202, {"id": {}}), UNKNOWN),
     (
         "the ID is known there",
-        answer(409, said("message with the same ID already exists")),
+        answer(409, with_message("message with the same ID already exists")),
         Accepted(OWN_ID),
     ),
-    ("the same, at a phone", answer(409, said("Message with such ID exists")), Accepted(OWN_ID)),
+    (
+        "the same, at a phone",
+        answer(409, with_message("Message with such ID exists")),
+        Accepted(OWN_ID),
+    ),
     ("409 in HTML", answer(409, HTML), UNKNOWN),
     ("409 with nothing", answer(409), UNKNOWN),
     ("a wrong password", answer(401), SIGN_IN),
-    ("401 in JSON", answer(401, said("Unauthorized")), SIGN_IN),
+    ("401 in JSON", answer(401, with_message("Unauthorized")), SIGN_IN),
     (
         "403",
         answer(403, HTML),
@@ -88,26 +92,26 @@ CASES: list[Case] = [
     ),
     (
         "an invalid number",
-        answer(400, said("failed to enqueue message: invalid phone number")),
+        answer(400, with_message("failed to enqueue message: invalid phone number")),
         Rejected(REJECTED),
     ),
-    ("an empty text", answer(400, said("Text message is empty")), Rejected(REJECTED)),
-    ("no phone", answer(400, said("record not found")), NO_PHONE),
-    ("another phone", answer(400, said("Invalid device ID")), NO_PHONE),
+    ("an empty text", answer(400, with_message("Text message is empty")), Rejected(REJECTED)),
+    ("no phone", answer(400, with_message("record not found")), NO_PHONE),
+    ("another phone", answer(400, with_message("Invalid device ID")), NO_PHONE),
     ("400 in HTML", answer(400, HTML), UNKNOWN),
-    ("400 with a sentence that is none", answer(400, said(7)), UNKNOWN),
-    ("400 with an ID", answer(400, PENDING | said("no")), UNKNOWN),
+    ("400 with a sentence that is none", answer(400, with_message(7)), UNKNOWN),
+    ("400 with an ID", answer(400, PENDING | with_message("no")), UNKNOWN),
     ("429", answer(429, HTML), NotSent(WAIT)),
     ("429 with a wait", answer(429, b"", Retry_After="7"), NotSent(WAIT, retry_after_seconds=7.0)),
     (
         "a full queue",
-        answer(503, said("queue limits exceeded: too many pending messages: 9 / 9")),
+        answer(503, with_message("queue limits exceeded: too many pending messages: 9 / 9")),
         NotSent(WAIT),
     ),
-    ("another 503", answer(503, said("Service Unavailable")), UNKNOWN),
-    ("500", answer(500, said("failed to handle request")), UNKNOWN),
+    ("another 503", answer(503, with_message("Service Unavailable")), UNKNOWN),
+    ("500", answer(500, with_message("failed to handle request")), UNKNOWN),
     ("500 with an ID", answer(500, PENDING), UNKNOWN),
-    ("404", answer(404, said("Not Found")), UNKNOWN),
+    ("404", answer(404, with_message("Not Found")), UNKNOWN),
     ("half a body", answer(202, b'{"id": "0a0a'), UNKNOWN),
 ]
 
@@ -126,14 +130,14 @@ async def test_a_reply_has_its_outcome(exchange: Exchange, expected: str | Outco
 
 
 async def test_without_an_id_of_ours_a_conflict_says_nothing() -> None:
-    outcome = await android(answer(409, said("exists")))[0].send(ONE)
+    outcome = await android(answer(409, with_message("exists")))[0].send(ONE)
     assert isinstance(outcome, Unknown)
     assert outcome.reference is None
 
 
 @pytest.mark.parametrize("sentence", ["record not found", "Invalid device ID"])
 async def test_a_reply_through_a_missing_phone_is_rejected_alone(sentence: str) -> None:
-    assert await android(answer(400, said(sentence)))[0].send(REPLY) == Rejected(REJECTED)
+    assert await android(answer(400, with_message(sentence)))[0].send(REPLY) == Rejected(REJECTED)
 
 
 async def test_only_one_message_fits_into_a_call() -> None:
@@ -167,7 +171,7 @@ async def test_a_state_is_read(state: object, expected: ReportedStatus | None) -
     assert transport.asked[0].path == f"/messages/{OWN_ID}"
 
 
-@pytest.mark.parametrize("exchange", [answer(404, said("message not found")), answer(404)])
+@pytest.mark.parametrize("exchange", [answer(404, with_message("message not found")), answer(404)])
 async def test_a_message_that_is_not_known_has_no_state(exchange: Exchange) -> None:
     assert await android(exchange)[0].status(OWN_ID) is None
 

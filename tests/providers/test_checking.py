@@ -65,7 +65,7 @@ async def test_an_account_is_checked_without_sending(it: Simulated, name: str) -
         "a closed port": {"base_url": "http://127.0.0.1:1"},
     }
     for what, change in changes.items():
-        said = await problem(name, replace(config(name, it.base_url), **change))
-        assert said, what
-        assert "wrong" not in said
+        found = await problem(name, replace(config(name, it.base_url), **change))
+        assert found, what
+        assert "wrong" not in found
     assert await it.took() == []

@@ -38,7 +38,7 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("call", "expected"),
     [
         (
             event("message.received", MESSAGE),
@@ -77,8 +77,8 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
         ([], NO_EVENT),
     ],
 )
-def test_an_event_is_read(said: object, expected: Parsed) -> None:
-    assert parse_webhook(json.dumps(said).encode()) == expected
+def test_an_event_is_read(call: object, expected: Parsed) -> None:
+    assert parse_webhook(json.dumps(call).encode()) == expected
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,8 @@ async def test_the_status_of_an_accepted_message_can_be_queried(it: Simulated) -
     reference = refers(await it.provider.send(one()))
     url = f"{it.base_url}/api/v2/sms/status/"
     async with it.session.get(url + reference, headers=KEY) as response:
-        said = await response.json()
-    assert (said["success"], said["messageId"], said["status"]) == (True, reference, "delivered")
+        found = await response.json()
+    assert (found["success"], found["messageId"], found["status"]) == (True, reference, "delivered")
     async with it.session.get(url + "0" * 24, headers=KEY) as response:
         assert response.status == 404
         assert (await response.json())["success"] is False

@@ -119,8 +119,8 @@ async def test_a_failure_is_reported_and_is_the_status_of_the_message(world: Wor
     url = f"{world.base_url}/api/v2/sms/status/{reference}"
     headers = {"Authorization": f"Bearer {DEFAULT_API_KEY}"}
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
-        said = await answer.json()
-    assert (said["status"], said["deliveredAt"]) == ("failed", None)
+        found = await answer.json()
+    assert (found["status"], found["deliveredAt"]) == ("failed", None)
 
 
 async def test_a_call_that_is_not_accepted_is_repeated(world: World) -> None:

@@ -323,9 +323,9 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
 @pytest.mark.parametrize("case", [FarEnd(), FarEnd(end="reset"), FarEnd((CUT,))])
 async def test_an_error_names_no_address(case: FarEnd) -> None:
     async with listening(FarEnd(case.parts, case.end)) as far_end:
-        said = repr(await exchanged(transport(far_end.base_url)))
-        assert "127.0.0.1" not in said
-        assert str(far_end.port) not in said
+        shown = repr(await exchanged(transport(far_end.base_url)))
+        assert "127.0.0.1" not in shown
+        assert str(far_end.port) not in shown
 
 
 WAIT = b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"

@@ -200,9 +200,9 @@ async def test_a_phone_answers_and_reports_come_in_the_vendors_format(provider: 
 @pytest.mark.parametrize("provider", VENDORS)
 async def test_a_message_from_a_phone_comes_on_demand(provider: str) -> None:
     async with listener(provider) as (here, base_url), aiohttp.ClientSession() as session:
-        said = {"from": PHONE, "message": "Hello", "provider": provider, "receiver": "12345"}
+        call = {"from": PHONE, "message": "Hello", "provider": provider, "receiver": "12345"}
         for _ in range(2):
-            async with session.post(f"{base_url}/control/inbound", json=said) as response:
+            async with session.post(f"{base_url}/control/inbound", json=call) as response:
                 assert await response.json() == {"status": 200}
         first, second = await here.received(2)
     assert isinstance(first, InboundCall)

@@ -170,23 +170,23 @@ _VALUES = st.recursive(
 _FIELDS = st.sampled_from([*FULL, "MsgFollowUpUniqueCode", "number", "Status", "recipient"])
 BODIES = [
     st.binary(max_size=200),
-    st.dictionaries(_FIELDS, _VALUES, max_size=8).map(lambda said: json.dumps(said).encode()),
+    st.dictionaries(_FIELDS, _VALUES, max_size=8).map(lambda call: json.dumps(call).encode()),
     st.dictionaries(_FIELDS, st.text(max_size=20), max_size=8).map(
-        lambda said: "&".join(f"{name}={value}" for name, value in said.items()).encode(
+        lambda call: "&".join(f"{name}={value}" for name, value in call.items()).encode(
             errors="surrogatepass"
         )
     ),
 ]
 
 
-@pytest.mark.parametrize(("said", "expected"), [pytest.param(*e[1:], id=e[0]) for e in EXTREME])
-def test_a_call_of_extremesms_is_read(said: dict[str, object], expected: Parsed) -> None:
-    assert extreme.parse_webhook(json.dumps(said).encode()) == expected
+@pytest.mark.parametrize(("call", "expected"), [pytest.param(*e[1:], id=e[0]) for e in EXTREME])
+def test_a_call_of_extremesms_is_read(call: dict[str, object], expected: Parsed) -> None:
+    assert extreme.parse_webhook(json.dumps(call).encode()) == expected
 
 
-@pytest.mark.parametrize(("said", "expected"), [pytest.param(*e[1:], id=e[0]) for e in EGOSMS])
-def test_a_call_of_egosms_is_read(said: dict[str, object], expected: Parsed) -> None:
-    assert egosms.parse_webhook(json.dumps(said).encode()) == expected
+@pytest.mark.parametrize(("call", "expected"), [pytest.param(*e[1:], id=e[0]) for e in EGOSMS])
+def test_a_call_of_egosms_is_read(call: dict[str, object], expected: Parsed) -> None:
+    assert egosms.parse_webhook(json.dumps(call).encode()) == expected
 
 
 @pytest.mark.parametrize("provider", sorted(PARSERS))

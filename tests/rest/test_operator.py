@@ -41,10 +41,10 @@ CASES: list[tuple[str, str | None]] = [
 """Texts with one key: refused ones leave it unused, and the first success is repeated."""
 
 
-async def received(client: worlds.Tenant, number: str, **said: Any) -> tuple[str, str]:
+async def received(client: worlds.Tenant, number: str, **fields: Any) -> tuple[str, str]:
     """A message from a phone to the client. Returns the IDs of it and of its conversation."""
     await worlds.assign_number(client.client_id, number)
-    await post.received(post.inbound("Hello?", receiver=number, **said))
+    await post.received(post.inbound("Hello?", receiver=number, **fields))
     [row] = await worlds.fetch(
         "SELECT i.id, c.id AS conversation_id FROM inbound i"
         " JOIN conversation c USING (client_id) WHERE i.client_id = $1",

@@ -232,15 +232,15 @@ def test_other_keys_are_refused(key: str) -> None:
 
 
 def test_the_hash_depends_on_the_mutation_and_on_the_exact_input() -> None:
-    said = [
+    hashes = [
         input_hash("send", {"to": "1", "text": "a"}),
         input_hash("bulkSend", {"to": "1", "text": "a"}),
         input_hash("send", {"to": "1 ", "text": "a"}),
         input_hash("send", {"to": ["1"], "text": "a"}),
         input_hash("send", {"to": "1", "text": "\ud800"}),
     ]
-    assert len(set(said)) == len(said)
-    assert input_hash("send", {"to": "1", "text": "a"}) == said[0]
+    assert len(set(hashes)) == len(hashes)
+    assert input_hash("send", {"to": "1", "text": "a"}) == hashes[0]
 
 
 @asynccontextmanager

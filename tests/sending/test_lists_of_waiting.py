@@ -155,19 +155,19 @@ async def test_each_page_is_that_of_a_sorted_list(connected: None, seed: int) ->
             and (filter.created_after is None or row["created_at"] >= filter.created_after)
             and (filter.created_before is None or row["created_at"] < filter.created_before)
         ]
-        said = f"{scope} {filter} {window}"
+        case = f"{scope} {filter} {window}"
         assert shown(await read_messages(scope, window, filter=filter)) == page_of(
             expected, window
-        ), said
+        ), case
         if of_send is None and filter.status is None:
             page = await read_any_messages(scope, window, filter=filter)
-            assert shown(page) == page_of(expected, window), said
+            assert shown(page) == page_of(expected, window), case
         if of_send is None and filter.created_after is filter.created_before is None:
             sends = list({row["send_id"] for row in chosen.sample(rows, 5)})
             pages = await read_messages_of_sends(scope, sends, window, status=filter.status)
             for send_id in sends:
                 of_one = [row for row in expected if row["send_id"] == send_id]
-                assert shown(pages[send_id]) == page_of(of_one, window), said
+                assert shown(pages[send_id]) == page_of(of_one, window), case
 
 
 async def test_messages_are_counted_wherever_they_are_found(connected: None) -> None:

@@ -75,7 +75,7 @@ DECIMAL = "decimal number"
 
 
 @pytest.mark.parametrize(
-    ("normaliser", "raw", "said"),
+    ("normaliser", "raw", "words"),
     [
         (US, "2.02556E+09", EXCEL),
         (US, "2,02556E+09", EXCEL),
@@ -119,9 +119,9 @@ DECIMAL = "decimal number"
     ],
 )
 def test_a_text_that_is_not_exactly_one_number_is_refused(
-    normaliser: Normaliser, raw: str, said: str
+    normaliser: Normaliser, raw: str, words: str
 ) -> None:
-    with pytest.raises(InvalidPhoneNumber, match=said):
+    with pytest.raises(InvalidPhoneNumber, match=words):
         normaliser.normalise(raw)
     assert normaliser.normalise_many([raw]) == [None]
 

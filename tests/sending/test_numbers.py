@@ -118,7 +118,7 @@ def test_a_spelling_is_read(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "words"),
     [
         ("", "Give a phone number."),
         (" \t", "Give a phone number."),
@@ -162,8 +162,8 @@ def test_a_spelling_is_read(raw: str) -> None:
         (" " * 991 + "2025550123", "too long"),
     ],
 )
-def test_a_refusal_says_why(raw: str, said: str) -> None:
-    assert said in refusal(raw)
+def test_a_refusal_says_why(raw: str, words: str) -> None:
+    assert words in refusal(raw)
     assert US.normalise_many([raw]) == [None]
 
 

@@ -103,19 +103,19 @@ def _cut(sends: list[NewSend], cuts: set[int]) -> list[list[NewSend]]:
 def _results(results: Sequence[AcceptResult | Postponed]) -> list[object]:
     """The results, with positions instead of IDs."""
     places: dict[UUID, int] = {}
-    said: list[object] = []
+    comparable: list[object] = []
     for place, result in enumerate(results):
         match result:
             case AcceptedNow(send):
                 places[send.id] = place
-                said.append("taken")
+                comparable.append("taken")
             case AcceptedBefore(send_id):
-                said.append(("as before", places[send_id]))
+                comparable.append(("as before", places[send_id]))
             case Refused(refusal):
-                said.append((type(refusal), vars(refusal)))
+                comparable.append((type(refusal), vars(refusal)))
             case Postponed():
-                said.append("busy")
-    return said
+                comparable.append("busy")
+    return comparable
 
 
 async def _figures(clients: Sequence[worlds.Tenant]) -> list[object]:

@@ -174,7 +174,7 @@ def test_the_number_of_segments_is_a_parameter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("ab\x00c", "Character 3 of the text is a control character (U+0000)."),
         ("\x1bab", "Character 1 of the text is a control character (U+001B)."),
@@ -186,8 +186,8 @@ def test_the_number_of_segments_is_a_parameter() -> None:
         ("\ude00\ud83d", "Character 1 of the text is half of a character (U+DE00)."),
     ],
 )
-def test_the_error_of_a_text_has_the_position_of_the_character(text: str, said: str) -> None:
-    assert refusal(text).startswith(said)
+def test_the_error_of_a_text_has_the_position_of_the_character(text: str, words: str) -> None:
+    assert refusal(text).startswith(words)
 
 
 @given(st.text(st.characters(codec=None), max_size=100))

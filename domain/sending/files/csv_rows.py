@@ -114,11 +114,11 @@ class _Lines:
 
 
 def _in_words(error: csv.Error) -> str:
-    said = str(error)
-    if "unexpected end" in said:
+    reason = str(error)
+    if "unexpected end" in reason:
         return "a quote is opened and never closed."
-    if "field larger" in said:
+    if "field larger" in reason:
         return "a cell is too long. Check that every quote is closed."
-    if "expected after" in said:
+    if "expected after" in reason:
         return "there is text between the end of a quoted cell and the next delimiter."
     return "the row cannot be read."

@@ -65,13 +65,13 @@ def text_with_placeholders(
     literals = parts[::2]
 
     def text_of(cells: Sequence[str]) -> str:
-        said = [literals[0]]
+        filled = [literals[0]]
         for position, literal in zip(positions, literals[1:], strict=True):
             value = value_in(cells, position)
             if not value and not allow_missing:
                 raise MissingValue(columns[position])
-            said += (value, literal)
-        return "".join(said)
+            filled += (value, literal)
+        return "".join(filled)
 
     return text_of
 

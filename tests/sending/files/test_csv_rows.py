@@ -95,7 +95,7 @@ def test_each_row_has_the_line_on_which_it_begins(content: bytes, lines: list[in
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "said"),
+    ("content", "line", "words"),
     [
         (b'a,b\nc,"d\ne\n', 2, "a quote is opened and never closed"),
         (b'a,b\nc,"d"e\n', 2, "between the end of a quoted cell and the next delimiter"),
@@ -105,9 +105,9 @@ def test_each_row_has_the_line_on_which_it_begins(content: bytes, lines: list[in
     ],
 )
 def test_a_row_that_cannot_be_read_is_refused_with_its_line(
-    content: bytes, line: int, said: str
+    content: bytes, line: int, words: str
 ) -> None:
-    with pytest.raises(InvalidFile, match=said) as refused:
+    with pytest.raises(InvalidFile, match=words) as refused:
         read(content, "utf-8")
     assert refused.value.line == line
     assert refused.value.message.startswith(f"Line {line}: ")

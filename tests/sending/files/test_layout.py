@@ -106,7 +106,7 @@ def test_the_header_decides_which_column_holds_the_numbers(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "words"),
     [
         (b"Phone 1,Phone 2\n2025550101,2025550102\n", "“Phone 1” and “Phone 2”"),
         (b"2025550143,Ann,2025550101\n", "“column 1” and “column 3”"),
@@ -114,9 +114,9 @@ def test_the_header_decides_which_column_holds_the_numbers(
     ],
 )
 def test_a_file_that_does_not_say_where_its_numbers_are_is_refused(
-    content: bytes, said: str
+    content: bytes, words: str
 ) -> None:
-    with pytest.raises(InvalidFile, match=said):
+    with pytest.raises(InvalidFile, match=words):
         assert layout(content).number_column is None
 
 

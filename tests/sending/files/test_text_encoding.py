@@ -41,7 +41,7 @@ def test_the_encoding_is_found(content: bytes, declared: str | None, encoding: s
 
 
 @pytest.mark.parametrize(
-    ("content", "declared", "line", "said"),
+    ("content", "declared", "line", "words"),
     [
         (b"PK\x03\x04\x14\x00", None, 1, "NUL"),
         (b"a\nb\0c\n", None, 2, "NUL"),
@@ -60,9 +60,9 @@ def test_the_encoding_is_found(content: bytes, declared: str | None, encoding: s
     ],
 )
 def test_a_file_that_is_not_text_of_one_encoding_is_refused(
-    content: bytes, declared: str | None, line: int | None, said: str
+    content: bytes, declared: str | None, line: int | None, words: str
 ) -> None:
-    with pytest.raises(InvalidFile, match=said) as refused:
+    with pytest.raises(InvalidFile, match=words) as refused:
         encoding_of(io.BytesIO(content), declared)
     assert refused.value.line == line
 
