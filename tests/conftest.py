@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from ibiki.local import embedded
 from persistence.sending import parts
@@ -34,6 +35,9 @@ LONGEST_NAME = 80
 
 _run_directory = pytest.StashKey[Path]()
 _run = pytest.StashKey[ExitStack]()
+
+settings.register_profile("ibiki", deadline=None)  # the machine may be busy
+settings.load_profile("ibiki")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -129,7 +129,6 @@ def test_no_document_of_the_schema_breaks_anything(
     @hypothesis.given(case=documents())
     @hypothesis.settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[hypothesis.Phase.generate],

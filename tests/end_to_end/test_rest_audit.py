@@ -62,7 +62,6 @@ def test_no_request_breaks_anything_and_answers_keep_to_the_document(
     @hypothesis.given(case=cases(mode))
     @hypothesis.settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[hypothesis.Phase.generate],

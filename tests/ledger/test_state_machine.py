@@ -294,9 +294,7 @@ def test_the_ledger_is_as_the_model(database_url: str) -> None:
         try:
             run_state_machine_as_test(
                 OnThisDatabase,
-                settings=settings(
-                    profile, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-                ),
+                settings=settings(profile, suppress_health_check=[HealthCheck.too_slow]),
             )
         finally:
             runner.run(disconnect())

@@ -204,7 +204,6 @@ STEPS = st.lists(
 @pytest.mark.parametrize("kind", [CREDITS, SCHOOL], ids=["credits", "a school's own"])
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS)

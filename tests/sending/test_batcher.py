@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import RateLimited, TryAgain
@@ -48,7 +48,6 @@ async def running(decide: Decide, **options: float) -> AsyncIterator[Batcher[int
         await asyncio.wait_for(batcher.stop(), 5)
 
 
-@settings(deadline=None)
 @given(
     requests=st.lists(st.integers(), unique=True, max_size=40),
     failing=st.frozensets(st.integers(), max_size=3),

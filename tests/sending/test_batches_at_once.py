@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.loops import Batcher
@@ -195,7 +195,6 @@ async def test_callers_are_divided_if_each_batch_has_enough_of_them(
     assert [len(batch) for batch in bank.begun] == batches
 
 
-@settings(deadline=None)
 @given(
     payments=st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 99)), max_size=40),
     pauses=st.sets(st.integers(0, 40), max_size=8),
