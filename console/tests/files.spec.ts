@@ -37,6 +37,8 @@ test("a file with bad rows is previewed, sent, and its bad rows can be downloade
   await page.getByRole("button", { name: "Send 3 messages" }).click();
   await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
   await expect(page.getByRole("region", { name: "Not accepted" }).first()).toContainText("2");
+  // What was sent is not offered for the next file.
+  expect(await page.evaluate(() => sessionStorage.getItem("draft:send-file-text"))).toBeNull();
 });
 
 // A sheet of notes, one of two rows of which a filter hides one, and another sheet.
@@ -95,6 +97,34 @@ test("a placeholder in a text to typed numbers is shown to be sent as it is writ
   await expect(quote).toContainText("“{{Name}}” is sent as it is written.");
   await text.fill("Hello Ann");
   await expect(quote).not.toContainText("as it is written");
+});
+
+test("nothing can be sent while the quote is about an earlier input", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/send");
+  const numbers = page.getByRole("textbox", { name: "Numbers" });
+  const send = page.locator("button[type=submit]");
+  await numbers.fill("2025550101");
+  await page.getByRole("textbox", { name: "Text" }).fill("Hello");
+  await expect(send).toBeEnabled();
+  let isAsked = () => {};
+  const asked = new Promise<void>((done) => (isAsked = done));
+  let answer = () => {};
+  const held = new Promise<void>((done) => (answer = done));
+  await page.route("**/graphql", async (route) => {
+    if (route.request().postData()?.includes("query Quote")) {
+      isAsked();
+      await held;
+    }
+    return route.continue();
+  });
+  await numbers.fill("2025550101\n2025550102\n2025550103");
+  await asked;
+  await expect(send).toBeDisabled();
+  await expect(page.getByRole("region", { name: "Quote" })).toContainText("1 credit");
+  answer();
+  await expect(send).toHaveText("Send 3 messages");
+  await expect(send).toBeEnabled();
 });
 
 test("contacts are imported from a file, found, and opted out by hand", async ({ page, signIn }) => {

@@ -81,6 +81,26 @@ test("one send and one conversation are accessible", async ({
   await expectBothThemes(page, "one conversation");
 });
 
+test("a dialog, a file and a notice are accessible", async ({ page, signIn }) => {
+  await signIn("client");
+  await open(page, "/contacts");
+  await page.getByRole("button", { name: "Add" }).click();
+  await expect(page.getByRole("dialog").getByRole("button", { name: "Close" })).toHaveCount(2);
+  await expectNoViolations(page, "a dialog");
+  await open(page, "/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  const file = { name: "a.csv", mimeType: "text/csv", buffer: Buffer.from("Phone\n2025550101\n") };
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await expect(page.getByRole("button", { name: "Remove the file" })).toBeVisible();
+  await expect(page.getByText("Found by its name: Phone")).toBeVisible();
+  await expectNoViolations(page, "a file");
+  await open(page, "/contacts");
+  await page.route("**/graphql", (route) => route.abort());
+  await page.getByRole("button", { name: "Export" }).click();
+  await expect(page.getByText("The file was not saved")).toBeVisible();
+  await expectNoViolations(page, "a notice");
+});
+
 test("the sign-in page and the page of an unknown address are accessible", async ({ page, signIn }) => {
   await page.goto("/");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("IbikiSMS");
@@ -91,14 +111,24 @@ test("the sign-in page and the page of an unknown address are accessible", async
   await expectBothThemes(page, "not found");
 });
 
-test("a phone shows every page without scrolling sideways", async ({ page, signIn }) => {
+for (const [user, paths] of [["client", SENDER], ["admin", ADMIN]] as const) {
+  test(`a phone and a tablet show every page of ${user} without scrolling sideways`, async ({ page, signIn }) => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await signIn(user);
+    for (const path of paths) {
+      await open(page, path);
+      for (const most of [390, 768]) {
+        await page.setViewportSize({ width: most, height: 844 });
+        const width = () => page.evaluate(() => document.documentElement.scrollWidth);
+        await expect.poll(width, { message: `${path}, ${most}` }).toBeLessThanOrEqual(most);
+      }
+    }
+  });
+}
+
+test("the menu of a phone leads to the pages", async ({ page, signIn }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await signIn("client");
-  for (const path of SENDER) {
-    await open(page, path);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    expect(width, path).toBeLessThanOrEqual(390);
-  }
   await page.getByRole("button", { name: "Open the menu" }).click();
   await page.getByRole("link", { name: "Inbox" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Inbox");

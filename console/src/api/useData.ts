@@ -45,6 +45,8 @@ export function useData<Data, Variables extends AnyVariables>(
     data,
     failure: error && !data ? failureOf(error) : null,
     isLoading: fetching && !data,
+    /** An answer is under way: until it is here, `data` may be about other variables. */
+    isFetching: fetching,
     isStale: stale,
     reload,
   };

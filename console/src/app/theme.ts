@@ -1,4 +1,14 @@
-import { Alert, Anchor, Badge, createTheme, type CSSVariablesResolver, NavLink } from "@mantine/core";
+import {
+  Alert,
+  Anchor,
+  Badge,
+  createTheme,
+  type CSSVariablesResolver,
+  FileInput,
+  Modal,
+  NavLink,
+  Notification,
+} from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "indigo",
@@ -12,6 +22,18 @@ export const theme = createTheme({
   components: {
     // A link within a sentence must differ from it by more than its colour.
     Anchor: Anchor.extend({ defaultProps: { underline: "always" } }),
+    // The buttons of these have only an icon. The title of a dialog is not the banner of the page.
+    Modal: Modal.extend({
+      defaultProps: {
+        closeButtonProps: { "aria-label": "Close" },
+        attributes: { header: { role: "presentation" } },
+      },
+    }),
+    FileInput: FileInput.extend({ defaultProps: { clearButtonProps: { "aria-label": "Remove the file" } } }),
+    Notification: Notification.extend({
+      defaultProps: { closeButtonProps: { "aria-label": "Close" } },
+      styles: { description: { color: "var(--mantine-color-dimmed)" } },
+    }),
     // Words as they are written: capitals are harder to read.
     Badge: Badge.extend({ styles: { root: { textTransform: "none", minWidth: "max-content" } } }),
     NavLink: NavLink.extend({ styles: { description: { opacity: 1 } } }),

@@ -18,23 +18,26 @@ interface PlainTableProps extends TableProps {
 /** A table of few rows, without pages. */
 export function PlainTable({ label, head, children, ...look }: PlainTableProps) {
   return (
-    <Table aria-label={label} {...look}>
-      <Table.Thead>
-        <Table.Tr>
-          {head.map((each) => {
-            if (!each) return null;
-            const title = typeof each === "string" ? each : each.wide;
-            return (
-              <Table.Th key={title} visibleFrom={typeof each === "string" ? undefined : "sm"}>
-                {title}
-              </Table.Th>
-            );
-          })}
-          <Table.Th>{ACTIONS}</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>{children}</Table.Tbody>
-    </Table>
+    // On a narrow window the table scrolls, and not the page.
+    <Table.ScrollContainer minWidth={0}>
+      <Table aria-label={label} {...look}>
+        <Table.Thead>
+          <Table.Tr>
+            {head.map((each) => {
+              if (!each) return null;
+              const title = typeof each === "string" ? each : each.wide;
+              return (
+                <Table.Th key={title} visibleFrom={typeof each === "string" ? undefined : "sm"}>
+                  {title}
+                </Table.Th>
+              );
+            })}
+            <Table.Th>{ACTIONS}</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>{children}</Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
   );
 }
 

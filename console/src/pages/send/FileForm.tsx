@@ -26,18 +26,18 @@ export function FileForm({ upload }: { upload: Upload }) {
   const input = { uploadId: upload.uploadId, column, allowMissingValues, ...words, ...whenOf(when) };
   const [asked] = useDebouncedValue(JSON.stringify(input), 400);
   const isComplete = column !== null && (textColumn !== null || text !== "");
-  const { data, failure } = useData(
+  const { data, failure, isFetching } = useData(
     QUOTE_FILE,
     { input: JSON.parse(asked) as typeof input },
     { isPaused: !isComplete },
   );
   const quote = isComplete ? (data?.quoteCsv ?? null) : null;
-  const isReady =
-    quote !== null && asked === JSON.stringify(input) && quote.accepted > 0 && quote.affordable;
+  const isPresent = asked === JSON.stringify(input) && !isFetching;
+  const isReady = isPresent && quote !== null && quote.accepted > 0 && quote.affordable;
 
   async function submit(event: FormEvent) {
     event.preventDefault();
-    await sending.send(input);
+    if (await sending.send(input)) setText("");
   }
 
   return (

@@ -5,8 +5,16 @@ import { RejectedList } from "../../components/RejectedList";
 import { count, units } from "../../text/numbers";
 import type { Quote } from "./documents";
 
-/** What the send would do and cost. Nothing is sent or charged for it. `text`: if it is no template. */
-export function QuotePanel({ quote, text }: { quote: Quote | null; text?: string }) {
+interface QuotePanelProps {
+  quote: Quote | null;
+  /** False while the quote is about an earlier input. */
+  isPresent: boolean;
+  /** What is sent, if it is no template. */
+  text?: string;
+}
+
+/** What the send would do and cost. Nothing is sent or charged for it. */
+export function QuotePanel({ quote, isPresent, text }: QuotePanelProps) {
   const braces = /\{\{[^{}]*\}\}/.exec(text ?? "")?.[0];
   const unit = useBalances()?.account?.unit ?? "credit";
   return (
@@ -14,7 +22,7 @@ export function QuotePanel({ quote, text }: { quote: Quote | null; text?: string
       <Title order={2} size="h4" mb="xs">
         Quote
       </Title>
-      <div aria-live="polite">
+      <div aria-live="polite" aria-busy={quote !== null && !isPresent}>
         {quote === null ? (
           <Text c="dimmed">Enter numbers and a text to see what the send would cost.</Text>
         ) : (

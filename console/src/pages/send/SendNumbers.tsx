@@ -61,7 +61,7 @@ export function SendNumbers() {
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 5 }}>
-          <QuotePanel quote={quote} text={chosen.words.text} />
+          <QuotePanel quote={quote} isPresent={isPresent} text={chosen.words.text} />
         </Grid.Col>
       </Grid>
     </form>
