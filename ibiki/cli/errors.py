@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class CommandError(Exception):
     """The message says why the command stopped, and what to do."""
@@ -30,4 +32,8 @@ def message_for(error: Exception) -> str | None:
         return database_message
     if isinstance(error, (CommandError, Refusal, servers.DatabaseUnusable, DirectoryInUse)):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"The output cannot be written: {error.strerror}. Make space, and repeat the command."
+        )
     return None

@@ -101,17 +101,26 @@ def main() -> None:
     """Runs the command line. An error that the operator can correct has no traceback."""
     _accept_every_character()
     try:
-        app()
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has ended. Python flushes once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        _drop_output()
         sys.exit(1)
     except Exception as error:
         message = message_for(error)
         if message is None:
             raise
+        if isinstance(error, OSError):
+            _drop_output()
         sys.stderr.write(f"{message}\n")
         sys.exit(exit_code_for(error))
+
+
+def _drop_output() -> None:
+    """Drops what could not be written: Python flushes once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _accept_every_character() -> None:

@@ -138,7 +138,8 @@ class Cluster:
                 limit_seconds = math.inf  # it may apply the changes of a day
             if time.monotonic() - started_at > limit_seconds:
                 raise EmbeddedDatabaseUnavailable(
-                    f"The database in {self.directory} does not start. The last lines of its log:\n"
+                    f"The database in {self.directory} does not start. Correct what its log"
+                    " says, or restore a backup (docs/operating.md). The end of the log:\n"
                     + _end_of_log(self)
                 )
             time.sleep(0.02)

@@ -206,6 +206,26 @@ def test_the_output_is_utf_8_whatever_the_locale_says(tmp_path: Path, encoding: 
     assert ended.stderr.startswith("Cannot listen on")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("command", ["export-schema", "--version"])
+def test_output_to_a_full_disk_is_an_error_in_words(command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ibiki", command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=clean_environment(),
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "The output cannot be written: No space left on device. Make space, and repeat the"
+        " command.\n"
+    )
+
+
 def test_an_admin_is_not_created_without_a_password(tmp_path: Path) -> None:
     command = ["create-admin", "ada@example.com", "--data", str(tmp_path)]
     ended = run(*command)
