@@ -142,7 +142,7 @@ class Normaliser:
         """Valid E.164 of this region, separated by `_END`. Compiled when it is used first."""
         one = rf"\{self._plus_code}(?!{self._plan.main.trunk})(?:{self._plan.valid})\Z"
         one = one.replace(r"\Z", rf"(?={_END}|\Z)")
-        return re.compile(f"(?:{one}{_END})*+{one}", re.ASCII)
+        return re.compile(rf"(?:{one}(?:{_END}(?!\Z)|\Z))*+", re.ASCII)
 
     def _is_number(self, text: str) -> bool:
         return self.normalise_many((text,))[0] is not None
