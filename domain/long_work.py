@@ -33,6 +33,9 @@ Answer = Callable[[Any], Awaitable[Any]]
 TURN_SECONDS = 0.0005
 """How long a thread may run while another one waits for its turn."""
 
+REST = 3
+"""How long `SpacedWork` rests after a piece, compared with the piece."""
+
 NICENESS = 10
 """By how much the process for long work is nicer than this one: see nice(2)."""
 
@@ -55,8 +58,9 @@ class WorkFailed(Exception):
 class SpacedWork:
     """Work of some milliseconds in the event loop, such as reading the JSON of a large body.
 
-    One piece is done at a time, and after each the loop is free for as long as it took. If ten
-    large bodies arrive together, a small request need not wait for all of them.
+    One piece is done at a time, and after each the loop is free for three times as long as it took.
+    If ten large bodies arrive together, a small request need not wait for all of them, although the
+    loop has to do several things for it, one after the other.
     """
 
     def __init__(self) -> None:
@@ -69,7 +73,7 @@ class SpacedWork:
             try:
                 return work()
             finally:
-                await asyncio.sleep(now_seconds() - began)
+                await asyncio.sleep(REST * (now_seconds() - began))
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
