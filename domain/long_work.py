@@ -129,11 +129,11 @@ async def in_child(
         await process.communicate()
 
 
-async def _dialogue(process: Process, said: Any, answer: Answer) -> Any:
+async def _dialogue(process: Process, message: Any, answer: Answer) -> Any:
     assert process.stdin is not None
     assert process.stdout is not None
     while True:
-        process.stdin.write(framed(said))
+        process.stdin.write(framed(message))
         await process.stdin.drain()
         size = int.from_bytes(await process.stdout.readexactly(SIZE_BYTES), "big")
         kind, value = pickle.loads(await process.stdout.readexactly(size))  # noqa: S301 - our own process
@@ -143,7 +143,7 @@ async def _dialogue(process: Process, said: Any, answer: Answer) -> Any:
             raise value
         if kind == FAILURE:
             raise WorkFailed(value)
-        said = await answer(value)
+        message = await answer(value)
 
 
 def framed(value: Any) -> bytes:

@@ -86,8 +86,8 @@ async def test_the_next_work_runs_after_one_that_failed() -> None:
 def asks_twice(file: BinaryIO, first: str) -> Steps[list[Any]]:
     """Returns its answers, the content of the file, and the ID of its process."""
     file.seek(0)
-    said = file.read().decode()
-    return [(yield first), (yield said), os.getpid(), os.nice(0)]
+    content = file.read().decode()
+    return [(yield first), (yield content), os.getpid(), os.nice(0)]
 
 
 def refuses(_: BinaryIO) -> Steps[None]:
@@ -107,9 +107,9 @@ def is_killed(_: BinaryIO) -> Steps[None]:
     yield None
 
 
-async def upper(said: str) -> str:
+async def upper(text: str) -> str:
     """Answers a question."""
-    return said.upper()
+    return text.upper()
 
 
 async def test_work_gives_the_same_in_a_thread_and_in_a_separate_process(

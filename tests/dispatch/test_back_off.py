@@ -136,7 +136,7 @@ def test_a_step_during_a_suspension_is_not_followed_by_a_pause_of_minutes(
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"),
+    ("cause", "words"),
     [
         (None, "the database is unavailable"),
         (OSError("could not extend file\nHINT: Check free disk space."), "could not extend file"),
@@ -144,7 +144,7 @@ def test_a_step_during_a_suspension_is_not_followed_by_a_pause_of_minutes(
     ],
 )
 def test_the_log_of_an_outage_says_why(
-    caplog: pytest.LogCaptureFixture, cause: Exception | None, said: str
+    caplog: pytest.LogCaptureFixture, cause: Exception | None, words: str
 ) -> None:
     async def main() -> None:
         tries = iter(range(3))
@@ -165,7 +165,7 @@ def test_the_log_of_an_outage_says_why(
 
     run_with_fake_clock(main())
     (reported,) = caplog.messages
-    assert reported.endswith(f": {said}")
+    assert reported.endswith(f": {words}")
 
 
 def test_a_cancelled_loop_ends() -> None:

@@ -39,16 +39,16 @@ NO_MONEY = NotSent("The account has no credits left.", refuses_account=True)
 class Reports(Observer):
     """Keeps the reported pauses and breakers."""
 
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:
-        self.said.append(f"paused: {reason}")
+        self.lines.append(f"paused: {reason}")
 
     def resumed(self, provider_account_id: UUID) -> None:
-        self.said.append("resumed")
+        self.lines.append("resumed")
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        self.said.append("breaker opens" if open_ else "breaker closes")
+        self.lines.append("breaker opens" if open_ else "breaker closes")
 
 
 @dataclass
@@ -75,15 +75,15 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_continues
     async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=reports):
 
         async def probed_three_times() -> bool:
-            return len(provider.calls) >= 6 and bool(reports.said)
+            return len(provider.calls) >= 6 and bool(reports.lines)
 
         await eventually(probed_three_times)
-        assert reports.said == ["paused: The account has no credits left."]
+        assert reports.lines == ["paused: The account has no credits left."]
         assert provider.most_open_calls <= 4
         assert [len(call) for call in provider.calls] == [1] * len(provider.calls)
         answer.outcome = Accepted("ref")
         await eventually(all_sent)
-    assert reports.said[1:] == ["resumed"]
+    assert reports.lines[1:] == ["resumed"]
     assert len(provider.seen) < 20 + 12, "no call was made during the pause"
     assert await worlds.held(client.account_id) == 1_000 - 20
     await worlds.assert_audit_holds()
@@ -217,7 +217,7 @@ async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits(
             await worlds.accept(client)
         await statuses_become({"UNKNOWN": 5, "SENT": 15})
     assert answer.called_at[5] - answer.called_at[4] > 0.4
-    assert reports.said == ["breaker opens", "breaker closes"]
+    assert reports.lines == ["breaker opens", "breaker closes"]
 
 
 async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:

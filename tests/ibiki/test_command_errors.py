@@ -26,7 +26,7 @@ class Ended:
     """The exit code of a command and its standard error."""
 
     code: int
-    said: str
+    printed: str
 
 
 Ibiki = Callable[..., Ended]
@@ -41,9 +41,9 @@ def ibiki(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert isinstance(ended.value.code, int)
-        said = " ".join(capfd.readouterr().err.split())
-        assert "Traceback" not in said
-        return Ended(ended.value.code, said)
+        printed = " ".join(capfd.readouterr().err.split())
+        assert "Traceback" not in printed
+        return Ended(ended.value.code, printed)
 
     return run
 
@@ -78,7 +78,7 @@ def test_wrong_arguments_exit_with_2_before_anything_is_opened(
 ) -> None:
     ended = ibiki(*arguments, "--data", str(tmp_path))
     assert ended.code == 2
-    assert ended.said.startswith(message)
+    assert ended.printed.startswith(message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,7 +94,7 @@ def test_an_argument_that_only_the_work_can_check_exits_with_2(
 def test_an_invalid_port_is_refused(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
     ended = ibiki(command, "--data", str(tmp_path), "--port", "99999")
     assert ended.code == 2
-    assert "65535" in ended.said
+    assert "65535" in ended.printed
 
 
 @pytest.mark.parametrize("command", ["up", "serve", "simulate"])
@@ -103,7 +103,7 @@ def test_a_used_port_is_refused(ibiki: Ibiki, tmp_path: Path, command: str) -> N
         port = taken.getsockname()[1]
         ended = ibiki(command, "--data", str(tmp_path), "--port", str(port))
     assert ended.code == 1
-    assert ended.said.startswith(f"Cannot listen on 127.0.0.1:{port}")
+    assert ended.printed.startswith(f"Cannot listen on 127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("command", ["up", "dispatch", "migrate", "demo", "simulate"])
@@ -117,7 +117,7 @@ def test_a_directory_that_cannot_be_created_is_refused(
     port = ["--port", "0"] if command in ("up", "simulate") else []
     ended = ibiki(command, "--data", str(directory), *port)
     assert ended.code == 1
-    assert ended.said == (
+    assert ended.printed == (
         f"{directory} cannot be written to: Not a directory. Choose another directory with --data."
     )
 
@@ -154,14 +154,14 @@ def test_an_error_of_a_server_is_not_reported_as_no_answer(
     wrong = database_server.url + "&target_session_attrs=misspelt"
     monkeypatch.setenv("DATABASE_URL", wrong.replace("ibiki@", "ibiki:secret@"))
     ended = ibiki("migrate", "--data", str(tmp_path))
-    assert (ended.code, "misspelt" in ended.said, "secret" in ended.said) == (1, True, False)
+    assert (ended.code, "misspelt" in ended.printed, "secret" in ended.printed) == (1, True, False)
 
     async def refuses(**options: object) -> None:
         raise asyncpg.TooManyConnectionsError("sorry, too many clients already")
 
     monkeypatch.setattr(asyncpg, "connect", refuses)
     monkeypatch.setenv("DATABASE_URL", database_server.url)
-    assert ibiki("migrate", "--data", str(tmp_path)).said.endswith(
+    assert ibiki("migrate", "--data", str(tmp_path)).printed.endswith(
         "cannot be used as DATABASE_URL says: sorry, too many clients already."
     )
 
@@ -210,8 +210,8 @@ def test_a_missing_database_or_a_rejected_login_is_reported(
     monkeypatch.setenv("DATABASE_URL", url.geturl())
     ended = ibiki("migrate", "--data", str(tmp_path))
     assert ended.code == 1
-    assert ended.said.endswith(expected)
-    assert "secret" not in ended.said
+    assert ended.printed.endswith(expected)
+    assert "secret" not in ended.printed
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

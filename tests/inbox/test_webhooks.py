@@ -30,7 +30,7 @@ from tests.inbox.webhook_app import SECRET, SHOWN, WebhookApp, webhook_app
 from tests.ledger.line import Moment, line_to
 
 pytestmark = pytest.mark.usefixtures("connected")
-SAID = inbound("Hello", messageId="abc")
+CALL = inbound("Hello", messageId="abc")
 KEYS = [f"whsec_{base64.b64encode(bytes([each]) * 32).decode()}" for each in range(3)]
 
 
@@ -86,8 +86,8 @@ async def test_a_refused_call_is_counted_and_its_content_is_not_stored(
 async def test_two_secrets_are_valid_during_a_rotation() -> None:
     async with webhook_app(secrets=["new", "old"]) as here:
         for secret, status in (("new", 200), ("old", 200), ("older", 401)):
-            said = {**SAID, "messageId": secret}
-            answer = await here.call(said, **{"x-webhook-secret": secret})
+            call = {**CALL, "messageId": secret}
+            answer = await here.call(call, **{"x-webhook-secret": secret})
             assert answer.status_code == status
 
 
@@ -103,18 +103,18 @@ async def test_without_a_secret_only_loopback_may_call_and_only_with_the_simulat
 
 async def test_only_addresses_on_the_allow_list_may_call() -> None:
     async with webhook_app(allowed_networks=[ip_network("203.0.113.0/24")]) as here:
-        assert (await here.call(SAID)).status_code == 403
+        assert (await here.call(CALL)).status_code == 403
         assert await refusals(here) == {webhooks.NOT_ALLOWED: 1}
     async with webhook_app(
         allowed_networks=[ip_network("203.0.113.7"), ip_network("127.0.0.0/8")]
     ) as here:
-        assert (await here.call(SAID)).status_code == 200
+        assert (await here.call(CALL)).status_code == 200
 
 
 async def test_too_many_calls_are_answered_with_429() -> None:
     async with webhook_app(requests_per_second=5) as here:
-        said = [{**SAID, "messageId": str(each)} for each in range(30)]
-        answers = await asyncio.gather(*(here.call(each) for each in said))
+        calls = [{**CALL, "messageId": str(each)} for each in range(30)]
+        answers = await asyncio.gather(*(here.call(each) for each in calls))
         late = [answer for answer in answers if answer.status_code == 429]
         assert late
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in late)
@@ -181,7 +181,7 @@ async def test_no_body_is_answered_with_500_or_stops_receiving() -> None:
 
 async def test_a_duplicate_is_answered_like_the_first_and_marked() -> None:
     async with webhook_app() as here:
-        answers = await asyncio.gather(*(here.call(SAID) for _ in range(20)))
+        answers = await asyncio.gather(*(here.call(CALL) for _ in range(20)))
         assert {answer.status_code for answer in answers} == {200}
         words = sorted(answer.json()["status"] for answer in answers)
         assert words == ["duplicate"] * 19 + ["received"]
@@ -191,7 +191,7 @@ async def test_a_duplicate_is_answered_like_the_first_and_marked() -> None:
 async def test_unknown_providers_are_not_found() -> None:
     async with webhook_app() as here:
         for path in ("/webhooks/nobody", "/webhooks", "/webhooks/extreme/a/b/c", "/api/webhook/x"):
-            assert (await here.call(SAID, path)).status_code == 404
+            assert (await here.call(CALL, path)).status_code == 404
         get = await here.front.http.get("/webhooks/extreme", headers=SHOWN)
         assert get.status_code == 405
     assert await outcomes() == []
@@ -202,17 +202,17 @@ async def test_no_event_is_confirmed_while_the_database_is_unavailable(database_
     await disconnect()
     try:
         async with line_to(database_url) as line, worlds.connected(line.url), webhook_app() as here:
-            said = [{**SAID, "messageId": str(each)} for each in range(40)]
-            assert {a.status_code for a in await call_all(here, said[:20])} == {200}
+            calls = [{**CALL, "messageId": str(each)} for each in range(40)]
+            assert {a.status_code for a in await call_all(here, calls[:20])} == {200}
             line.cut_at("", Moment.UNSENT, times=1_000_000)
             for call in list(line._calls):
                 call.cancel()
-            answers = await call_all(here, said)
+            answers = await call_all(here, calls)
             assert {answer.status_code for answer in answers} == {503}
             assert all(answer.headers["retry-after"] for answer in answers)
             line.cut_at("", Moment.UNSENT, times=0)
             while {answer.status_code for answer in answers} != {200}:
-                answers = await call_all(here, said)
+                answers = await call_all(here, calls)
     finally:
         await connect(database_url, application_name="tests")
     rows = await worlds.fetch(
@@ -221,8 +221,8 @@ async def test_no_event_is_confirmed_while_the_database_is_unavailable(database_
     assert rows == [{"events": 40}]
 
 
-async def call_all(here: WebhookApp, said: list[dict[str, object]]) -> list[httpx.Response]:
-    return list(await asyncio.gather(*(here.call(each) for each in said)))
+async def call_all(here: WebhookApp, calls: list[dict[str, object]]) -> list[httpx.Response]:
+    return list(await asyncio.gather(*(here.call(each) for each in calls)))
 
 
 async def test_refusal_counts_survive_an_outage() -> None:
@@ -273,7 +273,7 @@ def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]
 
 
 async def test_a_signed_call_needs_no_secret() -> None:
-    body = json.dumps(SAID).encode()
+    body = json.dumps(CALL).encode()
     async with webhook_app(signing_secrets=KEYS[:2]) as here:
         for key, status in ((KEYS[0], 200), (KEYS[1], 200), (KEYS[2], 401)):
             assert (await here.post(body, **signed(body, key))).status_code == status
@@ -289,7 +289,7 @@ async def test_a_signed_call_needs_no_secret() -> None:
 
 
 async def test_with_signing_keys_only_every_call_must_be_signed() -> None:
-    body = json.dumps(SAID).encode()
+    body = json.dumps(CALL).encode()
     async with webhook_app(secrets=[], signing_secrets=KEYS[:1], open_on_loopback=True) as here:
         assert (await here.post(body)).status_code == 401
         assert (await here.post(body, **SHOWN)).status_code == 401

@@ -15,7 +15,7 @@ from tests.inbox.webhook_app import SECRET, SHOWN, WebhookApp, webhook_app
 
 pytestmark = pytest.mark.usefixtures("connected")
 PATH = f"/webhooks/kannel/{SECRET}"
-SAID = {"id": "1", "from": "+12025550143", "text": "Hello", "charset": "UTF-8"}
+CALL = {"id": "1", "from": "+12025550143", "text": "Hello", "charset": "UTF-8"}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def bodies() -> list[bytes]:
 async def test_the_query_is_stored_as_it_is_and_the_answer_is_200_without_a_body(
     here: WebhookApp,
 ) -> None:
-    query = urlencode(SAID)
+    query = urlencode(CALL)
     for _ in range(2):
         answer = await here.front.http.get(f"{PATH}?{query}")
         assert (answer.status_code, answer.content) == (200, b"")
@@ -45,7 +45,7 @@ async def test_the_query_is_stored_as_it_is_and_the_answer_is_200_without_a_body
 
 @pytest.mark.parametrize("text", ["Bearer of bad news", "bearer x", "eyJhbGci.eyJzdWIi.c2ln"])
 async def test_a_text_that_looks_like_a_credential_is_received(here: WebhookApp, text: str) -> None:
-    answer = await here.front.http.get(f"{PATH}?{urlencode(SAID | {'text': text, 'id': text})}")
+    answer = await here.front.http.get(f"{PATH}?{urlencode(CALL | {'text': text, 'id': text})}")
     assert answer.status_code == 200
 
 
@@ -61,19 +61,19 @@ async def test_a_text_that_looks_like_a_credential_is_received(here: WebhookApp,
 async def test_each_provider_calls_by_its_own_method(
     here: WebhookApp, method: str, path: str, allowed: str
 ) -> None:
-    answer = await here.front.http.request(method, f"{path}?{urlencode(SAID)}")
+    answer = await here.front.http.request(method, f"{path}?{urlencode(CALL)}")
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert await bodies() == []
 
 
 async def test_the_fixed_path_of_another_provider_takes_no_get(here: WebhookApp) -> None:
-    answer = await here.front.http.get(f"{EXTREME_PATH}?{urlencode(SAID)}", headers=SHOWN)
+    answer = await here.front.http.get(f"{EXTREME_PATH}?{urlencode(CALL)}", headers=SHOWN)
     assert answer.status_code == 405
 
 
 async def test_a_wrong_token_is_refused_and_nothing_is_stored(here: WebhookApp) -> None:
     for path in ("/webhooks/kannel/guess", "/webhooks/kannel"):
-        answer = await here.front.http.get(f"{path}?{urlencode(SAID)}")
+        answer = await here.front.http.get(f"{path}?{urlencode(CALL)}")
         assert answer.status_code == 401
     assert await bodies() == []
 
@@ -87,7 +87,7 @@ async def test_a_query_that_is_not_a_call_is_answered_with_400_and_the_reason(
 
 
 async def test_a_query_that_is_too_large_is_refused(here: WebhookApp) -> None:
-    query = urlencode(SAID | {"text": "x" * LARGEST_BODY}).encode()
+    query = urlencode(CALL | {"text": "x" * LARGEST_BODY}).encode()
     target = f"{PATH.replace(' ', '%20')}?".encode() + query
     answer = await here.front.raw(b"GET " + target + b" HTTP/1.1\r\nhost: a\r\n\r\n")
     status = int(answer.split()[1])

@@ -46,8 +46,8 @@ from tests.providers.scripted import (
 async def test_references_of_one_text_are_taken_in_order_only_if_each_message_has_its_own(
     ids: object, expected: list[Outcome]
 ) -> None:
-    said = {"success": True, "messageIds": ids, "totalSent": 2, "status": "queued"}
-    assert await account(answer(200, said)).send_many([ONE, TWO]) == expected
+    content = {"success": True, "messageIds": ids, "totalSent": 2, "status": "queued"}
+    assert await account(answer(200, content)).send_many([ONE, TWO]) == expected
 
 
 async def test_a_call_without_references_says_so_and_nothing_more(
@@ -113,8 +113,8 @@ BOTH = [Accepted(ID), Accepted(OTHER_ID)]
 async def test_each_message_of_many_texts_has_the_outcome_that_its_own_item_names(
     results: object, expected: list[str | Outcome]
 ) -> None:
-    said = {"success": True, "results": results, "totalSent": 2, "totalFailed": 0}
-    outcomes = await account(answer(200, said)).send_many([ONE, TWO_OTHERWISE])
+    content = {"success": True, "results": results, "totalSent": 2, "totalFailed": 0}
+    outcomes = await account(answer(200, content)).send_many([ONE, TWO_OTHERWISE])
     assert len(outcomes) == 2
     assert all(map(agrees, outcomes, expected)), outcomes
 
@@ -129,35 +129,35 @@ async def test_two_texts_to_one_number_are_matched_by_position_only() -> None:
 
 
 async def test_failures_without_items_leave_all_messages_unknown() -> None:
-    said = {"success": True, "totalSent": 1, "totalFailed": 1}
-    outcomes = await account(answer(200, said)).send_many([ONE, TWO_OTHERWISE])
+    content = {"success": True, "totalSent": 1, "totalFailed": 1}
+    outcomes = await account(answer(200, content)).send_many([ONE, TWO_OTHERWISE])
     assert all(isinstance(outcome, Unknown) for outcome in outcomes)
 
 
 @pytest.mark.parametrize("status", [200, 207, 400])
 async def test_items_are_read_if_all_of_them_failed(status: int) -> None:
-    said = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
-    outcomes = await account(answer(status, said)).send_many([ONE, TWO_OTHERWISE])
+    content = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
+    outcomes = await account(answer(status, content)).send_many([ONE, TWO_OTHERWISE])
     assert outcomes == [Rejected("The network refused this message.")] * 2
 
 
 @pytest.mark.parametrize("status", [402, 429, 500, 503])
 async def test_items_of_a_refused_call_make_the_messages_unknown(status: int) -> None:
-    said = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
-    outcomes = await account(answer(status, said)).send_many([ONE, TWO_OTHERWISE])
+    content = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
+    outcomes = await account(answer(status, content)).send_many([ONE, TWO_OTHERWISE])
     assert all(isinstance(outcome, Unknown) for outcome in outcomes)
 
 
 @pytest.mark.parametrize("messages", [[ONE], [ONE, TWO]])
 async def test_items_are_ignored_in_a_call_with_one_text(messages: list[Outgoing]) -> None:
-    said = {"success": False, "results": [TAKEN, TAKEN_TOO]}
-    outcomes = await account(answer(200, said)).send_many(messages)
+    content = {"success": False, "results": [TAKEN, TAKEN_TOO]}
+    outcomes = await account(answer(200, content)).send_many(messages)
     assert all(isinstance(outcome, Unknown) for outcome in outcomes)
 
 
 async def test_an_item_that_was_taken_in_a_call_that_failed_is_unknown() -> None:
-    said = {"success": False, "results": [TAKEN, FAILED]}
-    first, second = await account(answer(200, said)).send_many([ONE, TWO_OTHERWISE])
+    content = {"success": False, "results": [TAKEN, FAILED]}
+    first, second = await account(answer(200, content)).send_many([ONE, TWO_OTHERWISE])
     assert isinstance(first, Unknown)
     assert isinstance(second, Rejected)
 
@@ -245,8 +245,8 @@ async def test_an_invalid_batch_is_refused_before_anything_is_sent(
     ],
 )
 async def test_a_balance_is_read_exactly_as_it_was_written(word: bytes, raw: str) -> None:
-    said = b'{"success":true,"balance":' + word + b',"currency":"credits"}'
-    assert await account(answer(200, said)).balance() == Reading(raw, Decimal(raw))
+    content = b'{"success":true,"balance":' + word + b',"currency":"credits"}'
+    assert await account(answer(200, content)).balance() == Reading(raw, Decimal(raw))
 
 
 @pytest.mark.parametrize(

@@ -132,9 +132,9 @@ async def test_each_reply_is_one_outcome_for_a_single_message(
     for message in (ONE, reply):
         outcome = await account(exchange).send(message)
         assert agrees(outcome, expected), outcome
-        said = repr(outcome).lower()
+        shown = repr(outcome).lower()
         for secret in ("extreme", "127.0.0.1", "not-to-be-seen", "modem", "port-88", "2025550100"):
-            assert secret not in said
+            assert secret not in shown
 
 
 @pytest.mark.parametrize("second", [TWO, TWO_OTHERWISE], ids=["one text", "many texts"])
@@ -191,26 +191,30 @@ async def test_a_refused_call_took_nothing_and_each_message_is_sent_again_alone(
     assert outcomes == [NotSent("The network refused the call as a whole.", alone=True)] * 2
 
 
-def said(word: object, **rest: object) -> Exchange:
+def with_status(word: object, **rest: object) -> Exchange:
     return answer(200, {"success": True, "messageId": ID, "status": word, **rest})
 
 
 SAID = [
-    ("queued", said("queued"), ReportedStatus.TAKEN),
-    ("pending", said("pending"), ReportedStatus.TAKEN),
-    ("sent", said("sent"), ReportedStatus.TAKEN),
-    ("delivered", said("delivered", deliveredAt="2026-11-20T08:30:00Z"), ReportedStatus.DELIVERED),
-    ("in capitals", said(" Delivered "), ReportedStatus.DELIVERED),
-    ("failed", said("failed"), ReportedStatus.FAILED),
-    ("expired", said("expired"), ReportedStatus.FAILED),
-    ("an unknown word", said("seen"), None),
-    ("no word", said(None), None),
-    ("a number", said({}), None),
+    ("queued", with_status("queued"), ReportedStatus.TAKEN),
+    ("pending", with_status("pending"), ReportedStatus.TAKEN),
+    ("sent", with_status("sent"), ReportedStatus.TAKEN),
+    (
+        "delivered",
+        with_status("delivered", deliveredAt="2026-11-20T08:30:00Z"),
+        ReportedStatus.DELIVERED,
+    ),
+    ("in capitals", with_status(" Delivered "), ReportedStatus.DELIVERED),
+    ("failed", with_status("failed"), ReportedStatus.FAILED),
+    ("expired", with_status("expired"), ReportedStatus.FAILED),
+    ("an unknown word", with_status("seen"), None),
+    ("no word", with_status(None), None),
+    ("a number", with_status({}), None),
     ("not a success", answer(200, {"success": False, "status": "delivered"}), None),
     ("unknown there", answer(404, {"success": False, "error": "Message not found"}), None),
     ("a wrong path", answer(404, HTML), None),
-    ("canceled", said("canceled"), ReportedStatus.FAILED),
-    ("rejected", said("Rejected"), ReportedStatus.FAILED),
+    ("canceled", with_status("canceled"), ReportedStatus.FAILED),
+    ("rejected", with_status("Rejected"), ReportedStatus.FAILED),
     ("nothing", answer(200), None),
     ("a bad request", answer(400, {"success": False, "status": "failed"}), None),
 ]
@@ -241,7 +245,7 @@ async def test_a_failed_status_query_raises_provider_unavailable(exchange: Excha
 
 
 async def test_any_reference_is_escaped_in_the_path() -> None:
-    transport = ScriptedTransport(said("sent"))
+    transport = ScriptedTransport(with_status("sent"))
     await ExtremeSMS(CONFIG, transport).status("a/b?c=d")
     (asked,) = transport.asked
     assert (asked.method, asked.path) == ("GET", "/api/v2/sms/status/a%2Fb%3Fc%3Dd")

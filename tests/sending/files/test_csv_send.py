@@ -149,7 +149,7 @@ async def test_only_the_phone_of_the_person_is_sent_to(app: App, content: bytes)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "words"),
     [
         (b"Phone 1,Phone 2\n2025550101,2025550102\n", "“Phone 1” and “Phone 2”"),
         (b"Fax,Name\n2025550101,Ann\n", "as far as its name says"),
@@ -157,11 +157,11 @@ async def test_only_the_phone_of_the_person_is_sent_to(app: App, content: bytes)
     ],
 )
 async def test_a_file_without_one_clear_phone_column_needs_its_name(
-    app: App, content: bytes, said: str
+    app: App, content: bytes, words: str
 ) -> None:
     answer = await ask(app, content, text="Hi")
     assert answer["__typename"] == "InvalidFile"
-    assert said in answer["message"]
+    assert words in answer["message"]
     column = content.decode().split(",")[0]
     assert (await ask(app, content, text="Hi", column=column))["columns"]["number"] == column
 
@@ -286,7 +286,7 @@ async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "given", "name", "said"),
+    ("content", "given", "name", "words"),
     [
         (PUPILS, {}, "InvalidText", "Give a text"),
         (PUPILS, {"text": "a", "textColumn": "note"}, "InvalidText", "and not both"),
@@ -307,11 +307,11 @@ async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
     ],
 )
 async def test_a_request_that_cannot_be_sent_is_refused_as_a_whole(
-    app: App, content: bytes, given: dict[str, str], name: str, said: str
+    app: App, content: bytes, given: dict[str, str], name: str, words: str
 ) -> None:
     answer = await ask(app, content, **given)
     assert answer["__typename"] == name
-    assert said in answer["message"]
+    assert words in answer["message"]
     assert await sent() == []
     assert await worlds.held(app.owner.account_id) == 100
 

@@ -220,9 +220,9 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_a_file_that_cannot_be_read_is_refused(content: bytes, said: str) -> None:
-    with pytest.raises(InvalidFile, match=said):
+@pytest.mark.parametrize(("content", "words"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_file_that_cannot_be_read_is_refused(content: bytes, words: str) -> None:
+    with pytest.raises(InvalidFile, match=words):
         read(content)
 
 

@@ -199,7 +199,7 @@ async def test_only_a_user_with_an_account_can_upload(
 
 
 @pytest.mark.parametrize(
-    ("content", "headers", "status", "said"),
+    ("content", "headers", "status", "words"),
     [
         (b"", {}, 400, "The file is empty"),
         (b"\n\n", {}, 400, "The file is empty"),
@@ -226,12 +226,12 @@ async def test_only_a_user_with_an_account_can_upload(
     ],
 )
 async def test_a_file_that_is_not_a_table_is_refused_and_not_kept(
-    app: App, content: bytes, headers: dict[str, str], status: int, said: str
+    app: App, content: bytes, headers: dict[str, str], status: int, words: str
 ) -> None:
     async with upload_server(app) as made:
         answer = await post(made, content, **headers)
     found, _, message = refusal(answer)
-    assert (found, said in message) == (status, True), message
+    assert (found, words in message) == (status, True), message
     assert await kept() == 0
 
 
