@@ -74,6 +74,13 @@ def test_the_settings_of_each_container_are_accepted(
     )
 
 
+@pytest.mark.parametrize("name", ["migrate", "serve", "dispatch", "simulate"])
+def test_each_container_gets_the_settings_of_the_operator(
+    compose: dict[str, Any], name: str
+) -> None:
+    assert compose["services"][name]["env_file"] == [{"path": ".env", "required": False}]
+
+
 def test_serve_and_dispatch_wait_for_the_migrations(compose: dict[str, Any]) -> None:
     for name in ("serve", "dispatch"):
         awaited = compose["services"][name]["depends_on"]
