@@ -18,6 +18,9 @@ from domain.identity.quiet_hours import QuietHours
 
 _log = logging.getLogger(__name__)
 
+# For admins too: they have no operator to ask.
+_NO_ACCOUNT = "Your user has no account to send from. Use a user of a client."
+
 
 @dataclass(frozen=True, slots=True)
 class Payer:
@@ -108,7 +111,7 @@ def message_scope(actor: Actor) -> Scope:
 def own_scope(actor: Actor) -> OfClient:
     """The tenant that the actor writes for. Raises Forbidden if it has none (an admin)."""
     if actor.client_id is None:
-        raise Forbidden("Your user has no account to send from. Ask your operator for one.")
+        raise Forbidden(_NO_ACCOUNT)
     return OfClient(actor.client_id)
 
 
@@ -118,7 +121,7 @@ def feed_scope(actor: Actor) -> OfClient:
     Raises Forbidden if the actor has no client (an admin).
     """
     if actor.client_id is None:
-        raise Forbidden("Your user has no messages to follow. Ask your operator for a client.")
+        raise Forbidden("Your user has no messages to follow. Use a user of a client.")
     return OfClient(actor.client_id)
 
 
@@ -144,7 +147,7 @@ def payer_of(actor: Actor) -> Payer:
     Raises Forbidden if it has none, and AccountInactive if the client is not active.
     """
     if actor.payer is None:
-        raise Forbidden("Your user has no account to send from. Ask your operator for one.")
+        raise Forbidden(_NO_ACCOUNT)
     if not is_active(actor.client_status):
         # %r: other systems may have stored it with other case or blanks.
         _log.info("client %s cannot send: its status is %r", actor.client_id, actor.client_status)

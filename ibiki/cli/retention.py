@@ -13,6 +13,7 @@ from uuid import UUID
 
 import typer
 
+from domain.errors import units_in_words
 from domain.identity.access import Everything
 from domain.ledger.closing import LedgerInconsistent, months_due
 from domain.numbers import Normaliser
@@ -201,7 +202,10 @@ async def _print(
         for (month, part, client), (count, size) in sorted(rows.items(), key=lambda row: row[0][:2])
     ]
     total = sum(count for count, _ in rows.values())
-    verb = "were dropped" if done else "would be dropped. Nothing was changed: add --apply"
+    count_in_words = units_in_words(total, "row")
+    summary = f"Dropped {count_in_words}."
+    if not done:
+        summary = f"Would drop {count_in_words}. Nothing was changed: add --apply."
     print_result(
         as_json,
         {
@@ -222,7 +226,7 @@ async def _print(
         },
         *lines,
         *(f"Exported: {path}" for path in files),
-        f"{total:,} rows {verb}." if total else "There is nothing to drop.",
-        *([f"{waiting:,} rows are not finished: run this again later."] if waiting else []),
+        summary if total else "There is nothing to drop.",
+        *([f"Not finished: {units_in_words(waiting, 'row')}. Run again later."] if waiting else []),
         *([NOT_CLOSED.format(", ".join(not_closed))] if not_closed else []),
     )

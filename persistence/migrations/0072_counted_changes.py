@@ -1,4 +1,4 @@
-"""A message that a statement has counted itself needs no call of `note_change`: 2 µs of each."""
+"""No call of `note_change` if a statement sets the version of a message itself: 2 µs less each."""
 
 from tortoise import migrations
 from tortoise.migrations import operations as ops

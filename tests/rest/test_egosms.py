@@ -139,14 +139,8 @@ REFUSED: list[tuple[Any, str]] = [
     (request("Balance", who="ibk_0000ffff_" + "x" * 43), "Invalid credentials"),
     (send(*(f"2567000000{each:02}" for each in range(21)), who="sibling"), "Insufficient bal"),
     (send(NUMBER, who="dormant"), "That user does not exist or user not active. The account"),
-    (
-        send(NUMBER, who="admin"),
-        "Your user has no account to send from. Ask your operator for one.",
-    ),
-    (
-        send(NUMBER, who="supervisor"),
-        "Your user has no account to send from. Ask your operator for one.",
-    ),
+    (send(NUMBER, who="admin"), "Your user has no account to send from. Use a user of a client."),
+    (send(NUMBER, who="supervisor"), "Your user has no account to send from. Use a user of a"),
     (send(NUMBER, text=""), "The text is empty"),
     (send(NUMBER, text="nul\0"), "Character 4 of the text"),
     (send(), "Give 1 to 1,000 messages in msgdata."),
