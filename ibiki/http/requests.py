@@ -234,8 +234,8 @@ class RequestRefused(Exception):
 def body_at(path: str, status: int, message: str, *, code: str, **extensions: str | int) -> bytes:
     """The body of an error, in the format of the API that the path belongs to."""
     if path.startswith(TWILIO):
-        told = [each for each in extensions.values() if isinstance(each, str)]
-        return twilio_body(status, " ".join([message, *told]))
+        texts = [each for each in extensions.values() if isinstance(each, str)]
+        return twilio_body(status, " ".join([message, *texts]))
     if not path.startswith(REST) or path.startswith(WEBHOOKS):
         return error_body(message, code=code, **extensions)
     if path.rstrip("/") == EGOSMS:

@@ -271,7 +271,7 @@ def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_proxies(values: tuple[str, ...]) -> tuple[str, ...]:
-    """As `check_networks`. A single `*` stands for every caller."""
+    """As `check_networks`. A single `*` means every caller."""
     return values if values == ("*",) else check_networks(values)
 
 
