@@ -375,7 +375,7 @@ def _end_of_log(cluster: Cluster) -> str:
 
 
 def _why_ended(cluster: Cluster) -> str:
-    """What the log says of the last failure. A refused connection is none."""
+    """The last failure in the log. That a connection was refused meanwhile is not one."""
     failures = [
         failure.strip()
         for line in _log_lines(cluster)
@@ -386,7 +386,7 @@ def _why_ended(cluster: Cluster) -> str:
 
 
 def _log_lines(cluster: Cluster) -> list[str]:
-    """The last lines of the log. Of those that say the same, only the last."""
+    """The last lines of the log. If several say the same, only the last of them."""
     try:
         with (cluster.path / "server.log").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
