@@ -8,6 +8,7 @@ send whose account or key is locked elsewhere is postponed, so that the others n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +48,8 @@ LOCK_WAIT_SECONDS = 0.2
 
 UNLIMITED = 0.0
 """A wait for locks without a limit, as PostgreSQL writes it."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,12 @@ class _Batch:
             try:
                 return await self._try_once(skip_locked, wait_seconds)
             except KeysTaken as keys:
+                if keys.ids <= self._taken:
+                    raise
                 self._taken |= keys.ids
             except LockTimeout:
+                if wait_seconds == UNLIMITED:
+                    raise
                 if skip_locked:  # the wait was not for an account, but for one of the keys
                     self._taken = {send.key.id for send in self._sends if send.key}
                     wait_seconds = UNLIMITED
@@ -234,7 +241,11 @@ class _Batch:
             decisions = _decide_others(ready, done)
             decided |= decisions
             results |= {i: each for i, each in decisions.items() if not isinstance(each, NewSend)}
-            ready = [each for each in decisions.values() if isinstance(each, NewSend)]
+            again = [each for each in decisions.values() if isinstance(each, NewSend)]
+            if len(again) == len(ready):
+                _log.error("the database does not accept what the rules do: send %s", again[0].id)
+                return results | {send.id: Refused(TryAgain()) for send in again}
+            ready = again
         return results
 
 

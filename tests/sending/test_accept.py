@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import asyncpg
 import pytest
 
 from domain.errors import InsufficientBalance, TryAgain
+from domain.ledger.idempotency import KeysTaken
 from domain.sending.accept import COPY_FROM, AcceptedNow, Refused, accept_batch
+from domain.sending.messages import NewSend
+from domain.sending.ports import AcceptedSends
+from domain.transactions import LockTimeout
 from persistence import store
 from tests import worlds
 from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of
@@ -77,6 +84,45 @@ async def test_a_send_that_cannot_be_paid_does_not_fail_the_others_in_its_batch(
     ]
     assert await charges(rich.account_id) == [60, 40]
     assert await worlds.held(poor.account_id) == 0
+
+
+async def test_a_send_that_only_the_rules_would_accept_is_refused_without_harm_to_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    upstream = await worlds.add_pool(default=False)
+    rich, poor = [await worlds.add_client(upstream, held=held) for held in (100, 0)]
+    accept_sends = store.accept_sends
+
+    async def disagreeing(tx: Any, sends: Sequence[NewSend], **options: Any) -> AcceptedSends:
+        done = await accept_sends(tx, sends, **options)
+        done.book.holdings[poor.account_id].held = 100
+        return done
+
+    monkeypatch.setattr(store, "accept_sends", disagreeing)
+    sends = [worlds.new_send(each) for each in (poor, rich, poor, rich)]
+    async with asyncio.timeout(10), accepting() as acceptor:
+        results = await asyncio.gather(*(acceptor.accept(send) for send in sends))
+    refusals = [type(each.refusal) for each in results if isinstance(each, Refused)]
+    assert refusals == [TryAgain, TryAgain]
+    assert [charge for each in (poor, rich) for charge in await charges(each.account_id)] == [1, 1]
+    assert await messages_of(poor.client_id) == 0
+    errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert errors == [f"the database does not accept what the rules do: send {sends[0].id}"]
+
+
+@pytest.mark.parametrize("failure", [LockTimeout(), KeysTaken(frozenset())])
+async def test_a_batch_that_fails_in_the_same_way_again_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False))
+
+    async def failing(*_: Any, **__: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(store, "accept_sends", failing)
+    with pytest.raises(type(failure)):
+        async with asyncio.timeout(10):
+            await accept_batch(store, [worlds.new_send(client)])
 
 
 @pytest.mark.parametrize("poison", ["a\0b", "a\ud800b"])
