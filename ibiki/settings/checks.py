@@ -69,6 +69,15 @@ def misspelt(given: Iterable[str], known: Collection[str]) -> list[str]:
     return warnings
 
 
+def quoted(given: Mapping[str, str], known: Collection[str]) -> list[str]:
+    """A warning for each value in quotes: `docker run --env-file` does not remove them."""
+    return [
+        f"{name} has quotes around its value. They count as a part of it: remove them."
+        for name, value in sorted(given.items())
+        if name.upper() in known and re.fullmatch(r"""(["']).*\1""", value.strip(), re.DOTALL)
+    ]
+
+
 def wrong(what: str, fix: str, *, name: str = "") -> PydanticCustomError:
     """The exception of our own checks. Give `name` only if pydantic cannot know it."""
     return PydanticCustomError("setting", "{wrong}", {"wrong": what, "fix": fix, "name": name})
@@ -124,7 +133,8 @@ def _checked_address(value: str, *, otherwise: str) -> str:
     if not all(_names_a_database(each) for each in _by_server(value)):
         raise wrong(
             "is not the address of a PostgreSQL database",
-            f"Write it as postgresql://user:password@host:5432/name, or leave it out {otherwise}.",
+            f"Write it as postgresql://user:password@host:5432/name, or leave it out {otherwise}."
+            " In a password, write %23 for #, %2F for / and %3F for ?.",
         )
     return value
 
@@ -182,7 +192,7 @@ def check_api_key(value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise wrong(
             "contains characters that no key has, such as a line break",
-            "Copy it from the provider again.",
+            "Copy it again from where it was made.",
         )
     return value
 
@@ -281,7 +291,7 @@ def _split_url(value: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    return parts
+    return None if re.search(r"\s", value) else parts
 
 
 def _is_fernet_key(value: str) -> bool:
@@ -297,13 +307,17 @@ _WORDS = {
     "float_parsing": "is not a number",
     "finite_number": "is not a number",
     "bool_parsing": "is not true or false",
-    "greater_than": "is not more than {gt}",
-    "greater_than_equal": "is less than {ge}",
-    "less_than_equal": "is more than {le}",
+    "greater_than": "is not more than {gt:,.15g}",
+    "greater_than_equal": "is less than {ge:,.15g}",
+    "less_than_equal": "is more than {le:,.15g}",
     "string_too_long": "is longer than {max_length} characters",
     "literal_error": "is not one of the allowed words",
+    "string_unicode": "has bytes that are not UTF-8",
+    "path_type": "has bytes that are not UTF-8",
 }
 _FIXES = {
+    "string_unicode": "Write it in UTF-8, or leave it out.",
+    "path_type": "Write it in UTF-8, or leave it out.",
     "bool_parsing": "Set it to true or false, or leave it out.",
     "string_too_long": "Shorten it, or leave it out.",
     "literal_error": "Set it to {expected}, or leave it out.",

@@ -35,6 +35,7 @@ from ibiki.settings.checks import (
     misspelt,
     problems_of,
     problems_of_stored,
+    quoted,
     region_of,
     split,
     wrong,
@@ -56,7 +57,7 @@ List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 class InstallationSettings(Group):
     """The name of this installation, its region, and who may reach it."""
 
-    brand_name: str = Field("IbikiSMS", min_length=1, max_length=40)
+    brand_name: str = Field("IbikiSMS", max_length=40)
     default_region: Annotated[str, AfterValidator(region_of)] = "US"
     """The two letters of a region, also if a calling code is given."""
     extra_area_codes: Annotated[List, AfterValidator(check_area_codes)] = ()
@@ -291,7 +292,8 @@ def load_or_exit(directory: Path) -> Settings:
 
     A misspelt name is only a warning: the variable may belong to another program.
     """
-    for sentence in misspelt(os.environ, names()):
+    known = names()
+    for sentence in (*misspelt(os.environ, known), *quoted(os.environ, known)):
         sys.stderr.write(f"{sentence}\n")
     try:
         return load(directory)

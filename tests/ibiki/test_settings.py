@@ -59,6 +59,11 @@ def test_all_settings_have_defaults(tmp_path: Path) -> None:
         ("DATABASE_URL", "postgresql:///n?host=/s", "database", "url", "postgresql:///n?host=/s"),
         ("DATABASE_URL", "postgres://a:1,b:2/n", "database", "url", "postgres://a:1,b:2/n"),
         ("DATABASE_URL", "", "database", "url", None),
+        ("DATABASE_URL", "\r", "database", "url", None),
+        ("BRAND_NAME", "  ", "installation", "brand_name", "IbikiSMS"),
+        ("EXTREME_API_KEY", "\r", "upstream", "is_simulated", True),
+        ("METRICS_TOKEN", "\r", "monitoring", "metrics_token", None),
+        ("RETENTION_EXPORT", " ", "retention", "export", None),
         ("DATABASE_POOL_SIZE", "7", "database", "pool_size", 7),
         ("DATABASE_ANSWER_SECONDS", "2.5", "database", "answer_seconds", 2.5),
         ("REDIS_URL", "rediss://h:6380/1", "bus", "url", "rediss://h:6380/1"),
@@ -118,6 +123,9 @@ def test_a_setting_is_read(
     ("name", "value", "wrong", "fix"),
     [
         ("BRAND_NAME", "x" * 41, "is longer than 40 characters", "Shorten it"),
+        ("BRAND_NAME", "hidden\udcff", "has bytes that are not UTF-8", "Write it in UTF-8"),
+        ("OPT_OUT_WORDS", "stop,\udcff", "has bytes that are not UTF-8", "Write it in UTF-8"),
+        ("DRAIN_SECONDS", "601", "is more than 600", "at most 600"),
         ("DEFAULT_REGION", "XX", "is not a region or a calling code", "such as +1"),
         ("DEFAULT_REGION", "+999", "is not a region or a calling code", "such as +1"),
         ("DEFAULT_REGION", "+800", "is not a region or a calling code", "such as +1"),
@@ -141,18 +149,20 @@ def test_a_setting_is_read(
         ("DATABASE_URL", "mysql://u:hidden@h/n", "is not the address of a P", "postgresql://user"),
         ("DATABASE_URL", "postgresql://u:hidden@h", "is not the address of a P", "/name"),
         ("DATABASE_URL", "postgresql://h:hidden/n", "is not the address of a P", "/name"),
+        ("DATABASE_URL", "postgresql://u:hid#den@h/n", "is not the address of a P", "%23 for #"),
         ("DATABASE_URL", "postgresql://h,h:hidden/n", "is not the address of a P", "/name"),
         ("DATABASE_READ_URL", "postgresql://u:hidden@a,b/n", "names several", "Name one standby"),
         ("DATABASE_READ_URL", "mysql://u:hidden@h/n", "is not the address of a P", "the main data"),
         ("DATABASE_POOL_SIZE", "1", "is less than 2", "at least 2 and at most 500"),
         ("REDIS_URL", "h:6379", "is not the address of a Redis server", "redis://host:6379/0"),
+        ("EXTREME_API_URL", "https://h .example", "is not an HTTP address", "https://host"),
         ("EXTREME_API_URL", "h.example", "is not an HTTP address", "https://host"),
         ("EXTREME_API_URL", "https://u:hidden@h.example", "contains a user name", "Use the"),
         (
             "EXTREME_API_KEY",
             "hidden\nhidden",
             "contains characters that no key has",
-            "Copy it from",
+            "Copy it again",
         ),
         ("COST_PER_SMS", "0.03", "is not a whole number", "leave it out (50)"),
         ("LIMIT_RECIPIENTS", "0", "is less than 1", "leave it out (100,000)"),
@@ -301,3 +311,18 @@ def test_variables_of_other_programs_are_ignored(
         monkeypatch.setenv(name, "/somewhere")
     load_or_exit(tmp_path)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("value", ['"hidden"', "'hidden'", "'hidden'\r"])
+def test_a_setting_in_quotes_is_reported_without_its_value(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    value: str,
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SECRET", value)
+    monkeypatch.setenv("BRAND_NAME", 'The "best" SMS')
+    monkeypatch.setenv("OF_ANOTHER_PROGRAM", value)
+    load_or_exit(tmp_path)
+    warning = "WEBHOOK_SECRET has quotes around its value. They count as a part of it: remove them."
+    assert capsys.readouterr().err == f"{warning}\n"
