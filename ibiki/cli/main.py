@@ -46,6 +46,9 @@ MODULES = {
 }
 
 
+_STDIN, _STDOUT, _STDERR = range(3)
+
+
 class _Commands(Mapping[str, Any]):
     """The commands by name. Each is made from the `app` of its module when it is needed."""
 
@@ -99,6 +102,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs the command line. An error that the operator can correct has no traceback."""
+    _open_closed_streams()
     _accept_every_character()
     try:
         try:
@@ -116,6 +120,19 @@ def main() -> None:
             _drop_output()
         sys.stderr.write(f"{message}\n")
         sys.exit(exit_code_for(error))
+
+
+def _open_closed_streams() -> None:
+    """Opens /dev/null in place of standard streams that the caller has closed: `ibiki audit >&-`.
+
+    Otherwise the next file or socket gets the number of one, and what is printed goes there.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:  # always the lowest free number
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(_STDIN)
+    sys.stdout = sys.stdout or os.fdopen(_STDOUT, "w")
+    sys.stderr = sys.stderr or os.fdopen(_STDERR, "w")
 
 
 def _drop_output() -> None:

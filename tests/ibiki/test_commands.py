@@ -48,6 +48,18 @@ async def test_an_audit_of_a_correct_ledger_succeeds(
     assert ended.stdout == "2 accounts, 2 transfers and 0 messages: the ledger is consistent.\n"
 
 
+async def test_a_command_works_if_its_caller_has_closed_its_standard_streams(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    started = await asyncio.create_subprocess_exec(
+        *("sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "ibiki", "audit"),
+        env=clean_environment() | {"DATABASE_URL": database_url, "IBIKI_DATA": str(tmp_path)},
+    )
+    assert await started.wait() == 0
+    states = await worlds.fetch("SELECT state FROM ledger_audit")
+    assert [row["state"] for row in states] == ["FINISHED"]
+
+
 async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_again(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
