@@ -2,6 +2,9 @@
 
 It adds limits that uvicorn 0.54 lacks: the time and size of a request's head, and the time that a
 connection stays open for a body that is not read, or for a response that the caller does not read.
+
+A connection whose next request cannot be parsed is closed after the answer to the request before.
+uvicorn would refuse it first, so a caller would read the refusal as the answer to its send.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ibiki.http.requests import JSON, body_at
 from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
 
 if TYPE_CHECKING:
@@ -87,6 +91,7 @@ class BoundedHttp(HttpToolsProtocol):
     _unread_timer: TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    url = b""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -148,21 +153,48 @@ class BoundedHttp(HttpToolsProtocol):
         if scope is not None and scope["state"].get(STREAMS):
             self.transport.close()  # a stream does not end by itself
 
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(
+            b"400 Bad Request", "This is not a valid HTTP/1.1 request. Correct the client."
+        )
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            b"431 Request Header Fields Too Large",
+            f"The URL and the headers are larger than the limit of {HEAD_BYTES} bytes.",
+        )
+
+    def _refuse(self, status: bytes, message: str) -> None:
+        if self._end_after_answer():
+            return
+        path = self.url.decode("latin-1").partition("?")[0]
+        body = body_at(path, int(status[:3]), message, code="BAD_USER_INPUT")
+        self.transport.write(
+            b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b"
+            % (status, JSON, len(body), body)
+        )
+        self.transport.close()
+
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(seconds, self.transport.close)
+        self._timer = self.loop.call_later(seconds, self._close)
+
+    def _close(self) -> None:
+        if not self._end_after_answer():
+            self.transport.close()
+
+    def _end_after_answer(self) -> bool:
+        """Whether a complete request is not answered yet. Then its answer ends the connection."""
+        cycle: Any = self.cycle  # None before the first request
+        if cycle is None or cycle.response_complete or (cycle.more_body and not self.pipeline):
+            return False
+        cycle.keep_alive = False
+        return True
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _refuse_head(self) -> None:
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-            b"connection: close\r\ncontent-length: 0\r\n\r\n"
-        )
-        self.transport.close()
 
 
 class _ServerWithoutSignals(uvicorn.Server):

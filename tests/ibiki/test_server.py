@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 
@@ -85,8 +86,43 @@ async def test_requests_in_a_row_are_answered_in_order(web: RunningServer) -> No
     assert answered.count(b"HTTP/1.1 200") == 3
 
 
-async def test_bytes_that_are_not_http_are_refused(web: RunningServer) -> None:
-    assert (await web.raw(b"\x16\x03\x01\x00\xa5\x01\x00\n\n")).startswith(b"HTTP/1.1 400")
+@pytest.mark.parametrize(
+    ("sent", "status", "shape"),
+    [
+        (b"\x16\x03\x01\x00\xa5\x01\x00\n\n", 400, {"errors"}),
+        (b"GET /graphql HTTP/1.1\r\nbad header\r\n\r\n", 400, {"errors"}),
+        (b"GET /a\x80 HTTP/1.1\r\nhost: x\r\n\r\n", 400, {"errors"}),
+        (b"GET /api/v2/inbox?a=1 HTTP/9.9\r\n\r\n", 400, {"success", "error", "code"}),
+        (b"POST /api/v1/json HTTP/1.1\r\nbad\r\n\r\n", 400, {"Status", "Message"}),
+        (
+            b"GET /2010-04-01/Accounts.json HTTP/1.1\r\na: " + b"b" * 99_000,
+            431,
+            {"code", "message", "more_info", "status"},
+        ),
+    ],
+)
+async def test_what_is_not_http_is_refused_in_the_format_of_its_path(
+    web: RunningServer, sent: bytes, status: int, shape: set[str]
+) -> None:
+    head, _, body = (await web.raw(sent)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\ncontent-type: application/json" in head
+    assert json.loads(body).keys() == shape
+
+
+@pytest.mark.parametrize(
+    "rest", [b"}", b"}\r\n\r\n" + b"a" * 99_000, b"GET / HTTP/1.1\r\nbad\r\n\r\n"]
+)
+@pytest.mark.parametrize("count", [1, 2])
+async def test_bytes_after_a_request_do_not_replace_its_answer(
+    web: RunningServer, rest: bytes, count: int
+) -> None:
+    body = b'{"query":"{ viewer { id } }"}'
+    ask = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    whole = b"%bcontent-length: %d\r\n\r\n%b" % (ask, len(body), body)
+    answered = await web.raw(whole * count + rest)
+    assert answered.count(b"HTTP/1.1 200 OK\r\n") == count
+    assert answered.count(b"HTTP/1.1") == count
 
 
 async def test_slow_connections_do_not_delay_others(web: RunningServer) -> None:
