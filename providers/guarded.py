@@ -9,14 +9,17 @@ requests are not repeated.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
@@ -28,6 +31,10 @@ from providers.transport import LARGEST_HEADER_BYTES
 MOST_ANSWER_BYTES: Final = 64 * 1024
 WRONG_NAME: Final = (62, 64)
 """X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL)."""
+
+STATUS_BYTES: Final = 13
+STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
+"""The beginning of an answer (RFC 9112 §4)."""
 
 NAME_THREADS: Final = 32
 """Threads that look up names. A name whose look-up hangs keeps one, until the system gives up."""
@@ -70,6 +77,8 @@ class GuardedClient:
                 raise AddressRefused("Only https URLs are posted to.")
             async with asyncio.timeout(self._rules.deadline_seconds):
                 answer = await self._exchange(parsed, request)
+        except aiohttp.ClientResponseError as why:
+            answer = _answer(why.status, "") if why.status else HookAnswer(None, error=_reason(why))
         except (TimeoutError, OSError, ValueError, aiohttp.ClientError, HttpProcessingError) as why:
             answer = HookAnswer(None, error=_reason(why))
         return HookAnswer(
@@ -95,22 +104,16 @@ class GuardedClient:
             headers={"Accept-Encoding": "identity", "User-Agent": "Webhooks/1", **request.headers},
             allow_redirects=False,
         ) as response:
-            body = await _beginning(response)
-            error = None
-            if 300 <= response.status < 400:
-                error = "The endpoint redirects. Redirects are not followed: register the new URL."
-            elif not 200 <= response.status < 300:
-                error = f"The endpoint answered {response.status}."
             busy = response.status in (429, 503)
             wait = retry_after_seconds(response.headers) if busy else None
-            return HookAnswer(response.status, body, error, retry_after_seconds=wait)
+            return _answer(response.status, await _beginning(response), wait)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Created on first use, because it belongs to the running event loop."""
         if self._session is None:
             self._names = _Names()
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_Connector(
                     limit=self._rules.connections,
                     resolver=self._names,
                     ttl_dns_cache=30,
@@ -136,6 +139,41 @@ class GuardedClient:
         made = socket.socket(family=family, type=kind, proto=protocol)
         made.setblocking(False)
         return made
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        made_by: type[ResponseHandler] = _Answers
+        self._factory = partial(made_by, loop=self._loop)
+
+
+class _Answers(ResponseHandler):
+    """The answers of one connection. If one is not valid HTTP, its error has the status that it
+    begins with, or 0: some receivers send a 204 with a body, or more bytes than they declare."""
+
+    _begun = b""
+
+    def set_response_params(self, **params: Any) -> None:
+        self._begun = b""
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        if len(self._begun) < STATUS_BYTES:
+            self._begun = (self._begun + data)[:STATUS_BYTES]
+        super().data_received(data)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        head = data[0]
+        if head.code == 204 and (head.chunked or head.headers.get("Content-Length", "0") != "0"):
+            self.force_close()  # the body may still come, and is no part of the next answer
+        super().feed_data(data, size)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        if isinstance(exc, HttpProcessingError):
+            found = STATUS.match(self._begun)
+            exc.code = int(found[1]) if found else 0
+        super().set_exception(exc, *cause)
 
 
 class _Names(AbstractResolver):
@@ -180,6 +218,15 @@ def _addresses(host: str, port: int, family: int) -> list[tuple[int, int, Any]]:
         host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
     )
     return [(kind, protocol, address) for kind, _, protocol, _, address in found]
+
+
+def _answer(status: int, body: str, wait: float | None = None) -> HookAnswer:
+    error = None
+    if 300 <= status < 400:
+        error = "The endpoint redirects. Redirects are not followed: register the new URL."
+    elif not 200 <= status < 300:
+        error = f"The endpoint answered {status}."
+    return HookAnswer(status, body, error, retry_after_seconds=wait)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:

@@ -30,7 +30,8 @@ VAGUE_WORDS = re.compile(
     r"data|handles?|handlers?|helpers?|infos?|manages?|managers?|misc|process|repository"
     r"|services?|utils?"
 )
-DICTATED_NAMES = frozenset({"PageInfo", "page_info", "data_received"})  # Relay, asyncio.Protocol
+# Of Relay, asyncio.Protocol and aiohttp.
+DICTATED_NAMES = frozenset({"PageInfo", "page_info", "data_received", "feed_data"})
 # Spelled so that this file does not hold what it forbids.
 MACHINE = re.compile(
     r"p[y]pi\.org|python[h]osted|registry\.np[m]js|np[m]js\.com|deb\.deb[i]an\.org"
