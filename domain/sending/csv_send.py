@@ -26,7 +26,7 @@ from domain.identity.access import Actor, OfClient, Payer
 from domain.ledger.idempotency import IdempotencyKey
 from domain.sending.csv_order import CsvOrder, Reading, reading_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file, read_file
-from domain.sending.files.row_texts import check_closed, check_two_braces
+from domain.sending.files.row_texts import check_brackets, check_closed
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import find_upload, opened
 from domain.sending.messages import FileColumns, NewSend, Send, SendKind
@@ -172,7 +172,7 @@ def _is_large(installation: Installation, upload: Upload) -> bool:
 def _reading(installation: Installation, upload: Upload, order: CsvOrder) -> Reading:
     """Raises InvalidText, InvalidFile, TooManyRecipients."""
     check_closed(order.text or "")
-    check_two_braces(order.text or "", upload.layout.columns)
+    check_brackets(order.text or "", upload.layout.columns)
     reading = reading_of(upload.layout, order, most_segments=installation.limits.segments)
     if upload.layout.rows > installation.limits.rows:
         raise TooManyRecipients(installation.limits.rows)

@@ -17,7 +17,9 @@ RowText = Callable[[Sequence[str]], str]
 """The text for the cells of a row. Raises MissingValue."""
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
-_ONE_BRACE = re.compile(r"\{([^{}]{1,200})\}")
+_IN_BRACKETS = re.compile(r"(?:\{|\[|<{1,2}|«)(?P<name>[^{}\[\]<>«»]{1,200})(?:\}|\]|>{1,2}|»)")
+"""A name as other programs mark it: {name}, [name], <name>, <<name>>, «name»."""
+
 _TWO_BRACES = re.compile(r"\{\{[^\0]{0,40}|[^\s\0]{0,40}\}\}")
 
 
@@ -92,12 +94,13 @@ def check_closed(text: str) -> None:
         )
 
 
-def check_two_braces(text: str, columns: Sequence[str]) -> None:
-    """Raises InvalidText for a column in single braces: {name} would be sent as it is written."""
-    for name in _ONE_BRACE.findall("\0".join(_literals_of(text))):
+def check_brackets(text: str, columns: Sequence[str]) -> None:
+    """Raises InvalidText for a column in other brackets: [name] would be sent as it is written."""
+    for found in _IN_BRACKETS.finditer("\0".join(_literals_of(text))):
+        name = found["name"]
         if column_of(columns, name) is not None:
             raise InvalidText(
-                f"“{{{cut(name)}}}” is not a placeholder. Write it as {{{{{cut(name)}}}}}, with two"
+                f"“{cut(found[0])}” is not a placeholder. Write it as {{{{{cut(name)}}}}}, with two"
                 " braces on each side."
             )
 

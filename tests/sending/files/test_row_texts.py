@@ -9,8 +9,8 @@ import pytest
 from domain.errors import InvalidFile, InvalidText
 from domain.sending.files.row_texts import (
     MissingValue,
+    check_brackets,
     check_closed,
-    check_two_braces,
     columns_of_placeholders,
     text_in_column,
     text_with_placeholders,
@@ -88,20 +88,45 @@ def test_whole_placeholders_and_single_braces_are_texts(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Hi {sum}", "{ SUM }", "{{phone}} {First Name}", "{{{sum}}} {sum}"]
+    ("text", "named"),
+    [
+        ("Hi {sum}", "{sum}"),
+        ("{ SUM }", "{ SUM }"),
+        ("{{phone}} {First Name}", "{First Name}"),
+        ("{{{sum}}} {sum}", "{sum}"),
+        ("Dear [first name]", "[first name]"),
+        ("<Sum>", "<Sum>"),
+        ("Dear «First Name»", "«First Name»"),  # as Word marks the fields of a letter
+        ("<<sum>>", "<<sum>>"),
+    ],
 )
-def test_a_column_in_single_braces_is_refused_because_it_would_be_sent_as_written(
-    text: str,
+def test_a_column_in_other_brackets_is_refused_because_it_would_be_sent_as_written(
+    text: str, named: str
 ) -> None:
-    with pytest.raises(InvalidText, match=r"^“\{.*\}” is not a placeholder\. Write it as \{\{"):
-        check_two_braces(text, COLUMNS)
+    with pytest.raises(InvalidText, match=rf"^“{re.escape(named)}” is not a placeholder\. Write"):
+        check_brackets(text, COLUMNS)
 
 
 @pytest.mark.parametrize(
-    "text", ["{{sum}}", "{{{sum}}}", "{note}", "sum", "{su{sum", "{}", "{\nsum"]
+    "text",
+    [
+        "{{sum}}",
+        "{{{sum}}}",
+        "{note}",
+        "sum",
+        "{su{sum",
+        "{}",
+        "{\nsum",
+        "[{{sum}}]",
+        "[St Mary's]",
+        "1 < 2 > 0",
+        "<sum",
+        "sum]",
+        "«»",
+    ],
 )
-def test_other_single_braces_are_texts(text: str) -> None:
-    check_two_braces(text, COLUMNS)
+def test_other_brackets_are_texts(text: str) -> None:
+    check_brackets(text, COLUMNS)
 
 
 def test_the_columns_of_placeholders_are_named_once() -> None:
