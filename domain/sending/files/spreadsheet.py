@@ -22,6 +22,7 @@ from domain.errors import InvalidFile
 from domain.sending.files.number_formats import number_text
 
 if TYPE_CHECKING:
+    from openpyxl import Workbook
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 MOST_ROWS = 200_000
@@ -39,6 +40,7 @@ _TRUE = ("1", "true")
 _ESCAPED = re.compile("_x00([01][0-9A-Fa-f])_")
 """A control character in a cell (ISO/IEC 29500-1, 22.9.2.19). openpyxl does not decode it."""
 
+_STYLES = "xl/styles.xml"
 _STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _OTHERS = {
@@ -103,11 +105,8 @@ def write_as_csv(file: BinaryIO, into: BinaryIO, position: int = 0) -> Sheet:
     """
     with _refusals():
         _check_archive(file)
-    # openpyxl takes 0.3 s to import, and few processes ever read a spreadsheet.
-    from openpyxl import load_workbook
-
     with _refusals():
-        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        book = _book_of(file)
         try:
             visible = [each for each in book.worksheets if each.sheet_state == "visible"]
             filled = [each for each in visible[:_MOST_SHEETS] if _has_cells(each)]
@@ -118,6 +117,43 @@ def write_as_csv(file: BinaryIO, into: BinaryIO, position: int = 0) -> Sheet:
         finally:
             book.close()
     raise InvalidFile("The file is empty. Check that it was saved.")
+
+
+def _book_of(file: BinaryIO) -> Workbook:
+    # openpyxl takes 0.3 s to import, and few processes ever read a spreadsheet.
+    from openpyxl.reader.excel import ExcelReader
+
+    reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
+    reader.archive = _Archive(file)
+    reader.read()
+    return reader.wb
+
+
+class _Archive(zipfile.ZipFile):
+    """An XLSX file whose styles are number formats and nothing else.
+
+    openpyxl refuses whole files for fonts and fills that Excel accepts, such as the `<fill/>` of
+    excel-builder-vanilla.
+    """
+
+    def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
+        content = super().read(name, pwd)
+        return _number_formats_of(content) if name == _STYLES else content
+
+
+def _number_formats_of(styles: bytes) -> bytes:
+    from openpyxl.xml.functions import Element, SubElement, fromstring, tostring
+
+    old = fromstring(styles)
+    new = Element(old.tag)
+    for part in old:
+        if part.tag.endswith("}numFmts"):
+            new.append(part)
+        elif part.tag.endswith("}cellXfs"):
+            formats = SubElement(new, part.tag)
+            for each in part:
+                SubElement(formats, each.tag, numFmtId=each.get("numFmtId", "0"))
+    return bytes(tostring(new))
 
 
 def _has_cells(sheet: ReadOnlyWorksheet) -> bool:

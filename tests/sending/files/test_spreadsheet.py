@@ -162,6 +162,19 @@ def test_the_strings_of_excel_are_read() -> None:
     assert (layout.columns, found) == (["Phone"], [(2, ["+1 202 555 0101"])])
 
 
+def test_styles_that_excel_accepts_and_openpyxl_refuses_are_not_read() -> None:
+    # As excel-builder-vanilla 4 writes a fill, and others a font of the family 15.
+    styles = (
+        b'<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        b'<numFmts><numFmt numFmtId="164" formatCode="dd/mm/yyyy"/></numFmts>'
+        b'<fonts><font><family val="15"/></font></fonts><fills><fill/></fills>'
+        b'<cellXfs><xf numFmtId="0" fillId="0"/><xf numFmtId="164"/></cellXfs></styleSheet>'
+    )
+    row = b'<row r="1"><c r="A1" s="1"><v>46000</v></c><c r="B1"><v>2025550101</v></c></row>'
+    _, found = read(changed(changed(GOOD, SHEET, sheet_xml(row)), "xl/styles.xml", styles))
+    assert found == [(1, ["2025-12-09", "2025550101"])]
+
+
 def test_how_a_name_is_spoken_is_no_part_of_it() -> None:
     """Excel keeps what was typed to get Japanese characters beside them."""
     strings = b"<si><t>Name</t></si>" + (
