@@ -106,11 +106,17 @@ def _answer(upload: Upload) -> dict[str, object]:
         "columns": layout.columns,
         "numberColumn": number,
         "numberColumns": [layout.columns[at] for at in layout.number_columns],
+        "phoneColumns": _phone_columns(layout),
         "problem": problem,
         "sheet": layout.sheet,
         "otherSheets": upload.other_sheets,
         "hiddenRows": upload.hidden_rows,
     }
+
+
+def _phone_columns(layout: Layout) -> list[str]:
+    """All that hold phone numbers, so that a person sees which of them are not sent to."""
+    return [layout.columns[at] for at in sorted({*layout.phone_columns, *layout.left_out})]
 
 
 def _number_column(layout: Layout) -> tuple[str | None, str | None]:

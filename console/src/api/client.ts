@@ -90,6 +90,8 @@ export interface Upload {
   numberColumn: string | null;
   /** Several if they fit equally well; none if no name says it. */
   numberColumns: string[];
+  /** All that hold phone numbers by their names. */
+  phoneColumns: string[];
   /** The sheet that was read; null if the file was no spreadsheet. */
   sheet: string | null;
   otherSheets: string[];

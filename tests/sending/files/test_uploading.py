@@ -105,6 +105,7 @@ async def test_an_upload_is_kept_and_the_answer_says_how_it_is_read(
         "columns": ["phone", "name"],
         "numberColumn": "phone",
         "numberColumns": ["phone"],
+        "phoneColumns": ["phone"],
         "problem": None,
         "sheet": None,
         "otherSheets": [],
@@ -120,6 +121,14 @@ async def test_the_answer_says_which_columns_can_be_meant(app: App) -> None:
     assert (described["numberColumn"], described["numberColumns"]) == (None, ["Phone 1", "Phone 2"])
     assert "“Phone 1” and “Phone 2”" in described["problem"]
     assert (unknown["numberColumn"], unknown["numberColumns"]) == (None, [])
+
+
+async def test_the_answer_names_all_columns_with_phone_numbers(app: App) -> None:
+    header = b"Pupil,Emergency phone,Home phone,Class,Guardian 1 mobile\n"
+    async with upload_server(app) as made:
+        described = (await post(made, header + b"Ada,2025550121,2025550122,5,2025550123\n")).json()
+    assert described["numberColumn"] == "Guardian 1 mobile"
+    assert described["phoneColumns"] == ["Emergency phone", "Home phone", "Guardian 1 mobile"]
 
 
 @pytest.mark.parametrize(
