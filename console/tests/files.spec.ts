@@ -76,7 +76,7 @@ test("a secretary sees which rows and sheets of a spreadsheet are left out", asy
   const quote = page.getByRole("region", { name: "Quote" });
   await expect(quote).toContainText("1 message to the numbers in “Mobile”");
   await expect(quote.getByRole("listitem")).toContainText("Row 4, 12: ");
-  await expect(page.getByRole("button", { name: "Send 1 message", exact: true })).toBeEnabled();
+  await expect(page.getByRole("button", { name: "Send", exact: true })).toBeEnabled();
 
   await page.goto("/contacts");
   await page.getByRole("button", { name: "Import" }).click();
@@ -85,6 +85,37 @@ test("a secretary sees which rows and sheets of a spreadsheet are left out", asy
   await dialog.getByRole("button", { name: "Import" }).click();
   await expect(dialog).toContainText("1 hidden row of the sheet “Class 5” is left out");
   await expect(dialog.getByRole("listitem")).toContainText("Row 4, 12: ");
+});
+
+test("a sheet of two guardians says which numbers are not sent to", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  const sheet = "Pupil,Guardian 1 mobile,Guardian 2 mobile,Home phone\nAnn,2025550101,2025550102,2025550103\n";
+  await page.locator('input[type="file"]').setInputFiles({
+    name: "guardians.csv",
+    mimeType: "text/csv",
+    buffer: Buffer.from(sheet),
+  });
+  await expect(page.getByText("Several columns may hold the numbers: Guardian 1 mobile, Guardian 2 mobile.")).toBeVisible();
+  await page.getByRole("combobox", { name: "Column of the numbers" }).click();
+  await page.getByRole("option", { name: "Guardian 2 mobile" }).click();
+  const note = page.getByRole("status").filter({ hasText: "Only one column is sent to" });
+  await expect(note).toContainText("The numbers in “Guardian 2 mobile” are used. Not used: Guardian 1 mobile, Home phone.");
+  await page.getByRole("textbox", { name: "Text" }).fill("Dear parent of [Pupil]");
+  await expect(page.getByText("Write it as {{Pupil}}")).toBeVisible();
+  await expect(page.locator("button[type=submit]")).toBeDisabled();
+});
+
+test("on a phone, the price is above the button that sends", async ({ page, signIn }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("textbox", { name: "Numbers" }).fill("2025550101");
+  await page.getByRole("textbox", { name: "Text" }).fill("Hello");
+  const price = await page.getByRole("region", { name: "Quote" }).getByText("Price").boundingBox();
+  const send = await page.getByRole("button", { name: "Send", exact: true }).boundingBox();
+  expect(price?.y).toBeLessThan(send?.y ?? 0);
 });
 
 test("a placeholder in a text to typed numbers is shown to be sent as it is written", async ({ page, signIn }) => {

@@ -15,8 +15,13 @@ export function readDraft(name: string): string {
 }
 
 export function keepDraft(name: string, text: string): void {
-  if (text) sessionStorage.setItem(PREFIX + name, text);
-  else sessionStorage.removeItem(PREFIX + name);
+  sessionStorage.removeItem(PREFIX + name);
+  if (!text) return;
+  try {
+    sessionStorage.setItem(PREFIX + name, text);
+  } catch {
+    // The storage is full. The text is still on the page.
+  }
 }
 
 export function forgetDrafts(): void {

@@ -1,5 +1,7 @@
 import { Checkbox, Stack, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { localTime, zoneName } from "../text/times";
+import { useDraft } from "./useDraft";
 
 const DAYS_AHEAD = 30;
 
@@ -9,7 +11,20 @@ export interface When {
   ignoreQuietHours: boolean;
 }
 
-export const NOW: When = { time: "", ignoreQuietHours: false };
+/** When the send leaves: kept like its text, so that a reload does not make it leave now. */
+export function useWhen(): { when: When; setWhen: (when: When) => void; sendNow: () => void } {
+  const [time, setTime] = useDraft("send-later");
+  const [ignoreQuietHours, setIgnoring] = useState(false);
+  function setWhen(next: When) {
+    setTime(next.time);
+    setIgnoring(next.ignoreQuietHours);
+  }
+  return {
+    when: { time, ignoreQuietHours },
+    setWhen,
+    sendNow: () => setWhen({ time: "", ignoreQuietHours: false }),
+  };
+}
 
 /** The same for the API. */
 export function whenOf({ time, ignoreQuietHours }: When) {

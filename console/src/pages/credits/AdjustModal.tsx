@@ -1,9 +1,9 @@
 import { Button, Group, Modal, NumberInput, SegmentedControl, Stack, Text, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useState } from "react";
+import { forgetKey, keyFor } from "../../api/keys";
 import { useAction } from "../../api/useAction";
 import { FailureNote, problemOf } from "../../components/FailureNote";
-import { newKey } from "../../text/keys";
 import { count, units as inUnits, usd, valueOf } from "../../text/numbers";
 import { ALLOCATE } from "./documents";
 
@@ -28,7 +28,6 @@ export function AdjustModal({ target, onClose, onChange }: AdjustModalProps) {
   const [direction, setDirection] = useState<"give" | "take">("give");
   const [amount, setAmount] = useState<number | string>("");
   const [note, setNote] = useState("");
-  const key = useRef(newKey());
   const allocate = useAction(ALLOCATE);
 
   const whole = typeof amount === "number" && Number.isSafeInteger(amount) ? amount : 0;
@@ -37,16 +36,15 @@ export function AdjustModal({ target, onClose, onChange }: AdjustModalProps) {
   async function submit(event: FormEvent) {
     event.preventDefault();
     if (!target) return;
-    const { success } = await allocate.run({
-      input: {
-        units,
-        ...(target.kind === "client" ? { clientId: target.id } : { groupId: target.id }),
-        note: note.trim() || null,
-        idempotencyKey: key.current,
-      },
-    });
+    const input = {
+      units,
+      ...(target.kind === "client" ? { clientId: target.id } : { groupId: target.id }),
+      note: note.trim() || null,
+    };
+    const idempotencyKey = keyFor("allocation", JSON.stringify(input));
+    const { success } = await allocate.run({ input: { ...input, idempotencyKey } });
     if (!success) return;
-    key.current = newKey();
+    forgetKey("allocation");
     notifications.show({ color: "green", title: target.name, message: success.transfer.description });
     onChange();
     onClose();
@@ -62,10 +60,7 @@ export function AdjustModal({ target, onClose, onChange }: AdjustModalProps) {
             <SegmentedControl
               aria-label="Direction"
               value={direction}
-              onChange={(value) => {
-                setDirection(value as typeof direction);
-                key.current = newKey();
-              }}
+              onChange={(value) => setDirection(value as typeof direction)}
               data={[
                 { value: "give", label: "Give" },
                 { value: "take", label: "Take back" },
@@ -79,10 +74,7 @@ export function AdjustModal({ target, onClose, onChange }: AdjustModalProps) {
               allowNegative={false}
               thousandSeparator=","
               value={amount}
-              onChange={(value) => {
-                setAmount(value);
-                key.current = newKey();
-              }}
+              onChange={setAmount}
               error={problemOf(allocate.failure, "units") ?? (isAboutUnits ? allocate.failure?.message : null)}
               data-autofocus
             />

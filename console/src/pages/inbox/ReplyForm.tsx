@@ -1,11 +1,11 @@
 import { Alert, Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import { getHotkeyHandler } from "@mantine/hooks";
 import { SendHorizontal } from "lucide-react";
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useState } from "react";
+import { forgetKey, keyFor } from "../../api/keys";
 import { useAction } from "../../api/useAction";
 import { FailureNote } from "../../components/FailureNote";
 import { useDraft } from "../../components/useDraft";
-import { newKey } from "../../text/keys";
 import { REPLY } from "./documents";
 
 interface ReplyFormProps {
@@ -18,17 +18,15 @@ interface ReplyFormProps {
 export function ReplyForm({ conversationId, isPinned, onSent }: ReplyFormProps) {
   const [text, setText] = useDraft(`reply-${conversationId}`);
   const [warning, setWarning] = useState<string | null>(null);
-  const intent = useRef({ text: "", key: "" });
+  const change = `reply-${conversationId}`;
   const reply = useAction(REPLY);
 
   async function send() {
     if (!text.trim() || reply.isBusy) return;
-    // The same text keeps its key, so that a second press never sends twice.
-    if (intent.current.text !== text) intent.current = { text, key: newKey() };
-    const input = { conversationId, text, idempotencyKey: intent.current.key };
+    const input = { conversationId, text, idempotencyKey: keyFor(change, text) };
     const { success } = await reply.run({ input });
     if (!success) return;
-    intent.current = { text: "", key: "" };
+    forgetKey(change);
     setWarning(success.warning);
     setText("");
     onSent();

@@ -1,25 +1,31 @@
-import { Alert, Button, Checkbox, Grid, Group, Select, Stack, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, Select, Text, Textarea } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { Upload } from "../../api/client";
 import { useData } from "../../api/useData";
-import { FailureNote } from "../../components/FailureNote";
 import { LeftOutNote } from "../../components/LeftOutNote";
-import { NOW, SendLater, whenOf } from "../../components/SendLater";
+import { SendLater, useWhen, whenOf } from "../../components/SendLater";
 import { useDraft } from "../../components/useDraft";
 import { units } from "../../text/numbers";
 import { QUOTE_FILE, SEND_FILE } from "./documents";
 import { FileQuotePanel } from "./FileQuotePanel";
+import { SendForm } from "./SendForm";
 import { TemplatePicker } from "./TemplatePicker";
 import { useSend } from "./useSend";
 
+interface FileFormProps {
+  upload: Upload;
+  /** What the file is known by if it is chosen again. */
+  fileKey: string;
+}
+
 /** Columns and text for a file that is uploaded, and what the send would do. */
-export function FileForm({ upload }: { upload: Upload }) {
+export function FileForm({ upload, fileKey }: FileFormProps) {
   const [column, setColumn] = useState<string | null>(upload.numberColumn);
   const [textColumn, setTextColumn] = useState<string | null>(null);
   const [allowMissingValues, setAllowMissing] = useState(false);
   const [text, setText] = useDraft("send-file-text");
-  const [when, setWhen] = useState(NOW);
+  const { when, setWhen, sendNow } = useWhen();
   const sending = useSend(SEND_FILE);
 
   const words = textColumn ? { textColumn } : { text };
@@ -33,77 +39,84 @@ export function FileForm({ upload }: { upload: Upload }) {
   );
   const quote = isComplete ? (data?.quoteCsv ?? null) : null;
   const isPresent = asked === JSON.stringify(input) && !isFetching;
-  const isReady = isPresent && quote !== null && quote.accepted > 0 && quote.affordable;
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
-    if (await sending.send(input)) setText("");
+  async function send() {
+    // Chosen again after a reload, the same file has another upload.
+    if (await sending.send(input, { ...input, uploadId: fileKey })) {
+      setText("");
+      sendNow();
+    }
   }
 
   return (
-    <form onSubmit={(event) => void submit(event)}>
-      <Grid>
-        <Grid.Col span={{ base: 12, md: 7 }}>
-          <Stack>
-            <Text>
-              {units(upload.rows, "row")}
-              {upload.sheet !== null && ` of the sheet “${upload.sheet}”`}. Columns:{" "}
-              {upload.columns.join(", ")}
-            </Text>
-            <LeftOutNote upload={upload} />
-            {column === null && (
-              <Alert color="orange" variant="outline">
-                {upload.numberColumns.length > 1
-                  ? `Several columns may hold the numbers: ${upload.numberColumns.join(", ")}.`
-                  : "No name of a column says that it holds phone numbers."}{" "}
-                Choose the column to send to.
-              </Alert>
-            )}
-            <Select
-              label="Column of the numbers"
-              description={
-                upload.numberColumn ? `Found by its name: ${upload.numberColumn}` : undefined
-              }
-              placeholder="Choose a column"
-              data={upload.columns}
-              value={column}
-              onChange={setColumn}
-              allowDeselect={false}
-              required
-            />
-            <Select
-              label="Column of the texts"
-              placeholder="None: one text for all rows"
-              data={upload.columns}
-              value={textColumn}
-              onChange={setTextColumn}
-              clearable
-            />
-            {!textColumn && (
-              <>
-                <TemplatePicker template={null} onPick={(picked) => picked && setText(picked.text)} />
-                <TextWithColumns text={text} onChange={setText} columns={upload.columns} />
-              </>
-            )}
-            <Checkbox
-              label="Also send to rows without a value for a column in the text"
-              checked={allowMissingValues}
-              onChange={(event) => setAllowMissing(event.currentTarget.checked)}
-            />
-            <SendLater when={when} onChange={setWhen} />
-            <FailureNote failure={sending.failure ?? (isComplete ? failure : null)} />
-            <Group>
-              <Button type="submit" loading={sending.isBusy} disabled={!isReady}>
-                {quote?.accepted ? `Send ${units(quote.accepted, "message")}` : "Send"}
-              </Button>
-            </Group>
-          </Stack>
-        </Grid.Col>
-        <Grid.Col span={{ base: 12, md: 5 }}>
-          <FileQuotePanel quote={quote} positionName={upload.sheet === null ? "Line" : "Row"} />
-        </Grid.Col>
-      </Grid>
-    </form>
+    <SendForm
+      quotePanel={<FileQuotePanel quote={quote} positionName={upload.sheet === null ? "Line" : "Row"} />}
+      accepted={quote?.accepted ?? 0}
+      isReady={isPresent && quote !== null && quote.accepted > 0 && quote.affordable}
+      isBusy={sending.isBusy}
+      failure={sending.failure ?? (isComplete ? failure : null)}
+      onSend={send}
+    >
+      <Text>
+        {units(upload.rows, "row")}
+        {upload.sheet !== null && ` of the sheet “${upload.sheet}”`}. Columns:{" "}
+        {upload.columns.join(", ")}
+      </Text>
+      <LeftOutNote upload={upload} />
+      {column === null && (
+        <Alert color="orange" variant="outline">
+          {upload.numberColumns.length > 1
+            ? `Several columns may hold the numbers: ${upload.numberColumns.join(", ")}.`
+            : "No name of a column says that it holds phone numbers."}{" "}
+          Choose the column to send to.
+        </Alert>
+      )}
+      <Select
+        label="Column of the numbers"
+        description={
+          upload.numberColumn ? `Found by its name: ${upload.numberColumn}` : undefined
+        }
+        placeholder="Choose a column"
+        data={upload.columns}
+        value={column}
+        onChange={setColumn}
+        allowDeselect={false}
+        required
+      />
+      {column !== null && <NotSentTo upload={upload} column={column} />}
+      <Select
+        label="Column of the texts"
+        placeholder="None: one text for all rows"
+        data={upload.columns}
+        value={textColumn}
+        onChange={setTextColumn}
+        clearable
+      />
+      {!textColumn && (
+        <>
+          <TemplatePicker template={null} onPick={(picked) => picked && setText(picked.text)} />
+          <TextWithColumns text={text} onChange={setText} columns={upload.columns} />
+        </>
+      )}
+      <Checkbox
+        label="Also send to rows without a value for a column in the text"
+        checked={allowMissingValues}
+        onChange={(event) => setAllowMissing(event.currentTarget.checked)}
+      />
+      <SendLater when={when} onChange={setWhen} />
+    </SendForm>
+  );
+}
+
+/** The other columns with phone numbers: one column is sent to. */
+function NotSentTo({ upload, column }: { upload: Upload; column: string }) {
+  const columns = upload.phoneColumns.filter((each) => each !== column);
+  if (columns.length === 0) return null;
+  return (
+    <Alert color="orange" variant="outline" role="status" title="Only one column is sent to">
+      The numbers in “{column}” are used. Not used: {columns.join(", ")}. To reach those people too, send
+      the file again with that column.
+    </Alert>
   );
 }
 

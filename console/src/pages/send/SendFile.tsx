@@ -6,6 +6,7 @@ import { FileForm } from "./FileForm";
 /** The rows of a file: their numbers, and values for the text. */
 export function SendFile() {
   const [upload, setUpload] = useState<Upload | null>(null);
+  const [fileKey, setFileKey] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [isReading, setReading] = useState(false);
 
@@ -16,6 +17,7 @@ export function SendFile() {
     setReading(true);
     try {
       setUpload(await uploadFile(file));
+      setFileKey(`${file.name}, ${file.size}, ${file.lastModified}`);
     } catch (error) {
       setProblem(error instanceof Error ? error.message : "The file could not be read.");
     }
@@ -35,7 +37,7 @@ export function SendFile() {
         clearable
         maw={640}
       />
-      {upload && <FileForm key={upload.uploadId} upload={upload} />}
+      {upload && <FileForm key={upload.uploadId} upload={upload} fileKey={fileKey} />}
     </Stack>
   );
 }

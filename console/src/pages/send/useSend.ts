@@ -1,13 +1,11 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useRef } from "react";
 import { type AnyVariables, type DocumentInput } from "urql";
+import { forgetKey, keyFor } from "../../api/keys";
 import { useAction } from "../../api/useAction";
-import { newKey } from "../../text/keys";
 
-/**
- * Sends, then opens the send. The same content keeps its key, so that pressing the button again
- * after a lost connection never sends twice.
- */
+const ALREADY_SENT = "This was already sent. Look at it on the page Sends. To send it again, change the text.";
+
+/** Sends, then opens the send. */
 export function useSend<
   Data extends { result: object },
   Input extends object,
@@ -15,18 +13,18 @@ export function useSend<
 >(mutation: DocumentInput<Data, Variables>) {
   const navigate = useNavigate();
   const action = useAction(mutation);
-  const intent = useRef({ content: "", key: "" });
 
-  async function send(input: Input): Promise<boolean> {
-    const content = JSON.stringify(input);
-    if (intent.current.content !== content) intent.current = { content, key: newKey() };
-    const keyed = { ...input, idempotencyKey: intent.current.key };
+  /** `content`: what makes it the same send if it is tried again. */
+  async function send(input: Input, content: object = input): Promise<boolean> {
+    const keyed = { ...input, idempotencyKey: keyFor("send", JSON.stringify(content)) };
     const { success } = await action.run({ input: keyed } as Variables);
     if (!success) return false;
-    intent.current = { content: "", key: "" };
+    forgetKey("send");
     const { id } = success as { id: string };
     void navigate({ to: "/sends/$sendId", params: { sendId: id } });
     return true;
   }
-  return { send, isBusy: action.isBusy, failure: action.failure };
+  const { isBusy, failure } = action;
+  const isSent = failure?.kind === "IdempotencyConflict";
+  return { send, isBusy, failure: isSent ? { ...failure, message: ALREADY_SENT } : failure };
 }
