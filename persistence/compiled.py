@@ -7,17 +7,13 @@ four times as long as to send the statement and to read the row.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
-from persistence.database import orm
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
+from persistence.database import Connection, orm
 
 Row = TypeVar("Row", bound=Model)
 

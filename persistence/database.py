@@ -37,30 +37,24 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
+from asyncpg import Record
+from asyncpg.pool import PoolConnectionProxy
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
+from domain.ledger.book import Holding
 from domain.live.hints import ACCOUNT, BELOW, POOL, Topic
 from domain.transactions import CommitLost, Disconnected, LockTimeout
-from persistence.connections import acquired, silence, terminate
+from persistence.connections import Pool, acquired, silence, terminate
 from persistence.servers import UNAVAILABLE
 
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    from asyncpg import Record
-    from asyncpg.pool import PoolConnectionProxy
-
-    from domain.ledger.book import Holding
-    from persistence.connections import Pool
-
-    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+Connection: TypeAlias = "PoolConnectionProxy[Record]"
 
 STATEMENT_TIMEOUT_SECONDS = 60
 NEVER_SECONDS = 1e9

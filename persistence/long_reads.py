@@ -12,18 +12,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
 from domain.errors import TryAgain
-from persistence.connections import acquired
+from persistence.connections import Pool, acquired
+from persistence.database import Connection
 from persistence.replica import Replica, ReplicaFailed
 from persistence.servers import reach
-
-if TYPE_CHECKING:
-    from persistence.connections import Pool
-    from persistence.database import Connection
 
 MOST_LAG_SECONDS = 10.0
 

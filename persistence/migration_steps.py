@@ -5,15 +5,11 @@ Each needs `atomic = False` on its migration. docs/writing-a-migration.md says w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tortoise.migrations.operations import TortoiseOperation
+from tortoise.migrations.schema_editor.base import BaseSchemaEditor
+from tortoise.migrations.schema_generator.state import State
 
 from persistence.partitioning import has_rows, is_partitioned, partition
-
-if TYPE_CHECKING:
-    from tortoise.migrations.schema_editor.base import BaseSchemaEditor
-    from tortoise.migrations.schema_generator.state import State
 
 IS_VALID = """
 SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND indisvalid

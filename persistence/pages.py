@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
+from asyncpg import Record
 from tortoise.expressions import Q, Value
 from tortoise.functions import Lower
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from domain.pages import Page, Window
-from persistence.database import connection
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
+from persistence.database import Connection, connection
 
 Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Model)

@@ -10,13 +10,15 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
+from asyncpg import Record
 
 from domain.ids import first_id_at
 from domain.loops import backoff_seconds
+from persistence.database import Connection
 from persistence.partitions import (
     BRIEFLY,
     COLUMNS,
@@ -28,12 +30,7 @@ from persistence.partitions import (
 )
 from persistence.servers import credentials
 
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
-
-    Held = Connection | asyncpg.Connection[Record]
+Held: TypeAlias = "Connection | asyncpg.Connection[Record]"
 
 NOTICE = timedelta(days=40)
 """How far ahead the first partition ends, at least: no row may come after its end while that is

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.ids import first_id_at
@@ -20,8 +19,7 @@ from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, transact
 
 __all__ = ["drop_empty_months", "make_partitions"]
 
-if TYPE_CHECKING:
-    from persistence.database import Connection
+from persistence.database import Connection
 
 COLUMNS = {"attempt": "id", "sent_to": "message_id", "webhook_event": "id"}
 """The tables, each with the column that has the month."""

@@ -16,17 +16,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
+from asyncpg import Record
+
 from domain.errors import RateLimited
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.long_reads import long_read
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 AT_ONCE = 4
 """Searches of one process at a time: a fifth of its connections with the default pool size."""

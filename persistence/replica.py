@@ -11,19 +11,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
+from asyncpg import Record
 
 from domain.loops import end_task
-from persistence.connections import Silence, acquired
+from persistence.connections import Pool, Silence, acquired
+from persistence.database import Connection
 from persistence.servers import UNAVAILABLE, reach
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.connections import Pool
-    from persistence.database import Connection
 
 CHECK_SECONDS = 1.0
 POLL_SECONDS = 0.05

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from asyncpg import Record
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
 
 Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Model)

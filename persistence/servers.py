@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -20,9 +20,8 @@ from domain.errors import TryAgain
 from domain.transactions import Disconnected, said_by
 from persistence import types_of_postgresql
 
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-    Trying: TypeAlias = list[asyncio.Task[Connection]]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Trying: TypeAlias = "list[asyncio.Task[Connection]]"
 
 # What asyncpg and the system raise if PostgreSQL is unavailable, restarting, silent or out of
 # resources, if it cancelled the statement, or if it closed the connection.

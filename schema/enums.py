@@ -1,4 +1,4 @@
-"""Enums of the domain, as the API shows them. Import this before any type that uses one."""
+"""Enums of the domain, as the API shows them. `schema.fields` imports them before any type does."""
 
 from __future__ import annotations
 

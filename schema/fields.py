@@ -10,6 +10,8 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.fields.resolver import ReservedName, StrawberryResolver
 from strawberry.types.union import StrawberryUnion
 
+import schema.enums  # noqa: F401  # enums are declared before the types and inputs that use them
+
 
 def described(description: str) -> Any:
     """A field of a type, or a required field of an input."""

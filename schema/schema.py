@@ -20,7 +20,6 @@ from graphql import (
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 
-import schema.enums  # noqa: F401  # enums are declared before the types that show them
 from schema.access import show_access
 from schema.dispatch.settling import DispatchMutation
 from schema.errors import HANDLERS

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import pytest
@@ -26,9 +27,6 @@ from tests.databases import OtherConnection
 from tests.installations import App, running_app
 from tests.ledger.line import Line, line_to
 from tests.quicker import quicker_starts
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 LONGEST_NAME = 80
 """How many characters of a parameter are shown in the name of a test."""

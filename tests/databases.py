@@ -11,18 +11,16 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 
 from ibiki.local import embedded
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
 
 SHARED = "IBIKI_TESTS_DIRECTORY"
 """Names the environment variable with the directory of another run, whose server is used."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import InvalidInput
 from domain.identity.access import Actor, require
 from domain.ledger.balances import view_of
+from domain.ledger.ports import LedgerArchive
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Window
 from domain.times import end_of, moment_of
-
-if TYPE_CHECKING:
-    from domain.ledger.ports import LedgerArchive
 
 PAGE = 1_000
 

@@ -14,18 +14,16 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
 from domain.ids import new_id
 from domain.loops import Loop, log_failure
+from domain.sending.ports import ProviderRoutes
 from domain.sending.recipients import LONGEST_PREFIX, ProviderRoute, RouteTable
 from domain.transactions import Transaction, changing
-
-if TYPE_CHECKING:
-    from domain.sending.ports import ProviderRoutes
 
 LARGEST_COST: Final = 1_000_000_000
 RELOAD_SECONDS: Final = 30.0

@@ -10,10 +10,11 @@ from codecs import BOM_UTF8
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
@@ -34,9 +35,6 @@ from ibiki.http.requests import (
 )
 from resolvers.context import Context
 from schema.engine import Answer, Engine, Operation, Rejected
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 GRAPHQL = "/graphql"
 ALLOW = (b"allow", b"GET, POST")

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from domain.identity.actors import MARK
 from ibiki.http.requests import RequestRefused, body_at, respond
 from ibiki.live.wire import STREAMS, WHOLE
@@ -27,8 +29,6 @@ from ibiki.observability.masks import masked_text
 from ibiki.observability.metrics import Metrics
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
     from ibiki.observability.spans import Traces
 
 SLOW_SECONDS = 1.0

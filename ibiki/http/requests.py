@@ -14,16 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
 
 import orjson
+from starlette.types import Scope, Send
 
 from domain.errors import InvalidInput, NotFound, RateLimited, Refusal, TryAgain
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
-
-if TYPE_CHECKING:
-    from starlette.types import Scope, Send
 
 KEY_HEADER = b"idempotency-key"
 

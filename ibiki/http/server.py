@@ -12,20 +12,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import TimerHandle
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ibiki.http.requests import JSON, body_at
 from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from starlette.types import ASGIApp
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024

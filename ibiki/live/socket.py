@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import orjson
+from starlette.types import Receive
 
 from domain.errors import RateLimited, TryAgain
 from domain.identity.access import Actor
@@ -25,9 +26,6 @@ from ibiki.live.subscribing import Live, join
 from ibiki.live.wire import TOO_SLOW, Wire
 from resolvers.context import Context
 from schema.engine import Engine, Operation, Rejected
-
-if TYPE_CHECKING:
-    from starlette.types import Receive
 
 BAD_REQUEST = 4400
 UNAUTHORIZED = 4401

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from prometheus_client import Gauge
+from starlette.types import Receive, Scope, Send
 
 from domain.installation import Installation
 from ibiki.http.middleware import AllowedOrigins, has_secret
@@ -19,9 +19,6 @@ from ibiki.live.socket import Socket
 from ibiki.live.subscribing import Live
 from ibiki.live.wire import EXTENSION, Wire
 from schema.engine import Engine
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
 
 PROTOCOL = "graphql-transport-ws"
 NOT_ACCEPTABLE = 4406

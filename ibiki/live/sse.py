@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
+from starlette.types import Receive, Send
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor
@@ -25,9 +25,6 @@ from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
 from ibiki.live.wire import ABORT, STREAMS
 from schema.engine import Engine, Operation, Rejected
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Send
 
 KEEP_ALIVE_SECONDS = 12.0
 SEND_SECONDS = 10.0

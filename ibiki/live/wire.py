@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import socket
 import struct
+from asyncio import BaseTransport
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
-if TYPE_CHECKING:
-    from asyncio import BaseTransport
-
-    from uvicorn._types import ASGISendEvent
 
 EXTENSION = "ibiki.wire"
 """Extension of a WebSocket's scope: its `Wire`."""

@@ -15,17 +15,15 @@ import secrets
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ibiki.cli.errors import CommandError
 from ibiki.local.memory import free_disk_bytes, memory_bytes, settings_for
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAJOR_VERSION = "18"
 RECOVERY_TIMEOUT_SECONDS = 60.0

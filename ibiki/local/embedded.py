@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from types import TracebackType
+from typing import IO
 from urllib.parse import quote
 
 from ibiki.local.cluster import Cluster, EmbeddedDatabaseUnavailable, locate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["EmbeddedDatabase", "EmbeddedDatabaseUnavailable", "start", "stop"]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography.fernet import Fernet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _EASY_TO_TYPE = "abcdefghjkmnpqrstuvwxyz23456789"  # without characters that look alike
 

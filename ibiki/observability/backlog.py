@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from domain.dispatch.messages import Backlog
+from domain.dispatch.ports import Backlogs
 from domain.errors import TryAgain
 from domain.identity.access import Everything
 from domain.ledger.alarms import AlarmKind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from uuid import UUID
-
-    from domain.dispatch.messages import Backlog
-    from domain.dispatch.ports import Backlogs
-    from domain.ledger.balances import ProviderAccountFigures
+from domain.ledger.balances import ProviderAccountFigures
 
 FRESH_SECONDS = 5.0
 """How long the figures that were read are shown again."""

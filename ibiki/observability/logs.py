@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ibiki.observability.masks import masked
-
-if TYPE_CHECKING:
-    from structlog.typing import EventDict, Processor, WrappedLogger
 
 # Below these levels, libraries log statements with values, or what we log ourselves.
 _QUIET = {

@@ -7,7 +7,9 @@ client, a phone number or a text.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -23,17 +25,13 @@ from prometheus_client import (
 from domain.dispatch.rules import Observer
 from domain.hooks.deliveries import Recorded
 from domain.hooks.worker import HookObserver
-from domain.provider import Accepted, NotSent, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
 from domain.sending.messages import SendKind
 from ibiki.observability.backlog import NOT_KNOWN, BacklogMetrics
 from persistence import long_reads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from domain.provider import Outcome
     from ibiki.observability.spans import Traces
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -7,22 +7,19 @@ import binascii
 import ipaddress
 import re
 import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from annotated_types import Ge, Gt, Le
 from phonenumbers import SUPPORTED_REGIONS, region_code_for_country_code
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pydantic import ValidationError
-    from pydantic.fields import FieldInfo
-    from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings
 
 RECIPES = {
     "SECRET_KEY": "openssl rand -base64 48",

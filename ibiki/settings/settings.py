@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -43,9 +44,6 @@ from ibiki.settings.checks import (
 from ibiki.settings.group import Group, ProviderUrl
 from ibiki.settings.retention import RetentionSettings
 from ibiki.settings.upstream import UpstreamSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EXIT_CODE = 2
 OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})

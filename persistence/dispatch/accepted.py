@@ -7,15 +7,11 @@ read first cost twice as much CPU, half of it in Python (docs/measurements.md).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.live import hints
-from persistence.database import ends_of, note
+from persistence.database import Connection, ends_of, note
 from persistence.sql import CHANGED
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # All messages of the calls are locked, in ID order, also those that are read afterwards: two
 # statements that lock a part each could deadlock with a cancel. Each message finds its values by

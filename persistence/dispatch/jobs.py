@@ -6,7 +6,6 @@ A job is locked before everything else that its transaction locks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -15,11 +14,8 @@ from domain.dispatch.jobs import Job, WrittenPart
 from domain.identity.access import Payer
 from domain.live import hints
 from domain.sending.file_job import plan_of
-from persistence.database import connection, note
+from persistence.database import Connection, connection, note
 from persistence.sending.accept import NOW, copy_numbers
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # A process that was killed holds its jobs until their lease ends. Those that were claimed or
 # written longest ago come first.

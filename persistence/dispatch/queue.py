@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -29,6 +28,7 @@ from domain.identity.quiet_hours import QuietHours
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.database import (
+    Connection,
     columns,
     connection,
     ends_of,
@@ -38,9 +38,6 @@ from persistence.database import (
 from persistence.ledger.platform import MAY_SEND
 from persistence.sending.parts import QUEUED_APART, SHORTEN, all_in, first_in
 from persistence.sql import CHANGED
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 BULK = PRIORITY[SendKind.BULK]
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import Queued
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.sending.parts import QUEUED_APART, all_in
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # With any priority: held and scheduled messages count if their time has come.
 IS_DUE = f"{QUEUED_APART} AND (send_at IS NULL OR send_at <= statement_timestamp())"

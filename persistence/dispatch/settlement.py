@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from domain.dispatch.messages import (
@@ -27,6 +27,7 @@ from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
 from persistence.database import (
     STATEMENT_TIMEOUT_SECONDS,
+    Connection,
     columns,
     connection,
     ends_of,
@@ -36,9 +37,6 @@ from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, last_of, next_in_range
 from persistence.sending.parts import OVERDUE_IN_PARTS, PAST_IN_PARTS, QUEUED_APART, QUEUED_IN_PART
 from persistence.sending.tallies import has_status
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 MOST_DETAIL = 4_000
 """Characters of an attempt's detail that are kept."""

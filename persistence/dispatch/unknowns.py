@@ -6,19 +6,15 @@ UNKNOWN messages, which are few among millions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import UnknownAttempt, UnknownFilter, UnknownMessage, UnknownTotal
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.identity.models import Client
 from persistence.long_reads import long_read
 from persistence.sending.models import Send
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 MATCHING = """
 FROM message

@@ -6,15 +6,11 @@ SQL: it runs in the transaction that accepts the messages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from domain.ids import new_id
-from persistence.database import columns
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
+from persistence.database import Connection, columns
 
 # One endpoint for all callbacks of a client to a host: a host that hangs delays only its own.
 ADD_ENDPOINT = """

@@ -7,10 +7,11 @@ Set-based SQL: in each turn, a worker claims, picks and records for all its endp
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
+from asyncpg import Record
 
 from domain.hooks.deliveries import (
     MOST_ANSWER_CHARACTERS,
@@ -21,13 +22,8 @@ from domain.hooks.deliveries import (
     Recorded,
 )
 from domain.live import hints
-from persistence.database import columns, connection, note, transaction
+from persistence.database import Connection, columns, connection, note, transaction
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 FAILURES_BEFORE_WAITING = 3
 """After fewer failures in a row, only the failed delivery waits; then the whole endpoint does."""

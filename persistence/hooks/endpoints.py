@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import F, RawSQL
@@ -16,16 +16,13 @@ from domain.identity.access import Scope
 from domain.ids import new_id
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import note, orm
+from persistence.database import Connection, note, orm
 from persistence.hooks import models
 from persistence.hooks.deliveries import wake_deliveries
 from persistence.identity.models import Client
 from persistence.pages import list_page
 from persistence.rows import object_of, within
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 MOST_LISTED = 100
 

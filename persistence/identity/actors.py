@@ -7,23 +7,18 @@ and because Tortoise has no snapshots and no SKIP LOCKED with LIMIT in a DELETE.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
+from asyncpg import Record
 from tortoise.expressions import Q, RawSQL
 
 from domain.identity.access import Actor, Payer, Role
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
-from persistence.database import connection, orm
+from persistence.database import Connection, connection, orm
 from persistence.identity.models import AccessChange, ApiKey
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 KEPT_DAYS = 7
 """Longer than any process runs without reading changes."""

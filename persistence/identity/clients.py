@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise.expressions import Q, RawSQL
 from tortoise.functions import Lower
+from tortoise.queryset import QuerySet
 
 from domain.errors import InvalidInput
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
@@ -26,16 +26,11 @@ from domain.identity.quiet_hours import QuietHours
 from domain.ledger.book import NodeKind
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import note, orm
+from persistence.database import Connection, note, orm
 from persistence.identity import models
 from persistence.identity.tree import add_node
 from persistence.pages import list_page, order_columns
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
 
 ASSIGNED_NUMBERS = RawSQL(
     "ARRAY(SELECT number FROM assigned_number WHERE client_id = client.id ORDER BY number)"

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import RawSQL
+from tortoise.queryset import QuerySet
 
 from domain.identity.ports import ApiKey, Login, OpenSession, RefreshToken
 from domain.ids import new_id
-from persistence.database import orm
+from persistence.database import Connection, orm
 from persistence.identity import models
 from persistence.identity.actors import note_access_changes
 from persistence.identity.users import users_with_email
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
 
 IS_CURRENT = RawSQL("expires_at > clock_timestamp()")
 # Without abs(), after the clock was set back, a token that was used long ago could be used again.

@@ -7,7 +7,6 @@ locks accounts, so that a send and a move never wait for each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -15,11 +14,8 @@ from domain.identity.ports import Node
 from domain.ids import new_id
 from domain.ledger.book import NodeKind
 from domain.live import hints
-from persistence.database import note, orm
+from persistence.database import Connection, note, orm
 from persistence.ledger.models import Account, ProviderAccount
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 IDENTITY_LOCK = 0x1B1C2
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from tortoise.expressions import Q, Value
 from tortoise.functions import Lower
+from tortoise.queryset import QuerySet
 
 from domain.errors import InvalidInput
 from domain.identity.access import Everything, Role
 from domain.identity.directory import ALL_USERS, TextKey, User, UserFilter, UserOrder
 from domain.pages import Page, Window
 from persistence.compiled import ById
-from persistence.database import orm
+from persistence.database import Connection, orm
 from persistence.identity import models
 from persistence.pages import list_page, order_columns
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
 
 # As `users_with_email`, for many.
 FIND_BY_EMAIL = """

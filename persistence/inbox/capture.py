@@ -6,18 +6,14 @@ Set-based SQL: a bulk send captures up to 100,000 numbers, 5,000 in one transact
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import Uncaptured
 from domain.live import hints
 from domain.sending.messages import Line
-from persistence.database import columns, connection, note
+from persistence.database import Connection, columns, connection, note
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, next_in_range
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 TAKE_UNCAPTURED = """
 SELECT send.id, send.client_id, send.accepted, captured_to, coalesce(unwritten, 0) = 0

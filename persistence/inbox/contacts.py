@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import Q, RawSQL
+from tortoise.queryset import QuerySet
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
@@ -18,16 +19,11 @@ from domain.ids import new_id
 from domain.inbox.messages import Contact, ContactCard, ContactKey, ContactOrder
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
-from persistence.database import connection, note, orm
+from persistence.database import Connection, connection, note, orm
 from persistence.inbox.models import Contact as ContactRow
 from persistence.pages import Filter, list_page
 from persistence.planned import read_selected
 from persistence.rows import object_of, within
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
 
 # ORDER BY: transactions that save or capture the same numbers lock them in the same order, so that
 # they cannot deadlock.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from uuid import UUID
+
+from asyncpg import Record
 
 from domain.errors import NotFound
 from domain.identity.access import OfClient, Scope
@@ -23,7 +24,7 @@ from domain.inbox.messages import (
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
 from domain.sending.messages import Message, MessageStatus
-from persistence.database import columns, connection, note
+from persistence.database import Connection, columns, connection, note
 from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of
 from persistence.pages import (
     add_limit,
@@ -33,11 +34,6 @@ from persistence.pages import (
 )
 from persistence.planned import read_selected
 from persistence.sending.listed import rows_within
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 CONVERSATION_COLUMNS = (
     "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at"

@@ -6,25 +6,22 @@ row itself, and the last message of a conversation, which is in one of two table
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
+
+from tortoise.queryset import QuerySet
 
 from domain.errors import NotFound
 from domain.identity.access import OfClient
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.live import hints
 from domain.sending.messages import Message
-from persistence.database import note, orm
+from persistence.database import Connection, note, orm
 from persistence.inbox import models
 from persistence.inbox.messages import find_messages
 from persistence.sending.models import Message as MessageRow
 from persistence.sending.models import Send
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
 
 # updated_at stays: it is the time of the last status. So the version is counted here.
 EMPTY_OUTBOUND = """

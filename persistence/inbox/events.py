@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.ids import first_id_at
@@ -22,10 +21,7 @@ from domain.inbox.webhooks import (
     WebhookOutcome,
 )
 from domain.live import hints
-from persistence.database import columns, connection, ends_of, note
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
+from persistence.database import Connection, columns, connection, ends_of, note
 
 STORED = "Stored, and not received yet."
 DUPLICATE = "The same event was stored before: nothing was changed."

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from uuid import UUID
+
+from asyncpg import Record
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
@@ -16,7 +17,7 @@ from domain.inbox.messages import AnyMessage, ConversationKey, InboundMessage
 from domain.pages import Page, Window
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Direction
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import MOST_SEARCHED, Listed, rows_within
@@ -26,11 +27,6 @@ from persistence.sending.messages import (
     add_search,
     message_of,
 )
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 # Both directions with the same columns. IDs of both tables sort as one list.
 OUTBOUND = """

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.messages import Refund
@@ -16,12 +15,9 @@ from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
 from domain.inbox.webhooks import LockedEvent
 from domain.live import hints
 from domain.sending.schedule import LONGEST_WAIT
-from persistence.database import columns, connection, ends_of, note
+from persistence.database import Connection, columns, connection, ends_of, note
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, in_range
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # The sources from the weakest to the strongest. Of two pending ones, the newer event counts.
 WRITE_OPT_OUTS = """

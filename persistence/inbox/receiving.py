@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.ids import first_id_at, new_id
@@ -19,11 +18,8 @@ from domain.inbox.senders import is_answerable
 from domain.live import hints
 from domain.sending.messages import Line
 from domain.sending.schedule import LONGEST_WAIT
-from persistence.database import columns, note
+from persistence.database import Connection, columns, note
 from persistence.inbox.capture import write_lines
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 ASSIGNED = "SELECT number, client_id FROM assigned_number WHERE number = ANY($1::text[])"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
+
+from asyncpg import Record
 
 from domain.dispatch.messages import LockedMessage
 from domain.ids import first_id_at
@@ -26,14 +27,9 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from domain.sending.messages import MessageStatus
 from domain.sending.text import segments_of
-from persistence.database import columns, connection, note
+from persistence.database import Connection, columns, connection, note
 from persistence.dispatch.settlement import OF_MESSAGES, UNDECIDED_COLUMNS, locked_messages
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 MOST_SCANNED = 2_000
 """Messages that one batch of status queries reads, of any status: it bounds the time of a read."""

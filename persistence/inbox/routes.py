@@ -9,12 +9,13 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
 from tortoise.expressions import Q, RawSQL
 from tortoise.functions import Sum
+from tortoise.queryset import QuerySet
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, OfClient
@@ -30,17 +31,12 @@ from domain.inbox.webhooks import (
 )
 from domain.pages import Page, Window
 from domain.sending.messages import Line
-from persistence.database import connection, orm
+from persistence.database import Connection, connection, orm
 from persistence.identity.models import AssignedNumber
 from persistence.inbox.models import ModemRoute as RouteRow
 from persistence.inbox.models import WebhookEvent as EventRow
 from persistence.pages import list_page
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection
 
 MOST_ROUTES = 1_000
 

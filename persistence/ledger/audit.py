@@ -6,11 +6,12 @@ Set-based SQL over millions of rows. Each page is one statement, so it sees one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
+from asyncpg import Record
 
 from domain.errors import AlreadyRunning, NotFound
 from domain.identity.access import Everything
@@ -26,7 +27,7 @@ from domain.ledger.checkpoints import AccountStart
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
-from persistence.database import columns, connection, note, transaction
+from persistence.database import Connection, columns, connection, note, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.ledger.singles import DIFFERS
 from persistence.long_reads import steady_read
@@ -42,11 +43,6 @@ from persistence.sending.tallies import (
     WEIGHT_OF_TALLY,
     WEIGHTS,
 )
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 MOST_SENDS = 2_000
 MOST_MESSAGES = 20_000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
+from asyncpg import Record
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
@@ -21,15 +21,10 @@ from domain.ledger.balances import (
     ProviderAccountFigures,
 )
 from domain.pages import Page, Window
-from persistence.database import connection, fetch_with_plan
+from persistence.database import Connection, connection, fetch_with_plan
 from persistence.ledger.platform import PLATFORM_COLUMNS, PLATFORM_FIGURES
 from persistence.pages import Filter, matching, read_page
 from persistence.rows import object_of
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 _VIEWED = """
 WITH viewed AS (

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
+from asyncpg import Record
 
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, SendsOfMonth
-from persistence.database import columns, connection, transaction
+from persistence.database import Connection, columns, connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
 from persistence.rows import object_of
 from persistence.sending.of_send import messages_between
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 MOST_SENDS = 10_000
 MOST_MESSAGES = 30_000

@@ -6,7 +6,6 @@ node that a client moves to: it is above a sum of the same statement.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise.expressions import F
@@ -16,15 +15,11 @@ from domain.ledger.book import NodeKind
 from domain.ledger.credentials import AccountRef, NewProviderAccount
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY
-from persistence.database import note, orm
+from persistence.database import Connection, note, orm
 from persistence.identity.models import Client
 from persistence.ledger import models
 from persistence.sending.parts import QUEUED_APART, all_in
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
-
 
 # One range of an index for each status. Each account and each priority is named, so that the index
 # of the queue is used.

@@ -6,15 +6,11 @@ Set-based SQL: a file has millions of lines. 1,000,000 take two minutes (docs/me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.identity.access import Everything, Payer
 from domain.ledger.imported import LogLine, NewImportedLine, NewOpeningBalance, OpeningBalance
-from persistence.database import columns, connection
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
+from persistence.database import Connection, columns, connection
 
 IMPORT_LOCK = 0x1B1C5
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -18,15 +18,12 @@ from domain.ledger.balances import Valuation
 from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.live import hints
-from persistence.database import connection, note, orm
+from persistence.database import Connection, connection, note, orm
 from persistence.dispatch.models import Attempt
 from persistence.ledger import models
 from persistence.ledger.platform import UNITS_WAITING
 from persistence.ledger.provider_accounts import PROBE_IF_PAUSED
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 PROVIDER_ACCOUNT_FIELDS = tuple(each.name for each in fields(ProviderAccount))
 TRANSFER_FIELDS = tuple(each.name for each in fields(Transfer) if each.name != "purpose") + tuple(

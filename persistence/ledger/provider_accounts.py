@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise.expressions import RawSQL
@@ -11,12 +10,9 @@ from tortoise.expressions import RawSQL
 from domain.errors import NotFound
 from domain.ledger.credentials import AccountRef, SignIn
 from domain.live import hints
-from persistence.database import note, orm
+from persistence.database import Connection, note, orm
 from persistence.ledger import models
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 PROBE_IF_PAUSED = RawSQL("CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_timestamp() END")
 

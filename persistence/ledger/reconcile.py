@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -25,15 +25,12 @@ from domain.ledger.reconciliation import (
 )
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import connection, note, transaction
+from persistence.database import Connection, connection, note, transaction
 from persistence.ledger import models
 from persistence.pages import list_page
 from persistence.rows import object_of
 from persistence.sending.of_send import last_of, messages_between, messages_of
 from persistence.sending.tallies import dropped
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 MOST_SENDS = 30_000
 MOST_MESSAGES = 30_000

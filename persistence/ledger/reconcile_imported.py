@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -19,11 +18,8 @@ from domain.ledger.reconciliation import (
     WrongLine,
 )
 from domain.live import hints
-from persistence.database import columns, connection, note
+from persistence.database import Connection, columns, connection, note
 from persistence.ledger.reconcile import ADD_UNITS
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 MOST_LINES = 10_000
 """Lines of one page."""

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from tortoise.expressions import RawSQL
+from tortoise.queryset import QuerySet
 
 from domain.errors import NotFound
 from domain.ledger.balances import BalanceView
@@ -24,7 +25,7 @@ from domain.ledger.statement import (
     StatementOrder,
 )
 from domain.pages import Page, Window
-from persistence.database import orm
+from persistence.database import Connection, HeldClient, PooledClient, orm
 from persistence.identity.models import Client, Group
 from persistence.ledger.models import Account, ProviderAccount, Transfer
 from persistence.long_reads import long_read
@@ -32,12 +33,7 @@ from persistence.pages import list_page
 from persistence.planned import connection_for, in_turn, planned
 from persistence.sending.models import Send
 
-if TYPE_CHECKING:
-    from tortoise.queryset import QuerySet
-
-    from persistence.database import Connection, HeldClient, PooledClient
-
-    Orm: TypeAlias = PooledClient | HeldClient
+Orm: TypeAlias = PooledClient | HeldClient
 
 _ENDS = ("source", "destination")
 

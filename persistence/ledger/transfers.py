@@ -7,20 +7,16 @@ many sends as one statement for each (docs/measurements.md).
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
+from asyncpg import Record
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from persistence.database import columns, connection, note, topics_of
+from persistence.database import Connection, columns, connection, note, topics_of
 from persistence.sql import combined
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 # In ID order, so that transactions cannot deadlock.
 LOCK_ACCOUNTS = """

@@ -14,24 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
+
+from asyncpg import Record
 
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.hints import Topic, id_of
 from domain.live.ports import Change, ChangePage, Position
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.inbox.conversations import conversation_of, with_last_messages
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
 from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, first_of_sends, message_of
 from persistence.sending.tallies import counts_of
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 MOST_CHANGES = 1_000
 

@@ -6,10 +6,11 @@ Set-based SQL over millions of rows: one statement for all tables of `persistenc
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
+from asyncpg import Record
 
 from domain.numbering_plans import national_digits
 from domain.retention.retention import Found, Part, RowPage, Span, Step
@@ -18,9 +19,6 @@ from persistence.database import connection, transaction
 from persistence.partitions import time_of
 from persistence.retention.parts import PARTS, PERSON
 from persistence.retention.spelling import in_body, in_text
-
-if TYPE_CHECKING:
-    from asyncpg import Record
 
 PAGE = "SELECT {key} AS id FROM {table} WHERE {key} > $1 AND {key} < $2"
 OF_CLIENTS = """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -26,7 +25,7 @@ from persistence.copying import (
     timestamptz,
     uuid,
 )
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, columns, connection, orm
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, Connection, columns, connection, orm
 from persistence.ledger.transfers import book_of
 from persistence.sending import models, parts
 from persistence.sending.batches import (
@@ -38,9 +37,6 @@ from persistence.sending.batches import (
     send_row,
 )
 from persistence.sending.of_send import messages_of
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 COPIED_COLUMNS = (*MESSAGE_COLUMNS, "in_part")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import RawSQL
@@ -21,7 +21,7 @@ from domain.sending.lists import (
     SendOrder,
 )
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send, SendKind
-from persistence.database import connection, orm
+from persistence.database import Connection, connection, orm
 from persistence.pages import list_page
 from persistence.planned import in_turn
 from persistence.rows import within
@@ -30,9 +30,6 @@ from persistence.sending.listed import first_id, last_id
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import messages_of
 from persistence.sending.tallies import read_counts
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # A shared text is not repeated: it is in the send. IDs sort in the order of the request.
 ACCEPTED = f"""

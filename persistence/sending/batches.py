@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -20,11 +20,8 @@ from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import AcceptedSends
-from persistence.database import columns, note, topics_of
+from persistence.database import Connection, columns, note, topics_of
 from persistence.ledger.transfers import book_of, find_answers
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 TYPES_OF_SEND = {
     "id": "uuid",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
@@ -16,6 +15,7 @@ from domain.ids import first_id_at
 from domain.pages import Window
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import MessageStatus
+from persistence.database import Connection
 from persistence.pages import Filter, order_of, page_clause
 from persistence.sending.waiting import (
     BY_STATUS,
@@ -24,9 +24,6 @@ from persistence.sending.waiting import (
     last_of_waiting,
     page_of_waiting,
 )
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # A page of the messages of all clients with one status. Only as many clients as the page has rows
 # can be on it: those whose first messages come first. So this takes one look into the index on

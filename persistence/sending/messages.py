@@ -7,25 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
+
+from asyncpg import Record
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, Scope
 from domain.pages import Page, Window, digits_of
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Message, MessageStatus
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.pages import Filter, beyond_cursors, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
 from persistence.sending.of_send import is_of, last_of, next_in_range
 from persistence.sending.waiting import BY_STATUS, WAITING, Among, page_of_waiting
-
-if TYPE_CHECKING:
-    from asyncpg import Record
-
-    from persistence.database import Connection
 
 # The text of a bulk is stored once, in its send. OFFSET 0 keeps each send a look-up by its key.
 SHOWN_MESSAGE_COLUMNS = """

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.identity.access import Everything
 from domain.sending.recipients import ProviderRoute
-from persistence.database import orm
+from persistence.database import Connection, orm
 from persistence.rows import object_of
 from persistence.sending import models
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 
 async def read_provider_routes(_scope: Everything) -> list[ProviderRoute]:

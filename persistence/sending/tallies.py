@@ -14,17 +14,13 @@ queued is a sum over the counters of these sends, and not over a million message
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.sending.messages import MessageStatus
-from persistence.database import connection
+from persistence.database import Connection, connection
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import messages_of
 from persistence.sending.parts import LOST
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 NAMES = ", ".join(status.value.lower() for status in MessageStatus)
 SUMS = ", ".join(f"sum({name})" for name in NAMES.split(", "))

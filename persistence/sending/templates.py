@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import Value
@@ -14,15 +14,12 @@ from domain.identity.access import OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.pages import Page, Window
 from domain.sending.files.row_texts import Template
-from persistence.database import connection, orm
+from persistence.database import Connection, connection, orm
 from persistence.pages import list_page, order_columns
 from persistence.rows import object_of, within
 from persistence.sending import models
 from persistence.sending.uploads import lock_client
 from persistence.sql import NOW
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # The result has the names as given: PostgreSQL's rules for upper and lower case are not Python's.
 FIND = """

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise.expressions import Subquery
@@ -16,12 +15,9 @@ from domain.errors import NotFound
 from domain.identity.access import OfClient
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import KEPT_SECONDS, Upload
-from persistence.database import orm, transaction
+from persistence.database import Connection, orm, transaction
 from persistence.identity.models import Client
 from persistence.sending import models
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 # A small file takes at least one page of the table and of its index.
 SIZE = "SELECT coalesce(sum(greatest(size, 16384)), 0)::int8 FROM upload WHERE client_id = $1"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, repeat
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from graphql import (
     ExecutionResult,
@@ -35,10 +35,8 @@ from strawberry.schema.name_converter import NameConverter
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
+from schema.errors import ErrorHandler
 from schema.values import Read
-
-if TYPE_CHECKING:
-    from schema.errors import ErrorHandler
 
 Column: TypeAlias = list[Any]
 Call: TypeAlias = Callable[..., Any]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import graphql
 from graphql import FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema
@@ -15,6 +15,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, inspect
 from strawberry.types.field import StrawberryField
 
+from schema.errors import ErrorHandler
 from schema.execution import columns
 from schema.execution.columns import Call, Field, Resolver, Run, Selection
 from schema.values import (
@@ -24,9 +25,6 @@ from schema.values import (
     write_integers,
     write_texts,
 )
-
-if TYPE_CHECKING:
-    from schema.errors import ErrorHandler
 
 Result: TypeAlias = graphql.ExecutionResult
 Document: TypeAlias = graphql.DocumentNode

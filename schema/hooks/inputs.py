@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import strawberry
 
-import schema.enums  # noqa: F401  # declared before the inputs that take one
 from domain.hooks.deliveries import EventType
 from schema.fields import described, optional
 

@@ -11,18 +11,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from ibiki.local import cluster, embedded
 from ibiki.local.reviving import Reviver
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # A command that uses the database until its input ends, as `ibiki up` does until Ctrl-C.
 COMMAND = """

@@ -11,7 +11,6 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -25,16 +24,13 @@ from domain.transactions import Disconnected, said_by
 from ibiki.local import embedded
 from ibiki.processes import why_not_ready
 from persistence import connections
-from persistence.database import connection, pooled_client, transaction
+from persistence.database import Connection, connection, pooled_client, transaction
 from persistence.identity.models import AccessChange
 from persistence.migrating import migrate
 from tests import databases, worlds
 from tests.databases import OtherConnection, connection_to
 from tests.ledger.line import Line, Moment
 from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once, is_there, until
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 CUT_ALL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +15,7 @@ from domain.ids import first_id_at, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.webhooks import NewEvent
 from persistence import database, partitioning, store
+from persistence.database import Connection
 from persistence.partitions import (
     COLUMNS,
     Partition,
@@ -29,9 +29,6 @@ from persistence.partitions import (
 from tests import databases, worlds
 from tests.dispatch.parts import Scripted, dispatching
 from tests.locks import locked
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 ATTEMPT = """
 INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,

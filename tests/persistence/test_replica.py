@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import pytest
@@ -25,6 +25,7 @@ from ibiki.local.cluster import locate
 from ibiki.observability.metrics import Metrics
 from ibiki.processes import why_not_ready
 from persistence import store
+from persistence.database import Connection
 from persistence.long_reads import long_read, replica, steady_read, steady_reads
 from persistence.opening import connect, disconnect
 from tests import worlds
@@ -32,9 +33,6 @@ from tests.conftest import run_directory_of
 from tests.databases import connection_to
 from tests.dispatch.parts import eventually
 from tests.faults.standby import Standby, copied_server, standby_of
-
-if TYPE_CHECKING:
-    from persistence.database import Connection
 
 ANSWER_SECONDS = 2.0
 

@@ -21,11 +21,11 @@ from domain.numbers import Normaliser
 from domain.sending.files.layout import Layout, has_numbers, layout_of
 from domain.sending.files.spreadsheet import Sheet, is_spreadsheet, write_as_csv
 from domain.sending.files.table import PART_BYTES, Upload
+from domain.sending.ports import Uploads
 from domain.transactions import changing
 
 if TYPE_CHECKING:
     from domain.installation import Installation
-    from domain.sending.ports import Uploads
 
 _MOST_OTHER_SHEETS = 4
 """Sheets that are read after the first one."""

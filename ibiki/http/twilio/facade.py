@@ -7,10 +7,10 @@ import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from domain.errors import NotFound, Refusal
 from domain.identity.access import Actor, Role, own_scope, require
@@ -34,9 +34,6 @@ from ibiki.http.twilio.operations import Call
 from ibiki.http.twilio.outgoing import KNOWN
 from ibiki.http.twilio.resources import Resource, find_own
 from resolvers.context import Access
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
 
 USERS = Access((Role.SUPERVISOR, Role.CLIENT), account=True)
 FORM_METHOD = "POST"
