@@ -22,7 +22,7 @@ async def test_a_look_that_failed_before_the_end_leaves_no_error(
     queue.now += 10 * WHOLE_EVERY_SECONDS
     queue.failures = [TryAgain(), TryAgain()]
     unretrieved: list[Any] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, said: unretrieved.append(said))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unretrieved.append(context))
     await waiting(of)
     await looks_at_all_end()
     await of.stop()

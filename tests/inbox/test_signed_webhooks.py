@@ -19,12 +19,12 @@ pytestmark = pytest.mark.usefixtures("connected")
 TOKEN, PUBLIC, PATH = "the-auth-token", "https://sms.example", "/webhooks/twilio"
 FORM = "application/x-www-form-urlencoded"
 SID = "SM" + "0a" * 16
-SAID = {"MessageSid": SID, "From": "+12025550143", "To": "+12025550199", "Body": "Hello"}
-BODY = urlencode(SAID).encode()
+FIELDS = {"MessageSid": SID, "From": "+12025550143", "To": "+12025550199", "Body": "Hello"}
+BODY = urlencode(FIELDS).encode()
 
 
 def signed(url: str, token: str = TOKEN) -> dict[str, str]:
-    signature = RequestValidator(token).compute_signature(url, SAID)
+    signature = RequestValidator(token).compute_signature(url, FIELDS)
     return {"x-twilio-signature": signature, "content-type": FORM}
 
 

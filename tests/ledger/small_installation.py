@@ -36,7 +36,7 @@ from tests.ledger.model import (
 )
 from tests.ledger.sends import keyed
 
-SAID: dict[str, Outcome] = {
+OUTCOME_OF: dict[str, Outcome] = {
     ACCEPTED: Accepted("ref"),
     REFUSED: Rejected("no"),
     NOT_REACHED: NotSent("not reached"),

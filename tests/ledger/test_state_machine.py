@@ -51,7 +51,7 @@ from tests.ledger.model import (
 )
 from tests.ledger.sends import accept_single
 from tests.ledger.small_installation import (
-    SAID,
+    OUTCOME_OF,
     Request,
     SmallInstallation,
     answer_of_allocation,
@@ -228,7 +228,7 @@ class Ledger(RuleBasedStateMachine):
         call, places = self.calls[number]
         each = [outcomes[place % len(outcomes)] for place, _ in enumerate(places)]
         by = self.installation.pools[self.model.sends[places[0][0]].by]
-        self.run(answered(by, call, *(SAID[outcome] for outcome in each)))
+        self.run(answered(by, call, *(OUTCOME_OF[outcome] for outcome in each)))
         self.model.learn(number, zip(places, each, strict=True))
 
     @precondition(lambda self: self.model.places(SUBMITTING))

@@ -15,8 +15,8 @@ from persistence.live import changes
 from tests import worlds
 from tests.persistence.test_reads_stay_small import assert_small, work_of
 
-THERE = 6_000
-EVENTS_THERE = 30_000
+EXISTING = 6_000
+EXISTING_EVENTS = 30_000
 NEW = 3
 
 CONVERSATIONS = """
@@ -57,9 +57,9 @@ async def changed(new_database_url: str) -> AsyncIterator[Changed]:
         pool = await worlds.add_pool()
         client, other = [await worlds.add_client(pool) for _ in range(2)]
         ids = client.client_id, other.client_id
-        await worlds.execute(CONVERSATIONS, *ids, THERE)
-        await worlds.execute(EVENTS, EVENTS_THERE)
-        await worlds.execute(INBOUND, list(ids), THERE)
+        await worlds.execute(CONVERSATIONS, *ids, EXISTING)
+        await worlds.execute(EVENTS, EXISTING_EVENTS)
+        await worlds.execute(INBOUND, list(ids), EXISTING)
         await worlds.execute("VACUUM ANALYZE")
         before = await changes.position()
         for table in ("conversation", "webhook_event"):
@@ -92,7 +92,7 @@ async def test_reading_events_costs_the_blocks_that_changed(changed: Changed, re
             else changes.read_changes([Everything()], hints.EVENT, changed.before)
         )
         # Each changed row costs the 16 blocks of its BRIN range, twice: where it was and is.
-        assert_small(await work_of(read, ["webhook_event"]), most_rows=EVENTS_THERE // 4)
+        assert_small(await work_of(read, ["webhook_event"]), most_rows=EXISTING_EVENTS // 4)
 
 
 async def test_events_are_for_admins_only(changed: Changed) -> None:
@@ -107,7 +107,7 @@ async def test_events_are_for_admins_only(changed: Changed) -> None:
 
 async def test_a_page_of_a_feed_reads_few_rows_from_any_position(changed: Changed) -> None:
     scope = OfClient(changed.client.client_id)
-    for after in [0, THERE // 2, THERE - 10] * 3:
+    for after in [0, EXISTING // 2, EXISTING - 10] * 3:
         assert_small(
             await work_of(store.read_feed(scope, after=after, most=50), ["inbound"]), most_rows=50
         )

@@ -114,14 +114,14 @@ async def test_a_new_pool_does_not_doubt_its_connections(
 async def test_an_idle_transaction_that_postgresql_ends_raises_disconnected(
     connected: None,
 ) -> None:
-    async def dawdle() -> None:
+    async def wait_too_long() -> None:
         async with transaction() as tx:
             await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'")
             await until(lambda: _is_cut(tx))
             await tx.execute("SELECT 1")
 
     with pytest.raises(Disconnected):
-        await dawdle()
+        await wait_too_long()
     await assert_whole()
 
 

@@ -14,7 +14,7 @@ from persistence import store
 from tests import worlds
 from tests.persistence.test_reads_stay_small import assert_small, work_of
 
-THERE = 6_000
+EXISTING = 6_000
 FOUND = 200
 DAY_SECONDS = 86_400.0
 
@@ -83,7 +83,7 @@ async def world(database_url: str) -> AsyncIterator[None]:
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("table", ROWS)
 async def test_old_and_due_rows_are_found_without_reading_the_others(table: str) -> None:
-    await worlds.execute(ROWS[table], THERE, FOUND)
+    await worlds.execute(ROWS[table], EXISTING, FOUND)
     await worlds.execute("ANALYZE")
     look = LOOKS[table]
     found: list[int] = []
@@ -102,12 +102,12 @@ async def test_old_and_due_rows_are_found_without_reading_the_others(table: str)
 
 async def test_the_watch_of_the_clock_reads_few_messages_that_wait(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=THERE)
-        await worlds.accept(client, THERE)
+        client = await worlds.add_client(await worlds.add_pool(), held=EXISTING)
+        await worlds.accept(client, EXISTING)
         await worlds.execute("VACUUM (ANALYZE) message")  # it also summarises the BRIN index
         look = store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=1_000)
         # The BRIN index leads to some pages.
-        assert (await work_of(look, ["message"])).rows["message"] <= THERE // 10
+        assert (await work_of(look, ["message"])).rows["message"] <= EXISTING // 10
 
 
 @pytest.mark.usefixtures("world")
@@ -129,7 +129,7 @@ async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_capt
     monkeypatch.setattr(capture, "MOST_MESSAGES", 200)
     async with worlds.connected(database_url, pool_size=1):
         client = await worlds.add_client(await worlds.add_pool(), held=10_000)
-        await worlds.accept(client, THERE)
+        await worlds.accept(client, EXISTING)
         await worlds.execute(
             "INSERT INTO opt_out (client_id, number, source)"
             " SELECT $1, '+1202555' || n, 'PERSON' FROM generate_series(1000, 1999) AS n",
@@ -139,7 +139,7 @@ async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_capt
         work = await work_of(_capture_all(), ["message"])
     # Once for the numbers, and once for the opt-outs.
     assert not work.scans["message"]
-    assert THERE <= work.rows["message"] <= 2.1 * THERE, work
+    assert EXISTING <= work.rows["message"] <= 2.1 * EXISTING, work
 
 
 async def _capture_all() -> None:

@@ -195,7 +195,7 @@ def with_status(word: object, **rest: object) -> Exchange:
     return answer(200, {"success": True, "messageId": ID, "status": word, **rest})
 
 
-SAID = [
+STATUS_ANSWERS = [
     ("queued", with_status("queued"), ReportedStatus.TAKEN),
     ("pending", with_status("pending"), ReportedStatus.TAKEN),
     ("sent", with_status("sent"), ReportedStatus.TAKEN),
@@ -232,7 +232,8 @@ UNAVAILABLE = [
 
 
 @pytest.mark.parametrize(
-    ("exchange", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in SAID]
+    ("exchange", "expected"),
+    [pytest.param(each[1], each[2], id=each[0]) for each in STATUS_ANSWERS],
 )
 async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | None) -> None:
     assert await account(exchange).status(ID) is expected

@@ -65,7 +65,7 @@ def send(*numbers: str, who: str = "owner", text: str = "Hello", **given: Any) -
     return request(who=who, msgdata=[{**each, "priority": "1"} for each in items], **given)
 
 
-async def said(ego: httpx.AsyncClient, body: Any, path: str = PATH) -> dict[str, Any]:
+async def answer_to(ego: httpx.AsyncClient, body: Any, path: str = PATH) -> dict[str, Any]:
     """An answer. Its status is always 200, and it has no key that the SDK does not know."""
     answer = await ego.post(path, json=body)
     assert answer.status_code == 200, answer.text
@@ -76,14 +76,14 @@ async def said(ego: httpx.AsyncClient, body: Any, path: str = PATH) -> dict[str,
 
 
 async def test_each_request_becomes_one_send(ego: httpx.AsyncClient, app: App) -> None:
-    one = await said(ego, send(NUMBER))
+    one = await answer_to(ego, send(NUMBER))
     assert one["MsgFollowUpUniqueCode"].startswith("snd_")
     assert (one["Status"], one["Message"], one["Cost"]) == ("OK", "Success", 1)
-    many = await said(ego, send(NUMBER, "256700000002", "2025550101"), path=PATH.rstrip("/"))
+    many = await answer_to(ego, send(NUMBER, "256700000002", "2025550101"), path=PATH.rstrip("/"))
     assert many["Cost"] == 3
     texts = send(NUMBER, "256700000002")
     texts["msgdata"][1]["message"] = "Another"
-    assert (await said(ego, texts))["Cost"] == 2
+    assert (await answer_to(ego, texts))["Cost"] == 2
     sends = await worlds.fetch("SELECT kind, accepted FROM send ORDER BY id")
     assert [tuple(each.values()) for each in sends] == [("SINGLE", 1), ("BULK", 3), ("MULTI", 2)]
     numbers = await worlds.fetch("SELECT number FROM message ORDER BY id")
@@ -93,7 +93,7 @@ async def test_each_request_becomes_one_send(ego: httpx.AsyncClient, app: App) -
         "+12025550101",
     ]
     assert await worlds.held(app.owner.account_id) == 94
-    assert await said(ego, request("Balance")) == {
+    assert await answer_to(ego, request("Balance")) == {
         "Status": "OK",
         "Message": "Success",
         "Balance": 94,
@@ -104,19 +104,19 @@ async def test_a_balance_needs_no_messages_and_no_wallet(ego: httpx.AsyncClient)
     nothing: list[dict[str, Any]] = [{"msgdata": None}, {"msgdata": []}, {}]
     for given in nothing:
         asked = {**request("Balance"), **given}
-        assert (await said(ego, {**asked, "walletType": "International"}))["Balance"] == 100
+        assert (await answer_to(ego, {**asked, "walletType": "International"}))["Balance"] == 100
         del asked["walletType"]
-        assert (await said(ego, asked))["Balance"] == 100
-    assert (await said(ego, request("Balance", who="admin")))["Status"] == "OK"
+        assert (await answer_to(ego, asked))["Balance"] == 100
+    assert (await answer_to(ego, request("Balance", who="admin")))["Status"] == "OK"
 
 
 async def test_numbers_that_are_not_accepted_are_named_and_not_charged(
     ego: httpx.AsyncClient, app: App
 ) -> None:
-    some = await said(ego, send(NUMBER, "12", NUMBER, "٢٥٦"))
+    some = await answer_to(ego, send(NUMBER, "12", NUMBER, "٢٥٦"))
     assert (some["Status"], some["Cost"]) == ("OK", 1)
     assert some["Message"].startswith("1 of 4 messages were accepted. 12: ")
-    none = await said(ego, send("12"))
+    none = await answer_to(ego, send("12"))
     assert none["Status"] == "Failed"
     assert none["Message"].startswith("No message was accepted. 12: ")
     assert await worlds.held(app.owner.account_id) == 99
@@ -125,12 +125,12 @@ async def test_numbers_that_are_not_accepted_are_named_and_not_charged(
 async def test_a_repeated_request_is_a_new_send_unless_it_has_a_key(
     ego: httpx.AsyncClient, app: App
 ) -> None:
-    first = await said(ego, send(NUMBER))
-    assert (await said(ego, send(NUMBER)))["MsgFollowUpUniqueCode"] != first
+    first = await answer_to(ego, send(NUMBER))
+    assert (await answer_to(ego, send(NUMBER)))["MsgFollowUpUniqueCode"] != first
     ego.headers["idempotency-key"] = "order-17"
-    kept = await said(ego, send(NUMBER))
-    assert await said(ego, send(NUMBER)) == kept
-    assert (await said(ego, send(NUMBER, text="Other")))["Status"] == "Failed"
+    kept = await answer_to(ego, send(NUMBER))
+    assert await answer_to(ego, send(NUMBER)) == kept
+    assert (await answer_to(ego, send(NUMBER, text="Other")))["Status"] == "Failed"
     assert await worlds.held(app.owner.account_id) == 97
 
 
@@ -172,7 +172,7 @@ REFUSED: list[tuple[Any, str]] = [
 
 async def test_refusals_are_failures_in_words(ego: httpx.AsyncClient) -> None:
     for body, words in REFUSED:
-        answer = await said(ego, body)
+        answer = await answer_to(ego, body)
         assert (answer["Status"], len(answer)) == ("Failed", 2), body
         assert answer["Message"].startswith(words), answer
     assert await worlds.fetch("SELECT 1 FROM message") == []
