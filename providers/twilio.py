@@ -71,8 +71,11 @@ REFUSES_MESSAGE: Final = {
 }
 # Error codes that refuse the sender. If it is that of the account, no message can leave.
 REFUSES_SENDER: Final = frozenset(
-    (21212, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705)
+    (21212, 21601, 21603, 21606, 21607, 21616, 21659, 21660, 21661, 21701, 21703, 21704, 21705)
 )
+# The same codes refuse a message that a short code sends to another country than its own.
+REFUSES_COUNTRY: Final = frozenset((21606, 21659))
+SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 REFUSES_ACCOUNT: Final = {
     20003: "The account's ID or token was refused.",
     20005: "The account is not active.",
@@ -131,8 +134,8 @@ def _form(message: Outgoing, sender: str | None, report_url: str | None) -> dict
 # --- The table of replies
 
 
-def _outcome(exchange: Exchange, *, is_reply: bool) -> Outcome:
-    """The outcome of a message. `is_reply`: its sender is not that of the account."""
+def _outcome(exchange: Exchange, *, sender: str | None) -> Outcome:
+    """The outcome of a message. `sender`: that of the account, None if it has another one."""
     match exchange:
         case NotConnected(reason):
             return NotSent(reason)
@@ -144,10 +147,10 @@ def _outcome(exchange: Exchange, *, is_reply: bool) -> Outcome:
         return Accepted(sid)
     if sid is not None:
         return Unknown("The response contradicts itself.")
-    return _refusal(exchange, body, is_reply=is_reply)
+    return _refusal(exchange, body, sender)
 
 
-def _refusal(answer: Answer, body: Mapping[str, object], *, is_reply: bool) -> Outcome:
+def _refusal(answer: Answer, body: Mapping[str, object], sender: str | None) -> Outcome:
     """The outcome of a response that has no ID of a message."""
     code = _error_code(answer, body)
     if answer.status == 429 or code in WAIT:
@@ -155,7 +158,7 @@ def _refusal(answer: Answer, body: Mapping[str, object], *, is_reply: bool) -> O
         return NotSent("The network asked to wait.", retry_after_seconds=pause)
     if code in REFUSES_MESSAGE:
         return Rejected(REFUSES_MESSAGE[code])
-    if code in REFUSES_SENDER and not is_reply:
+    if sender is not None and _refuses_sender(code, sender):
         return NotSent(SENDER_REFUSED, refuses_account=True)
     if code in REFUSES_ACCOUNT or answer.status in REFUSING_STATUSES:
         reason = REFUSES_ACCOUNT.get(code) or REFUSING_STATUSES[answer.status]
@@ -163,6 +166,12 @@ def _refusal(answer: Answer, body: Mapping[str, object], *, is_reply: bool) -> O
     if code and answer.status == 400:
         return Rejected(REJECTED)
     return Unknown(f"The response (HTTP {answer.status}) does not say whether it was accepted.")
+
+
+def _refuses_sender(code: int, sender: str) -> bool:
+    """Whether a code says that no message can leave from this sender."""
+    is_country = code in REFUSES_COUNTRY and SHORT_CODE.fullmatch(sender) is not None
+    return code in REFUSES_SENDER and not is_country
 
 
 def _error_code(answer: Answer, body: Mapping[str, object]) -> int:
@@ -205,7 +214,7 @@ class Twilio(OneByOne):
             headers={**self._headers, "Content-Type": "application/x-www-form-urlencoded"},
             body=urlencode(form).encode(),
         )
-        return _outcome(exchange, is_reply=message.port is not None)
+        return _outcome(exchange, sender=self._sender if message.port is None else None)
 
     async def balance(self) -> Reading:
         answer = await self._get("Balance")

@@ -150,6 +150,16 @@ async def test_a_refused_sender_is_the_accounts_fault_except_in_a_reply(code: in
     assert await twilio(exchange)[0].send(reply) == Rejected(REJECTED)
 
 
+@pytest.mark.parametrize("code", sorted(REFUSES_SENDER))
+async def test_a_short_code_that_cannot_send_to_a_country_does_not_stop_the_account(
+    code: int,
+) -> None:
+    exchange = answer(400, error(400, code))
+    account = Twilio(replace(ACCOUNT, sender="22384"), ScriptedTransport(exchange))
+    expected = Rejected(REJECTED) if code in (21606, 21659) else SENDER
+    assert await account.send(ONE) == expected
+
+
 async def test_only_one_message_fits_into_a_call() -> None:
     account, transport = twilio(answer(201, QUEUED))
     with pytest.raises(ValueError, match="one message"):
