@@ -54,7 +54,8 @@ REFUSES_MESSAGE: Final = {
     404: "This number cannot receive text messages.",
     406: "This number has asked not to receive messages.",
     407: "The network cannot reach this number.",
-    409: "This number has asked not to receive messages.",
+    # The number is on a list of numbers without advertising, or it is night in Nigeria.
+    409: "The network does not deliver advertising to this number, or not at this hour.",
     502: REJECTED,
 }
 REFUSES_SENDER: Final = 402
@@ -127,12 +128,15 @@ class _Replies:
         by_number: dict[str, list[object]] = {}
         for item in items:
             by_number.setdefault(_digits(item), []).append(item)
-        return [
+        outcomes = [
             self._outcome(found[0], message)
             if len(found := by_number.get(message.number.removeprefix("+"), [])) == 1
             else Unknown("The response does not say whether this message was accepted.")
             for message in messages
         ]
+        # A sender is registered by country: to the others, the account can send with it.
+        works = any(isinstance(each, Accepted) for each in outcomes)
+        return [Rejected(REJECTED) if works and _is_sender(each) else each for each in outcomes]
 
     def _outcome(self, item: object, message: Outgoing) -> Outcome:
         fields = item if isinstance(item, dict) else {}
@@ -148,6 +152,10 @@ class _Replies:
         if reference is None and is_refusal:
             return Rejected(REFUSES_MESSAGE.get(code, REJECTED))
         return Unknown(f"Code {code} does not say whether it was accepted.", reference)
+
+
+def _is_sender(outcome: Outcome) -> bool:
+    return isinstance(outcome, NotSent) and outcome.reason == SENDER_REFUSED
 
 
 def _read(exchange: Exchange) -> dict[str, object] | Outcome:

@@ -183,6 +183,18 @@ BATCHES: list[tuple[str, list[Outgoing], Exchange, list[str | Outcome]]] = [
         answer(201, listed(item(), refused(405, number=TWO.number))),
         [Accepted(ID), NO_MONEY],
     ),
+    (
+        "a sender that is not registered in the country of one of two",
+        [ONE, TWO],
+        answer(201, listed(item(), refused(402, number=TWO.number))),
+        [Accepted(ID), Rejected(REJECTED)],
+    ),
+    (
+        "a sender that is refused for both",
+        [ONE, TWO],
+        answer(201, listed(refused(402), refused(402, number=TWO.number))),
+        [SENDER] * 2,
+    ),
     ("an item is missing", [ONE, TWO], answer(201, listed(item())), [Accepted(ID), UNKNOWN]),
     (
         "a number twice in the answer",
