@@ -98,12 +98,18 @@ def is_older(message: LockedMessage, epoch: int) -> bool:
     return message.epoch is not None and message.epoch < epoch
 
 
-def retry_seconds(attempts: int, rules: DispatchRules, chance: float) -> float:
-    """The wait before the next attempt: between half of the back-off and all of it."""
+def retry_seconds(
+    attempts: int, rules: DispatchRules, chance: float, *, refused: bool = False
+) -> float:
+    """The wait before the next attempt: between half of the back-off and all of it.
+
+    `refused`: the account was refused. In the end, it is tried as rarely as the account, so that a
+    message that alone is refused each time does not pause the account for most of the time.
+    """
     pause_seconds = backoff_seconds(
         attempts,
         first_seconds=rules.backoff_first_seconds,
-        longest_seconds=rules.backoff_longest_seconds,
+        longest_seconds=rules.probe_longest_seconds if refused else rules.backoff_longest_seconds,
     )
     return pause_seconds * (0.5 + 0.5 * chance)
 
@@ -187,11 +193,12 @@ def _queue_again(
             moves_to=message.fallback_id,
         )
     requested_seconds = min(outcome.retry_after_seconds or 0.0, rules.rest_longest_seconds)
+    wait_seconds = retry_seconds(message.attempts, rules, chance, refused=outcome.refuses_account)
     return Transition(
         message,
         MessageStatus.QUEUED,
         waiting_for=outcome.reason,
-        due_in_seconds=max(requested_seconds, retry_seconds(message.attempts, rules, chance)),
+        due_in_seconds=max(requested_seconds, wait_seconds),
     )
 
 

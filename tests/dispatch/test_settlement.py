@@ -171,6 +171,7 @@ def test_a_single_message_that_is_refused_as_a_whole_waits() -> None:
         (NotSent("wait", retry_after_seconds=9), 9),
         (NotSent("wait", retry_after_seconds=0.1), 0.75),
         (NotSent("wait", retry_after_seconds=1e9), 600),
+        (NotSent("no money", refuses_account=True), 0.75),
     ],
 )
 def test_it_waits_for_the_requested_time_within_bounds(outcome: NotSent, seconds: float) -> None:
@@ -182,6 +183,13 @@ def test_it_waits_for_the_requested_time_within_bounds(outcome: NotSent, seconds
 def test_the_pause_doubles_with_each_attempt_up_to_a_minute() -> None:
     pauses = [retry_seconds(attempts, RULES, 1.0) for attempts in (1, 2, 3, 6, 7, 8, 32_767)]
     assert pauses == [1, 2, 4, 32, 60, 60, 60]
+
+
+def test_a_message_with_which_the_account_is_refused_is_tried_as_rarely_as_the_account() -> None:
+    refused = replace(MESSAGE, attempts=100)
+    waits = [NotSent("no money", refuses_account=True), NotSent("not reached")]
+    found = [after(refused, each) for each in waits]
+    assert [each and each.due_in_seconds for each in found] == [450, 45]
 
 
 @given(attempts=st.integers(1, 32_767), chance=st.floats(0, 1))
