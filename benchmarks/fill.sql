@@ -129,8 +129,9 @@ ANALYZE filling.posting, filling.end;
 INSERT INTO transfer (id, provider_account_id, kind, source_id, destination_id, amount,
                       source_balance, source_version, destination_balance, destination_version,
                       send_id, created_at)
-SELECT filling.id(ms, posting.no), (SELECT pool_id FROM filling.client LIMIT 1), kind, source_id,
-       destination_id, amount, source.balance, source.version, destination.balance,
+SELECT CASE kind WHEN 'SEND' THEN send_id ELSE filling.id(ms, posting.no) END,
+       (SELECT pool_id FROM filling.client LIMIT 1), kind, source_id, destination_id,
+       amount, source.balance, source.version, destination.balance,
        destination.version, send_id, filling.at(ms)
 FROM filling.posting
 LEFT JOIN filling.end AS source ON source.no = posting.no AND source.account_id = source_id

@@ -376,6 +376,7 @@ def _charge(book: Book, send: NewSend) -> NewSend | Refused:
             rate_usd=send.payer.rate_usd,
             value_usd=value_usd(send.cost, send.payer.rate_usd),
         ),
+        transfer_id=send.id,
     )
     return send
 

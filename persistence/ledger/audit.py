@@ -28,6 +28,7 @@ from domain.live import hints
 from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
 from persistence.database import Connection, columns, connection, note, transaction
+from persistence.ledger.charges import charges_between
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.ledger.singles import DIFFERS
 from persistence.long_reads import steady_read
@@ -174,7 +175,7 @@ SELECT coalesce(greatest(
     (SELECT id FROM message ORDER BY id DESC LIMIT 1),
     (SELECT send_id FROM message WHERE by_send ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM send_job ORDER BY send_id DESC LIMIT 1),
-    (SELECT send_id FROM transfer WHERE kind = 'SEND' ORDER BY send_id DESC LIMIT 1),
+    (SELECT id FROM transfer ORDER BY id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'REFUND' ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'RECONCILE' ORDER BY send_id DESC LIMIT 1)
 ), '00000000-0000-0000-0000-000000000000')
@@ -222,9 +223,9 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
     WHERE send_id > $1 AND send_id <= $2
     UNION ALL
     SELECT send_id, NULL, NULL, 0, 0, amount, 0, 0, 0, 0,
-           CASE WHEN source_id <> account_id THEN 'transfer ' || transfer.id END, 0
-    FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
-    WHERE transfer.kind = 'SEND' AND send_id > $1 AND send_id <= $2
+           CASE WHEN source_id <> account_id THEN 'transfer ' || charge.id END, 0
+    FROM {charges_between("id, send_id, amount, source_id")}
+    LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     UNION ALL
     SELECT send_id, NULL, NULL, 0, 0, 0, amount, 0, 0, 0,
            CASE WHEN destination_id <> account_id THEN 'transfer ' || transfer.id END, 0

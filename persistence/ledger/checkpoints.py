@@ -11,6 +11,7 @@ from asyncpg import Record
 
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, SendsOfMonth
 from persistence.database import Connection, columns, connection, transaction
+from persistence.ledger.charges import charges_between
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
 from persistence.rows import object_of
@@ -64,8 +65,7 @@ GROUP BY wanted.account_id, ends.kind
 SUM_SENDS = f"""
 SELECT (SELECT count(*) FROM send WHERE id > $1 AND id <= $2) AS sends,
        (SELECT coalesce(sum(accepted), 0)::int8 FROM send WHERE id > $1 AND id <= $2) AS messages,
-       (SELECT coalesce(sum(amount), 0)::int8 FROM transfer
-        WHERE kind = 'SEND' AND send_id > $1 AND send_id <= $2) AS charged,
+       (SELECT coalesce(sum(amount), 0)::int8 FROM {charges_between("amount")}) AS charged,
        (SELECT coalesce(sum(amount), 0)::int8 FROM transfer
         WHERE kind = 'REFUND' AND send_id > $1 AND send_id <= $2) AS refunded,
        (SELECT coalesce(sum(CASE WHEN source_id = account_id THEN amount ELSE -amount END), 0)::int8

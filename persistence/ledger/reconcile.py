@@ -27,6 +27,7 @@ from domain.live import hints
 from domain.pages import Page, Window
 from persistence.database import Connection, connection, note, transaction
 from persistence.ledger import models
+from persistence.ledger.charges import charges_between
 from persistence.pages import list_page
 from persistence.rows import object_of
 from persistence.sending.of_send import last_of, messages_between, messages_of
@@ -97,10 +98,7 @@ LEFT JOIN (
 ) AS counted ON counted.send_id = send.id
 LEFT JOIN send_job AS job
     ON job.send_id = send.id AND job.send_id > $1 AND job.send_id <= $2
-LEFT JOIN (
-    SELECT send_id, amount FROM transfer
-    WHERE kind = 'SEND' AND send_id > $1 AND send_id <= $2
-) AS charge ON charge.send_id = send.id
+LEFT JOIN {charges_between("send_id, amount")} ON charge.send_id = send.id
 LEFT JOIN (
     SELECT send_id, sum(units) AS units FROM (
         SELECT send_id, -amount AS units FROM transfer

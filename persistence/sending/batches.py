@@ -14,7 +14,6 @@ from uuid import UUID
 
 import orjson
 
-from domain.ids import new_id
 from domain.ledger.balances import value_usd
 from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
@@ -67,7 +66,6 @@ WRITTEN = ", ".join(TYPES_OF_SEND)
 
 # `turn` and `spent`: the sends of the same account so far, and their units.
 _TYPES_OF_GIVEN = TYPES_OF_SEND | {
-    "transfer_id": "uuid",
     "single": "text",
     "key_id": "uuid",
     "scope_id": "uuid",
@@ -144,7 +142,7 @@ WITH payer AS MATERIALIZED (
     INSERT INTO transfer (
         id, provider_account_id, kind, amount, source_id, source_balance,
         source_version, send_id, actor_id, rate_usd, value_usd, created_at)
-    SELECT {_values("transfer_id")}, pool_id, 'SEND', {_values("price")} * {_values("accepted")},
+    SELECT {_values("id")}, pool_id, 'SEND', {_values("price")} * {_values("accepted")},
            payer_id, holding - {_values("spent")}, version + {_values("turn")},
            {_values("id", "actor_id", "rate_usd", "value_usd")}, clock_timestamp()
     FROM accepted
@@ -156,8 +154,8 @@ WITH payer AS MATERIALIZED (
     SELECT new.id, {_values("id", "client_id")}, new.provider_account_id, route_id, number, text,
            priority, {_values("price")}, send_at, greatest(send_at, statement_timestamp()),
            statement_timestamp(), statement_timestamp(), NULL
-    FROM unnest($34::uuid[], $35::int4[], $36::uuid[], $37::uuid[], $38::text[], $39::text[],
-                $40::int2[], $41::timestamptz[])
+    FROM unnest($33::uuid[], $34::int4[], $35::uuid[], $36::uuid[], $37::text[], $38::text[],
+                $39::int2[], $40::timestamptz[])
         AS new (id, place, provider_account_id, route_id, number, text, priority, send_at)
     WHERE coalesce(place IN (SELECT place FROM accepted), false)
 )
@@ -236,7 +234,7 @@ def _batch_row(send: NewSend) -> tuple[Any, ...]:
     if key is not None:
         answer = orjson.dumps(answer_of(send)).decode()
         of_key = (key.id, key.scope_id, key.key, key.input_hash, answer)
-    return (*send_row(send), new_id(), send.numbers[0] if is_single(send) else None, *of_key)
+    return (*send_row(send), send.numbers[0] if is_single(send) else None, *of_key)
 
 
 def is_single(send: NewSend) -> bool:

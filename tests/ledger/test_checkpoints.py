@@ -73,6 +73,10 @@ async def past(database_url: str) -> AsyncIterator[Past]:
         school = await worlds.add_school(held=5_000)
         await worlds.accept(client, 5)
         await worlds.accept(school, 3)
+        # The school's charge is of an earlier release.
+        await as_superuser(
+            database_url, "UPDATE transfer SET id = gen_random_uuid() WHERE amount = 150"
+        )
         await make_older(database_url, 100)
         [row] = await worlds.fetch("SELECT id, created_at FROM send WHERE accepted = 5")
         now = month_after(row["created_at"]) + timedelta(days=4)

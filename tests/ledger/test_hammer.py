@@ -45,9 +45,10 @@ NEVER = {
                   SELECT FROM provider_account WHERE account_id = source_id
                   AND owner_client_id IS NOT NULL))
            OR (transfer.kind = 'ALLOCATION' AND num_nulls(source_id, destination_id) > 0)""",
-    "a charge that is not n x price of the messages there are": """
+    "a charge that is not n x price of the messages there are, or has another ID than its send": """
         SELECT send.id FROM send
-        LEFT JOIN transfer ON transfer.send_id = send.id AND transfer.kind = 'SEND'
+        LEFT JOIN transfer ON transfer.id = send.id
+                          AND transfer.send_id = send.id AND transfer.kind = 'SEND'
         WHERE transfer.amount IS DISTINCT FROM send.price * (
             SELECT count(*) FROM message WHERE message.send_id = send.id)""",
     "a refund of more or less than was called back or refused": """

@@ -146,17 +146,23 @@ async def test_a_transfer_from_a_node_to_itself_is_refused(
     assert refused.value.constraint_name == "transfer_ends_differ"
 
 
+@pytest.mark.parametrize(
+    ("has_own_id", "constraint"),
+    [(False, "transfer_pkey"), (True, "transfer_charge_with_own_id")],
+)
 async def test_a_second_charge_for_one_send_is_refused(
-    small: Small, undone: OtherConnection
+    small: Small, undone: OtherConnection, has_own_id: bool, constraint: str
 ) -> None:
-    first = small.transfer()
+    send_id = new_id()
+    of_send = {"send_id": send_id} if has_own_id else {"send_id": send_id, "id": send_id}
+    first = small.transfer(**of_send)
     await update(undone, "account", small.client.account_id, {"held": 90, "version": 2})
     await insert(undone, "transfer", first)
     await update(undone, "account", small.client.account_id, {"held": 80, "version": 3})
-    second = small.transfer(source_balance=80, source_version=3, send_id=first["send_id"])
+    second = small.transfer(source_balance=80, source_version=3, **of_send)
     with pytest.raises(asyncpg.UniqueViolationError) as refused:
         await insert(undone, "transfer", second)
-    assert refused.value.constraint_name == "transfer_one_charge_a_send"
+    assert refused.value.constraint_name == constraint
 
 
 @pytest.mark.parametrize("amount", [2**31 - 1, 2**31, 2**32, LARGEST])

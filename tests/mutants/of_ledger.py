@@ -256,7 +256,7 @@ MUTANTS = (
     # Tables
     Mutant(
         "a dropped unique index: two charges for one send",
-        "persistence/migrations/0015_transfers_of_a_send.py",
+        "persistence/migrations/0074_charges.py",
         "            unique=True,\n",
         "            unique=False,\n",
         ("ledger/test_refused_transfers.py",),

@@ -147,8 +147,9 @@ INDEXES = {
     "transfer_by_source_and_kind": "(source_id, kind, source_version)"
     " WHERE ((source_id IS NOT NULL) AND (kind <> 'SEND'::text))",
     "transfer_by_source": "UNIQUE (source_id, source_version) WHERE (source_id IS NOT NULL)",
+    "transfer_charge_with_own_id": "UNIQUE (send_id) INCLUDE (amount)"
+    " WHERE ((kind = 'SEND'::text) AND (id <> send_id))",
     "transfer_corrections_of_a_send": "(send_id) WHERE (kind = 'RECONCILE'::text)",
-    "transfer_one_charge_a_send": "UNIQUE (send_id) INCLUDE (amount) WHERE (kind = 'SEND'::text)",
     "transfer_refunds_of_a_send": "(send_id) INCLUDE (amount) WHERE (kind = 'REFUND'::text)",
     "transfer_routes_of_a_send": "(send_id)"
     " WHERE (kind = ANY (ARRAY['ROUTE_CREDIT'::text, 'ROUTE_COST'::text]))",

@@ -1,0 +1,21 @@
+"""The charges of sends, as a piece of SQL.
+
+A charge has the ID of its send: the primary key holds that a send is charged once, and no other
+index has to be written. Charges of earlier releases have other IDs. The index
+`transfer_charge_with_own_id` is only for them.
+"""
+
+from __future__ import annotations
+
+
+def charges_between(columns: str) -> str:
+    """SQL for FROM: the charges of the sends with IDs after $1, up to $2.
+
+    coalesce(): for a comparison of two columns, PostgreSQL would expect too few rows.
+    """
+    return f"""(
+    SELECT {columns} FROM transfer
+    WHERE kind = 'SEND' AND id > $1 AND id <= $2 AND coalesce(id = send_id, false)
+    UNION ALL
+    SELECT {columns} FROM transfer WHERE kind = 'SEND' AND id <> send_id AND send_id > $1 AND send_id <= $2
+    ) AS charge"""  # noqa: S608 - names of our own
