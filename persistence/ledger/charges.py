@@ -1,4 +1,4 @@
-"""The charges of sends, as a piece of SQL.
+"""The transfers of sends, as pieces of SQL.
 
 A charge has the ID of its send: the primary key holds that a send is charged once, and no other
 index has to be written. Charges of earlier releases have other IDs. The index
@@ -6,6 +6,8 @@ index has to be written. Charges of earlier releases have other IDs. The index
 """
 
 from __future__ import annotations
+
+_WITH_OWN_ID = "kind = 'SEND' AND id <> send_id"
 
 
 def charges_between(columns: str) -> str:
@@ -17,5 +19,18 @@ def charges_between(columns: str) -> str:
     SELECT {columns} FROM transfer
     WHERE kind = 'SEND' AND id > $1 AND id <= $2 AND coalesce(id = send_id, false)
     UNION ALL
-    SELECT {columns} FROM transfer WHERE kind = 'SEND' AND id <> send_id AND send_id > $1 AND send_id <= $2
+    SELECT {columns} FROM transfer WHERE {_WITH_OWN_ID} AND send_id > $1 AND send_id <= $2
     ) AS charge"""  # noqa: S608 - names of our own
+
+
+def transfers_of(send: str) -> str:
+    """SQL for FROM: the charge, the refunds and the corrections of a send. `send`: its ID, in SQL.
+
+    A condition for each index: for a list of kinds, PostgreSQL reads the whole table.
+    """
+    return f"""(
+    SELECT * FROM transfer WHERE kind = 'SEND' AND id = {send}
+    UNION ALL SELECT * FROM transfer WHERE {_WITH_OWN_ID} AND send_id = {send}
+    UNION ALL SELECT * FROM transfer WHERE kind = 'REFUND' AND send_id = {send}
+    UNION ALL SELECT * FROM transfer WHERE kind = 'RECONCILE' AND send_id = {send}
+    ) AS transfer"""  # noqa: S608 - names of our own

@@ -27,7 +27,7 @@ from domain.live import hints
 from domain.pages import Page, Window
 from persistence.database import Connection, connection, note, transaction
 from persistence.ledger import models
-from persistence.ledger.charges import charges_between
+from persistence.ledger.charges import charges_between, transfers_of
 from persistence.pages import list_page
 from persistence.rows import object_of
 from persistence.sending.of_send import last_of, messages_between, messages_of
@@ -156,8 +156,7 @@ CROSS JOIN LATERAL (
                      FILTER (WHERE kind = 'REFUND'))[1], false) AS last_refund_from_pool,
            coalesce(sum(CASE WHEN source_id = send.account_id THEN amount ELSE -amount END)
                     FILTER (WHERE kind = 'RECONCILE'), 0)::int8 AS corrected
-    FROM transfer
-    WHERE transfer.send_id = send.id AND kind IN ('SEND', 'REFUND', 'RECONCILE')
+    FROM {transfers_of("send.id")}
 ) AS moved
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(expected - found), 0)::int8 AS in_reading

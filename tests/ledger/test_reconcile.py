@@ -122,6 +122,16 @@ async def test_a_wrong_charge_is_corrected_by_the_number_of_messages(
     await worlds.assert_audit_holds()
 
 
+async def test_a_checked_send_reads_its_own_transfers(world: World) -> None:
+    send = await worlds.accept(world.client, 5)
+    async with store.transaction() as tx:
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        rows = await tx.fetch(f"EXPLAIN {reconcile_sql.CHECKED_SEND}", send.id, 1)
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    assert "Index Scan using transfer_pkey" in plan
+    assert "Seq Scan on transfer" not in plan, plan
+
+
 async def test_a_missing_refund_is_made_and_a_double_refund_is_taken_back(world: World) -> None:
     missing = await worlds.accept(world.client, 5)
     await worlds.execute(
