@@ -39,7 +39,7 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Adapter, Answer, Exchange, Transport
 
 # --- Constants
 
@@ -160,11 +160,8 @@ def _is_sender(outcome: Outcome) -> bool:
 
 def _read(exchange: Exchange) -> dict[str, object] | Outcome:
     """What the answer says about the messages, or the outcome of all of them."""
-    match exchange:
-        case NotConnected(reason):
-            return NotSent(reason)
-        case Lost(reason):
-            return Unknown(reason)
+    if not isinstance(exchange, Answer):
+        return exchange
     data = json_object(exchange.body).get("SMSMessageData")
     if 200 <= exchange.status < 300 and isinstance(data, dict):
         return data

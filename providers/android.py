@@ -15,6 +15,7 @@ import base64
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -36,7 +37,7 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, OneByOne, Transport
+from providers.transport import Answer, Exchange, OneByOne, Transport
 
 # --- Constants
 
@@ -105,11 +106,10 @@ def _shape(message: Outgoing, sim: str | None) -> dict[str, object]:
 
 def _outcome(exchange: Exchange, message: Outgoing) -> Outcome:
     own = message.id or None
-    match exchange:
-        case NotConnected(reason):
-            return NotSent(reason)
-        case Lost(reason):
-            return Unknown(reason, reference=own)
+    if isinstance(exchange, Unknown):
+        return replace(exchange, reference=own)
+    if not isinstance(exchange, Answer):
+        return exchange
     body = json_object(exchange.body)
     given = reference_of(body.get("id"))
     if 200 <= exchange.status < 300 and given is not None:

@@ -38,7 +38,7 @@ from providers.replies import (
     retry_after_seconds,
     webhook_fields,
 )
-from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, OneByOne, Transport
+from providers.transport import Adapter, Answer, Exchange, OneByOne, Transport
 
 # --- Constants
 
@@ -90,11 +90,8 @@ STATUSES: Final = {
 
 def _of_transport(exchange: Exchange) -> Answer | Outcome:
     """The answer, or the outcome if there is none or its HTTP status decides alone."""
-    match exchange:
-        case NotConnected(reason):
-            return NotSent(reason)
-        case Lost(reason):
-            return Unknown(reason)
+    if not isinstance(exchange, Answer):
+        return exchange
     if exchange.status in REFUSING_STATUSES and not _claims_success(exchange.body):
         return NotSent(REFUSING_STATUSES[exchange.status], refuses_account=True)
     if exchange.status == 429 and not _claims_success(exchange.body):

@@ -38,7 +38,7 @@ from providers.replies import (
     webhook_fields,
     word_of,
 )
-from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Adapter, Answer, Exchange, Transport
 
 # --- Constants
 
@@ -117,11 +117,8 @@ def _read(exchange: Exchange, *, with_items: bool = False) -> dict[str, object] 
 
     `with_items`: also return a body that lists results if not all of them were accepted.
     """
-    match exchange:
-        case NotConnected(reason):
-            return NotSent(reason)
-        case Lost(reason):
-            return Unknown(reason)
+    if not isinstance(exchange, Answer):
+        return exchange
     body = json_object(exchange.body)
     if _is_success(exchange.status) and body.get("success") is True:
         return body

@@ -29,7 +29,7 @@ from providers.replies import (
     short_text_of,
     storable,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, OneByOne, Transport
+from providers.transport import Answer, Exchange, OneByOne, Transport
 
 # --- Constants
 
@@ -133,11 +133,8 @@ def report_url(base_url: str, secret: str) -> str:
 
 
 def _outcome(exchange: Exchange, reference: str | None) -> Outcome:
-    match exchange:
-        case NotConnected(reason):
-            return NotSent(reason)
-        case Lost(reason):
-            return Unknown(reason)
+    if not isinstance(exchange, Answer):
+        return exchange
     return _outcome_of_answer(exchange, _words(exchange.body), reference)
 
 

@@ -1,13 +1,13 @@
 """One HTTP request to a provider, its result, and what all adapters have in common.
 
     Exchange
-    ├── Answer         a complete response was read
-    ├── NotConnected   no byte of the request left this machine
-    └── Lost           anything else: the provider may have accepted the messages
+    ├── Answer    a complete response was read
+    ├── NotSent   no byte of the request left this machine
+    └── Unknown   anything else: the provider may have accepted the messages
 
 The meaning of aiohttp's exceptions was read in aiohttp 3.14 and tried on loopback sockets. They do
 not say whether a deadline passed before or after the connection was made. So a trace marks the
-connection: an error before it is NotConnected, an error after it is Lost.
+connection: an error before it is NotSent, an error after it is Unknown.
 
 Each call uses a new connection unless `reuse_seconds` is set. If the provider or a firewall has
 dropped a kept connection, only a write reveals it, and then the outcome is unknown; a new
@@ -31,7 +31,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from domain.hooks.addresses import is_this_machine
-from domain.provider import Outcome, Outgoing
+from domain.provider import NotSent, Outcome, Outgoing, Unknown
 
 LARGEST_ANSWER_BYTES: Final = 1024 * 1024
 LARGEST_HEADER_BYTES: Final = 16 * 1024
@@ -48,21 +48,7 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NotConnected:
-    """No connection was made: the request was certainly not sent."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The request may have been sent, and no readable response came back."""
-
-    reason: str
-
-
-Exchange = Answer | NotConnected | Lost
+Exchange = Answer | NotSent | Unknown
 
 
 class Transport(Protocol):
@@ -150,7 +136,7 @@ class HttpTransport:
         except (TimeoutError, OSError, aiohttp.ClientError, HttpProcessingError) as error:
             reason = _reason(error)
         # After the except clause: the error, which contains the address, must not be its context.
-        return Lost(reason) if call.connected else NotConnected(reason)
+        return Unknown(reason) if call.connected else NotSent(reason)
 
     async def close(self) -> None:
         """Closes all connections. The transport can be used again."""
@@ -171,7 +157,7 @@ class HttpTransport:
             async for chunk in response.content.iter_any():
                 answer_bytes += chunk
                 if len(answer_bytes) > LARGEST_ANSWER_BYTES:
-                    return Lost("The response was too large.")
+                    return Unknown("The response was too large.")
             return Answer(response.status, response.headers, bytes(answer_bytes))
 
     def _open_session(self) -> aiohttp.ClientSession:

@@ -46,7 +46,7 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, OneByOne, Transport
+from providers.transport import Answer, Exchange, OneByOne, Transport
 
 # --- Constants
 
@@ -136,11 +136,8 @@ def _form(message: Outgoing, sender: str | None, report_url: str | None) -> dict
 
 def _outcome(exchange: Exchange, *, sender: str | None) -> Outcome:
     """The outcome of a message. `sender`: that of the account, None if it has another one."""
-    match exchange:
-        case NotConnected(reason):
-            return NotSent(reason)
-        case Lost(reason):
-            return Unknown(reason)
+    if not isinstance(exchange, Answer):
+        return exchange
     body = json_object(exchange.body)
     sid = reference_of(body.get("sid"))
     if 200 <= exchange.status < 300 and sid is not None:

@@ -93,10 +93,10 @@ MUTANTS = (
         ("dispatch/test_adapters.py",),
     ),
     Mutant(
-        "a timeout is treated as a rejection by the adapter",
-        "providers/extreme.py",
-        "        case Lost(reason):\n            return Unknown(reason)",
-        "        case Lost(reason):\n            return Rejected(reason)",
+        "a timeout after the connection was made counts as not sent",
+        "providers/transport.py",
+        "return Unknown(reason) if call.connected else NotSent(reason)",
+        "return NotSent(reason)",
         ("providers/test_transport.py",),
     ),
     # Outcomes

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from domain.provider import NotSent, Outcome, Outgoing, Unknown
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
-from providers.transport import Answer, Exchange, Lost, NotConnected
+from providers.transport import Answer, Exchange
 
 ID = "652f1c0d9e8b7a6655443322"
 OTHER_ID = "652f1c0d9e8b7a6655443323"
@@ -73,8 +73,8 @@ def answer(status: int, body: object = b"", **headers: str) -> Answer:
 
 
 COMMON: list[Case] = [
-    ("a connection that was never made", NotConnected("Refused."), NotSent("Refused.")),
-    ("no answer before the deadline", Lost("No response."), UNKNOWN),
+    ("a connection that was never made", NotSent("Refused."), NotSent("Refused.")),
+    ("no answer before the deadline", Unknown("No response."), UNKNOWN),
     ("204", answer(204), UNKNOWN),
     ("a redirect", answer(302, b"", Location="http://127.0.0.1/"), UNKNOWN),
     ("404 in HTML", answer(404, HTML), UNKNOWN),

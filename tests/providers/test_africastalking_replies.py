@@ -10,7 +10,7 @@ import pytest
 from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
 from providers.africastalking import REFUSES_MESSAGE, REJECTED, SENDER_REFUSED, AfricasTalking
-from providers.transport import Exchange, Lost, NotConnected
+from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
     CONFIG,
@@ -217,7 +217,7 @@ BATCHES: list[tuple[str, list[Outgoing], Exchange, list[str | Outcome]]] = [
     ),
     ("a refused call", [ONE, TWO], answer(400, b"Invalid request"), [ALONE] * 2),
     ("a refused account", [ONE, TWO], answer(401), [KEY] * 2),
-    ("a lost call", [ONE, TWO], Lost("It broke."), [UNKNOWN] * 2),
+    ("a lost call", [ONE, TWO], Unknown("It broke."), [UNKNOWN] * 2),
     ("another text", [ONE, TWO_OTHERWISE], answer(201, listed(item())), [Accepted(ID), LEFT]),
     ("a number twice", [ONE, ONE], answer(201, listed(item())), [Accepted(ID), LEFT]),
     ("no message", [], answer(201, listed()), []),
@@ -260,8 +260,8 @@ async def test_a_balance_is_counted_in_messages(balance: str, raw: str, units: i
 @pytest.mark.parametrize(
     "exchange",
     [
-        NotConnected("Refused."),
-        Lost("It broke."),
+        NotSent("Refused."),
+        Unknown("It broke."),
         answer(401, b"The supplied authentication is invalid"),
         answer(429),
         answer(500, {"UserData": {"balance": "KES 1"}}),

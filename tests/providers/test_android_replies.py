@@ -19,7 +19,7 @@ from domain.provider import (
     Unknown,
 )
 from providers.android import PHONE_MISSING, REJECTED, WAIT, Android
-from providers.transport import Exchange, Lost
+from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
     CONFIG,
@@ -183,7 +183,7 @@ async def test_an_answer_in_html_says_to_check_the_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "exchange", [Lost("It broke."), answer(401), answer(403), answer(429), answer(500)]
+    "exchange", [Unknown("It broke."), answer(401), answer(403), answer(429), answer(500)]
 )
 async def test_a_state_that_cannot_be_read_now_is_asked_for_later(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):

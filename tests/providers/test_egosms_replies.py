@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, Credentials, NotSent, Outcome, Reading, Rejected
+from domain.provider import Accepted, Credentials, NotSent, Outcome, Reading, Rejected, Unknown
 from providers.egosms import REJECTED, UNREADABLE, EgoSMSJson, EgoSMSPlain
-from providers.transport import Exchange, Lost, NotConnected
+from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
     CONFIG,
@@ -176,8 +176,8 @@ async def test_a_batch_that_is_too_large_is_refused() -> None:
 
 REFUSED = "The SMS network refused the account. "
 NONSENSE: list[tuple[Exchange, str]] = [
-    (Lost("x"), "The SMS network cannot be reached at the moment. Try again later."),
-    (NotConnected("x"), "The SMS network cannot be reached at the moment. Try again later."),
+    (Unknown("x"), "The SMS network cannot be reached at the moment. Try again later."),
+    (NotSent("x"), "The SMS network cannot be reached at the moment. Try again later."),
     (answer(429), "The SMS network cannot be reached at the moment. Try again later."),
     (answer(401), REFUSED + LOGIN.reason),
     (answer(500, b"70000"), UNREADABLE),

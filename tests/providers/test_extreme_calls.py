@@ -11,7 +11,7 @@ from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, Unknown
 from providers import extreme
 from providers.extreme import CONTRADICTION, ExtremeSMS
-from providers.transport import Exchange, Lost, NotConnected
+from providers.transport import Exchange
 from tests.providers.scripted import (
     CONFIG,
     HTML,
@@ -265,8 +265,8 @@ async def test_a_balance_that_is_not_a_plain_figure_is_not_guessed(word: bytes) 
 @pytest.mark.parametrize(
     "exchange",
     [
-        NotConnected("Refused."),
-        Lost("Broken."),
+        NotSent("Refused."),
+        Unknown("Broken."),
         answer(200, {"balance": 250}),
         answer(200, {"success": False, "balance": 250}),
         answer(200, {"success": True}),

@@ -8,7 +8,7 @@ from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
 from providers import extreme
 from providers.extreme import CONTRADICTION, ExtremeSMS
-from providers.transport import Exchange, Lost, NotConnected
+from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
     CONFIG,
@@ -219,8 +219,8 @@ STATUS_ANSWERS = [
     ("a bad request", answer(400, {"success": False, "status": "failed"}), None),
 ]
 UNAVAILABLE = [
-    NotConnected("refused"),
-    Lost("timeout"),
+    NotSent("refused"),
+    Unknown("timeout"),
     answer(401, {"error": "Invalid API key"}),
     answer(402),
     answer(429, Retry_After="5"),

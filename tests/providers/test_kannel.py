@@ -17,7 +17,7 @@ from domain.provider import (
 )
 from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION
 from providers.kannel import REJECTED, Kannel, report_url
-from providers.transport import Exchange, NotConnected
+from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
     CONFIG,
@@ -95,7 +95,7 @@ ANSWERS: list[Case] = [
     ("400 with nothing", answer(400), UNKNOWN),
     ("another path", answer(404, b"Unknown request.\n"), NO_PATH),
     ("500", answer(500, DENIED), UNKNOWN),
-    ("no connection", NotConnected("The connection was refused."),
+    ("no connection", NotSent("The connection was refused."),
      NotSent("The connection was refused.")),
 ]  # fmt: skip
 

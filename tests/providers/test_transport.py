@@ -19,8 +19,6 @@ from providers.transport import (
     Answer,
     Exchange,
     HttpTransport,
-    Lost,
-    NotConnected,
 )
 from tests.providers.far_end import FarEnd, closed, listening, unresponsive
 
@@ -119,7 +117,7 @@ async def test_an_incomplete_answer_is_lost_and_not_requested_again(name: str, m
         exchange = await exchanged(
             transport(far_end.base_url, deadline_seconds=DEADLINE_SECONDS), method
         )
-        assert isinstance(exchange, Lost), exchange
+        assert isinstance(exchange, Unknown), exchange
         assert time.monotonic() - began < DEADLINE_SECONDS + 2
         assert len(far_end.requests) == far_end.connections == 1
 
@@ -196,7 +194,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
 async def test_a_refused_connection_was_never_made(method: str) -> None:
     async with closed() as port:
         exchange = await exchanged(transport(f"http://127.0.0.1:{port}"), method)
-        assert exchange == NotConnected("The connection was refused.")
+        assert exchange == NotSent("The connection was refused.")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a full queue of callers is silent on Linux")
@@ -213,7 +211,7 @@ async def test_a_connection_that_takes_too_long_was_never_made(
             deadline_seconds=deadline_seconds,
         )
         began = time.monotonic()
-        assert isinstance(await exchanged(line), NotConnected)
+        assert isinstance(await exchanged(line), NotSent)
         assert time.monotonic() - began < 3
 
 
@@ -226,7 +224,7 @@ async def test_a_secure_connection_that_is_not_agreed_on_was_never_made() -> Non
     async with server:
         port = server.sockets[0].getsockname()[1]
         line = transport(f"https://127.0.0.1:{port}", connect_seconds=0.2)
-        assert await exchanged(line) == NotConnected("No connection was made in time.")
+        assert await exchanged(line) == NotSent("No connection was made in time.")
 
 
 async def test_a_far_end_that_speaks_no_tls_was_never_connected_to() -> None:
@@ -239,7 +237,7 @@ async def test_a_far_end_that_speaks_no_tls_was_never_connected_to() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         exchange = await exchanged(transport(f"https://127.0.0.1:{port}"))
-        assert exchange == NotConnected("No secure connection could be made.")
+        assert exchange == NotSent("No secure connection could be made.")
 
 
 async def test_a_name_that_is_not_known_was_never_connected_to(
@@ -253,7 +251,7 @@ async def test_a_name_that_is_not_known_was_never_connected_to(
     line = HttpTransport(
         "http://nowhere.invalid", deadline_seconds=1, connect_seconds=1, connections=1
     )
-    assert await exchanged(line) == NotConnected("The host's name could not be resolved.")
+    assert await exchanged(line) == NotSent("The host's name could not be resolved.")
 
 
 async def test_a_call_that_finds_no_free_connection_in_time_was_never_made() -> None:
@@ -263,8 +261,8 @@ async def test_a_call_that_finds_no_free_connection_in_time_was_never_made() -> 
             line.request("POST", "/1", headers={}), line.request("POST", "/2", headers={})
         )
         await line.close()
-        assert isinstance(first, Lost)
-        assert isinstance(second, NotConnected)
+        assert isinstance(first, Unknown)
+        assert isinstance(second, NotSent)
         assert len(far_end.requests) == 1
 
 
@@ -282,7 +280,7 @@ async def test_a_kept_connection_that_was_closed_under_the_request_is_lost(metho
         port = server.sockets[0].getsockname()[1]
         line = transport(f"http://127.0.0.1:{port}", reuse_seconds=5)
         assert isinstance(await line.request("GET", "/", headers={}), Answer)
-        assert isinstance(await exchanged(line, method), Lost)
+        assert isinstance(await exchanged(line, method), Unknown)
         assert len(seen) == 1
 
 

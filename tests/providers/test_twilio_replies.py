@@ -16,8 +16,9 @@ from domain.provider import (
     Outgoing,
     Rejected,
     ReportedStatus,
+    Unknown,
 )
-from providers.transport import Exchange, Lost, NotConnected
+from providers.transport import Exchange
 from providers.twilio import REFUSES_MESSAGE, REFUSES_SENDER, REJECTED, SENDER_REFUSED, Twilio
 from tests.providers.scripted import (
     COMMON,
@@ -188,8 +189,8 @@ async def test_a_balance_is_counted_in_messages(balance: object, raw: str, units
 @pytest.mark.parametrize(
     "exchange",
     [
-        NotConnected("Refused."),
-        Lost("It broke."),
+        NotSent("Refused."),
+        Unknown("It broke."),
         answer(401, error(401, 20003)),
         answer(404, error(404, 20404)),
         answer(429),
@@ -231,7 +232,7 @@ async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | N
 
 @pytest.mark.parametrize(
     "exchange",
-    [Lost("It broke."), answer(401), answer(429), answer(503), answer(302), answer(200, HTML)],
+    [Unknown("It broke."), answer(401), answer(429), answer(503), answer(302), answer(200, HTML)],
 )
 async def test_a_status_that_cannot_be_read_now_is_asked_for_later(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):
