@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from domain.dispatch.messages import (
-    AttemptEnd,
     CancellableSend,
     LockedMessage,
     LockedProviderAccount,
@@ -37,23 +36,6 @@ from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, last_of, next_in_range
 from persistence.sending.parts import OVERDUE_IN_PARTS, PAST_IN_PARTS, QUEUED_APART, QUEUED_IN_PART
 from persistence.sending.tallies import has_status
-
-MOST_DETAIL = 4_000
-"""Characters of an attempt's detail that are kept."""
-
-PROVIDER_ACCOUNT = """
-SELECT id, account_id, epoch, coalesce(reading_until > clock_timestamp(), false),
-       paused_at IS NOT NULL, paused_at IS NOT NULL AND probe_at <= clock_timestamp(),
-       rate_per_second, stopped_at IS NOT NULL
-FROM provider_account WHERE id = $1
-"""
-SHARE_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR SHARE"
-LOCK_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR NO KEY UPDATE"
-
-# `persistence.database.ends_of` says why the ends of the IDs are given, too.
-LOCK_ATTEMPTS = """
-SELECT FROM attempt WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE
-"""
 
 # A reply waits for the account that it answers through: another one does not know its line.
 REPLIES = PRIORITY[SendKind.REPLY]
@@ -122,24 +104,6 @@ SET (status, attempt_id, reference, failure, waiting_for, due_at, alone, in_read
 )
 WHERE message.id = ANY($1) AND message.id BETWEEN $11 AND $12
 """
-
-# A late result replaces the outcome that the sweep wrote. The detail is kept and added to.
-END_ATTEMPTS = f"""
-WITH ended AS (
-    UPDATE attempt
-    SET ended_at = clock_timestamp(), outcome = done.outcome, dispatcher_id = NULL,
-        lease_until = NULL,
-        detail = nullif(left(concat_ws(E'\\n', attempt.detail, done.detail), {MOST_DETAIL}), '')
-    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS done (id, outcome, detail)
-    WHERE attempt.id = done.id AND attempt.id = ANY($1) AND attempt.id BETWEEN $4 AND $5
-    RETURNING provider_account_id
-)
-SELECT DISTINCT provider_account_id FROM ended
-"""  # noqa: S608 - a number of our own
-NOTE_ON_ATTEMPTS = f"""
-UPDATE attempt SET detail = left(concat_ws(E'\\n', detail, $2::text), {MOST_DETAIL})
-WHERE id = ANY($1::uuid[])
-"""  # noqa: S608 - a number of our own
 
 PAUSE = """
 UPDATE provider_account
@@ -243,20 +207,6 @@ SELECT count(*), (SELECT id FROM queued ORDER BY id DESC LIMIT 1) FROM cancelled
 """  # noqa: S608 - conditions of our own
 
 
-async def lock_provider_account(
-    tx: Connection, provider_account_id: UUID, *, for_update: bool = False
-) -> LockedProviderAccount:
-    statement = LOCK_PROVIDER_ACCOUNT if for_update else SHARE_PROVIDER_ACCOUNT
-    row = await tx.fetchrow(statement, provider_account_id)
-    if row is None:
-        raise NotFound("provider account")
-    return LockedProviderAccount(*row)
-
-
-async def lock_attempts(tx: Connection, ids: Sequence[UUID]) -> None:
-    await tx.execute(LOCK_ATTEMPTS, list(ids), *ends_of(ids))
-
-
 async def lock_undecided(
     tx: Connection, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
 ) -> list[LockedMessage]:
@@ -278,19 +228,8 @@ async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -
     note(tx, [hints.MESSAGE + each.message.id.bytes for each in transitions])
 
 
-async def end_attempts(tx: Connection, ends: Sequence[AttemptEnd]) -> None:
-    rows = [(end.attempt_id, end.outcome, end.detail) for end in ends]
-    ids = [end.attempt_id for end in ends]
-    ended = await tx.fetch(END_ATTEMPTS, *columns(rows), *ends_of(ids))
-    note(tx, [hints.POOL + row[0].bytes for row in ended])
-
-
 async def find_unsent(tx: Connection, attempt_ids: Sequence[UUID]) -> set[UUID]:
     return {row[0] for row in await tx.fetch(FIND_UNSENT, list(attempt_ids))}
-
-
-async def note_on_attempts(tx: Connection, ids: Sequence[UUID], note: str) -> None:
-    await tx.execute(NOTE_ON_ATTEMPTS, list(ids), note)
 
 
 async def pause_provider_account(
