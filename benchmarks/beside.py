@@ -121,7 +121,7 @@ async def _measure(
 
 def _bulks(port: int, tokens: Sequence[str]) -> Coroutine[None, None, None]:
     numbers = [f"+1202{2_000_000 + each}" for each in range(BULK)]
-    asked = [
+    requested = [
         request(
             token,
             BULK_SEND,
@@ -129,7 +129,7 @@ def _bulks(port: int, tokens: Sequence[str]) -> Coroutine[None, None, None]:
         )
         for at, token in enumerate(tokens)
     ]
-    return _all(ask_once(port, each, b'"accepted":%d' % BULK) for each in asked)
+    return _all(ask_once(port, each, b'"accepted":%d' % BULK) for each in requested)
 
 
 def _files(port: int, tokens: Sequence[str]) -> Coroutine[None, None, None]:

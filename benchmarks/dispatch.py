@@ -159,8 +159,8 @@ def dispatcher(db: Database, provider: Provider, **environment: str) -> Iterator
 async def queue_bulk(port: int, token: str, messages: int = BULK) -> None:
     """A send of that client to this many numbers."""
     to = [f"+1202{2_000_000 + each}" for each in range(messages)]
-    asked = request(token, BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
-    await ask_once(port, asked, b'"accepted":%d' % messages)
+    requested = request(token, BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
+    await ask_once(port, requested, b'"accepted":%d' % messages)
 
 
 async def queue_singles(port: int, tokens: Sequence[str], messages: int) -> int:

@@ -179,8 +179,8 @@ class Listener(asyncio.Protocol):
             assert b" 101 " in head, head
             self._is_open, self._buffer = True, rest
             payload = {"Authorization": f"Bearer {self._token}"}
-            self._say({"type": "connection_init", "payload": payload})
-            self._say({"type": "subscribe", "id": "1", "payload": {"query": self._query}})
+            self._send({"type": "connection_init", "payload": payload})
+            self._send({"type": "subscribe", "id": "1", "payload": {"query": self._query}})
         while (frame := self._frame()) is not None:
             opcode, body = frame
             if opcode == 9:
@@ -200,7 +200,7 @@ class Listener(asyncio.Protocol):
         self._buffer = buffer[start + length :]
         return buffer[0] & 15, buffer[start : start + length]
 
-    def _say(self, message: dict[str, object]) -> None:
+    def _send(self, message: dict[str, object]) -> None:
         self._write(0x81, orjson.dumps(message))
 
     def _write(self, first: int, body: bytes) -> None:

@@ -125,12 +125,12 @@ async def _ask(port: int, token: str, query: str, variables: object) -> Any:
 
 async def _post(port: int, token: str, path: str, body: bytes, kind: str) -> Any:
     def post() -> bytes:
-        asked = urllib.request.Request(
+        requested = urllib.request.Request(
             f"http://127.0.0.1:{port}{path}",
             body,
             {"Authorization": f"Bearer {token}", "Content-Type": kind},
         )
-        with urllib.request.urlopen(asked, timeout=WAIT_SECONDS) as answer:
+        with urllib.request.urlopen(requested, timeout=WAIT_SECONDS) as answer:
             return bytes(answer.read())
 
     return orjson.loads(await asyncio.to_thread(post))

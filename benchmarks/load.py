@@ -84,10 +84,10 @@ async def load(
     return Run(len(latencies), time.perf_counter() - began, latencies)
 
 
-async def ask_once(port: int, asked: bytes, expect: bytes = b"") -> bytes:
+async def ask_once(port: int, requested: bytes, expect: bytes = b"") -> bytes:
     """The body of the answer to one request. It must hold `expect`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(asked)
+    writer.write(requested)
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
     body = await reader.readexactly(length)

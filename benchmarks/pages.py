@@ -59,13 +59,13 @@ async def _fill(db: Database) -> None:
     await own.close()
 
 
-def _measure(db: Database, ports: list[int], name: str, asked: bytes) -> list[Measurement]:
+def _measure(db: Database, ports: list[int], name: str, requested: bytes) -> list[Measurement]:
     def run(seconds: float) -> tuple[float, float]:
         before = cpu_seconds(with_children(db.postgres_pid))
         done = asyncio.run(
             load(
                 ports,
-                lambda _: asked,
+                lambda _: requested,
                 connections=CONNECTIONS,
                 seconds=seconds,
                 expect=b'"endCursor":"',

@@ -174,18 +174,18 @@ def _send_workload(tenants: int, *, keyed: bool = True, ports: int = 1) -> Calla
 def _bulk(side: Side) -> Figure:
     """The share of one recipient in a bulkSend."""
     to = [f"+1202{2_000_000 + each}" for each in range(BULK)]
-    asked = request(side.tokens[1], BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
+    requested = request(side.tokens[1], BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
     pid, port = side.servers[0]
     peak = peak_mib(pid)
     before, began = side.cpu(), time.perf_counter()
-    asyncio.run(ask_once(port, asked, b'"accepted":%d' % BULK))
+    asyncio.run(ask_once(port, requested, b'"accepted":%d' % BULK))
     rate, cpu = BULK / (time.perf_counter() - began), (side.cpu() - before) / BULK * 1e6
     return Figure(rate, cpu, peak())
 
 
 def _inbox(side: Side) -> Figure:
-    asked = request(_owner(side), INBOX)
-    return side.run(lambda _: asked, b'"lastMessage":{', ports=1, connections=16)
+    requested = request(_owner(side), INBOX)
+    return side.run(lambda _: requested, b'"lastMessage":{', ports=1, connections=16)
 
 
 def _owner(side: Side) -> str:

@@ -17,7 +17,7 @@ from math import ceil, inf
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
-from domain.transactions import Disconnected, said_by
+from domain.transactions import Disconnected, reason_of
 
 UNAVAILABLE = (Disconnected, TryAgain, OutcomeUnknown)
 """The errors that mean that the database is unavailable."""
@@ -116,7 +116,7 @@ def is_cancelled(failure: BaseException) -> bool:
 def log_failure(log: logging.Logger, name: str, failure: BaseException, failures: int) -> None:
     """Logs a failure: an outage only the first time in a row, anything else each time."""
     if isinstance(failure, UNAVAILABLE):
-        reason = f"the database is unavailable{said_by(failure)}"
+        reason = f"the database is unavailable{reason_of(failure)}"
     elif isinstance(failure, ProviderUnavailable):
         reason = failure.reason
     else:
@@ -171,7 +171,7 @@ def now_seconds() -> float:
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
-_Asked: TypeAlias = tuple[Request, "asyncio.Future[Answer]", float, Hashable]
+_Waiting: TypeAlias = tuple[Request, "asyncio.Future[Answer]", float, Hashable]
 """A request, its answer, when it arrived, and its turn."""
 
 
@@ -218,8 +218,8 @@ class Batcher(Generic[Request, Answer]):
         self._smallest_share = smallest_share
         self._patience_seconds = patience_seconds
         self._turn_of = turn_of
-        self._waiting: deque[_Asked[Request, Answer]] = deque()
-        self._under_way: dict[asyncio.Task[None], Sequence[_Asked[Request, Answer]]] = {}
+        self._waiting: deque[_Waiting[Request, Answer]] = deque()
+        self._under_way: dict[asyncio.Task[None], Sequence[_Waiting[Request, Answer]]] = {}
         self._changed = asyncio.Event()
         self._patient_until = -inf
         self._share = 1
@@ -289,7 +289,7 @@ class Batcher(Generic[Request, Answer]):
             and (is_late or len(self._waiting) >= self._smallest_share)
         )
 
-    async def _answer_and_end(self, batch: Sequence[_Asked[Request, Answer]]) -> None:
+    async def _answer_and_end(self, batch: Sequence[_Waiting[Request, Answer]]) -> None:
         task = asyncio.current_task()
         assert task is not None
         try:
@@ -326,34 +326,34 @@ class Batcher(Generic[Request, Answer]):
         await self._enough.wait()
         timer.cancel()
 
-    def _take(self) -> list[_Asked[Request, Answer]]:
+    def _take(self) -> list[_Waiting[Request, Answer]]:
         """A share of the requests, in order, without those that wait for a batch under way.
 
         Includes waiting requests of the same turns: they could not go into another batch.
         """
-        batch: list[_Asked[Request, Answer]] = []
-        passed: list[_Asked[Request, Answer]] = []
+        batch: list[_Waiting[Request, Answer]] = []
+        passed: list[_Waiting[Request, Answer]] = []
         busy = {turn for others in self._under_way.values() for *_, turn in others}
         own: set[Hashable] = set()
         too_old = now_seconds() - self._longest_wait_seconds
         share = max(self._share, self._share_of_all())
         # Only a part of a long queue: this process has other work.
         while self._waiting and len(batch) < self._largest and len(passed) < 4 * self._largest:
-            asked = self._waiting.popleft()
-            _, answer, arrived_at, turn = asked
+            waiting = self._waiting.popleft()
+            _, answer, arrived_at, turn = waiting
             if answer.cancelled():
                 continue
             if arrived_at < too_old:
                 answer.set_exception(TryAgain())
             elif turn in busy or (len(batch) >= share and turn not in own):
-                passed.append(asked)
+                passed.append(waiting)
             else:
-                batch.append(asked)
+                batch.append(waiting)
                 own.add(turn)
         self._waiting.extendleft(reversed(passed))
         return batch
 
-    async def _answer(self, batch: Sequence[_Asked[Request, Answer]]) -> None:
+    async def _answer(self, batch: Sequence[_Waiting[Request, Answer]]) -> None:
         try:
             answers = await self._decide([request for request, *_ in batch])
             answered = list(zip(batch, answers, strict=True))

@@ -54,7 +54,7 @@ async def changing(store: Transactional, *, repeatable: bool = False) -> AsyncIt
         raise TryAgain from gone
 
 
-def said_by(failure: BaseException) -> str:
+def reason_of(failure: BaseException) -> str:
     """What the database or the network said, after a colon, such as that a disk is full."""
     while isinstance(failure, (Disconnected, Refusal)):
         if failure.__cause__ is None:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 
 from domain.errors import TryAgain
-from domain.transactions import Disconnected, said_by
+from domain.transactions import Disconnected, reason_of
 from persistence import types_of_postgresql
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -191,7 +191,7 @@ def sentence_of(failure: BaseException) -> str | None:
         )
     if isinstance(failure, GONE):
         return (
-            f"The database is unavailable{said_by(failure)}. Check that it is running, that its"
+            f"The database is unavailable{reason_of(failure)}. Check that it is running, that its"
             " disk has space, and that it is not a standby. Then repeat the command: it continues"
             " where it stopped."
         )

@@ -32,10 +32,10 @@ class Connection(Base):
 
     async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:  # noqa: ASYNC109 - as in asyncpg
         # A private method of asyncpg 0.32: the test of it fails if another version lacks it.
-        asked = frozenset(typeoids)
-        if asked in self._known:
-            return self._known[asked], _NO_STATEMENT
-        types, statement = await super()._introspect_types(asked, timeout)  # type: ignore[misc]
-        if all(oid < FIRST_OID_OF_OTHERS for oid in asked):
-            self._known[asked] = types
+        oids = frozenset(typeoids)
+        if oids in self._known:
+            return self._known[oids], _NO_STATEMENT
+        types, statement = await super()._introspect_types(oids, timeout)  # type: ignore[misc]
+        if all(oid < FIRST_OID_OF_OTHERS for oid in oids):
+            self._known[oids] = types
         return types, statement

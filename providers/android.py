@@ -49,7 +49,7 @@ REFUSES_ACCOUNT: Final = {
     401: "The account's user name or password was refused.",
     403: "The account is not allowed to send.",
 }
-# What a 400 says, in lower case, if there is no phone, or not the one that was asked for.
+# What a 400 says, in lower case, if there is no phone, or not the requested one.
 NO_PHONE: Final = ("record not found", "invalid device id", "more than one record", "invalid user")
 PHONE_MISSING: Final = "The account has no such phone."
 REJECTED: Final = "The network refused this message."

@@ -77,7 +77,7 @@ STATUSES: Final = {
     "delivered": ReportedStatus.DELIVERED,
     FAILED: ReportedStatus.FAILED,
     "expired": ReportedStatus.FAILED,
-    "undelivered": ReportedStatus.FAILED,  # an installation of Ibiki says these two
+    "undelivered": ReportedStatus.FAILED,  # an installation of Ibiki reports these two
     "cancelled": ReportedStatus.FAILED,
     "canceled": ReportedStatus.FAILED,
     "rejected": ReportedStatus.FAILED,

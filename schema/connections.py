@@ -160,6 +160,6 @@ class _Windowed(FieldExtension):
 
     def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments for the resolver. Raises InvalidInput."""
-        asked = {name: kwargs.pop(name, None) for name in PAGE_ARGUMENTS}
-        kwargs["window"] = window_of(self.cursors, **asked)
+        requested = {name: kwargs.pop(name, None) for name in PAGE_ARGUMENTS}
+        kwargs["window"] = window_of(self.cursors, **requested)
         return kwargs

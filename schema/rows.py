@@ -147,12 +147,12 @@ def _is_list(definition: GraphQLField) -> bool:
 
 def _page_size(node: FieldNode) -> PageSize | int:
     values = {each.name.value: each.value for each in node.arguments or ()}
-    asked = [_asked(values[name]) for name in ("first", "last") if name in values]
-    given = PageSize([each for each in asked if each is not None])
+    sizes = [_size_given(values[name]) for name in ("first", "last") if name in values]
+    given = PageSize([each for each in sizes if each is not None])
     return given if any(isinstance(each, str) for each in given.given) else given.of({})
 
 
-def _asked(value: ValueNode) -> int | str | None:
+def _size_given(value: ValueNode) -> int | str | None:
     if isinstance(value, VariableNode):
         return value.name.value
     if isinstance(value, NullValueNode):

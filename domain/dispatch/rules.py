@@ -190,7 +190,7 @@ class Breaker:
             self._trying = False
 
     def pause(self, seconds: float) -> None:
-        """No call starts for that long, because the provider has asked for it."""
+        """No call starts for that long, because the provider has requested it."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _open(self, *, was_try: bool) -> None:

@@ -135,7 +135,7 @@ async def deliver(
         opted_out |= await apply_opt_outs(store, tx, messages)
     if blocks:
         await store.write_opt_outs(tx, blocks)
-    # Once for all: messages are locked before accounts.
+    # In one call for all numbers: messages are locked before accounts.
     await cancel_queued_to(store, tx, sorted(opted_out))
 
 
@@ -203,7 +203,7 @@ async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inb
 async def _read_correspondents(
     store: ReceivingStore, tx: Transaction, index: CandidateIndex, inbound: Sequence[_Inbound]
 ) -> None:
-    """Reads who sent to the numbers of senders that can be read as several numbers."""
+    """Reads which clients have sent to the numbers of senders with several possible numbers."""
     numbers = {
         number for each in inbound if len(each.sender.numbers) > 1 for number in each.sender.numbers
     }

@@ -44,7 +44,7 @@ class OptOutSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A number that a client must not send to. `inbound_id`: the message that asked for it."""
+    """A number that a client must not send to. `inbound_id`: the message that requested it."""
 
     client_id: UUID
     number: str

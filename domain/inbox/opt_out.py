@@ -30,13 +30,15 @@ async def apply_opt_outs(
     if not asking:
         return set()
     answers = [each.key for each in asking if each.keyword is Keyword.YES]
-    asked = await store.asked_lately(tx, answers, seconds=QUESTION_SECONDS) if answers else set()
+    requested = (
+        await store.asked_lately(tx, answers, seconds=QUESTION_SECONDS) if answers else set()
+    )
     opt_outs: dict[ConversationKey, OptOut] = {}
     lifted: set[ConversationKey] = set()
     for each in asking:
         if each.opts_out:
             _add(opt_outs, each, each.opts_out)
-        elif each.keyword is Keyword.START or each.key not in asked:
+        elif each.keyword is Keyword.START or each.key not in requested:
             lifted.add(each.key)
             if each.key in opt_outs and opt_outs[each.key].source is OptOutSource.KEYWORD:
                 del opt_outs[each.key]

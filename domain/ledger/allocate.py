@@ -64,18 +64,18 @@ class Allocated:
     balances: Balances
 
 
-async def allocate(store: AllocateStore, actor: Actor, asked: Allocation) -> Allocated:
+async def allocate(store: AllocateStore, actor: Actor, requested: Allocation) -> Allocated:
     """Moves the units, once for a key. For a repeated call the figures are the present ones.
 
     Raises InsufficientPool (giving), InsufficientBalance (taking back), InvalidInput, NotFound,
     IdempotencyConflict, TryAgain, OutcomeUnknown.
     """
     scope = _scope(actor)
-    key = key_of(actor.user_id, asked.key, "allocate", _given(asked))
+    key = key_of(actor.user_id, requested.key, "allocate", _given(requested))
     transfer_id = new_id()
     try:
-        _check(asked)
-        target = await _find_target(store, scope, asked)
+        _check(requested)
+        target = await _find_target(store, scope, requested)
     except Refusal:
         stored, allocated = await stored_before(store, key), None
         if stored is None:
@@ -85,30 +85,30 @@ async def allocate(store: AllocateStore, actor: Actor, asked: Allocation) -> All
         answer, allocated = await once(
             store,
             key or own_key(actor.user_id, "allocate"),
-            partial(_move, store, actor, scope, target, asked, transfer_id),
+            partial(_move, store, actor, scope, target, requested, transfer_id),
             unknown=OutcomeUnknown(transfer_id=transfer_id),
         )
     if allocated is not None:
         return allocated
     transfer = await store.find_transfer(UUID(answer["transfer"]))
-    return await _figures(store, actor, asked, transfer)
+    return await _figures(store, actor, requested, transfer)
 
 
 async def _figures(
     store: AllocateStore,
     actor: Actor,
-    asked: Allocation,
+    requested: Allocation,
     transfer: Transfer,
     tx: Transaction | None = None,
 ) -> Allocated:
     """The transfer with what it changed, read in its own transaction if there is one."""
-    target_id = transfer.destination_id if asked.units > 0 else transfer.source_id
+    target_id = transfer.destination_id if requested.units > 0 else transfer.source_id
     assert target_id is not None  # an allocation has two ends
-    view = BalanceView(group_id=asked.group_id)
+    view = BalanceView(group_id=requested.group_id)
     allocation = None
-    if asked.client_id is not None:
-        view = view_of(actor, asked.client_id)
-        allocation = await store.find_allocation(_scope(actor), asked.client_id, tx=tx)
+    if requested.client_id is not None:
+        view = view_of(actor, requested.client_id)
+        allocation = await store.find_allocation(_scope(actor), requested.client_id, tx=tx)
     return Allocated(
         transfer=await store.find_line(target_id, transfer.id, tx=tx),
         allocation=allocation,
@@ -116,9 +116,11 @@ async def _figures(
     )
 
 
-async def _find_target(store: AllocateStore, scope: Scope, asked: Allocation) -> AllocationTarget:
+async def _find_target(
+    store: AllocateStore, scope: Scope, requested: Allocation
+) -> AllocationTarget:
     target = await store.find_allocation_target(
-        scope, client_id=asked.client_id, group_id=asked.group_id
+        scope, client_id=requested.client_id, group_id=requested.group_id
     )
     if target.owned:
         raise InvalidInput(OWNED, field="clientId")
@@ -134,19 +136,21 @@ def _scope(actor: Actor) -> Scope:
     return OfGroup(actor.group_id)
 
 
-def _given(asked: Allocation) -> object:
-    ids = [str(each) if each else None for each in (asked.client_id, asked.group_id)]
-    return [*ids, asked.units, asked.note]
+def _given(requested: Allocation) -> object:
+    ids = [str(each) if each else None for each in (requested.client_id, requested.group_id)]
+    return [*ids, requested.units, requested.note]
 
 
-def _check(asked: Allocation) -> None:
-    if (asked.client_id is None) == (asked.group_id is None):
+def _check(requested: Allocation) -> None:
+    if (requested.client_id is None) == (requested.group_id is None):
         raise InvalidInput("Give exactly one of clientId and groupId.", field="clientId")
-    if asked.units == 0:
+    if requested.units == 0:
         raise InvalidInput("units must not be 0. Negative takes units back.", field="units")
-    if abs(asked.units) > LARGEST_UNITS:
+    if abs(requested.units) > LARGEST_UNITS:
         raise InvalidInput(f"units must not exceed {LARGEST_UNITS}.", field="units")
-    if asked.note is not None and (len(asked.note) > LONGEST_NOTE or not asked.note.isprintable()):
+    if requested.note is not None and (
+        len(requested.note) > LONGEST_NOTE or not requested.note.isprintable()
+    ):
         raise InvalidInput(
             f"note must be one line of at most {LONGEST_NOTE} characters.", field="note"
         )
@@ -157,7 +161,7 @@ async def _move(
     actor: Actor,
     scope: Scope,
     target: AllocationTarget,
-    asked: Allocation,
+    requested: Allocation,
     transfer_id: UUID,
     tx: Transaction,
 ) -> tuple[Answer, Allocated]:
@@ -166,20 +170,20 @@ async def _move(
     giver, taker = book.holdings[giver_id], book.holdings[target.account_id]
     if isinstance(scope, OfGroup) and taker.parent_id != giver.account_id:
         raise NotFound("client")  # it has left the group since it was looked up
-    if asked.client_id is not None:
+    if requested.client_id is not None:
         now = await store.find_allocation_target(
-            scope, client_id=asked.client_id, group_id=None, tx=tx
+            scope, client_id=requested.client_id, group_id=None, tx=tx
         )
         if now.account_id != target.account_id:
             raise TryAgain  # it has got another account since it was looked up
-    source, destination = (giver, taker) if asked.units > 0 else (taker, giver)
-    refusal = _shortage(source, abs(asked.units), giving=asked.units > 0, unit=target.unit)
+    source, destination = (giver, taker) if requested.units > 0 else (taker, giver)
+    refusal = _shortage(source, abs(requested.units), giving=requested.units > 0, unit=target.unit)
     if refusal is not None:
         raise refusal
-    transfer = _post(book, source, destination, target, asked, actor, transfer_id)
+    transfer = _post(book, source, destination, target, requested, actor, transfer_id)
     await store.write_book(tx, book)
     # Read before COMMIT: a read after it could fail, and the units would be moved twice.
-    allocated = await _figures(store, actor, asked, transfer, tx)
+    allocated = await _figures(store, actor, requested, transfer, tx)
     return {"transfer": str(transfer.id)}, allocated
 
 
@@ -206,19 +210,19 @@ def _post(
     source: Holding,
     destination: Holding,
     target: AllocationTarget,
-    asked: Allocation,
+    requested: Allocation,
     actor: Actor,
     transfer_id: UUID,
 ) -> Transfer:
     purpose = Purpose(
         actor_id=actor.user_id,
-        note=asked.note,
+        note=requested.note,
         rate_usd=target.rate_usd,
-        value_usd=value_usd(abs(asked.units), target.rate_usd),
+        value_usd=value_usd(abs(requested.units), target.rate_usd),
     )
     return book.post(
         TransferKind.ALLOCATION,
-        abs(asked.units),
+        abs(requested.units),
         source=source,
         destination=destination,
         purpose=purpose,

@@ -204,7 +204,7 @@ class RotationStore(Ledger, Protocol):
 
 
 async def set_credentials(
-    store: CredentialStore, rules: OwnAccountRules, asked: NewCredentials
+    store: CredentialStore, rules: OwnAccountRules, requested: NewCredentials
 ) -> ProviderAccountFigures:
     """Gives the client its own provider account, or new credentials for the one it has.
 
@@ -212,19 +212,19 @@ async def set_credentials(
     to repeat. Raises InvalidInput (also if the client holds units, or has undecided messages, at
     another account) or NotFound.
     """
-    provider = asked.provider.strip().lower()
-    credentials = _checked(rules, provider, asked)
+    provider = requested.provider.strip().lower()
+    credentials = _checked(rules, provider, requested)
     async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
-        client = await existing_client(store, tx, asked.client_id)
-        account = await _account(store, rules, tx, client, provider, credentials, asked.price)
+        client = await existing_client(store, tx, requested.client_id)
+        account = await _account(store, rules, tx, client, provider, credentials, requested.price)
         if credentials is not None:
             await store.write_credentials(
                 tx,
                 account.id,
                 rules.cipher.encrypt(account.id, asdict(credentials)),
                 provider=provider,
-                price=asked.price,
+                price=requested.price,
             )
         await store.note_access_changes(tx, [client.id])
         return await store.read_provider_account(tx, account.id)
@@ -282,28 +282,30 @@ async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[U
     return len(accounts) - len(unreadable), unreadable
 
 
-def _checked(rules: OwnAccountRules, provider: str, asked: NewCredentials) -> Credentials | None:
+def _checked(
+    rules: OwnAccountRules, provider: str, requested: NewCredentials
+) -> Credentials | None:
     """The credentials; None for the account of the platform. Raises InvalidInput."""
-    for reason, field_name in _problems(rules, provider, asked):
+    for reason, field_name in _problems(rules, provider, requested):
         raise InvalidInput(reason, field=field_name)
-    if not asked.username:
+    if not requested.username:
         return None
-    return Credentials(asked.username, asked.password)
+    return Credentials(requested.username, requested.password)
 
 
 def _problems(
-    rules: OwnAccountRules, provider: str, asked: NewCredentials
+    rules: OwnAccountRules, provider: str, requested: NewCredentials
 ) -> Iterator[tuple[str, str]]:
     if provider not in TERMS:
         yield f"Clients can have their own account at: {', '.join(TERMS)}.", "provider"
-    if asked.price is not None and not 1 <= asked.price <= LARGEST_PRICE:
+    if requested.price is not None and not 1 <= requested.price <= LARGEST_PRICE:
         yield f"pricePerMessage must be from 1 to {LARGEST_PRICE:,}.", "pricePerMessage"
-    if not asked.username and not asked.password:
+    if not requested.username and not requested.password:
         if provider not in rules.platform_providers:
             yield NOT_CONFIGURED, "username"
         return
     for name in ("username", "password"):
-        if not USABLE.fullmatch(getattr(asked, name)):
+        if not USABLE.fullmatch(getattr(requested, name)):
             yield (
                 f"{name} must have 1 to 255 characters, no line breaks, and no blanks at its ends."
                 " Leave both empty to use the account of the platform.",

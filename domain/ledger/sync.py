@@ -210,7 +210,7 @@ def _kept(account: ProviderAccount) -> str:
 
 async def _write(
     store: SyncStore,
-    asked: ProviderAccount,
+    requested: ProviderAccount,
     reader_id: UUID,
     reading: Reading,
     units: int,
@@ -218,12 +218,12 @@ async def _write(
     view: BalanceView,
     tx: Transaction,
 ) -> tuple[Answer, Synced]:
-    account = await store.lock_reading(tx, asked.id, reader_id=reader_id)
+    account = await store.lock_reading(tx, requested.id, reader_id=reader_id)
     if account is None:
         raise _PauseExpired
-    if account.credentials_set_at != asked.credentials_set_at:
+    if account.credentials_set_at != requested.credentials_set_at:
         raise ProviderUnavailable(CREDENTIALS_CHANGED)
-    figures = await store.pool_figures(tx, asked.id)
+    figures = await store.pool_figures(tx, requested.id)
     change = units - figures.in_flight - figures.pool
     done = NewSync(
         id=new_id(),

@@ -108,7 +108,7 @@ def periods_of(by: Period, starts_at: datetime, ends_at: datetime) -> list[datet
     first = by.begin(starts_at)
     if (ends_at - first) / by.length > MOST_PERIODS:
         raise InvalidInput(
-            f"At most {MOST_PERIODS} periods can be asked for. Use a shorter time, or by: DAY.",
+            f"At most {MOST_PERIODS} periods can be requested. Use a shorter time, or by: DAY.",
             field="to",
         )
     return list(_beginnings(by, first, ends_at))

@@ -275,7 +275,7 @@ class Send:
     counts: Mapping[MessageStatus, int]
     created_at: datetime
     send_at: datetime | None = None
-    """The time that its caller asked for; None for at once."""
+    """The time that its caller requested; None for at once."""
 
     held: int = 0
     held_until: datetime | None = None

@@ -83,7 +83,7 @@ class Routes:
         return False
 
 
-async def set_route(store: ProviderRoutes, asked: NewRoute) -> ProviderRoute:
+async def set_route(store: ProviderRoutes, requested: NewRoute) -> ProviderRoute:
     """Sets the route of a pool and prefix, instead of the present one. Its ID is new.
 
     Raises InvalidInput or NotFound.
@@ -91,7 +91,7 @@ async def set_route(store: ProviderRoutes, asked: NewRoute) -> ProviderRoute:
     async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
         default = await store.find_parent_node(tx, None)
-        route = _route_of(asked, default_pool_id=default.provider_account_id)
+        route = _route_of(requested, default_pool_id=default.provider_account_id)
         for problem, field in _problems(route):
             raise InvalidInput(problem, field=field)
         named = {
@@ -119,17 +119,17 @@ async def delete_route(store: ProviderRoutes, route_id: UUID) -> ProviderRoute:
     return route
 
 
-def _route_of(asked: NewRoute, *, default_pool_id: UUID) -> ProviderRoute:
-    fallback_cost = asked.fallback_cost
-    if asked.fallback_account_id is not None and fallback_cost is None:
+def _route_of(requested: NewRoute, *, default_pool_id: UUID) -> ProviderRoute:
+    fallback_cost = requested.fallback_cost
+    if requested.fallback_account_id is not None and fallback_cost is None:
         fallback_cost = 1
     return ProviderRoute(
         id=new_id(),
-        pool_id=asked.pool_id or default_pool_id,
-        prefix=asked.prefix.strip().removeprefix("+"),
-        provider_account_id=asked.provider_account_id,
-        cost=1 if asked.cost is None else asked.cost,
-        fallback_account_id=asked.fallback_account_id,
+        pool_id=requested.pool_id or default_pool_id,
+        prefix=requested.prefix.strip().removeprefix("+"),
+        provider_account_id=requested.provider_account_id,
+        cost=1 if requested.cost is None else requested.cost,
+        fallback_account_id=requested.fallback_account_id,
         fallback_cost=fallback_cost,
     )
 

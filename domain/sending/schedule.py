@@ -37,7 +37,7 @@ NOWHERE: tuple[str, ...] = ()
 class Schedule:
     """When the messages of a send are due; None for now.
 
-    `send_at`: as it was asked for. `held_until`: one for each number, None if it is not held; empty
+    `send_at`: as requested. `held_until`: one for each number, None if it is not held; empty
     if none is held. `quiet_hours`: those that apply to the send.
     """
 

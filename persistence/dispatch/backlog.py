@@ -13,7 +13,7 @@ from persistence.ledger.singles import SINGLES_WAITING
 from persistence.partitions import count_misplaced
 
 # Messages come from counters and sums. The first message that is due takes one look for each
-# tenant and priority. OFFSET 0: whether a client may send is asked for the oldest ones alone.
+# tenant and priority. OFFSET 0: whether a client may send is looked up for the oldest ones alone.
 WAITING = f"""
 WITH later AS (
     SELECT count(*) AS messages FROM message

@@ -15,7 +15,7 @@ LONGEST_RETRY = "interval '11 minutes'"
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 # A row with a future time was written before the clock was set back. Its wait starts again now, but
-# a scheduled message is never due before the time that its caller asked for. SKIP LOCKED: rows in
+# a scheduled message is never due before the time that its caller requested. SKIP LOCKED: rows in
 # use are left for the next run. With clock_timestamp() instead of statement_timestamp(), PostgreSQL
 # could not use the index, and would read each queued message. A message in a part leaves whatever
 # its time is.

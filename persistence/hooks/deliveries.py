@@ -211,12 +211,12 @@ def _judged(
         if not each.counts and each.pause_reason is None:
             continue
         succeeded = each.status is DeliveryStatus.DELIVERED
-        asked = each.answer.retry_after_seconds
+        requested = each.answer.retry_after_seconds
         before, reason, seconds = found.get(each.delivery.endpoint_id, (False, None, None))
         found[each.delivery.endpoint_id] = (
             before or succeeded,
             reason or each.pause_reason,
-            seconds if asked is None else min(max(asked, seconds or 0), longest_seconds),
+            seconds if requested is None else min(max(requested, seconds or 0), longest_seconds),
         )
     return [(endpoint_id, *judgement) for endpoint_id, judgement in found.items()]
 

@@ -199,7 +199,7 @@ SHOWN: dict[str, Any] = {"deleted_at__isnull": True, "is_callback": False}
 
 
 async def _queue(tx: Connection, **values: Any) -> UUID:
-    """Writes a delivery that somebody asked for. It does not wait until the endpoint is due."""
+    """Writes a delivery that a person requested. It does not wait until the endpoint is due."""
     delivery_id = new_id()
     endpoint = models.HookEndpoint.filter(id=values["endpoint_id"]).using_db(orm(tx))
     await endpoint.update(retry_at=None)

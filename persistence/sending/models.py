@@ -15,7 +15,7 @@ class Send(Model):
     """One request to send: who pays, how much, and the text if all messages share it.
 
     `modem`, `port`, `warning`: for a reply, the line that it leaves through, and the warning that
-    its sender got. `send_at`: the time that its caller asked for, null for at once. `held`: how
+    its sender got. `send_at`: the time that its caller requested, null for at once. `held`: how
     many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
     of its messages is due, null if all are due at once. `emptied`: how many of the messages that
     share its text no longer show it. `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`,

@@ -15,7 +15,7 @@ from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.behaviours import FAILED, MAGIC_NUMBERS
 from providers.simulator.calls import WebhookCall
 from providers.simulator.formats import LONGEST_TEXT, NUMBER, RequestedMessage
-from providers.simulator.vendors import Asked, ReceivedCall, Response, Sent, SimulatedVendor
+from providers.simulator.vendors import ReceivedCall, Request, Response, Sent, SimulatedVendor
 
 OWN: Final = SIMULATED_ACCOUNTS["africastalking"]
 PATHS: Final = ("/version1/messaging", "/version1/user")
@@ -46,24 +46,24 @@ class SimulatedAfricasTalking(SimulatedVendor):
     def new_id(self) -> str:
         return "ATXid_" + secrets.token_hex(16)
 
-    def read(self, call: ReceivedCall) -> Asked:
+    def read(self, call: ReceivedCall) -> Request:
         if call.headers.get("apiKey") != OWN.password:
-            return Asked(problem="bad_key")
+            return Request(problem="bad_key")
         if (call.method, call.path) == ("GET", PATHS[1]):
             own = call.query.get("username") == OWN.username
-            return Asked(problem=None if own else "bad_key")
+            return Request(problem=None if own else "bad_key")
         if (call.method, call.path) != ("POST", PATHS[0]):
-            return Asked(problem="not_found")
+            return Request(problem="not_found")
         try:
             form = dict(parse_qsl(call.body.decode(), keep_blank_values=True))
         except ValueError:
             form = {}
         return _read_form(form)
 
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
-        if not asked.messages:
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
+        if not request.messages:
             return 200, {"UserData": {"balance": f"KES {self.log.balance}.5000"}}
-        pairs = list(zip(asked.messages, ids, strict=True))
+        pairs = list(zip(request.messages, ids, strict=True))
         sent = sum(own_id is not None for own_id in ids)
         words = f"Sent to {sent}/{len(ids)} Total Cost: {COST}"
         return 201, _listed(words, [_item(each, own_id) for each, own_id in pairs])
@@ -73,7 +73,7 @@ class SimulatedAfricasTalking(SimulatedVendor):
             return 201, _listed("InsufficientBalance", [])
         return REFUSALS.get(kind)
 
-    def refuses_alone(self, asked: Asked, message: RequestedMessage) -> bool:
+    def refuses_alone(self, request: Request, message: RequestedMessage) -> bool:
         magic = MAGIC_NUMBERS.get(message.recipient)
         is_number = NUMBER.fullmatch(message.recipient) is not None
         return not is_number or (magic is not None and magic.kind in ALONE)
@@ -93,14 +93,14 @@ class SimulatedAfricasTalking(SimulatedVendor):
         return _form(url, secret, fields | more | {"networkCode": "63902"})
 
 
-def _read_form(form: Mapping[str, str]) -> Asked:
+def _read_form(form: Mapping[str, str]) -> Request:
     if form.get("username") != OWN.username:
-        return Asked(problem="bad_key")
+        return Request(problem="bad_key")
     text, numbers = form.get("message", ""), form.get("to", "")
     if not 0 < len(text) <= LONGEST_TEXT or not numbers:
-        return Asked(problem="invalid_params")
+        return Request(problem="invalid_params")
     messages = tuple(RequestedMessage(number, text) for number in numbers.split(","))
-    return Asked(messages, sender=form.get("from", SIMULATED_SENDER))
+    return Request(messages, sender=form.get("from", SIMULATED_SENDER))
 
 
 def _listed(words: str, recipients: list[dict[str, object]]) -> dict[str, object]:

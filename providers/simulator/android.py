@@ -17,7 +17,7 @@ from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.behaviours import FAILED
 from providers.simulator.calls import WebhookCall
 from providers.simulator.formats import LONGEST_TEXT, NUMBER, RequestedMessage
-from providers.simulator.vendors import Asked, ReceivedCall, Response, Sent, SimulatedVendor
+from providers.simulator.vendors import ReceivedCall, Request, Response, Sent, SimulatedVendor
 
 OWN: Final = SIMULATED_ACCOUNTS["android"]
 CLOUD: Final = "/3rdparty/v1"
@@ -49,23 +49,23 @@ class SimulatedAndroid(SimulatedVendor):
     def new_id(self) -> str:
         return secrets.token_urlsafe(16)
 
-    def read(self, call: ReceivedCall) -> Asked:
+    def read(self, call: ReceivedCall) -> Request:
         pair = base64.b64encode(f"{OWN.username}:{OWN.password}".encode()).decode()
         if call.headers.get("Authorization") != f"Basic {pair}":
-            return Asked(problem="bad_key")
+            return Request(problem="bad_key")
         match call.method, call.path.removeprefix(CLOUD).split("/")[1:]:
             case "POST", ["message" | "messages"]:
                 return self._read_message(call.body)
             case "GET", ["message" | "messages", own_id]:
                 known = self.status_word(own_id) is not None
-                return Asked(reference=own_id, problem=None if known else "not_found")
-        return Asked(problem="not_found")
+                return Request(reference=own_id, problem=None if known else "not_found")
+        return Request(problem="not_found")
 
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
-        if asked.reference is not None:
-            word = self.status_word(asked.reference)
-            return 200, _state(asked.reference, "Failed" if word == FAILED else "Delivered", "")
-        return 202, _state(str(ids[0]), "Pending", asked.messages[0].recipient)
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
+        if request.reference is not None:
+            word = self.status_word(request.reference)
+            return 200, _state(request.reference, "Failed" if word == FAILED else "Delivered", "")
+        return 202, _state(str(ids[0]), "Pending", request.messages[0].recipient)
 
     def refusal(self, kind: str) -> Response | None:
         if kind not in REFUSALS:
@@ -88,23 +88,23 @@ class SimulatedAndroid(SimulatedVendor):
         payload |= {"phoneNumber": sender, "sender": sender, "receivedAt": _now()}
         return _signed(url, "sms:received", payload | {"recipient": receiver or SIMULATED_SENDER})
 
-    def _read_message(self, body: bytes) -> Asked:
+    def _read_message(self, body: bytes) -> Request:
         try:
-            asked = orjson.loads(body)
+            request = orjson.loads(body)
         except orjson.JSONDecodeError:
-            asked = None
-        match asked:
+            request = None
+        match request:
             case {"phoneNumbers": [str(number)], "textMessage": {"text": str(text)}}:
-                own_id = asked.get("id")
+                own_id = request.get("id")
             case _:
-                return Asked(problem="invalid_params")
+                return Request(problem="invalid_params")
         if not NUMBER.fullmatch(number):
-            return Asked(problem="invalid_recipient")
+            return Request(problem="invalid_recipient")
         usable = own_id is None or (isinstance(own_id, str) and 0 < len(own_id) <= LONGEST_ID)
         if not usable or not 0 < len(text) <= LONGEST_TEXT:
-            return Asked(problem="invalid_params")
+            return Request(problem="invalid_params")
         problem = "duplicate" if own_id in self.log.accepted_at else None
-        return Asked(
+        return Request(
             (RequestedMessage(number, text),), problem, own_ids=(own_id,) if own_id else ()
         )
 

@@ -17,7 +17,7 @@ from providers.simulator.calls import PendingCallback, WebhookCall, json_call
 from providers.simulator.faults import Faults
 from providers.simulator.formats import LONGEST_TEXT, RequestedMessage, new_id
 from providers.simulator.request_log import RequestLog
-from providers.simulator.vendors import Asked, ReceivedCall, Response, Sent, SimulatedVendor
+from providers.simulator.vendors import ReceivedCall, Request, Response, Sent, SimulatedVendor
 
 PRICE: Final = 35
 """What a message costs, in the currency of the account."""
@@ -55,21 +55,21 @@ class _SimulatedEgoSms(SimulatedVendor):
             log.open_wallet(DEMO_USERNAME, DEMO_PASSWORD, DEMO_BALANCE)
 
     @abstractmethod
-    def read_call(self, call: ReceivedCall) -> Asked:
+    def read_call(self, call: ReceivedCall) -> Request:
         """What a call with the right method asks for. Never raises."""
 
     def owns(self, path: str) -> bool:
         return path.rstrip("/") == self.path
 
-    def read(self, call: ReceivedCall) -> Asked:
-        return self.read_call(call) if call.method == self.method else Asked(problem="not_found")
+    def read(self, call: ReceivedCall) -> Request:
+        return self.read_call(call) if call.method == self.method else Request(problem="not_found")
 
     def new_id(self) -> str:
         return new_id()
 
-    def ids(self, asked: Asked, *, accepts: bool) -> list[str | None]:
+    def ids(self, request: Request, *, accepts: bool) -> list[str | None]:
         """One code for all messages of a call."""
-        return [self.new_id() if accepts else None] * len(asked.messages)
+        return [self.new_id() if accepts else None] * len(request.messages)
 
     def magic_number(self, recipient: str) -> MagicNumber | None:
         """+1 202 555 01xx, or 256700000nnn with the same last three digits."""
@@ -78,14 +78,14 @@ class _SimulatedEgoSms(SimulatedVendor):
             return MAGIC_NUMBERS.get(f"+12025550{digits[-3:]}")
         return MAGIC_NUMBERS.get(f"+{digits}")
 
-    def can_pay(self, asked: Asked) -> bool:
-        return PRICE * len(asked.messages) <= self.log.wallets[asked.username].balance
+    def can_pay(self, request: Request) -> bool:
+        return PRICE * len(request.messages) <= self.log.wallets[request.username].balance
 
-    def logged(self, asked: Asked, ids: list[str | None]) -> Mapping[str, object]:
+    def logged(self, request: Request, ids: list[str | None]) -> Mapping[str, object]:
         """Without the query and the body: they contain the password."""
-        if asked.username not in self.log.wallets:
+        if request.username not in self.log.wallets:
             return {}
-        return {"wallet": asked.username, "cost": PRICE * sum(each is not None for each in ids)}
+        return {"wallet": request.username, "cost": PRICE * sum(each is not None for each in ids)}
 
     def inbound(
         self, sender: str, text: str, receiver: str, url: str, secret: str | None
@@ -97,20 +97,20 @@ class _SimulatedEgoSms(SimulatedVendor):
         names = {"MsgFollowUpUniqueCode": sent.id, "number": sent.message.recipient}
         return json_call({**names, "Status": status})(url, secret)
 
-    def asked(
+    def request(
         self,
         username: str,
         password: str,
         messages: tuple[RequestedMessage, ...] = (),
         problem: str | None = None,
-    ) -> Asked:
+    ) -> Request:
         """What a call asks for. A wrong value is refused before a wrong password."""
         wallet = self.log.wallets.get(username)
         is_known = wallet is not None and wallet.opens_with(password)
-        return Asked(messages, problem or (None if is_known else "bad_key"), username=username)
+        return Request(messages, problem or (None if is_known else "bad_key"), username=username)
 
-    def balance(self, asked: Asked, kind: str) -> int | str:
-        balance = self.log.wallets[asked.username].balance
+    def balance(self, request: Request, kind: str) -> int | str:
+        balance = self.log.wallets[request.username].balance
         return {"currency_word": f"UGX {balance}", "thousands": f"{balance:,}"}.get(kind, balance)
 
 
@@ -119,25 +119,25 @@ class SimulatedEgoSmsPlain(_SimulatedEgoSms):
 
     method, path = "GET", "/api/v1/plain"
 
-    def read_call(self, call: ReceivedCall) -> Asked:
+    def read_call(self, call: ReceivedCall) -> Request:
         query = call.query
         username, password = query.get("username", ""), query.get("password", "")
         if query.get("method") == "Balance":
             problem = None if username and password else "invalid_params"
-            return self.asked(username, password, problem=problem)
+            return self.request(username, password, problem=problem)
         wanted = RequestedMessage(query.get("number", ""), query.get("message", ""))
         filled = all((username, password, wanted.recipient, wanted.text, query.get("sender")))
         problem = _problem(wanted, query.get("sender")) if filled else "invalid_params"
-        return self.asked(username, password, (wanted,), problem)
+        return self.request(username, password, (wanted,), problem)
 
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
         word = {"lower_case": "ok", "text_amounts": " Sent\r\n"}.get(kind, "Ok")
-        return 200, (word if asked.messages else str(self.balance(asked, kind))).encode()
+        return 200, (word if request.messages else str(self.balance(request, kind))).encode()
 
     def refusal(self, kind: str) -> Response | None:
         return (200, REFUSALS[kind][0].encode()) if kind in REFUSALS else None
 
-    def callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+    def callbacks(self, request: Request, ids: list[str | None]) -> Iterator[PendingCallback]:
         return iter(())
 
 
@@ -146,34 +146,34 @@ class SimulatedEgoSmsJson(_SimulatedEgoSms):
 
     method, path = "POST", "/api/v1/json"
 
-    def read_call(self, call: ReceivedCall) -> Asked:
+    def read_call(self, call: ReceivedCall) -> Request:
         try:
             given = orjson.loads(call.body)
         except orjson.JSONDecodeError:
             given = None
         if not isinstance(given, dict) or not isinstance(given.get("userdata"), dict):
-            return Asked(problem="invalid_params")
+            return Request(problem="invalid_params")
         user = given["userdata"]
         username, password = _text(user.get("username")), _text(user.get("password"))
         known_wallet = "walletType" not in given or given["walletType"] in WALLETS
         items = given.get("msgdata")
         if given.get("method") == "Balance" and not items and known_wallet:
-            return self.asked(username, password)
+            return self.request(username, password)
         if given.get("method") != "SendSms" or not isinstance(items, list) or not known_wallet:
-            return self.asked(username, password, problem="invalid_params")
+            return self.request(username, password, problem="invalid_params")
         messages, problem = _read_items(items)
-        return self.asked(username, password, messages, problem)
+        return self.request(username, password, messages, problem)
 
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
         answer: dict[str, object] = {
             "Status": "ok" if kind == "lower_case" else "OK",
             "Message": "Success",
         }
-        amount = PRICE * len(ids) if asked.messages else self.balance(asked, kind)
-        answer["Cost" if asked.messages else "Balance"] = (
+        amount = PRICE * len(ids) if request.messages else self.balance(request, kind)
+        answer["Cost" if request.messages else "Balance"] = (
             str(amount) if kind == "text_amounts" else amount
         )
-        if asked.messages and kind != "no_reference":
+        if request.messages and kind != "no_reference":
             answer["MsgFollowUpUniqueCode"] = ids[0]
         return 200, answer | ({"Currency": "UGX"} if kind == "extra_key" else {})
 
@@ -182,8 +182,8 @@ class SimulatedEgoSmsJson(_SimulatedEgoSms):
             return None
         return 200, {"Status": "Failed", "Message": REFUSALS[kind][1]}
 
-    def callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
-        for each in super().callbacks(asked, ids):
+    def callbacks(self, request: Request, ids: list[str | None]) -> Iterator[PendingCallback]:
+        for each in super().callbacks(request, ids):
             if each.callback.report_status is not None:
                 yield each
 

@@ -11,7 +11,7 @@ from providers.simulator.calls import WebhookCall, json_call
 from providers.simulator.faults import Faults
 from providers.simulator.formats import MODEM, PORT, RequestedMessage, SendRequest
 from providers.simulator.request_log import RequestLog
-from providers.simulator.vendors import Asked, ReceivedCall, Response, Sent, SimulatedVendor
+from providers.simulator.vendors import ReceivedCall, Request, Response, Sent, SimulatedVendor
 
 # In a call with one text for each number, such a message is refused alone.
 REFUSED_ALONE: Final = ("invalid_recipient", "invalid_params")
@@ -36,7 +36,7 @@ class SimulatedExtreme(SimulatedVendor):
     def new_id(self) -> str:
         return formats.new_id()
 
-    def read(self, call: ReceivedCall) -> Asked:
+    def read(self, call: ReceivedCall) -> Request:
         endpoint = (call.method, call.path)
         is_send = endpoint in formats.SENDS
         request = formats.parse_send(endpoint, call.body) if is_send else SendRequest(())
@@ -46,7 +46,7 @@ class SimulatedExtreme(SimulatedVendor):
             problem = "not_found"
         elif call.headers.get("Authorization", "") != self._authorization:
             problem = "bad_key"
-        return Asked(
+        return Request(
             request.messages,
             problem,
             call.path.removeprefix(formats.STATUS_PATH) if is_query else None,
@@ -55,26 +55,26 @@ class SimulatedExtreme(SimulatedVendor):
             port=request.port,
         )
 
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
-        if asked.endpoint in formats.SENDS:
-            return 200, formats.send_response(asked.endpoint, ids, asked.messages)
-        if asked.reference is None:
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
+        if request.endpoint in formats.SENDS:
+            return 200, formats.send_response(request.endpoint, ids, request.messages)
+        if request.reference is None:
             return 200, formats.balance_response(self.log.balance)
-        status = self.status_word(asked.reference)
+        status = self.status_word(request.reference)
         if status is None:
             return 404, formats.NO_SUCH_MESSAGE
-        accepted_at = self.log.accepted_at[asked.reference]
-        return 200, formats.status_response(asked.reference, accepted_at, status)
+        accepted_at = self.log.accepted_at[request.reference]
+        return 200, formats.status_response(request.reference, accepted_at, status)
 
-    def logged(self, asked: Asked, ids: list[str | None]) -> Mapping[str, object]:
-        return {"modem": asked.modem, "port": asked.port}
+    def logged(self, request: Request, ids: list[str | None]) -> Mapping[str, object]:
+        return {"modem": request.modem, "port": request.port}
 
     def refusal(self, kind: str) -> Response | None:
         return None
 
-    def refuses_alone(self, asked: Asked, message: RequestedMessage) -> bool:
+    def refuses_alone(self, request: Request, message: RequestedMessage) -> bool:
         magic = MAGIC_NUMBERS.get(message.recipient)
-        is_among_many = asked.endpoint == formats.SEND_MANY_TEXTS
+        is_among_many = request.endpoint == formats.SEND_MANY_TEXTS
         return is_among_many and magic is not None and magic.kind in REFUSED_ALONE
 
     def report(self, sent: Sent, word: str, url: str, secret: str | None) -> WebhookCall:
@@ -82,7 +82,7 @@ class SimulatedExtreme(SimulatedVendor):
         return json_call(body)(url, secret)
 
     def reply(self, sent: Sent, url: str, secret: str | None) -> WebhookCall:
-        modem, port = sent.asked.modem or MODEM, sent.asked.port or PORT
+        modem, port = sent.request.modem or MODEM, sent.request.port or PORT
         phone, text = sent.message.recipient, sent.message.text
         return json_call(formats.inbound_body(phone, text, modem=modem, port=port))(url, secret)
 

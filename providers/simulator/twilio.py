@@ -17,8 +17,8 @@ from providers.simulator.calls import WebhookCall
 from providers.simulator.formats import LONGEST_TEXT, NUMBER, RequestedMessage
 from providers.simulator.vendors import (
     DELIVERED,
-    Asked,
     ReceivedCall,
+    Request,
     Response,
     Sent,
     SimulatedVendor,
@@ -52,30 +52,30 @@ class SimulatedTwilio(SimulatedVendor):
     def new_id(self) -> str:
         return "SM" + secrets.token_hex(16)
 
-    def read(self, call: ReceivedCall) -> Asked:
+    def read(self, call: ReceivedCall) -> Request:
         pair = base64.b64encode(f"{OWN.username}:{OWN.password}".encode()).decode()
         if call.headers.get("Authorization") != f"Basic {pair}":
-            return Asked(problem="bad_key")
+            return Request(problem="bad_key")
         own_path = f"{PATH}{OWN.username}/"
         match call.method, call.path.removeprefix(own_path).removesuffix(".json").split("/"):
             case "POST", ["Messages"]:
                 return _read_message(call.body)
             case "GET", ["Messages", sid]:
                 known = self.status_word(sid) is not None
-                return Asked(reference=sid, problem=None if known else "not_found")
+                return Request(reference=sid, problem=None if known else "not_found")
             case "GET", ["Balance"]:
-                return Asked()
-        return Asked(problem="not_found")
+                return Request()
+        return Request(problem="not_found")
 
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
-        if asked.reference is not None:
-            word = "undelivered" if self.status_word(asked.reference) == FAILED else DELIVERED
-            return 200, {"sid": asked.reference, "status": word, "error_code": None}
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
+        if request.reference is not None:
+            word = "undelivered" if self.status_word(request.reference) == FAILED else DELIVERED
+            return 200, {"sid": request.reference, "status": word, "error_code": None}
         if not ids:
             money = {"balance": f"{self.log.balance}.5", "currency": "USD"}
             return 200, {"account_sid": OWN.username, **money}
-        message = asked.messages[0]
-        shown = {"to": message.recipient, "from": asked.sender, "body": message.text}
+        message = request.messages[0]
+        shown = {"to": message.recipient, "from": request.sender, "body": message.text}
         return 201, {"sid": ids[0], "account_sid": OWN.username, "status": "queued", **shown}
 
     def refusal(self, kind: str) -> Response | None:
@@ -87,12 +87,12 @@ class SimulatedTwilio(SimulatedVendor):
 
     def report(self, sent: Sent, word: str, url: str, secret: str | None) -> WebhookCall:
         fields = {"MessageSid": sent.id, "SmsSid": sent.id, "AccountSid": OWN.username}
-        fields |= {"From": sent.asked.sender, "To": sent.message.recipient}
+        fields |= {"From": sent.request.sender, "To": sent.message.recipient}
         fields |= {"ApiVersion": "2010-04-01", "MessageStatus": word, "SmsStatus": word}
         if word == FAILED:
             fields |= {"MessageStatus": "undelivered", "SmsStatus": "undelivered"}
             fields["ErrorCode"] = "30003"
-        return _signed(sent.asked.report_url or url, fields)
+        return _signed(sent.request.report_url or url, fields)
 
     def inbound(
         self, sender: str, text: str, receiver: str, url: str, secret: str | None
@@ -106,19 +106,19 @@ class SimulatedTwilio(SimulatedVendor):
         return _signed(url, fields)
 
 
-def _read_message(body: bytes) -> Asked:
+def _read_message(body: bytes) -> Request:
     try:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
     except ValueError:
         form = {}
     message = RequestedMessage(form.get("To", ""), form.get("Body", ""))
     if not NUMBER.fullmatch(message.recipient):
-        return Asked(problem="invalid_recipient")
+        return Request(problem="invalid_recipient")
     sender = form.get("From") or form.get("MessagingServiceSid")
     if not sender or not 0 < len(message.text) <= LONGEST_TEXT:
-        return Asked(problem="invalid_params")
+        return Request(problem="invalid_params")
     from_number = form.get("From", SIMULATED_SENDER)
-    return Asked((message,), report_url=form.get("StatusCallback"), sender=from_number)
+    return Request((message,), report_url=form.get("StatusCallback"), sender=from_number)
 
 
 def _signed(url: str, fields: Mapping[str, str]) -> WebhookCall:

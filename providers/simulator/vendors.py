@@ -46,10 +46,10 @@ class ReceivedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a call asks for. `problem`: the kind of its refusal if it is not right.
+class Request:
+    """What a call requests. `problem`: the kind of its refusal if it is not right.
 
-    `reference`: the message whose status it asks for. `own_ids`: the IDs that the caller chose.
+    `reference`: the message whose status it requests. `own_ids`: the IDs that the caller chose.
     `username`: of an account at EgoSMS.
     """
 
@@ -71,7 +71,7 @@ class Sent:
 
     id: str
     message: RequestedMessage
-    asked: Asked = field(default_factory=Asked)
+    request: Request = field(default_factory=Request)
 
 
 class SimulatedVendor(ABC):
@@ -92,15 +92,15 @@ class SimulatedVendor(ABC):
         """Whether a path is one of this vendor's."""
 
     @abstractmethod
-    def read(self, call: ReceivedCall) -> Asked:
-        """What a call asks for. Never raises."""
+    def read(self, call: ReceivedCall) -> Request:
+        """What a call requests. Never raises."""
 
     @abstractmethod
     def new_id(self) -> str:
         """An ID in the form of this vendor."""
 
     @abstractmethod
-    def answer(self, asked: Asked, ids: list[str | None], kind: str) -> Response:
+    def answer(self, request: Request, ids: list[str | None], kind: str) -> Response:
         """The answer to a call that was accepted. One ID per message, None for a refused one."""
 
     @abstractmethod
@@ -120,9 +120,9 @@ class SimulatedVendor(ABC):
     def reply(self, sent: Sent, url: str, secret: str | None) -> WebhookCall:
         """The call for a reply to a message, with the same text."""
         phone, text = sent.message.recipient, sent.message.text
-        return self.inbound(phone, text, sent.asked.sender, url, secret)
+        return self.inbound(phone, text, sent.request.sender, url, secret)
 
-    def refuses_alone(self, asked: Asked, message: RequestedMessage) -> bool:
+    def refuses_alone(self, request: Request, message: RequestedMessage) -> bool:
         """Whether a message of a call is refused while the others are accepted."""
         return False
 
@@ -130,12 +130,12 @@ class SimulatedVendor(ABC):
         """The magic number that a recipient is."""
         return MAGIC_NUMBERS.get(recipient)
 
-    def can_pay(self, asked: Asked) -> bool:
+    def can_pay(self, request: Request) -> bool:
         """Whether the balance is enough for the messages that are not refused alone."""
-        count = sum(not self.refuses_alone(asked, message) for message in asked.messages)
+        count = sum(not self.refuses_alone(request, message) for message in request.messages)
         return count <= self.log.balance
 
-    def logged(self, asked: Asked, ids: list[str | None]) -> Mapping[str, object]:
+    def logged(self, request: Request, ids: list[str | None]) -> Mapping[str, object]:
         """What else the log keeps of a call."""
         return {}
 
@@ -147,39 +147,39 @@ class SimulatedVendor(ABC):
 
     def receive(self, call: ReceivedCall) -> PlannedResponse:
         """The response to a call. The call is in the log before anything is sent back."""
-        asked = self.read(call)
+        request = self.read(call)
         behaviour = behaviour_of(
             self.faults.next_for(call.path),
-            asked.problem,
-            lambda: self._magic(asked),
-            lambda: self.can_pay(asked),
+            request.problem,
+            lambda: self._magic(request),
+            lambda: self.can_pay(request),
         )
-        ids = self.ids(asked, accepts=behaviour.accepts)
-        status, body = self._planned(asked, behaviour, ids)
+        ids = self.ids(request, accepts=behaviour.accepts)
+        status, body = self._planned(request, behaviour, ids)
         logged = {"method": call.method, "path": call.path, "provider": self.provider}
         self.log.add_request(
-            {**logged, "behaviour": behaviour.kind, "status": status, **self.logged(asked, ids)},
+            {**logged, "behaviour": behaviour.kind, "status": status, **self.logged(request, ids)},
             [
                 LoggedMessage(
                     recipient=each.recipient, text=each.text, took=own is not None, id=own
                 )
-                for each, own in zip(asked.messages, ids, strict=True)
+                for each, own in zip(request.messages, ids, strict=True)
             ],
         )
         as_bytes = body if isinstance(body, bytes) else orjson.dumps(body)
-        callbacks = tuple(self.callbacks(asked, ids))
+        callbacks = tuple(self.callbacks(request, ids))
         return PlannedResponse(behaviour, status, as_bytes, callbacks)
 
-    def _magic(self, asked: Asked) -> Behaviour:
+    def _magic(self, request: Request) -> Behaviour:
         """The behaviour of the whole call: that of the first magic number among its recipients.
 
         A number that only causes callbacks concerns its own message. It names the behaviour of the
         call if no other number does.
         """
         name = "accept"
-        for message in asked.messages:
+        for message in request.messages:
             magic = self.magic_number(message.recipient)
-            if magic is None or self.refuses_alone(asked, message):
+            if magic is None or self.refuses_alone(request, message):
                 continue
             if BEHAVIOURS[magic.kind].callbacks:
                 name = magic.kind
@@ -187,18 +187,18 @@ class SimulatedVendor(ABC):
                 return BEHAVIOURS[magic.kind]
         return BEHAVIOURS[name]
 
-    def ids(self, asked: Asked, *, accepts: bool) -> list[str | None]:
+    def ids(self, request: Request, *, accepts: bool) -> list[str | None]:
         """The ID of each message of a call, None for a refused one."""
-        own = iter(asked.own_ids)
+        own = iter(request.own_ids)
         return [
             (next(own, None) or self.new_id())
-            if accepts and not self.refuses_alone(asked, message)
+            if accepts and not self.refuses_alone(request, message)
             else None
-            for message in asked.messages
+            for message in request.messages
         ]
 
     def _planned(
-        self, asked: Asked, behaviour: Behaviour, ids: list[str | None]
+        self, request: Request, behaviour: Behaviour, ids: list[str | None]
     ) -> tuple[int | None, dict[str, object] | bytes]:
         if behaviour.ending in ("hang", "reset"):
             return None, b""
@@ -207,11 +207,11 @@ class SimulatedVendor(ABC):
             return refused
         if behaviour.status is not None and behaviour.kind not in self.own_kinds:
             return behaviour.status, behaviour.body
-        return self.answer(asked, ids, behaviour.kind)
+        return self.answer(request, ids, behaviour.kind)
 
-    def callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+    def callbacks(self, request: Request, ids: list[str | None]) -> Iterator[PendingCallback]:
         """The webhook calls that follow a call."""
-        for message, own_id in zip(asked.messages, ids, strict=True):
+        for message, own_id in zip(request.messages, ids, strict=True):
             magic = self.magic_number(message.recipient)
             for callback in BEHAVIOURS[magic.kind].callbacks if magic and own_id else ():
                 assert own_id is not None
@@ -219,7 +219,7 @@ class SimulatedVendor(ABC):
                     self._failed[own_id] = None
                     while len(self._failed) > REMEMBERED_IDS:
                         self._failed.popitem(last=False)
-                yield self._pending(callback, Sent(own_id, message, asked))
+                yield self._pending(callback, Sent(own_id, message, request))
 
     def _pending(self, callback: Callback, sent: Sent) -> PendingCallback:
         def make(url: str, secret: str | None) -> WebhookCall:

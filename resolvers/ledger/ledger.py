@@ -104,10 +104,10 @@ async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
     actor, store = actor_of(info), info.context.installation.store
     client_id = ids.decode_given(Kind.CLIENT, input.client_id)
     group_id = ids.decode_given(Kind.GROUP, input.group_id)
-    asked = allocating.Allocation(
+    requested = allocating.Allocation(
         client_id, group_id, input.units, note=input.note, key=input.idempotency_key
     )
-    return await allocating.allocate(store, actor, asked)
+    return await allocating.allocate(store, actor, requested)
 
 
 @requires(Role.ADMIN, Role.CLIENT)
@@ -140,7 +140,7 @@ async def set_provider_credentials(
 ) -> ProviderAccountFigures:
     """Gives a client its own provider account, or new credentials for it."""
     installation = info.context.installation
-    asked = own_accounts.NewCredentials(
+    requested = own_accounts.NewCredentials(
         client_id=ids.decode(Kind.CLIENT, input.client_id),
         provider=input.provider,
         username=input.username,
@@ -148,7 +148,7 @@ async def set_provider_credentials(
         price=input.price_per_message,
     )
     account = await own_accounts.set_credentials(
-        installation.store, installation.own_accounts, asked
+        installation.store, installation.own_accounts, requested
     )
     await installation.actors.catch_up()
     return account

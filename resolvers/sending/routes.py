@@ -21,7 +21,7 @@ async def provider_routes(info: Info) -> list[ProviderRoute]:
 async def set_provider_route(info: Info, input: SetProviderRouteInput) -> ProviderRoute:
     """Sets a route. This process uses it at once."""
     installation = info.context.installation
-    asked = NewRoute(
+    requested = NewRoute(
         prefix=input.prefix,
         provider_account_id=ids.decode(Kind.PROVIDER_ACCOUNT, input.provider_account_id),
         cost=input.cost,
@@ -29,7 +29,7 @@ async def set_provider_route(info: Info, input: SetProviderRouteInput) -> Provid
         fallback_cost=input.fallback_cost,
         pool_id=ids.decode_given(Kind.PROVIDER_ACCOUNT, input.pool_id),
     )
-    route = await set_route(installation.store, asked)
+    route = await set_route(installation.store, requested)
     await installation.routes.catch_up()
     return route
 

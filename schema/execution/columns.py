@@ -62,7 +62,7 @@ async def execute(
 ) -> ExecutionResult:
     """Executes an operation. `read`: reads the variables. `given`: the variables as given.
 
-    `one_by_one`: each field begins when the one before it has ended, and none after a failed one.
+    `one_by_one`: each field begins when the previous one has ended, and none after a failed one.
     """
     variables = read(given or {})
     if isinstance(variables, list):

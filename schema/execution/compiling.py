@@ -47,7 +47,7 @@ def compile_operation(schema: GraphQLSchema, document: Document, operation: Oper
     compiler = _Compiler(schema, operation, {each.name.value: each for each in found})
     root_type, read = schema.get_root_type(operation.operation), variables_reader(schema, operation)
     selection = compiler.selection(root_type, [operation], None)
-    # The fields of a mutation change things: each is executed when the one before it has ended.
+    # The fields of a mutation change things: each is executed when the previous one has ended.
     is_mutation = operation.operation is graphql.OperationType.MUTATION
     one_by_one = is_mutation or len(selection.fields) == 1
     facts = (schema, compiler.fragments)

@@ -109,7 +109,7 @@ async def test_a_clock_that_goes_back_makes_no_message_due_before_its_time(
 ) -> None:
     """It was accepted at 13:00 for 15:00. It is 11:00 again, and it is not due at 13:00."""
     await scheduled(tenant, 2 * HOUR)
-    # Only the clock goes back: the time that was asked for does not.
+    # Only the clock goes back: the requested time does not.
     await worlds.execute(
         "UPDATE message SET created_at = created_at + $1::interval,"
         " updated_at = updated_at + $1::interval, due_at = due_at + $1::interval,"

@@ -39,7 +39,7 @@ def test_units_are_worth_this_much(units: int, rate: str, value: str) -> None:
     assert str(worth) == value
 
 
-def test_units_without_a_rate_are_worth_nothing_that_can_be_said() -> None:
+def test_units_without_a_rate_have_no_value_in_usd() -> None:
     assert value_usd(5000, None) is None
 
 

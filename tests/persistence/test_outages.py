@@ -20,7 +20,7 @@ from tortoise.connection import get_connections
 
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
-from domain.transactions import Disconnected, said_by
+from domain.transactions import Disconnected, reason_of
 from ibiki.local import embedded
 from ibiki.processes import why_not_ready
 from persistence import connections
@@ -159,7 +159,7 @@ async def test_a_server_that_lets_nobody_in_any_more_is_unavailable(
         with pytest.raises(expected) as raised:
             async with context():
                 pass
-        assert said_by(raised.value) == ": not any more"
+        assert reason_of(raised.value) == ": not any more"
     assert await why_not_ready() == "The database does not answer."
     monkeypatch.undo()
     await assert_whole()

@@ -194,7 +194,7 @@ async def test_statistics_count_messages_and_units_by_hour_and_day(app: App) -> 
     begin = Period.HOUR.begin(datetime.now(UTC)) - 5 * HOUR
     sent = await sent_at(app.owner, begin + HOUR / 2, 3)
     await sent_at(app.owner, begin + 2 * HOUR)
-    await sent_at(app.owner, begin + 3 * HOUR)  # not within the time asked for
+    await sent_at(app.owner, begin + 3 * HOUR)  # not within the requested time
     await sent_at(app.sibling, begin)
     await worlds.execute(
         "UPDATE message SET status = 'CANCELLED' WHERE id ="
