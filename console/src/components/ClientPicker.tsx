@@ -4,30 +4,59 @@ import { useState } from "react";
 import { graphql } from "../api/graphql";
 import { useData } from "../api/useData";
 import { useViewer } from "../app/viewer";
+import { distinctNames } from "../text/names";
 
-const CLIENTS = graphql(`
-  query PickClient($search: String) {
-    clients(first: 50, search: $search) {
-      nodes {
-        id
-        name
-      }
+const PICKED = graphql(`
+  fragment PickedClient on Client @_unmask {
+    id
+    name
+    createdAt
+    group {
+      name
     }
   }
 `);
 
-const MEMBERS = graphql(`
-  query PickMember($search: String) {
-    allocations(first: 50, search: $search) {
-      nodes {
-        client {
-          id
-          name
+const CLIENTS = graphql(
+  `
+    query PickClient($search: String) {
+      clients(first: 50, search: $search) {
+        nodes {
+          ...PickedClient
         }
       }
     }
-  }
-`);
+  `,
+  [PICKED],
+);
+
+const MEMBERS = graphql(
+  `
+    query PickMember($search: String) {
+      allocations(first: 50, search: $search) {
+        nodes {
+          client {
+            ...PickedClient
+          }
+        }
+      }
+    }
+  `,
+  [PICKED],
+);
+
+const ONE = graphql(
+  `
+    query PickedClient($id: ID!) {
+      node(id: $id) {
+        ... on Client {
+          ...PickedClient
+        }
+      }
+    }
+  `,
+  [PICKED],
+);
 
 interface ClientPickerProps {
   label?: string;
@@ -48,6 +77,10 @@ export function ClientPicker({ label = "Client", value, onChange, error, withLab
   const found = isAdmin
     ? (clients.data?.clients.nodes ?? [])
     : (members.data?.allocations.nodes.map(({ client }) => client) ?? []);
+  const isUnknown = value !== null && found.every(({ id }) => id !== value);
+  const one = useData(ONE, { id: value ?? "" }, { isPaused: !isUnknown, types: ["Client"] });
+  const picked = isUnknown && one.data?.node && "name" in one.data.node ? [one.data.node] : [];
+  const names = distinctNames([...picked, ...found]);
   return (
     <Select
       aria-label={label}
@@ -60,9 +93,9 @@ export function ClientPicker({ label = "Client", value, onChange, error, withLab
         onChange(id);
         setSearch("");
       }}
-      onSearchChange={(text) => setSearch(found.some(({ name }) => name === text) ? "" : text)}
+      onSearchChange={(text) => setSearch([...names.values()].includes(text) ? "" : text)}
       nothingFoundMessage="No client found"
-      data={found.map(({ id, name }) => ({ value: id, label: name }))}
+      data={Array.from(names, ([id, label]) => ({ value: id, label }))}
       error={error}
     />
   );

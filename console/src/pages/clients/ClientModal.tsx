@@ -1,9 +1,11 @@
-import { NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
+import { Alert, NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { FormModal } from "../../components/FormModal";
 import { numberOrNull, useForm } from "../../components/useForm";
-import { type Client, CREATE_CLIENT, GROUPS, UPDATE_CLIENT } from "./documents";
+import { nameKey } from "../../text/names";
+import { type Client, CLIENTS, CREATE_CLIENT, GROUPS, UPDATE_CLIENT } from "./documents";
 
 interface ClientModalProps {
   client: Client | "new" | null;
@@ -59,6 +61,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
       onSave={save}
     >
       <TextInput label="Name" required data-autofocus {...form.text("name")} />
+      <SameNameNote name={form.values.name} id={known?.id ?? null} />
       <TextInput
         label="Business"
         description="Put on the contacts of this client."
@@ -92,5 +95,19 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
         {...form.value("assignedNumbers")}
       />
     </FormModal>
+  );
+}
+
+/** Two clients may have the same name. Nothing but a name tells them apart in most lists. */
+function SameNameNote({ name, id }: { name: string; id: string | null }) {
+  const [search] = useDebouncedValue(name.trim(), 300);
+  const variables = { search, first: 20 };
+  const { data } = useData(CLIENTS, variables, { isPaused: search === "", types: ["Client"] });
+  const isTaken = data?.clients.nodes.some((each) => each.id !== id && nameKey(each.name) === nameKey(name));
+  if (!isTaken) return null;
+  return (
+    <Alert color="orange" variant="outline" role="status">
+      There is already a client of this name. Add something that tells them apart, such as the town.
+    </Alert>
   );
 }

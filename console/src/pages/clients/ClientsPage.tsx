@@ -8,18 +8,19 @@ import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { SearchField } from "../../components/SearchField";
+import { distinctNames } from "../../text/names";
 import { phone } from "../../text/phones";
 import { ClientModal } from "./ClientModal";
 import { type Client, CLIENTS } from "./documents";
 import { GroupList } from "./GroupList";
 
-function columnsWith(edit: (client: Client) => void): Column<Client>[] {
+function columnsWith(names: Map<string, string>, edit: (client: Client) => void): Column<Client>[] {
   return [
     {
       header: "Name",
       cell: ({ id, name }) => (
         <TextLink to="/statement" search={{ clientId: id }}>
-          {name}
+          {names.get(id) ?? name}
         </TextLink>
       ),
     },
@@ -37,7 +38,7 @@ function columnsWith(edit: (client: Client) => void): Column<Client>[] {
       cell: ({ assignedNumbers }) => assignedNumbers.map(phone).join(", ") || "–",
       isWide: true,
     },
-    actionColumn("Edit", (client) => `Edit ${client.name}`, edit),
+    actionColumn("Edit", ({ id, name }) => `Edit ${names.get(id) ?? name}`, edit),
   ];
 }
 
@@ -75,7 +76,7 @@ function ClientList() {
       <DataTable
         label="Clients"
         pages={pages}
-        columns={columnsWith(setEdited)}
+        columns={columnsWith(distinctNames(pages.items), setEdited)}
         empty={
           <EmptyState title={search ? "No client found" : "No clients yet"}>
             {search ? "Search for another name." : "Add a client, give it credits, and add a user who signs in for it."}

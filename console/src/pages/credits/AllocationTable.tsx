@@ -8,17 +8,19 @@ import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { SearchField } from "../../components/SearchField";
 import { TimeText } from "../../components/TimeText";
+import { distinctNames } from "../../text/names";
 import { units, usd } from "../../text/numbers";
 import { AdjustModal, type Target } from "./AdjustModal";
 import { ALLOCATIONS, type AllocationRow } from "./documents";
 
-function columnsWith(adjust: (target: Target) => void): Column<AllocationRow>[] {
+function columnsWith(names: Map<string, string>, adjust: (target: Target) => void): Column<AllocationRow>[] {
+  const nameOf = ({ client }: AllocationRow) => names.get(client.id) ?? client.name;
   return [
     {
       header: "Client",
-      cell: ({ client }) => (
-        <TextLink to="/statement" search={{ clientId: client.id }}>
-          {client.name}
+      cell: (row) => (
+        <TextLink to="/statement" search={{ clientId: row.client.id }}>
+          {nameOf(row)}
         </TextLink>
       ),
     },
@@ -42,8 +44,8 @@ function columnsWith(adjust: (target: Target) => void): Column<AllocationRow>[] 
     },
     actionColumn(
       "Adjust",
-      (row) => `Adjust the balance of ${row.client.name}`,
-      (row) => adjust({ kind: "client", ...row.client, ...row }),
+      (row) => `Adjust the balance of ${nameOf(row)}`,
+      (row) => adjust({ kind: "client", ...row, id: row.client.id, name: nameOf(row) }),
     ),
   ];
 }
@@ -64,7 +66,7 @@ export function AllocationTable() {
       <DataTable
         label="Credits of clients"
         pages={pages}
-        columns={columnsWith(setTarget)}
+        columns={columnsWith(distinctNames(pages.items.map(({ client }) => client)), setTarget)}
         empty={
           <EmptyState title={search ? "No client found" : "No clients yet"}>
             {search ? "Search for another name." : "Clients appear here as soon as they exist."}

@@ -14,6 +14,10 @@ export const ALLOCATIONS = graphql(`
           id
           name
           status
+          createdAt
+          group {
+            name
+          }
         }
         group {
           id

@@ -1,0 +1,38 @@
+// Names of clients that can be told apart: an installation may have two schools of the same name.
+import { fullTime } from "./times";
+
+interface Named {
+  id: string;
+  name: string;
+  createdAt: string;
+  group: { name: string } | null;
+}
+
+type Detail = (client: Named) => string;
+
+const DETAILS: Detail[] = [
+  ({ group }) => group?.name ?? "no group",
+  ({ createdAt }) => `added ${fullTime(createdAt)}`,
+];
+
+/** The name of each client by its ID, with a detail if another one here has the same name. */
+export function distinctNames(clients: Named[]): Map<string, string> {
+  const same = new Map<string, Named[]>();
+  for (const client of clients) {
+    const key = nameKey(client.name);
+    same.set(key, [...(same.get(key) ?? []), client]);
+  }
+  return new Map([...same.values()].flatMap(told));
+}
+
+/** What names are compared by. */
+export function nameKey(name: string): string {
+  return name.trim().toLowerCase();
+}
+
+function told(same: Named[]): [string, string][] {
+  if (same.length === 1) return same.map(({ id, name }) => [id, name]);
+  const tells = (detail: Detail) => new Set(same.map(detail)).size === same.length;
+  const detail = DETAILS.find(tells) ?? (({ id }: Named) => id);
+  return same.map((client) => [client.id, `${client.name} (${detail(client)})`]);
+}

@@ -1,0 +1,54 @@
+// Clients of the same name, and clients that a picker does not list.
+import { ApiCaller } from "./api";
+import { expect, test, USERS } from "./console";
+
+const NAME = "Greenhill School";
+
+test("two clients of the same name are told apart, and a third one is warned about", async ({ page, program, signIn }) => {
+  const admin = await ApiCaller.signedIn(program, USERS.admin);
+  const { groups } = await admin.ask<{ groups: { id: string; name: string }[] }>("{ groups { id name } }");
+  await addClient(admin, { name: NAME });
+  await addClient(admin, { name: NAME, groupId: groups[0]!.id });
+  const [alone, grouped] = [`${NAME} (no group)`, `${NAME} (${groups[0]!.name})`];
+  await signIn("admin");
+
+  await page.goto("/credits");
+  const table = page.getByRole("table", { name: "Credits of clients" });
+  for (const name of [alone, grouped]) await expect(table.getByRole("link", { name })).toBeVisible();
+  await page.getByRole("button", { name: `Adjust the balance of ${grouped}` }).click();
+  await expect(page.getByRole("dialog")).toContainText(`Adjust the balance of ${grouped}`);
+
+  await page.goto("/sends");
+  await page.getByRole("combobox", { name: "Client" }).fill(NAME);
+  for (const name of [alone, grouped]) await expect(page.getByRole("option", { name, exact: true })).toBeVisible();
+  await page.getByRole("option", { name: alone }).click();
+  await expect(page.getByRole("combobox", { name: "Client" })).toHaveValue(alone);
+
+  await page.goto("/clients");
+  for (const name of [alone, grouped]) await expect(page.getByRole("button", { name: `Edit ${name}` })).toBeVisible();
+  await page.getByRole("button", { name: "Add a client" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Name" }).fill(" greenhill SCHOOL");
+  await expect(dialog.getByRole("status")).toContainText("There is already a client of this name.");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Greenhill School, Gulu");
+  await expect(dialog.getByRole("status")).toHaveCount(0);
+});
+
+test("a statement names its client, also if the client is not among the first ones", async ({ page, program, signIn }) => {
+  const admin = await ApiCaller.signedIn(program, USERS.admin);
+  const name = "Zion School";
+  const id = await addClient(admin, { name });
+  await page.route("**/graphql", async (route) => {
+    if (!route.request().postData()?.includes("query PickClient")) return route.continue();
+    return route.fulfill({ json: { data: { clients: { __typename: "ClientConnection", nodes: [] } } } });
+  });
+  await signIn("admin");
+  await page.goto(`/statement?clientId=${id}`);
+  await expect(page.getByRole("combobox", { name: "Client" })).toHaveValue(name);
+});
+
+async function addClient(admin: ApiCaller, input: { name: string; groupId?: string }): Promise<string> {
+  const add = `mutation ($input: CreateClientInput!) {
+    createClient(input: $input) { ... on Client { id } ... on UserError { message } } }`;
+  return (await admin.ask<{ createClient: { id: string } }>(add, { input })).createClient.id;
+}
