@@ -246,7 +246,7 @@ def app_of(
                 *egosms.EgoSms(installation, actors).routes(),
                 *TwilioFacade(installation, actors).routes(),
                 *ConsoleSession(installation, refresh_days=settings.tokens.refresh_days).routes(),
-                *Console().routes(),
+                *Console(settings.installation.brand_name).routes(),
             ],
         )
     )

@@ -28,6 +28,9 @@ EDITOR_PATH = "/developers/explorer"
 NONCE = "CSP_NONCE"
 """The placeholder in the built page for the nonce that allows its own styles."""
 
+BRAND = "BRAND_NAME"
+"""The placeholder in the built page for the name under which this installation sells."""
+
 YEAR = "public, max-age=31536000, immutable"
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -54,7 +57,8 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No c
 class Console:
     """The routes for browsers. They must be the last ones of the application."""
 
-    def __init__(self, files: Path = FILES) -> None:
+    def __init__(self, brand: str, files: Path = FILES) -> None:
+        self._brand = brand
         self._files = files
 
     def routes(self) -> list[BaseRoute]:
@@ -75,7 +79,7 @@ class Console:
             return self._not_built()
         nonce = secrets.token_urlsafe(16)
         return Response(
-            text.replace(NONCE, nonce),
+            text.replace(NONCE, nonce).replace(BRAND, html.escape(self._brand)),
             media_type="text/html; charset=utf-8",
             headers={
                 "content-security-policy": policy(

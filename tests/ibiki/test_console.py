@@ -21,11 +21,11 @@ async def web(tmp_path: Path) -> AsyncIterator[RunningServer]:
     """A server with a small built console."""
     assets = tmp_path / "assets"
     assets.mkdir()
-    (tmp_path / "index.html").write_text('<meta nonce="CSP_NONCE"><title>Console</title>')
+    (tmp_path / "index.html").write_text('<meta nonce="CSP_NONCE"><title>BRAND_NAME</title>')
     (assets / "main-1a2b.js").write_bytes(SCRIPT)
     (assets / "main-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
     (assets / "secret.txt").write_text("not a type that is served")
-    async with running_server(routes=Console(tmp_path).routes()) as web:
+    async with running_server(routes=Console("Ben & Co", tmp_path).routes()) as web:
         yield web
 
 
@@ -33,7 +33,7 @@ async def web(tmp_path: Path) -> AsyncIterator[RunningServer]:
 async def test_a_browser_gets_the_page_at_every_address(web: RunningServer, path: str) -> None:
     answer = await web.http.get(path, headers=BROWSER)
     assert answer.status_code == 200
-    assert "<title>Console</title>" in answer.text
+    assert "<title>Ben &amp; Co</title>" in answer.text
     assert answer.headers["cache-control"] == "no-cache"
 
 
@@ -111,7 +111,7 @@ async def test_page_addresses_are_not_metric_labels(web: RunningServer) -> None:
 
 async def test_without_built_files_the_page_says_why_and_the_api_answers(tmp_path: Path) -> None:
     (tmp_path / "not-built.txt").write_text("npm is <missing>")
-    async with running_server(routes=Console(tmp_path).routes()) as web:
+    async with running_server(routes=Console("Ben & Co", tmp_path).routes()) as web:
         answer = await web.http.get("/", headers=BROWSER)
         assert answer.status_code == 503
         assert "npm is &lt;missing&gt;" in answer.text

@@ -54,7 +54,7 @@ def export_openapi() -> str:
     document = OpenAPI(
         openapi="3.1.1",
         info=Info(
-            title="Ibiki REST API",
+            title="SMS REST API",
             version=VERSION,
             description="The short API for sending. GraphQL is the full API: see docs/api.",
         ),
