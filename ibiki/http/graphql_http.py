@@ -31,6 +31,7 @@ from ibiki.http.requests import (
     headers_of,
     is_compressed,
     is_json,
+    json_of,
     respond,
 )
 from resolvers.context import Context
@@ -156,10 +157,7 @@ def read_json_body(body: bytes) -> GraphQLParameters:
     """The parameters of a JSON body. Raises RequestRefused."""
     if len(body) > SMALL_BYTES:
         check_density(body)
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
+    given = json_of(body)
     if isinstance(given, list):
         raise RequestRefused(400, "Send one operation in a request. Batches are not supported.")
     if not isinstance(given, dict):

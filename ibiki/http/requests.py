@@ -10,10 +10,12 @@ not part of the REST API.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 import orjson
 from starlette.types import Scope, Send
@@ -23,6 +25,7 @@ from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
 
 KEY_HEADER = b"idempotency-key"
+LONGEST_NAME = 64
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -84,6 +87,36 @@ def http_refusals(*others: type[Refusal]) -> Iterator[None]:
 def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
     """Whether a body is encoded in a way that is not supported."""
     return headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity")
+
+
+def json_of(body: bytes) -> Any:
+    """The value of a JSON body. Raises RequestRefused, also if an object has a name twice.
+
+    One of the two values would be ignored: the recipient, the text or the key of a send.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
+    try:
+        # Every name and string has two quotes, so a body with more of them than its value may have
+        # a name twice. To look for one in each body would take three times as long.
+        if body.count(b'"') + body.count(b"\\u0022") > orjson.dumps(value).count(b'"'):
+            json.loads(body, object_pairs_hook=_check_names, parse_int=str)
+    except (orjson.JSONEncodeError, RecursionError):
+        raise RequestRefused(400, "The body is nested too deeply.") from None
+    return value
+
+
+def _check_names(pairs: list[tuple[str, object]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            shown = name[:LONGEST_NAME]
+            raise RequestRefused(
+                400, f"{shown} is given twice in an object of the body. Give it once.", field=shown
+            )
+        names.add(name)
 
 
 def ip_of(client: Sequence[object] | None) -> IPv4Address | IPv6Address | None:
@@ -211,20 +244,22 @@ class RequestRefused(Exception):
         code: str = "BAD_USER_INPUT",
         headers: Headers = (),
         retry_after_seconds: int | None = None,
+        field: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.retry_after_seconds = retry_after_seconds
+        self.field = field
         self.headers = [*headers]
         if retry_after_seconds is not None:
             self.headers.append((b"retry-after", b"%d" % retry_after_seconds))
 
     def body_at(self, path: str) -> bytes:
         """The body of the response to a request for this path."""
-        wait = self.retry_after_seconds
-        figures = {} if wait is None else {"retryAfterSeconds": wait}
+        known = {"retryAfterSeconds": self.retry_after_seconds, "field": self.field}
+        figures = {name: value for name, value in known.items() if value is not None}
         return body_at(path, self.status, self.message, code=self.code, **figures)
 
 

@@ -85,6 +85,19 @@ async def test_no_other_body_is_read(web: RunningServer, content_type: str) -> N
     assert response.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
+async def test_a_name_that_is_given_twice_is_refused(web: RunningServer) -> None:
+    for body in (
+        b'{"query":"{ viewer { email } }","query":"{ viewer { email } }"}',
+        b'{"query":"{ viewer { email } }","variables":{"i":{"to":"1","to":"1"}}}',
+    ):
+        answer = await web.http.post(
+            "/graphql", content=body, headers={"content-type": "application/json", **SIGNED_IN}
+        )
+        [error] = answer.json()["errors"]
+        assert (answer.status_code, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+        assert "is given twice" in error["message"]
+
+
 async def test_a_compressed_body_is_refused(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, **{"content-encoding": "gzip"})
     assert response.status_code == 415

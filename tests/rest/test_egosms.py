@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -183,12 +184,15 @@ async def test_what_cannot_be_read_is_a_failure_too(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secret = KEYS["owner"]
+    twice = json.dumps(send(NUMBER)).replace('"number"', f'"number": "1", "{secret}": 1, "number"')
     cases: list[tuple[str, str, bytes, int]] = [
         ("POST", PATH, b"{", 200),
         ("POST", PATH, b"", 200),
         ("POST", PATH, f"method=Balance&password={secret}".encode(), 200),
         ("POST", PATH, f'{{"password": "{secret}'.encode(), 200),
         ("POST", PATH, b'{"method":"\\ud800"}', 200),
+        ("POST", PATH, f'{{"method":"Balance","method":"{secret}"}}'.encode(), 200),
+        ("POST", PATH, twice.encode(), 200),
         ("POST", PATH, b"[" * 300_000, 413),
         ("POST", PATH, b" " * (egosms.LIMIT.size + 1), 413),
         ("POST", f"{PATH}?password=x", b"{}", 400),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from codecs import BOM_UTF8
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from domain import ids
 from domain.ids import Kind
 from tests import worlds
 from tests.installations import App
+from tests.rest import test_schools as schools
 from tests.rest.test_rest import (
     BALANCE,
     BULK,
@@ -27,6 +29,9 @@ from tests.rest.test_rest import (
     TO,
     failure,
 )
+
+TWICE = {"no": "1", "NO": "2"}
+VALUES_IN_LIST = "[0].template.values"
 
 
 @pytest.mark.parametrize(
@@ -43,13 +48,21 @@ from tests.rest.test_rest import (
         (BULK, {"recipients": TO, "content": "Hello"}, "recipients"),
         (BULK, {"recipients": [TO, None], "content": "Hello"}, "recipients[1]"),
         (MULTI, [{"recipient": TO, "content": "Hello"}, 7], "[1]"),
-        (MULTI, [{"recipient": TO, "content": "Hello"}, {"recipient": TO, "content": ""}], "[1]"),
-        (MULTI, [{"recipient": TO, "content": "Hello"}, {"recipient": TO}], "[1]"),
+        (
+            MULTI,
+            [{"recipient": TO, "content": "Hello"}, {"recipient": TO, "content": ""}],
+            "[1].content",
+        ),
+        (MULTI, [{"recipient": TO, "content": "Hello"}, {"recipient": TO}], "[1].content"),
+        (MULTI, [{"recipient": TO, "template": {"name": "x", "values": TWICE}}], VALUES_IN_LIST),
         (MULTI, {"recipient": TO, "content": "Hello"}, None),
         (SINGLE, [HELLO], None),
-        (SINGLE, {**HELLO, "message": ""}, None),
-        (SINGLE, {**HELLO, "message": "nul\0"}, None),
-        (BULK, {**MANY, "content": "x" * 10_000}, None),
+        (SINGLE, {**HELLO, "message": ""}, "message"),
+        (SINGLE, {**HELLO, "message": "nul\0"}, "message"),
+        (SINGLE, {"recipient": TO, "template": {"name": "x", "values": TWICE}}, "template.values"),
+        (BULK, {**MANY, "content": "x" * 10_000}, "content"),
+        (schools.SINGLE, {**HELLO, "message": " "}, "message"),
+        (schools.BULK, {"recipients": [TO], "message": " "}, "message"),
     ],
 )
 async def test_a_wrong_value_is_named_and_nothing_is_sent(
@@ -80,6 +93,52 @@ async def test_a_body_that_cannot_be_read_is_refused(
 ) -> None:
     headers = {"content-type": content_type}
     assert failure(await web.post(SINGLE, content=body, headers=headers), status, code) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (SINGLE, b'{"recipient":"%b","recipient":"2025550102","message":"x"}', "recipient"),
+        (SINGLE, b'{"recipient":"%b","message":"x","message" : "x"}', "message"),
+        (
+            SINGLE,
+            b'{"recipient":"%b","messag\\u0065":"x","message":"say \\u0022hi\\u0022"}',
+            "message",
+        ),
+        (SINGLE, b'{"recipient":"%b","template":{"name":"a","name":"b"}}', "name"),
+        (BULK, b'{"recipients":["%b"],"content":"x","content":"y"}', "content"),
+        (
+            MULTI,
+            b'[{"recipient":"%b","content":"x"},{"recipient":"%b","content":"x","content":""}]',
+            "content",
+        ),
+        (schools.BULK, b'{"recipients":["%b"],"recipients":[],"message":"x"}', "recipients"),
+        (SINGLE, b'{"a":1,"a":' + b'{"a":' * 200 + b"1" + b"}" * 201, "a"),
+        (SINGLE, b'{"a":' * 1_000 + b"1" + b"}" * 1_000, None),
+    ],
+)
+async def test_a_name_that_is_given_twice_is_refused(
+    web: httpx.AsyncClient, app: App, path: str, body: bytes, field: str | None
+) -> None:
+    given = body.replace(b"%b", TO.encode())
+    answer = await web.post(path, content=given, headers={"content-type": "application/json"})
+    assert failure(answer, 400, "INVALID_PARAMS") == ({} if field is None else {"field": field})
+    assert await worlds.held(app.owner.account_id) == 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"message": "a", "message": "b"}', "\\u0022\\u0022", '"' * 40, "message", '\u20ac"\\x'],
+)
+@pytest.mark.parametrize("escapes", [False, True])
+async def test_a_text_that_looks_like_a_body_is_sent(
+    web: httpx.AsyncClient, text: str, escapes: bool
+) -> None:
+    body = json.dumps({"recipient": TO, "message": text}, ensure_ascii=escapes)
+    if escapes:
+        body = body.replace('\\"', "\\u0022")
+    headers = {"content-type": "application/json"}
+    assert (await web.post(SINGLE, content=body, headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,15 @@ from domain.sending.messages import Send
 from domain.sending.text import OutgoingText
 from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_bytes
 from ibiki.http.middleware import MEBIBYTE, ROUTE, BodyLimit
-from ibiki.http.requests import EGOSMS, headers_of, idempotency_key_of
+from ibiki.http.requests import (
+    EGOSMS,
+    RequestRefused,
+    headers_of,
+    idempotency_key_of,
+    json_of,
+)
 from ibiki.http.rest.endpoints import EVERYONE, SENDERS
-from ibiki.http.rest.errors import RestRefused, invalid, refused
+from ibiki.http.rest.errors import invalid, refused
 from ibiki.http.rest.operations import held_in
 
 PATHS = (f"{EGOSMS}/", EGOSMS)
@@ -189,12 +195,13 @@ async def _read(request: Request) -> bytes:
 def _checked(body: bytes) -> Given:
     """Raises InvalidInput. Its sentence has no part of the body."""
     try:
-        return Given.model_validate(orjson.loads(body))
-    except orjson.JSONDecodeError:
-        raise InvalidInput("The body is not valid JSON in UTF-8.") from None
+        return Given.model_validate(json_of(body))
+    except RequestRefused:
+        raise InvalidInput(
+            "The body must be JSON in UTF-8, and no object may have a name twice."
+        ) from None
     except ValidationError as error:
-        problem: RestRefused = invalid(error, whole="an object")
-        raise InvalidInput(problem.message) from None
+        raise InvalidInput(invalid(error, whole="an object").message) from None
 
 
 def _words(refusal: Refusal) -> str:

@@ -36,8 +36,8 @@ FIGURES = ("required", "available", "unit", "status", "limit", "retry_after_seco
 RETRY_SECONDS = 5
 """The wait after a 503 whose refusal names no time."""
 
-OWN_FIELDS = frozenset({"sendAt", "message", "content"})
-"""Fields that have the same name here as in the refusals of the domain."""
+OWN_FIELDS = frozenset({"sendAt", "text", "message", "content", "template", "values"})
+"""Fields of refusals that are values of a body here. The text has another name in each body."""
 
 LINES = frozenset({"usemodem", "port"})
 LONGEST_NAME = 64
@@ -88,13 +88,13 @@ class RestRefused(RequestRefused):
         return self.failure.model_dump_json(by_alias=True).encode()
 
 
-def refused(refusal: Refusal) -> RestRefused:
-    """The response to a refusal of the domain."""
+def refused(refusal: Refusal, *, text_name: str = "message") -> RestRefused:
+    """The response to a refusal of the domain. `text_name`: of the text in the body."""
     status, _ = _kind_of(refusal)
-    return RestRefused(status, failure_of(refusal))
+    return RestRefused(status, failure_of(refusal, text_name=text_name))
 
 
-def failure_of(refusal: Refusal) -> Failure:
+def failure_of(refusal: Refusal, *, text_name: str) -> Failure:
     """The refusal as an error of the REST API."""
     _, code = _kind_of(refusal)
     figures = {name: getattr(refusal, name) for name in FIGURES if hasattr(refusal, name)}
@@ -102,11 +102,7 @@ def failure_of(refusal: Refusal) -> Failure:
         figures["rejected"] = rejected_of(refusal.rejected)
     if isinstance(refusal, errors.OutcomeUnknown) and refusal.send_id is not None:
         figures["send_id"] = ids.encode(Kind.SEND, refusal.send_id)
-    if isinstance(refusal, errors.InvalidInput) and refusal.field in OWN_FIELDS:
-        figures["field"] = refusal.field
-    places = [each for each in refusal.path or () if each.isdecimal()]
-    if places:
-        figures["field"] = f"[{places[0]}]"
+    figures["field"] = _field_of(refusal, text_name)
     sentence = UNKNOWN if isinstance(refusal, errors.OutcomeUnknown) else str(refusal)
     return Failure(
         error=sentence.replace("idempotencyKey", "Idempotency-Key"), code=code, **figures
@@ -145,6 +141,17 @@ def invalid(error: ValidationError, *, whole: str) -> RestRefused:
 
 def _kind_of(refusal: Refusal) -> tuple[int, Code]:
     return KINDS.get(type(refusal), (400, "INVALID_PARAMS"))
+
+
+def _field_of(refusal: Refusal, text_name: str) -> str | None:
+    """The value of the body that caused it, such as [3].content. None if it is not one value."""
+    path = [each for each in refusal.path or () if each not in ("input", "messages")]
+    if not path or path[-1] not in OWN_FIELDS:
+        return None
+    names = {"text": text_name}
+    return _name_of(
+        tuple(int(each) if each.isdecimal() else names.get(each, each) for each in path)
+    )
 
 
 def _name_of(places: tuple[int | str, ...]) -> str:

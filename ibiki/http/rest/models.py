@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -40,6 +40,8 @@ class Request(BaseModel):
     """A body or a query string. An unknown name is refused, because it may be a misspelt one."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    text_name: ClassVar[str] = "message"
+    """The name of the text, if it has one."""
 
 
 class TemplateUse(Request):
@@ -123,6 +125,7 @@ class Bulk(Request):
 class SendBulk(Bulk):
     """One text to many numbers."""
 
+    text_name = "content"
     content: OptionalText = None
     template: OptionalTemplate = None
 
@@ -148,6 +151,8 @@ class SendItem(Request):
 class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):
     """Its own text for each number. The limit is 10,000 items, unless the operator has
     changed it."""
+
+    text_name: ClassVar[str] = "content"
 
 
 class SendBulkMultiQuery(BaseModel):
@@ -320,6 +325,7 @@ def text_or_template(text: str | None, template: TemplateUse | None, field: str)
     if (text is None) == (template is None):
         raise InvalidInput(f"Give {field} or template, and not both.", field=field)
     if template is not None:
-        return FromTemplate(template.name, values_given(template.values.items()))
+        values = values_given(template.values.items(), path=("template", "values"))
+        return FromTemplate(template.name, values)
     assert text is not None
     return text

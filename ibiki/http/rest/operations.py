@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain import ids
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, InvalidText
 from domain.identity.access import Actor, feed_scope, message_scope
 from domain.ids import Kind
 from domain.inbox.messages import InboundMessage
@@ -175,7 +175,9 @@ async def quote(call: Call) -> QuoteAnswer:
         affordable=quoted.affordable,
         held=quoted.held,
         held_until=quoted.held_until,
-        problem=None if quoted.problem is None else failure_of(quoted.problem),
+        problem=None
+        if quoted.problem is None
+        else failure_of(quoted.problem, text_name=given.text_name),
     )
 
 
@@ -228,8 +230,8 @@ def _text_of(item: SendItem, position: int) -> Text:
     """The text of an item. Raises InvalidInput with its position."""
     try:
         return item.text
-    except InvalidInput as refusal:
-        refusal.path = [str(position)]
+    except (InvalidInput, InvalidText) as refusal:
+        refusal.path = [str(position), *(refusal.path or ())]
         raise
 
 

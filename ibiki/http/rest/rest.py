@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +17,7 @@ from domain.installation import Installation
 from domain.long_work import SpacedWork
 from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_body, split_query_string
 from ibiki.http.middleware import ROUTE
-from ibiki.http.requests import RequestRefused, bearer_of, headers_of, idempotency_key_of
+from ibiki.http.requests import bearer_of, headers_of, idempotency_key_of, json_of
 from ibiki.http.rest.endpoints import ENDPOINTS, Endpoint
 from ibiki.http.rest.errors import invalid, refused
 from ibiki.http.rest.openapi import export_openapi
@@ -59,7 +58,8 @@ class Rest:
             call = await self._call(endpoint, request, require(actor))
             answer = await endpoint.run(call)
         except Refusal as refusal:
-            raise refused(refusal) from None
+            name = getattr(endpoint.body, "text_name", "message")
+            raise refused(refusal, text_name=name) from None
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
     async def _call(self, endpoint: Endpoint, request: Request, actor: Actor) -> Call:
@@ -80,11 +80,7 @@ def _body_of(model: type[BaseModel], body: bytes) -> BaseModel:
     """The values of a JSON body. Raises RequestRefused."""
     if len(body) > SMALL_BYTES:
         check_density(body)
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
-    return _checked(model, given, whole=_shape(model))
+    return _checked(model, json_of(body), whole=_shape(model))
 
 
 def _checked(model: type[BaseModel], given: Any, *, whole: str) -> BaseModel:
