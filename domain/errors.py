@@ -14,7 +14,7 @@
     ├── OptedOut
     ├── AccountInactive
     ├── InsufficientBalance        a client or a group holds too few units
-    ├── InsufficientPool           the pool itself holds too few units
+    ├── InsufficientPool           the pool, or the group of a supervisor, holds too few units
     ├── IdempotencyConflict
     ├── RateLimited
     ├── ProviderUnavailable
@@ -170,7 +170,19 @@ class InsufficientBalance(_Shortage):
 
 
 class InsufficientPool(_Shortage):
-    """This takes {needed}, but only {left} can be given out. Top up, sync, and try again."""
+    """This takes {needed}, but only {left} can be given out. {advice}"""
+
+    def __init__(self, *, required: int, available: int, unit: str, of_group: bool = False) -> None:
+        """`of_group`: a supervisor gives what the group holds."""
+        super().__init__(required=required, available=available, unit=unit)
+        self.of_group = of_group
+
+    @property
+    def advice(self) -> str:
+        """What the reader can do."""
+        if self.of_group:
+            return "Take units back from a client, or ask your operator for more."
+        return "Top up at the provider and sync, or take units back from a client or a group."
 
 
 class IdempotencyConflict(Refusal):

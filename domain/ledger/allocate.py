@@ -177,9 +177,8 @@ async def _move(
         if now.account_id != target.account_id:
             raise TryAgain  # it has got another account since it was looked up
     source, destination = (giver, taker) if requested.units > 0 else (taker, giver)
-    refusal = _shortage(source, abs(requested.units), giving=requested.units > 0, unit=target.unit)
-    if refusal is not None:
-        raise refusal
+    if not can_pay(source, abs(requested.units)):
+        raise _shortage(scope, source, requested.units, target.unit)
     transfer = _post(book, source, destination, target, requested, actor, transfer_id)
     await store.write_book(tx, book)
     # Read before COMMIT: a read after it could fail, and the units would be moved twice.
@@ -197,12 +196,13 @@ def _giver(scope: Scope, target: AllocationTarget) -> UUID:
 
 
 def _shortage(
-    source: Holding, units: int, *, giving: bool, unit: str
-) -> InsufficientPool | InsufficientBalance | None:
-    if can_pay(source, units):
-        return None
-    kind = InsufficientPool if giving else InsufficientBalance
-    return kind(required=units, available=max(source.held, 0), unit=unit)
+    scope: Scope, source: Holding, units: int, unit: str
+) -> InsufficientPool | InsufficientBalance:
+    required, available = abs(units), max(source.held, 0)
+    if units < 0:
+        return InsufficientBalance(required=required, available=available, unit=unit)
+    of_group = not isinstance(scope, Everything)
+    return InsufficientPool(required=required, available=available, unit=unit, of_group=of_group)
 
 
 def _post(

@@ -132,6 +132,13 @@ async def test_each_way_to_send_fills_in_the_values(app: App) -> None:
     assert quoted == {"accepted": 1, "segments": 1, "problem": None}
 
 
+async def test_placeholders_in_a_text_that_is_no_template_are_sent_as_written(app: App) -> None:
+    await app.answer("owner", SEND, input={"to": TO, "text": HELLO})
+    await app.answer("owner", BULK, input={"to": [TO], "text": HELLO})
+    await app.answer("owner", MULTI, input={"messages": [{"to": TO, "text": HELLO}]})
+    assert await texts() == [HELLO] * 3
+
+
 async def test_a_quote_shows_the_segments_of_a_filled_template_that_is_too_long(app: App) -> None:
     await save(app, "Long", "{{name}} {{name}}")
     long = used("Long", name="x" * 1_000)
