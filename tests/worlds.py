@@ -122,7 +122,7 @@ async def add_group(
 
 
 async def add_client(
-    pool: Pool,
+    pool: Pool | None = None,
     *,
     held: int = 1_000,
     group: Group | None = None,
@@ -131,7 +131,11 @@ async def add_client(
     status: str = "ACTIVE",
     rate_usd: Decimal | None = None,
 ) -> Tenant:
-    """A client under the group if one is given, else directly under the pool."""
+    """A client under the group if one is given, else directly under the pool.
+
+    Without a pool, the default one is added first.
+    """
+    pool = pool or await add_pool()
     client_id, account_id = new_id(), new_id()
     parent_id = group.account_id if group else pool.account_id
     await _add_node(pool, account_id, NodeKind.CLIENT, parent_id=parent_id)

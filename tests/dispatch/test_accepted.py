@@ -30,7 +30,7 @@ async def test_accepted_messages_are_not_read(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_a_mark_and_a_record_count_the_changes_of_a_message() -> None:
     """As the trigger does for other statements, once for each, with their transactions."""
-    client = await worlds.add_client(await worlds.add_pool(), held=1)
+    client = await worlds.add_client(held=1)
     await worlds.accept(client)
     seen = await worlds.fetch(CHANGES)
     (call,) = await marked(client.pool)

@@ -39,7 +39,7 @@ class Forgetful(Scripted):
     ids=["it raises", "it never ends", "it returns too few outcomes"],
 )
 async def test_messages_of_a_call_that_failed_on_our_side_are_unknown(provider: Scripted) -> None:
-    client = await worlds.add_client(await worlds.add_pool(), held=10)
+    client = await worlds.add_client(held=10)
     async with dispatching(provider, rules=QUICK):
         send = await worlds.accept(client, 3)
         await statuses_become({"UNKNOWN": 3}, of=send.id)

@@ -28,10 +28,9 @@ async def cancelled(actor: Actor, send_id: UUID) -> int:
 
 
 async def test_exactly_the_queued_messages_are_cancelled_and_refunded() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
+    client = await worlds.add_client(held=10)
     send = await worlds.accept(client, 8)
-    await marked(pool, rules=replace(QUICK, calls_at_once=2), batch=3)
+    await marked(client.pool, rules=replace(QUICK, calls_at_once=2), batch=3)
     other = await worlds.accept(client)
     assert await worlds.statuses(send.id) == {"QUEUED": 5, "SUBMITTING": 3}
     assert await cancelled(client.actor, send.id) == 5
@@ -45,8 +44,7 @@ async def test_exactly_the_queued_messages_are_cancelled_and_refunded() -> None:
 
 
 async def test_cancelling_again_changes_nothing() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
+    client = await worlds.add_client(held=10)
     send = await worlds.accept(client, 4)
     assert await cancelled(client.actor, send.id) == 4
     assert await cancelled(client.actor, send.id) == 4
@@ -58,8 +56,7 @@ async def test_a_large_send_is_cancelled_in_parts_that_begin_where_the_last_one_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("domain.dispatch.cancel.MOST_AT_ONCE", 3)
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=20)
+    client = await worlds.add_client(held=20)
     send = await worlds.accept(client, 8)
     assert await cancelled(client.actor, send.id) == 8
     refunds = await worlds.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND' ORDER BY id")
@@ -115,8 +112,7 @@ async def test_another_tenants_send_is_as_if_it_did_not_exist() -> None:
 
 
 async def test_a_cancel_that_races_with_claims_refunds_exactly_what_never_left() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=1_000)
+    client = await worlds.add_client(held=1_000)
     provider = Scripted(largest_batch=5)
     async with dispatching(provider):
         sends = [await worlds.accept(client, 40) for _ in range(10)]
@@ -140,8 +136,7 @@ async def test_a_cancel_that_races_with_claims_refunds_exactly_what_never_left()
 
 
 async def test_cancelling_several_times_at_once_refunds_once() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=100)
+    client = await worlds.add_client(held=100)
     send = await worlds.accept(client, 50)
     counts = await asyncio.gather(*(cancelled(client.actor, send.id) for _ in range(8)))
     assert counts == [50] * 8

@@ -22,9 +22,8 @@ async def contacts() -> list[tuple[object, object, object]]:
 
 
 async def test_each_recipient_becomes_a_contact_with_the_clients_business() -> None:
-    pool = await worlds.add_pool()
-    anne = await worlds.add_client(pool, business="Anne's Cakes")
-    bob = await worlds.add_client(pool)
+    anne = await worlds.add_client(business="Anne's Cakes")
+    bob = await worlds.add_client(anne.pool)
     numbers = worlds.generated_numbers(3)
     await worlds.accept(anne, numbers=numbers)
     await worlds.accept(anne, numbers=numbers[:1])
@@ -38,7 +37,7 @@ async def test_each_recipient_becomes_a_contact_with_the_clients_business() -> N
 
 
 async def test_the_id_of_a_contact_is_that_of_a_message_to_it() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     numbers = worlds.generated_numbers(20)
     await worlds.accept(client, numbers=numbers)
     await worlds.accept(client, numbers=numbers[:5])
@@ -48,8 +47,7 @@ async def test_the_id_of_a_contact_is_that_of_a_message_to_it() -> None:
 
 
 async def test_a_contact_that_is_there_stays_as_it_is() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, business="Anne's Cakes")
+    client = await worlds.add_client(business="Anne's Cakes")
     (number,) = worlds.generated_numbers(1)
     await worlds.execute(
         "INSERT INTO contact (id, client_id, number, name)"
@@ -65,8 +63,7 @@ async def test_a_contact_that_is_there_stays_as_it_is() -> None:
 
 async def test_a_large_send_is_captured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "MOST_MESSAGES", 10)
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client, 35)
     await worlds.accept(client)
     while await capture_contacts(store):
@@ -76,8 +73,7 @@ async def test_a_large_send_is_captured_in_parts(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_captures_of_the_same_numbers_at_once_do_not_deadlock() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     numbers = worlds.generated_numbers(9)
     sends = [
         await worlds.accept(client, numbers=numbers),

@@ -236,7 +236,7 @@ FROM (SELECT clock_timestamp() + interval '1 h' AS now) AS wrong CROSS JOIN LATE
 
 @pytest.mark.usefixtures("connected")
 async def test_webhooks_of_clients_do_not_wait_until_the_clock_has_caught_up() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     endpoint_id = new_id()
     await worlds.execute(HELD_AND_WAITING, endpoint_id, client.client_id)
     await worlds.execute(TO_BE_POSTED, endpoint_id, client.client_id)
@@ -253,7 +253,7 @@ async def test_webhooks_of_clients_do_not_wait_until_the_clock_has_caught_up() -
 
 @pytest.mark.usefixtures("connected")
 async def test_a_worker_keeps_its_endpoint_and_a_failing_one_its_wait() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     await worlds.execute(HELD_AND_WAITING, new_id(), client.client_id)
     await worlds.execute(
         "UPDATE hook_endpoint SET lease_until = now() + interval '15 s',"

@@ -19,8 +19,7 @@ SINGLES, BULK = 6, 130
 
 async def queue_up() -> worlds.Tenant:
     """Six singles and a bulk of 130, each to its own number."""
-    pool = await worlds.add_pool(held=1_000)
-    client = await worlds.add_client(pool, held=1_000)
+    client = await worlds.add_client(await worlds.add_pool(held=1000), held=1_000)
     numbers = worlds.generated_numbers(SINGLES + BULK)
     for number in numbers[:SINGLES]:
         await worlds.accept(client, numbers=[number])

@@ -108,11 +108,10 @@ async def all_sent() -> bool:
 async def test_a_mark_whose_commit_is_not_known_is_undone_and_nothing_is_submitted_twice(
     keeps: bool,
 ) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client, 5)
     lossy, provider = Lossy(lambda asked: "mark_calls" in asked, keeps=keeps), Scripted()
-    async with dispatching_over(lossy, provider, pool):
+    async with dispatching_over(lossy, provider, client.pool):
         await eventually(all_sent)
     assert lossy.lost == 1
     assert len(provider.seen) == 5
@@ -132,12 +131,11 @@ class Breakers(Observer):
 
 @pytest.mark.usefixtures("connected")
 async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     for _ in range(QUICK.breaker_opens_after + 1):
         await worlds.accept(client)
     lossy, breakers = Lossy(lambda asked: "mark_calls" in asked, keeps=True), Breakers()
-    async with dispatching_over(lossy, Scripted(), pool, breakers):
+    async with dispatching_over(lossy, Scripted(), client.pool, breakers):
         await eventually(all_sent)
     attempts = await worlds.fetch("SELECT FROM attempt WHERE outcome = 'NOT_SENT'")
     assert len(attempts) > QUICK.breaker_opens_after
@@ -147,12 +145,11 @@ async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
 @pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
 async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(keeps: bool) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
+    client = await worlds.add_client(held=10)
     await worlds.accept(client, 5)
     lossy = Lossy(lambda asked: "end_attempts" in asked, keeps=keeps)
     provider = Scripted(_refuses)
-    async with dispatching_over(lossy, provider, pool):
+    async with dispatching_over(lossy, provider, client.pool):
 
         async def recorded() -> bool:
             return lossy.lost == 1 and await worlds.statuses() == {"REJECTED": 5}
@@ -177,10 +174,9 @@ async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorde
         return Accepted("ref")
 
     async with worlds.connected(database_url):
-        pool = await worlds.add_pool()
-        client = await worlds.add_client(pool)
+        client = await worlds.add_client()
         await worlds.accept(client)
-        async with dispatching_over(store, Scripted(waits), pool):
+        async with dispatching_over(store, Scripted(waits), client.pool):
             await asked.wait()
             superuser = await asyncpg.connect(database_server.superuser_url)
             try:

@@ -42,8 +42,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(rules: DispatchRules = PATIENT) -> AsyncIterator[Scene]:
-    pool = await worlds.add_pool(held=1_000)
-    client = await worlds.add_client(pool, held=100)
+    client = await worlds.add_client(await worlds.add_pool(held=1000), held=100)
     async with (
         simulated(deadline_seconds=rules.deadline_seconds) as simulator,
         dispatching(Opened(simulator.provider), rules=rules),
@@ -182,8 +181,7 @@ async def test_a_message_taken_without_a_reference_is_sent() -> None:
 
 
 async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_the_reason() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=100)
+    client = await worlds.add_client(held=100)
     async with unresponsive() as port:
         provider = ExtremeSMS(_account(f"http://127.0.0.1:{port}"))
         async with dispatching(Opened(provider)):
@@ -200,8 +198,7 @@ async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_t
 
 
 async def test_a_message_that_is_not_taken_for_a_day_is_rejected_and_refunded() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=100)
+    client = await worlds.add_client(held=100)
     async with listening(FarEnd()) as far_end:
         base_url = far_end.base_url
     provider = ExtremeSMS(_account(base_url))

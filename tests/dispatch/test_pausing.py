@@ -66,8 +66,7 @@ async def all_sent() -> bool:
 
 
 async def test_a_refused_account_is_paused_probed_with_one_message_and_continues() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     for number in worlds.generated_numbers(20):
         await worlds.accept(client, numbers=[number])
     answer, reports = OneOutcome(NO_MONEY), Reports()
@@ -145,8 +144,7 @@ async def _probe(pool: worlds.Pool) -> Sequence[Call]:
 
 
 async def test_messages_that_wait_for_a_paused_account_are_given_up_after_a_day() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=100)
+    client = await worlds.add_client(held=100)
     rules = replace(QUICK, give_up_seconds=1.0, probe_first_seconds=30, probe_longest_seconds=60)
     async with dispatching(Scripted(OneOutcome(NO_MONEY)), rules=rules):
         await worlds.accept(client, 2)
@@ -168,12 +166,11 @@ async def _is_paused() -> bool:
 
 
 async def test_messages_that_are_old_because_of_a_long_queue_are_not_given_up() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client)
     await worlds.accept(client, 5)  # waits as a part
     rules = replace(QUICK, give_up_seconds=0)
-    assert await give_up_overdue(store, pool.id, rules=rules) is False
+    assert await give_up_overdue(store, client.pool.id, rules=rules) is False
     assert await worlds.statuses() == {"QUEUED": 6}
 
 
@@ -208,8 +205,7 @@ class Changing:
 
 
 async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     answer, reports = Changing(Unknown("?"), times=5), Reports()
     rules = replace(QUICK, calls_at_once=1, breaker_first_seconds=0.5, breaker_longest_seconds=0.5)
     async with dispatching(Scripted(answer), rules=rules, observer=reports):
@@ -221,8 +217,7 @@ async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits(
 
 
 async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     answer = Changing(NotSent("The network asked to wait.", retry_after_seconds=0.5), times=1)
     async with dispatching(Scripted(answer), rules=replace(QUICK, calls_at_once=1)):
         await worlds.accept(client)

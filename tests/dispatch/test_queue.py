@@ -157,12 +157,11 @@ async def test_the_oldest_is_picked_first_within_the_quota() -> None:
 
 
 async def test_a_message_carries_its_own_text_or_that_of_its_send() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client, 2, text="the same")
     await worlds.accept(client, texts=["one", "two"])
     async with store.transaction() as tx:
-        picked = await store.pick_messages(tx, pool.id, [Quota(BULK, client.client_id, 10)])
+        picked = await store.pick_messages(tx, client.pool.id, [Quota(BULK, client.client_id, 10)])
     assert [message.text for message in picked] == ["the same", "the same", "one", "two"]
 
 

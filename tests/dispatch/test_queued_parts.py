@@ -46,7 +46,7 @@ AS_BEFORE = "UPDATE message SET in_part = NULL"
 
 @pytest.fixture
 async def client() -> worlds.Tenant:
-    return await worlds.add_client(await worlds.add_pool(), held=100_000)
+    return await worlds.add_client(held=100_000)
 
 
 async def parts_of(send_id: UUID) -> list[tuple[int, int]]:

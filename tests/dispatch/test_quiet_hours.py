@@ -42,7 +42,7 @@ QUIET, LATER = hours(-3, 3), hours(5, 9)
 
 @pytest.fixture
 async def tenant() -> worlds.Tenant:
-    return await worlds.add_client(await worlds.add_pool(), held=1_000)
+    return await worlds.add_client(held=1_000)
 
 
 async def accepted(

@@ -36,7 +36,7 @@ UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::inter
 
 @pytest.fixture
 async def tenant() -> worlds.Tenant:
-    return await worlds.add_client(await worlds.add_pool(), held=100)
+    return await worlds.add_client(held=100)
 
 
 async def scheduled(tenant: worlds.Tenant, later: timedelta, count: int = 1) -> NewSend:

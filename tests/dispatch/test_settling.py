@@ -246,8 +246,7 @@ async def test_the_other_messages_of_the_call_stay_unknown() -> None:
 
 
 async def test_only_an_admin_settles_and_only_an_unknown_message() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client)
     (message,) = await worlds.fetch("SELECT id FROM message")
     with pytest.raises(Forbidden):
@@ -256,7 +255,7 @@ async def test_only_an_admin_settles_and_only_an_unknown_message() -> None:
         await settle_unknown(store, worlds.ADMIN, message["id"], taken=True, note="queued still")
     with pytest.raises(NotFound):
         await settle_unknown(store, worlds.ADMIN, new_id(), taken=True, note="no such message")
-    await marked(pool)
+    await marked(client.pool)
     with pytest.raises(InvalidInput, match="UNKNOWN"):
         await settle_unknown(store, worlds.ADMIN, message["id"], taken=True, note="on its way")
     assert await worlds.statuses() == {"SUBMITTING": 1}
@@ -279,10 +278,9 @@ async def test_a_repeated_report_is_delivered_once() -> None:
 
 
 async def test_many_expired_attempts_are_swept_in_parts() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client, 30)
-    calls = await marked(pool, batch=3)
+    calls = await marked(client.pool, batch=3)
     assert len(calls) == 10
     await worlds.execute("UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'")
 

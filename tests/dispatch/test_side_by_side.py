@@ -86,9 +86,8 @@ async def test_two_programs_on_one_queue_never_submit_a_message_twice(connected:
 
 
 async def test_one_tenants_bulk_does_not_delay_anothers_single_or_reply() -> None:
-    pool = await worlds.add_pool()
-    large = await worlds.add_client(pool, held=10_000)
-    small = await worlds.add_client(pool)
+    large = await worlds.add_client(held=10_000)
+    small = await worlds.add_client(large.pool)
     slow = Slow(0.05)
     provider = Scripted(slow, largest_batch=5)
     rules = replace(QUICK, calls_at_once=4, deadline_seconds=1.5)
@@ -123,8 +122,7 @@ async def test_tenants_take_turns_with_their_bulks() -> None:
 
 
 async def test_bulk_continues_under_a_steady_stream_of_singles() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10_000)
+    client = await worlds.add_client(held=10_000)
     await worlds.accept(client, 30, text="bulk")
     for _ in range(100):
         await worlds.accept(client, text="single")
@@ -137,8 +135,7 @@ async def test_bulk_continues_under_a_steady_stream_of_singles() -> None:
 
 
 async def test_the_rate_of_an_account_holds_over_all_dispatchers() -> None:
-    pool = await worlds.add_pool(rate_per_second=50)
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client(await worlds.add_pool(rate_per_second=50))
     await worlds.accept(client, 60)
     for _ in range(40):
         await worlds.accept(client)

@@ -110,8 +110,7 @@ async def test_answers_that_are_not_recorded_yet_count_too(monkeypatch: pytest.M
 
 
 async def test_a_single_message_goes_although_bulk_is_at_its_limit() -> None:
-    pool = await worlds.add_pool(held=10_000)
-    client = await worlds.add_client(pool, held=2_000)
+    client = await worlds.add_client(await worlds.add_pool(held=10000), held=2_000)
     await worlds.accept(client, 1_000)
     provider = Held()
     async with dispatching(provider, rules=RULES):

@@ -63,13 +63,12 @@ async def differences() -> int:
 
 
 async def test_all_figures_know_the_messages_that_are_not_written() -> None:
-    pool = await worlds.add_pool(held=100)
-    client = await worlds.add_client(pool, held=30)
+    client = await worlds.add_client(await worlds.add_pool(held=100), held=30)
     send_id = await half_written(client)
     assert await counts(send_id) == {MessageStatus.QUEUED: 10}
     assert await worlds.held(client.account_id) == 20
     async with store.transaction() as tx:
-        assert (await store.pool_figures(tx, pool.id)).in_flight == 10
+        assert (await store.pool_figures(tx, client.pool.id)).in_flight == 10
         assert await store.count_open_messages(tx, client.client_id) == 10
     await worlds.execute("UPDATE provider_account SET stopped_at = now()")
     [account] = await store.read_provider_accounts(Everything())
@@ -90,10 +89,11 @@ async def test_the_audit_notices_a_wrong_job(change: str) -> None:
 
 
 async def test_cancelling_refunds_what_is_queued_and_what_is_not_written_once() -> None:
-    pool = await worlds.add_pool(held=100)
-    client = await worlds.add_client(pool, held=30)
+    client = await worlds.add_client(await worlds.add_pool(held=100), held=30)
     send_id = await half_written(client)
-    await marked(pool, rules=replace(QUICK, calls_at_once=1), batch=1)  # of the first message
+    await marked(
+        client.pool, rules=replace(QUICK, calls_at_once=1), batch=1
+    )  # of the first message
     for _ in range(2):
         send = await cancel_send(store, client.actor, send_id)
         assert send.counts == {MessageStatus.SUBMITTING: 1, MessageStatus.CANCELLED: 9}

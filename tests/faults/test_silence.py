@@ -131,8 +131,7 @@ async def test_a_cancelled_caller_does_not_wait_for_a_silent_database(line: Faul
 
 
 async def test_requests_to_send_get_try_again_however_many_wait(line: FaultProxy) -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool, held=10_000)
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=10_000)
     acceptor = Acceptor(store, patience_seconds=2 * ANSWER_SECONDS)
     acceptor.start()
     assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)

@@ -76,8 +76,7 @@ class HookWorld:
 async def world(connected: str) -> AsyncIterator[HookWorld]:
     """A client that holds 1,000 units. Deliveries of other tests are gone."""
     await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
-    pool = await worlds.add_pool(held=100_000, default=False)
-    tenant = await worlds.add_client(pool)
+    tenant = await worlds.add_client(await worlds.add_pool(held=100000, default=False))
     cipher = FernetCipher([ENCRYPTION_KEY])
     async with receiving() as receiver:
         yield HookWorld(tenant, receiver, Hooks(store, cipher, AddressRules(loopback=True)), cipher)

@@ -56,7 +56,7 @@ SCHOOL_RULES = OwnAccountRules(FernetCipher([Fernet.generate_key().decode()]))
 async def school(database_url: str) -> AsyncIterator[UUID]:
     """A client that holds nothing, in a connected database."""
     async with worlds.connected(database_url):
-        yield (await worlds.add_client(await worlds.add_pool(), held=0)).client_id
+        yield (await worlds.add_client(held=0)).client_id
 
 
 def upstreams_at(directory: Path) -> Upstreams:

@@ -20,7 +20,7 @@ from tests import worlds
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     async with worlds.connected(database_url):
-        yield await worlds.add_client(await worlds.add_pool())
+        yield await worlds.add_client()
 
 
 async def add_contact(

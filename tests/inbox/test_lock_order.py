@@ -136,10 +136,9 @@ async def test_opting_out_and_blocking_lock_all_messages_before_any_account(
 async def test_a_text_that_is_emptied_locks_the_send_before_the_conversation(
     other: OtherConnection,
 ) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     send = await worlds.accept(client, 2)
-    await post.submitted(pool)
+    await post.submitted(client.pool)
     await capture_contacts(store)
     await post.received(post.inbound(sender=send.numbers[0]))
     await other.execute("BEGIN")  # captures: it locks the send and then conversations

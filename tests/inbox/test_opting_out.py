@@ -29,7 +29,7 @@ OTHER_PHONE = "+12025550144"
 @pytest.fixture
 async def client(connected: str) -> worlds.Tenant:
     """A client with its own number, and 100 credits."""
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     await worlds.assign_number(client.client_id, OUR_NUMBER)
     return client
 

@@ -69,7 +69,7 @@ class Prepared:
 
 async def sent(count: int) -> tuple[worlds.Tenant, list[str]]:
     """Sent messages with the references r0, r1, …"""
-    client = await worlds.add_client(await worlds.add_pool(), held=1_000)
+    client = await worlds.add_client(held=1_000)
     references = [f"r{each}" for each in range(count)]
     for each, number in zip(references, worlds.generated_numbers(count), strict=True):
         await worlds.accept(client, numbers=[number])
@@ -182,7 +182,7 @@ async def test_polling_stops_when_requested() -> None:
 
 async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
     """It was accepted 20 days ago. Three have the same time, so a batch ends among them."""
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     later = datetime.now(UTC) + timedelta(hours=1)
     await worlds.accept(client, 3, send_at=later)
     await worlds.execute("UPDATE message SET due_at = now(), send_at = now() - interval '2 min'")

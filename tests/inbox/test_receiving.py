@@ -36,8 +36,7 @@ async def route_by_hand(client_id: UUID, modem: str) -> None:
 
 
 async def test_a_message_to_an_assigned_number_is_in_its_clients_inbox() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, business="Anne's Cakes")
+    client = await worlds.add_client(business="Anne's Cakes")
     await assign(client.client_id)
     call = inbound(
         "Two cakes", receiver="(202) 555-0111", modem="m1", firstname="Ada", messageId="abc"
@@ -91,10 +90,9 @@ async def test_every_rule_routes_in_its_turn() -> None:
 
 
 async def test_a_send_of_a_moment_ago_routes_the_answer() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client, numbers=[PHONE])
-    await post.submitted(pool)
+    await post.submitted(client.pool)
     (event_id,) = await post.stored(inbound())
     await receive_due(post.RECEIVER)
     (row,) = await post.rows_of([event_id])
@@ -125,10 +123,9 @@ async def test_messages_that_were_never_submitted_route_nothing() -> None:
 
 
 async def test_a_send_of_more_than_30_days_ago_does_not_route() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await worlds.accept(client, numbers=[PHONE])
-    await post.submitted(pool)
+    await post.submitted(client.pool)
     await capture_contacts(store)
     old = UUID(int=1_600_000_000_000 << 80)
     await worlds.execute("UPDATE message SET id = $1", old)
@@ -161,7 +158,7 @@ async def test_a_sender_without_a_number_is_unrouted() -> None:
 
 
 async def test_a_repetition_changes_nothing() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     await assign(client.client_id)
     call = inbound(receiver=OUR_NUMBER, messageId="abc")
     rows = await post.received(call, call | {"timestamp": "later"}, call)
@@ -175,7 +172,7 @@ async def test_a_repetition_changes_nothing() -> None:
 
 
 async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     await assign(client.client_id)
     call = inbound(receiver=OUR_NUMBER, messageId="1")
     await post.received(call, call | {"message": "another text"}, call | {"from": "+12025550144"})
@@ -184,7 +181,7 @@ async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
 
 
 async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     await assign(client.client_id)
     call = inbound("Yes", receiver=OUR_NUMBER)
     await post.received(call)
@@ -200,7 +197,7 @@ async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() 
 
 
 async def test_many_processes_that_store_an_old_body_again_store_it_once() -> None:
-    client = await worlds.add_client(await worlds.add_pool())
+    client = await worlds.add_client()
     await assign(client.client_id)
     calls = [inbound(f"{each}", receiver=OUR_NUMBER) for each in range(20)]
     await post.received(*calls)
@@ -242,8 +239,7 @@ async def receive_some() -> None:
 
 
 async def test_earlier_sends_join_a_new_conversation() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await assign(client.client_id)
     await worlds.accept(client, numbers=[PHONE])
     await capture_contacts(store)
@@ -265,7 +261,7 @@ async def test_an_event_is_written_more_rarely_the_longer_it_waits_for_a_capture
         return False
 
     monkeypatch.setattr(receive, "capture_contacts", busy)
-    await worlds.accept(await worlds.add_client(await worlds.add_pool()))
+    await worlds.accept(await worlds.add_client())
     await post.stored(inbound())
     for _ in range(8):
         await worlds.execute("UPDATE webhook_event SET due_at = clock_timestamp()")
@@ -279,8 +275,7 @@ async def test_an_event_is_written_more_rarely_the_longer_it_waits_for_a_capture
 
 
 async def test_a_faulty_event_does_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    client = await worlds.add_client()
     await assign(client.client_id)
     await worlds.execute("ALTER TABLE inbound ADD CONSTRAINT poisoned CHECK (text <> 'poison')")
     rows = await post.received(

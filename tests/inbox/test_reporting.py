@@ -21,7 +21,7 @@ PHONE = post.PHONE
 @pytest.fixture
 async def client(connected: str) -> worlds.Tenant:
     """A client with 100 credits."""
-    return await worlds.add_client(await worlds.add_pool(), held=100)
+    return await worlds.add_client(held=100)
 
 
 def report(word: str, reference: str = "ref", **rest: object) -> dict[str, object]:

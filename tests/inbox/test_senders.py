@@ -54,7 +54,7 @@ def test_a_name_has_one_line_and_never_looks_like_a_number(given: str) -> None:
 @pytest.fixture
 async def client(connected: str) -> worlds.Tenant:
     """A client with its own number, and 100 credits."""
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     await assign(client.client_id)
     return client
 

@@ -93,11 +93,10 @@ async def test_rows_are_unique(client_id: object, row: tuple[str, object]) -> No
 
 
 async def test_a_line_is_assigned_by_hand_to_one_client_only(client_id: object) -> None:
-    pool = await worlds.add_pool(default=False)
-    other = await worlds.add_client(pool, held=0)
+    other = await worlds.add_client(await worlds.add_pool(default=False), held=0)
     await worlds.execute(ROUTE, client_id, "shared", False)
     await worlds.execute(ROUTE, other.client_id, "shared", True)
-    third = await worlds.add_client(pool, held=0)
+    third = await worlds.add_client(other.pool, held=0)
     with pytest.raises(asyncpg.UniqueViolationError):
         await worlds.execute(ROUTE, third.client_id, "shared", False)
 

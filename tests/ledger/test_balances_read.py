@@ -75,13 +75,15 @@ async def test_an_admin_is_shown_the_default_pool(world: World) -> None:
 async def test_an_admin_who_names_a_client_is_shown_its_account_group_and_pool(
     world: World,
 ) -> None:
-    other = await worlds.add_pool(held=10, default=False)
-    elsewhere = await worlds.add_client(other, held=5)
+    elsewhere = await worlds.add_client(await worlds.add_pool(held=10, default=False), held=5)
     balances = await read_balances(BalanceView(client_id=elsewhere.client_id))
     assert balances.account is not None
     assert balances.group is None
     assert balances.platform is not None
-    assert (balances.platform.provider_account_id, balances.platform.pool) == (other.id, 15)
+    assert (balances.platform.provider_account_id, balances.platform.pool) == (
+        elsewhere.pool.id,
+        15,
+    )
 
 
 async def test_a_client_with_its_own_provider_account_is_shown_that_one(world: World) -> None:

@@ -87,10 +87,9 @@ async def test_the_accounts_of_clients_are_locked_in_order(
 
 
 async def test_reconcile_locks_the_accounts_of_a_send_in_order(database: str) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
+    client = await worlds.add_client(held=10)
     send = await worlds.accept(client)
-    ids = [pool.account_id, client.account_id]
+    ids = [client.pool.account_id, client.account_id]
     await assert_lower_first(
         database, "account", ids, lambda tx: store.lock_checked_send(tx, send.id, epoch=0)
     )
@@ -135,12 +134,11 @@ async def test_attempts_are_locked_in_order(database: str) -> None:
 
 
 async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(database: str) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
+    client = await worlds.add_client(held=10)
     send = await worlds.accept(client)
     async with connection_to(database) as elsewhere, store.transaction() as tx:
         upstream = await store.share_provider_account(tx, send.id)
         await store.lock_checked_send(tx, send.id, epoch=upstream.epoch)
-        for account_id in (client.account_id, pool.account_id):
+        for account_id in (client.account_id, client.pool.account_id):
             with pytest.raises(asyncpg.LockNotAvailableError):
                 await elsewhere.execute(ACCOUNT_NOW, account_id)

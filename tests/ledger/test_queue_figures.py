@@ -19,8 +19,7 @@ LONG_TEXT = "x" * 1_500
 @pytest.fixture
 async def pool(new_database_url: str) -> AsyncIterator[worlds.Pool]:
     async with worlds.connected(new_database_url, pool_size=1):
-        pool = await worlds.add_pool()
-        client = await worlds.add_client(pool, held=10_000)
+        client = await worlds.add_client(held=10_000)
         for _ in range(2):
             await worlds.accept(client, texts=[LONG_TEXT] * 3_000)
         await worlds.execute(
@@ -28,7 +27,7 @@ async def pool(new_database_url: str) -> AsyncIterator[worlds.Pool]:
             " (SELECT id FROM message ORDER BY id LIMIT 3000)"
         )
         await worlds.execute("VACUUM (ANALYZE) message")
-        yield pool
+        yield client.pool
 
 
 @pytest.mark.parametrize("figures", ["metrics", "balances", "provider accounts", "sync"])

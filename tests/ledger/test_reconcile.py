@@ -42,9 +42,8 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 
 async def make_world() -> World:
-    pool = await worlds.add_pool(held=1_000)
-    client = await worlds.add_client(pool, held=100)
-    return World(pool, client, await worlds.add_school(held=5_000))
+    client = await worlds.add_client(await worlds.add_pool(held=1000), held=100)
+    return World(client.pool, client, await worlds.add_school(held=5_000))
 
 
 async def run(*, dry_run: bool = False) -> Reconciliation:

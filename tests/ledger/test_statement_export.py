@@ -72,7 +72,7 @@ async def test_the_sums_of_a_statement_are_those_of_the_ledger(
 
 
 async def test_the_lines_of_a_period_lie_between_its_balances(connected: str) -> None:
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     for count in (1, 2, 3, 4):
         await worlds.accept(client, count)
     lines = await exported(client)
@@ -92,7 +92,7 @@ async def test_lines_that_are_added_meanwhile_are_left_out(
     connected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statement_export, "PAGE", 1)
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     await worlds.accept(client)
     amounts = []
     async for page in export_statement(store, worlds.ADMIN, client.client_id, ALL):
@@ -292,7 +292,7 @@ async def test_the_command_prints_text_and_the_same_csv(
 async def test_a_reader_that_ends_early_is_not_a_defect(
     connected: str, database_url: str, tmp_path: Path
 ) -> None:
-    client = await worlds.add_client(await worlds.add_pool(), name="Acme")
+    client = await worlds.add_client(name="Acme")
     await play([client.account_id], [Move(TransferKind.OPENING, None, 0, 1)] * 3_000)
     command = f"{sys.executable} -m ibiki statement acme --csv | head -n 1"
     ended = await asyncio.to_thread(

@@ -170,7 +170,7 @@ async def test_a_price_of_fifty_is_fifty_units_a_message(connected: None) -> Non
 
 
 async def test_a_statement_can_be_narrowed_to_a_kind(connected: None) -> None:
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     for _ in range(3):
         await worlds.accept(client)
     view = BalanceView(client_id=client.client_id)
@@ -215,7 +215,7 @@ async def test_one_transfer_is_a_line_from_either_end_and_from_no_other(connecte
 
 
 async def test_a_statement_is_filtered_by_time_and_listed_in_either_order(connected: None) -> None:
-    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    client = await worlds.add_client(held=100)
     for _ in range(4):
         await worlds.accept(client)
     view = BalanceView(client_id=client.client_id)

@@ -207,8 +207,7 @@ async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(line: Line)
 async def test_who_may_check_which_balance(
     who: str, whose: str | None, refusal: type[Refusal] | None
 ) -> None:
-    platform = await worlds.add_pool(default=False)
-    client = await worlds.add_client(platform)
+    client = await worlds.add_client(await worlds.add_pool(default=False))
     school = await worlds.add_school()
     actor = {
         "admin": worlds.ADMIN,
@@ -216,7 +215,12 @@ async def test_who_may_check_which_balance(
         "client": client.actor,
         "supervisor": Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=uuid4()),
     }[who]
-    account_id = {"own": school.pool.id, "platform": platform.id, "nobody's": uuid4(), None: None}
+    account_id = {
+        "own": school.pool.id,
+        "platform": client.pool.id,
+        "nobody's": uuid4(),
+        None: None,
+    }
     if refusal is None:
         account = await account_to_sync(store, actor, account_id[whose])
         assert account.id in (account_id[whose], school.pool.id)

@@ -31,7 +31,7 @@ CHANGE_IN_THE_PAST = "UPDATE conversation SET updated_at = updated_at - interval
 async def before(database_url: str) -> AsyncIterator[Position]:
     """The position after many conversations were made, and before any of them changed."""
     async with worlds.connected(database_url):
-        client = await worlds.add_client(await worlds.add_pool())
+        client = await worlds.add_client()
         await worlds.execute(INSERT, client.client_id, MANY)
         yield await changes.position()
 

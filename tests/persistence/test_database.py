@@ -268,8 +268,7 @@ async def test_a_wait_for_a_connection_has_a_limit(
 async def test_no_session_state_stays_on_a_connection(database_url: str) -> None:
     """Connections are released without a reset, so nothing may set session state."""
     async with worlds.connected(database_url, pool_size=2):
-        upstream = await worlds.add_pool(held=10)
-        client = await worlds.add_client(upstream)
+        client = await worlds.add_client(await worlds.add_pool(held=10))
         await worlds.accept(client)
         await worlds.accept(client, 600)
         await worlds.assert_audit_holds()

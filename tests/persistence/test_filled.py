@@ -320,7 +320,7 @@ async def test_a_page_of_events_with_an_outcome_reads_few_others(filled: None) -
 
 async def test_a_rare_routed_event_is_found_without_reading_newer_ones(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool())
+        client = await worlds.add_client()
         await worlds.execute(EVENTS, 1, "ROUTED", client.client_id)
         await worlds.execute(EVENTS, 3_000, "DUPLICATE", None)
         await worlds.execute(EVENTS, 3_000, "UNROUTED", None)

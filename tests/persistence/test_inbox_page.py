@@ -41,7 +41,7 @@ WHERE conversation.number = message.number
 async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     # One connection: it keeps its prepared statements.
     async with worlds.connected(database_url, pool_size=1):
-        tenant = await worlds.add_client(await worlds.add_pool())
+        tenant = await worlds.add_client()
         await worlds.execute(FILL, tenant.client_id)
         number = f"+1202{2_000_000 + CONVERSATIONS}"
         await worlds.accept(tenant, numbers=[number], text="And you?")

@@ -205,7 +205,7 @@ UPDATE message SET by_send = true, in_part = NULL, id = encode(set_byte(
 async def large(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Large]:
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=100_000)
+        client = await worlds.add_client(held=100_000)
         made = []
         for _ in range(10):
             made += [worlds.new_send(client) for _ in range(200)]
@@ -288,7 +288,7 @@ async def test_a_page_of_a_status_begins_at_its_cursor(
     database_url: str, status: MessageStatus
 ) -> None:
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=100_000)
+        client = await worlds.add_client(held=100_000)
         send_id = (await worlds.accept(client, 4_000)).id
         if status is MessageStatus.SENT:
             await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = id")

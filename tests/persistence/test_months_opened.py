@@ -34,7 +34,7 @@ async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     await live_for(MONTHS, database_url)
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        yield await worlds.add_client(await worlds.add_pool())
+        yield await worlds.add_client()
 
 
 async def scans() -> dict[str, int]:

@@ -218,8 +218,7 @@ async def url(database_url: str) -> str:
 async def test_a_filled_database_is_moved_while_sends_continue(url: str) -> None:
     async with worlds.connected(url):
         await worlds.execute(STORE_AS_BEFORE, new_id(), KEYS[0])
-        pool = await worlds.add_pool()
-        client = await worlds.add_client(pool, held=100_000)
+        client = await worlds.add_client(held=100_000)
         await worlds.accept(client, 500)
         done = asyncio.Event()
         async with dispatching(Scripted()):

@@ -46,7 +46,7 @@ async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     # One connection: it makes the plans, and it counts what they read.
     async with worlds.connected(database_url, pool_size=1):
         await worlds.execute(ALTER_ALL)
-        yield await worlds.add_client(await worlds.add_pool(), held=1_000_000)
+        yield await worlds.add_client(held=1_000_000)
 
 
 _turn = count(1)

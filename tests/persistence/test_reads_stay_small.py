@@ -63,9 +63,8 @@ class World:
 async def world(database_url: str) -> AsyncIterator[World]:
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        pool = await worlds.add_pool()
-        busy = await worlds.add_client(pool, held=100_000)
-        quiet = await worlds.add_client(pool, held=100)
+        busy = await worlds.add_client(held=100_000)
+        quiet = await worlds.add_client(busy.pool, held=100)
         await worlds.accept(quiet)
         for _ in range(SINGLES // 200):
             await accept_batch(store, [worlds.new_send(busy) for _ in range(200)])
@@ -175,7 +174,7 @@ async def test_a_quiet_client_does_not_pay_for_a_busy_one(world: World) -> None:
 
 async def test_the_messages_of_a_large_send_are_found_in_an_index(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=100_000)
+        client = await worlds.add_client(held=100_000)
         first, last = [(await worlds.accept(client, 6_000)).id for _ in range(2)]
         await worlds.execute("ANALYZE")
         scope = OfClient(client.client_id)

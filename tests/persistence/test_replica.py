@@ -57,8 +57,9 @@ class Servers:
             most_lag_seconds=most_lag_seconds,
         )
         try:
-            pool = await worlds.add_pool(held=100, default=False)
-            tenant = await worlds.add_client(pool, held=20)
+            tenant = await worlds.add_client(
+                await worlds.add_pool(held=100, default=False), held=20
+            )
             await worlds.accept(tenant, 2, text="There from the beginning")
             if read_url is None:
                 await eventually(lambda: self._has(tenant))

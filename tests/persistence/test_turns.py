@@ -27,7 +27,7 @@ POOL_SIZE = 10
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
     async with worlds.connected(database_url, pool_size=POOL_SIZE):
-        yield await worlds.add_client(await worlds.add_pool())
+        yield await worlds.add_client()
 
 
 Read = Callable[[OfClient], Awaitable[object]]

@@ -76,7 +76,7 @@ LOOKS: dict[str, Callable[[], Awaitable[int]]] = {
 async def world(database_url: str) -> AsyncIterator[None]:
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
-        await worlds.add_client(await worlds.add_pool())
+        await worlds.add_client()
         yield
 
 
@@ -102,7 +102,7 @@ async def test_old_and_due_rows_are_found_without_reading_the_others(table: str)
 
 async def test_the_watch_of_the_clock_reads_few_messages_that_wait(database_url: str) -> None:
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=EXISTING)
+        client = await worlds.add_client(held=EXISTING)
         await worlds.accept(client, EXISTING)
         await worlds.execute("VACUUM (ANALYZE) message")  # it also summarises the BRIN index
         look = store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=1_000)
@@ -128,7 +128,7 @@ async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_capt
 ) -> None:
     monkeypatch.setattr(capture, "MOST_MESSAGES", 200)
     async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=10_000)
+        client = await worlds.add_client(held=10_000)
         await worlds.accept(client, EXISTING)
         await worlds.execute(
             "INSERT INTO opt_out (client_id, number, source)"

@@ -174,8 +174,7 @@ async def test_a_large_send_is_rolled_back_if_another_send_uses_up_the_balance()
 
 
 async def test_large_and_small_sends_are_stored_in_the_same_way() -> None:
-    upstream = await worlds.add_pool(default=False)
-    client = await worlds.add_client(upstream, rate_usd=Decimal("0.03"))
+    client = await worlds.add_client(await worlds.add_pool(default=False), rate_usd=Decimal("0.03"))
     texts = ["one", "two", "three"]
     small, large = (worlds.new_send(client, texts=texts) for _ in range(2))
     await accept_batch(store, [small])

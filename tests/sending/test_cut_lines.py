@@ -65,7 +65,7 @@ async def test_a_lost_commit_that_is_still_under_way_is_waited_for(
     database_url: str, alone: bool, count: int, key: str | None
 ) -> None:
     async with line_to(database_url) as line, worlds.connected(line.url):
-        client = await worlds.add_client(await worlds.add_pool(), held=count)
+        client = await worlds.add_client(held=count)
         await worlds.execute(SLOW_COMMIT)
         send = _send(client, count, key)
         line.cut_at("COMMIT", Moment.UNANSWERED)

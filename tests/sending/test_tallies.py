@@ -29,7 +29,7 @@ UPDATE message SET status = $3, attempt_id = id WHERE id IN (
 async def send_id(database_url: str) -> AsyncIterator[UUID]:
     """A send to 30 numbers."""
     async with worlds.connected(database_url):
-        client = await worlds.add_client(await worlds.add_pool())
+        client = await worlds.add_client()
         yield (await worlds.accept(client, 30, kind=SendKind.BULK)).id
 
 
