@@ -23,11 +23,9 @@ class FernetCipher:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def encrypt(self, provider_account_id: UUID, secrets: Mapping[str, str]) -> bytes:
-        """The encrypted secrets. They can be decrypted for this provider account only."""
         return self._fernet.encrypt(orjson.dumps([str(provider_account_id), secrets]))
 
     def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> dict[str, str]:
-        """The secrets of this provider account, by name. Raises CredentialsUnreadable."""
         try:
             account_id, *stored = orjson.loads(self._fernet.decrypt(encrypted))
             # Earlier versions stored a user name and a password without names.
@@ -40,11 +38,9 @@ class FernetCipher:
         return secrets
 
     def encrypt_secret(self, endpoint_id: UUID, secret: str) -> bytes:
-        """The encrypted signing secret. It can be decrypted for this endpoint only."""
         return self._fernet.encrypt(orjson.dumps([str(endpoint_id), secret]))
 
     def decrypt_secret(self, endpoint_id: UUID, encrypted: bytes) -> str:
-        """The signing secret of this endpoint. Raises CredentialsUnreadable."""
         try:
             owner_id, secret = orjson.loads(self._fernet.decrypt(encrypted))
         except (InvalidToken, ValueError, TypeError):
@@ -54,7 +50,6 @@ class FernetCipher:
         return str(secret)
 
     def rotate(self, encrypted: bytes) -> bytes:
-        """The same, encrypted with the first key. Raises CredentialsUnreadable."""
         try:
             return self._fernet.rotate(encrypted)
         except InvalidToken:

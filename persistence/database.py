@@ -3,6 +3,7 @@
 How to use it:
 
     User.filter(disabled=False)                 on its own pooled connection; raises TryAgain
+    await fetch(SQL, ...)                       one statement, in the same way
     async with connection() as pooled:          several statements on one connection
         await pooled.fetch(SQL, ...)
         await User.all().using_db(orm(pooled))
@@ -91,12 +92,33 @@ async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
         yield held
 
 
+async def fetch(statement: str, *values: object, tx: Connection | None = None) -> list[Record]:
+    """The rows of one statement, on its own pooled connection or in `tx`. Raises TryAgain."""
+    async with connection(tx) as held:
+        return await held.fetch(statement, *values)
+
+
+async def fetch_row(statement: str, *values: object, tx: Connection | None = None) -> Record | None:
+    """The first row; None if there is none. See `fetch`."""
+    async with connection(tx) as held:
+        return await held.fetchrow(statement, *values)
+
+
+async def fetch_value(statement: str, *values: object, tx: Connection | None = None) -> Any:
+    """The first value of the first row; None if there is no row. See `fetch`."""
+    async with connection(tx) as held:
+        return await held.fetchval(statement, *values)
+
+
+async def execute(statement: str, *values: object) -> str:
+    """Runs one statement, which commits by itself. Returns its tag, such as `UPDATE 1`."""
+    async with connection() as held:
+        return await held.execute(statement, *values)
+
+
 async def takes_writes() -> bool:
     """Whether the server may be written to: it is neither a standby nor read-only."""
-    async with connection() as pooled:
-        found: bool = await pooled.fetchval(
-            "SELECT NOT current_setting('transaction_read_only')::bool"
-        )
+    found: bool = await fetch_value("SELECT NOT current_setting('transaction_read_only')::bool")
     return found
 
 

@@ -32,7 +32,7 @@ from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 from domain.loops import backoff_seconds
-from persistence.database import connection
+from persistence.database import connection, fetch_value
 from persistence.migration_steps import StepOutsideTransactions
 from persistence.opening import tortoise_config
 from persistence.servers import GONE, DatabaseUnusable, credentials, reach
@@ -109,8 +109,7 @@ async def migrate(
 
 async def was_migrated() -> bool:
     """Whether any migration was applied to the connected database."""
-    async with connection() as pooled:
-        return bool(await pooled.fetchval(TABLE))
+    return bool(await fetch_value(TABLE))
 
 
 async def pending_migrations() -> list[str]:

@@ -18,7 +18,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from domain.pages import Page, Window
-from persistence.database import Connection, connection
+from persistence.database import Connection, fetch
 
 Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Model)
@@ -147,10 +147,11 @@ async def read_page(
     """
     wanted = Filter(wanted.conditions, list(wanted.values))  # the read may be repeated
     page = page_clause(wanted, window, key=key, keeps_plan=keeps_plan)
-    async with connection(tx) as pooled:
-        rows = await pooled.fetch(
-            statement.format(page=page, order=order_of(window)), *wanted.values
-        )
+    rows = await fetch(
+        statement.format(page=page, order=order_of(window)),
+        *wanted.values,
+        tx=tx,
+    )
     return page_of(rows, window, item_of)
 
 

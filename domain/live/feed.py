@@ -41,13 +41,11 @@ class FeedStream(HintedStream):
         super().join(subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Removes a subscriber."""
         if self._offered.pop(subscriber, None) is not None:
             subscriber.on_capacity = None
         super().leave(subscriber)
 
     def end(self, subscribers: Iterable[Subscriber], errors: bytes | None = None) -> None:
-        """Ends these subscriptions."""
         ending = list(subscribers)
         for each in ending:
             self._offered.pop(each, None)

@@ -240,12 +240,10 @@ class ChangeStream(Stream):
         super().join(subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Removes a subscriber."""
         self._first_versions.pop(subscriber, None)
         super().leave(subscriber)
 
     def close(self) -> None:
-        """Ends the stream after its last subscriber has left."""
         self._tracker.remove(self)
         super().close()
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.dispatch.messages import Backlog
 from domain.sending.messages import LATER
-from persistence.database import connection
+from persistence.database import connection, fetch
 from persistence.ledger.platform import ALL_OPEN_SENDS, FIRST_OF_TENANTS, MAY_SEND
 from persistence.ledger.singles import SINGLES_WAITING
 from persistence.partitions import count_misplaced
@@ -53,5 +53,4 @@ async def read_backlog() -> Backlog:
 
 
 async def paused_accounts() -> dict[UUID, bool]:
-    async with connection() as pooled:
-        return {row[0]: row[1] for row in await pooled.fetch(PAUSED)}
+    return {row[0]: row[1] for row in await fetch(PAUSED)}

@@ -5,7 +5,7 @@ Raw SQL: the times are compared and shifted by PostgreSQL's own clock, without a
 
 from __future__ import annotations
 
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, fetch_value
 from persistence.opening import IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
 from persistence.sending.parts import QUEUED_APART
 
@@ -141,14 +141,12 @@ WHERE datname = current_database() AND usename = current_user AND pid <> pg_back
 
 
 async def end_stuck_sessions(*, slack_seconds: float, late_seconds: float) -> int:
-    async with connection() as pooled:
-        ended: int = await pooled.fetchval(END_STUCK, slack_seconds, late_seconds)
+    ended: int = await fetch_value(END_STUCK, slack_seconds, late_seconds)
     return ended
 
 
 async def read_clock() -> float:
-    async with connection() as pooled:
-        return float(await pooled.fetchval(READ))
+    return float(await fetch_value(READ))
 
 
 async def correct_future_dates(*, slack_seconds: float, reading_seconds: float, most: int) -> bool:

@@ -14,7 +14,7 @@ from domain.dispatch.jobs import Job, WrittenPart
 from domain.identity.access import Payer
 from domain.live import hints
 from domain.sending.file_job import plan_of
-from persistence.database import Connection, connection, note
+from persistence.database import Connection, execute, fetch, fetch_value, note
 from persistence.sending.accept import NOW, copy_numbers
 
 # A process that was killed holds its jobs until their lease ends. Those that were claimed or
@@ -86,8 +86,7 @@ SELECT send_id, -unwritten, unwritten FROM send_job WHERE send_id = $1 AND unwri
 async def claim_jobs(
     writer_id: UUID, *, most: int, seconds: float, without: Sequence[UUID]
 ) -> list[Job]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(CLAIM_JOBS, writer_id, most, seconds, list(without))
+    rows = await fetch(CLAIM_JOBS, writer_id, most, seconds, list(without))
     return [
         Job(
             send_id=row[0],
@@ -105,19 +104,16 @@ async def claim_jobs(
 
 
 async def renew_job(send_id: UUID, writer_id: UUID, *, seconds: float) -> int | None:
-    async with connection() as pooled:
-        waiting: int | None = await pooled.fetchval(RENEW_JOB, send_id, writer_id, seconds)
+    waiting: int | None = await fetch_value(RENEW_JOB, send_id, writer_id, seconds)
     return waiting
 
 
 async def release_job(send_id: UUID, writer_id: UUID) -> None:
-    async with connection() as pooled:
-        await pooled.execute(RELEASE_JOB, send_id, writer_id)
+    await execute(RELEASE_JOB, send_id, writer_id)
 
 
 async def other_jobs_wait() -> bool:
-    async with connection() as pooled:
-        return bool(await pooled.fetchval(OTHERS_WAIT))
+    return bool(await fetch_value(OTHERS_WAIT))
 
 
 async def lock_claimed(tx: Connection, send_id: UUID, writer_id: UUID, *, rows_read: int) -> bool:

@@ -32,6 +32,8 @@ from persistence.database import (
     columns,
     connection,
     ends_of,
+    execute,
+    fetch,
     fetch_with_plan,
     note,
 )
@@ -248,8 +250,7 @@ WHERE id = $1
 
 
 async def accounts_with_queue(*, since_seconds: float = EVER_SECONDS) -> list[UUID]:
-    async with connection() as pooled:
-        return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_QUEUE, since_seconds)]
+    return [row[0] for row in await fetch(ACCOUNTS_WITH_QUEUE, since_seconds)]
 
 
 async def tenants_waiting(
@@ -283,14 +284,12 @@ def _in_turn(found: Iterable[Waiting], after: Mapping[int, UUID], most: int) -> 
 
 
 async def shorten_parts() -> bool:
-    async with connection() as pooled:
-        await pooled.execute(SHORTEN)
+    await execute(SHORTEN)
     return False
 
 
 async def release_scheduled(*, most: int) -> int:
-    async with connection() as pooled:
-        return int((await pooled.execute(RELEASE, most)).split()[-1])
+    return int((await execute(RELEASE, most)).split()[-1])
 
 
 async def pick_messages(
@@ -369,8 +368,7 @@ async def mark_calls(
 
 
 async def divert_queued(provider_account_id: UUID, *, most: int) -> int:
-    async with connection() as pooled:
-        return int((await pooled.execute(DIVERT, provider_account_id, most)).split()[-1])
+    return int((await execute(DIVERT, provider_account_id, most)).split()[-1])
 
 
 async def postpone_probe(

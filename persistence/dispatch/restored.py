@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.dispatch.messages import Queued
-from persistence.database import Connection, connection
+from persistence.database import Connection, fetch_value
 from persistence.sending.parts import QUEUED_APART, all_in
 
 # With any priority: held and scheduled messages count if their time has come.
@@ -34,13 +34,11 @@ SELECT EXISTS (
 
 
 async def has_dispatchers() -> bool:
-    async with connection() as pooled:
-        return bool(await pooled.fetchval(HAS_DISPATCHERS))
+    return bool(await fetch_value(HAS_DISPATCHERS))
 
 
 async def count_due() -> int:
-    async with connection() as pooled:
-        return int(await pooled.fetchval(COUNT))
+    return int(await fetch_value(COUNT))
 
 
 async def pick_due(tx: Connection, provider_account_id: UUID, *, most: int) -> list[Queued]:

@@ -28,8 +28,9 @@ from persistence.database import (
     STATEMENT_TIMEOUT_SECONDS,
     Connection,
     columns,
-    connection,
     ends_of,
+    fetch,
+    fetch_row,
     note,
 )
 from persistence.sending.messages import first_of_sends
@@ -243,8 +244,7 @@ async def resume_provider_account(tx: Connection, account: LockedProviderAccount
 
 
 async def accounts_with_expired() -> list[UUID]:
-    async with connection() as pooled:
-        return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_EXPIRED)]
+    return [row[0] for row in await fetch(ACCOUNTS_WITH_EXPIRED)]
 
 
 async def lock_expired(tx: Connection, provider_account_id: UUID, most: int) -> list[UUID]:
@@ -291,8 +291,7 @@ async def find_cancellable(scope: Scope, send_id: UUID) -> CancellableSend:
             client_id = own
         case _:
             raise NotFound("send")
-    async with connection() as pooled:
-        row = await pooled.fetchrow(FIND_CANCELLABLE, send_id, client_id)
+    row = await fetch_row(FIND_CANCELLABLE, send_id, client_id)
     if row is None:
         raise NotFound("send")
     refund = Refund(send_id, payer_account_id=row[1], count=0, price=row[2], rate_usd=row[3])

@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.dispatch.messages import UnknownAttempt, UnknownFilter, UnknownMessage, UnknownTotal
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
-from persistence.database import Connection, connection
+from persistence.database import Connection, fetch
 from persistence.identity.models import Client
 from persistence.long_reads import long_read
 from persistence.sending.models import Send
@@ -59,8 +59,7 @@ async def check_filter(wanted: UnknownFilter) -> None:
 
 
 async def find_unknown_totals(scope: Scope, wanted: UnknownFilter) -> list[UnknownTotal]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(TOTALS, *_matching(wanted), _client_of(scope))
+    rows = await fetch(TOTALS, *_matching(wanted), _client_of(scope))
     return [UnknownTotal(*row) for row in rows]
 
 

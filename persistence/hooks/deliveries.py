@@ -22,7 +22,7 @@ from domain.hooks.deliveries import (
     Recorded,
 )
 from domain.live import hints
-from persistence.database import Connection, columns, connection, note, transaction
+from persistence.database import Connection, columns, execute, fetch, note, transaction
 from persistence.rows import object_of
 
 FAILURES_BEFORE_WAITING = 3
@@ -143,22 +143,17 @@ PAUSED_AS_FAILING = "No attempt has succeeded for three days."
 
 
 async def claim_endpoints(holder: UUID, *, lease_seconds: float, most: int) -> set[UUID]:
-    async with connection() as pooled:
-        return {row[0] for row in await pooled.fetch(CLAIM, holder, lease_seconds, most)}
+    return {row[0] for row in await fetch(CLAIM, holder, lease_seconds, most)}
 
 
 async def release_endpoints(holder: UUID) -> None:
-    async with connection() as pooled:
-        await pooled.execute(RELEASE, holder)
+    await execute(RELEASE, holder)
 
 
 async def pick_deliveries(
     holder: UUID, wanted: Mapping[UUID, int], *, in_flight: Collection[UUID], most: int
 ) -> list[DueDelivery]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(
-            PICK, holder, *columns(list(wanted.items())), list(in_flight), most
-        )
+    rows = await fetch(PICK, holder, *columns(list(wanted.items())), list(in_flight), most)
     return [_due(row) for row in rows]
 
 

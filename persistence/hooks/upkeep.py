@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from domain.ids import first_id_at
 from domain.sending.messages import MessageStatus
 from domain.sending.schedule import MOST_AHEAD
-from persistence.database import connection, transaction
+from persistence.database import connection, execute, fetch, transaction
 from persistence.hooks.deliveries import WAITING
 from persistence.sending.tallies import has_status
 
@@ -96,8 +96,7 @@ USING (send_id)
 
 
 async def fail_overdue_deliveries(*, age_seconds: float, most: int) -> int:
-    async with connection() as pooled:
-        done = await pooled.execute(FAIL_OVERDUE, age_seconds, most, NEVER_TRIED)
+    done = await execute(FAIL_OVERDUE, age_seconds, most, NEVER_TRIED)
     return int(done.rpartition(" ")[2])
 
 
@@ -115,8 +114,7 @@ async def purge_deliveries(*, age_seconds: float, most: int) -> int:
 
 async def queue_finished_sends() -> bool:
     """Safe in many processes at once: one of them holds the position."""
-    async with connection() as pooled:
-        [(position, running_from, _, clients, _)] = await pooled.fetch(READ_POSITION)
+    [(position, running_from, _, clients, _)] = await fetch(READ_POSITION)
     if clients is None and running_from - position < FAR_BEHIND:
         return False
     async with transaction() as tx:

@@ -16,7 +16,7 @@ from tortoise.expressions import Q, RawSQL
 from domain.identity.access import Actor, Payer, Role
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
-from persistence.database import Connection, connection, orm
+from persistence.database import Connection, connection, execute, fetch_row, orm
 from persistence.identity.models import AccessChange, ApiKey
 from persistence.rows import object_of
 
@@ -81,14 +81,12 @@ WHERE id = ANY($1::uuid[])
 
 
 async def find_actor_of_session(session_id: UUID, user_id: UUID) -> Actor | None:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(ACTOR_OF_SESSION, session_id, user_id)
+    row = await fetch_row(ACTOR_OF_SESSION, session_id, user_id)
     return None if row is None else _actor(row)
 
 
 async def find_actor_of_key(secret_hash: bytes) -> Actor | None:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(ACTOR_OF_KEY, secret_hash)
+    row = await fetch_row(ACTOR_OF_KEY, secret_hash)
     return None if row is None else _actor(row)
 
 
@@ -98,8 +96,7 @@ async def note_access_changes(tx: Connection, subject_ids: Sequence[UUID]) -> No
 
 
 async def read_access_changes(since: str | None) -> tuple[str, Collection[UUID]]:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(ACCESS_CHANGES, since)
+    row = await fetch_row(ACCESS_CHANGES, since)
     assert row is not None
     return row[0], row[1]
 
@@ -112,8 +109,7 @@ async def note_keys_used(key_ids: Sequence[UUID]) -> None:
 
 
 async def purge_changes(*, most: int) -> int:
-    async with connection() as pooled:
-        done = await pooled.execute(PURGE_CHANGES, KEPT_DAYS, most)
+    done = await execute(PURGE_CHANGES, KEPT_DAYS, most)
     return int(done.split()[-1])
 
 

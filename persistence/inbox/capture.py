@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.dispatch.messages import Uncaptured
 from domain.live import hints
 from domain.sending.messages import Line
-from persistence.database import Connection, columns, connection, note
+from persistence.database import Connection, columns, execute, note
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, next_in_range
 
@@ -142,8 +142,7 @@ async def keep_captured(tx: Connection, send_ids: Sequence[UUID]) -> None:
 
 
 async def purge_keys(*, age_seconds: float, most: int) -> int:
-    async with connection() as pooled:
-        done = await pooled.execute(PURGE_KEYS, age_seconds, most)
+    done = await execute(PURGE_KEYS, age_seconds, most)
     return int(done.split()[-1])
 
 

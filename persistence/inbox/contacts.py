@@ -19,7 +19,7 @@ from domain.ids import new_id
 from domain.inbox.messages import Contact, ContactCard, ContactKey, ContactOrder
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
-from persistence.database import Connection, connection, note, orm
+from persistence.database import Connection, fetch, fetch_value, note, orm
 from persistence.inbox.models import Contact as ContactRow
 from persistence.pages import Filter, list_page
 from persistence.planned import read_selected
@@ -244,8 +244,7 @@ async def _opted_out(
         return query.filter(id__in=RawSQL(ALL_OPTED_OUT))
     most = FEW_OPT_OUTS if client_id is None else SOME_OPT_OUTS
     where = "$1::uuid IS NULL" if client_id is None else "client_id = $1"
-    async with connection() as pooled:
-        found = await pooled.fetchval(COUNT_OPT_OUTS.format(where), client_id, most)
+    found = await fetch_value(COUNT_OPT_OUTS.format(where), client_id, most)
     if found > most:
         return query.filter(opted_out=True)
     if client_id is None:
@@ -273,8 +272,7 @@ async def _first_by_name(window: Window[Any]) -> list[UUID]:
         order_of_first=", ".join(f"first.{column} {direction}" for column in columns),
         size=wanted.value(window.size + 1),
     )
-    async with connection() as pooled:
-        return [row[0] for row in await pooled.fetch(statement, *wanted.values)]
+    return [row[0] for row in await fetch(statement, *wanted.values)]
 
 
 def _matches(search: str) -> Q:

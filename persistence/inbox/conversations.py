@@ -24,7 +24,15 @@ from domain.inbox.messages import (
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
 from domain.sending.messages import Message, MessageStatus
-from persistence.database import Connection, columns, connection, note
+from persistence.database import (
+    Connection,
+    columns,
+    connection,
+    fetch,
+    fetch_row,
+    fetch_value,
+    note,
+)
 from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of
 from persistence.pages import (
     add_limit,
@@ -143,8 +151,7 @@ async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation
 async def find_conversations_with(
     scope: Scope, pairs: Sequence[ConversationKey]
 ) -> dict[ConversationKey, Conversation]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(CONVERSATIONS_WITH, *columns(pairs), only_client_of(scope))
+    rows = await fetch(CONVERSATIONS_WITH, *columns(pairs), only_client_of(scope))
     return {(row["client_id"], row["number"]): conversation_of(row) for row in rows}
 
 
@@ -158,16 +165,14 @@ async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
 
 
 async def find_reply_terms(client_id: UUID) -> ReplyTerms:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(REPLY_TERMS, client_id)
+    row = await fetch_row(REPLY_TERMS, client_id)
     if row is None:
         raise NotFound("client")
     return ReplyTerms(*row)
 
 
 async def find_warning(scope: OfClient, send_id: UUID) -> str | None:
-    async with connection() as pooled:
-        warning: str | None = await pooled.fetchval(WARNING, send_id, scope.client_id)
+    warning: str | None = await fetch_value(WARNING, send_id, scope.client_id)
     return warning
 
 

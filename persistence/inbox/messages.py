@@ -17,7 +17,7 @@ from domain.inbox.messages import AnyMessage, ConversationKey, InboundMessage
 from domain.pages import Page, Window
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Direction
-from persistence.database import Connection, connection
+from persistence.database import Connection, fetch, fetch_row, fetch_value
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import MOST_SEARCHED, Listed, rows_within
@@ -102,34 +102,29 @@ SELECT * FROM (
 async def find_messages(
     scope: Scope, ids: Collection[UUID], *, tx: Connection | None = None
 ) -> dict[UUID, AnyMessage]:
-    async with connection(tx) as pooled:
-        rows = await pooled.fetch(MESSAGES_BY_ID, list(ids), only_client_of(scope))
+    rows = await fetch(MESSAGES_BY_ID, list(ids), only_client_of(scope), tx=tx)
     return {row["id"]: _any(row) for row in rows}
 
 
 async def find_inbound(scope: Scope, inbound_id: UUID) -> InboundMessage:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(FIND_INBOUND, inbound_id, only_client_of(scope))
+    row = await fetch_row(FIND_INBOUND, inbound_id, only_client_of(scope))
     if row is None:
         raise NotFound("message")
     return _inbound(row)
 
 
 async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(LAST_INBOUND, client_id)
+    row = await fetch_row(LAST_INBOUND, client_id)
     return None if row is None else _inbound(row)
 
 
 async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(FEED, scope.client_id, after, most)
+    rows = await fetch(FEED, scope.client_id, after, most)
     return [_inbound(row) for row in rows]
 
 
 async def last_in_feed(scope: OfClient) -> int:
-    async with connection() as pooled:
-        return int(await pooled.fetchval(LAST_IN_FEED, scope.client_id) or 0)
+    return int(await fetch_value(LAST_IN_FEED, scope.client_id) or 0)
 
 
 async def read_any_messages(
@@ -192,8 +187,7 @@ async def read_messages_of_conversations(
         order=order_of(window),
         limit=sent.value(window.size + 1),
     )
-    async with connection() as pooled:
-        rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
+    rows = await fetch(statement + OF_PAGE, *sent.values)
     found: dict[ConversationKey, list[Record]] = {pair: [] for pair in pairs}
     for row in rows:
         found[row["client_id"], row["number"]].append(row)

@@ -27,7 +27,7 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from domain.sending.messages import MessageStatus
 from domain.sending.text import segments_of
-from persistence.database import Connection, columns, connection, note
+from persistence.database import Connection, columns, connection, execute, fetch, fetch_value, note
 from persistence.dispatch.settlement import OF_MESSAGES, UNDECIDED_COLUMNS, locked_messages
 from persistence.rows import object_of
 
@@ -201,13 +201,11 @@ async def write_reported(tx: Connection, changed: Sequence[ReportedChange]) -> N
 
 
 async def provider_account_ids() -> list[UUID]:
-    async with connection() as pooled:
-        return [row[0] for row in await pooled.fetch(PROVIDER_ACCOUNT_IDS)]
+    return [row[0] for row in await fetch(PROVIDER_ACCOUNT_IDS)]
 
 
 async def has_later(provider_account_id: UUID) -> bool:
-    async with connection() as pooled:
-        return bool(await pooled.fetchval(HAS_LATER, provider_account_id))
+    return bool(await fetch_value(HAS_LATER, provider_account_id))
 
 
 async def claim_poll(
@@ -248,8 +246,7 @@ async def finish_poll(
     provider_account_id: UUID, round_: int, until: PollPosition, *, later: bool
 ) -> None:
     row = _row_of(round_, later=later)
-    async with connection() as pooled:
-        await pooled.execute(FINISH_POLL, provider_account_id, row, until.id, until.due_at)
+    await execute(FINISH_POLL, provider_account_id, row, until.id, until.due_at)
 
 
 async def lock_polled(tx: Connection, message_ids: Sequence[UUID]) -> list[ReportedMessage]:

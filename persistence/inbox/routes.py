@@ -31,7 +31,7 @@ from domain.inbox.webhooks import (
 )
 from domain.pages import Page, Window
 from domain.sending.messages import Line
-from persistence.database import Connection, connection, orm
+from persistence.database import Connection, connection, fetch, fetch_row, orm
 from persistence.identity.models import AssignedNumber
 from persistence.inbox.models import ModemRoute as RouteRow
 from persistence.inbox.models import WebhookEvent as EventRow
@@ -156,14 +156,12 @@ async def route_of(client_id: UUID) -> ModemRoute | None:
 async def find_reply_origin(
     scope: OfClient, inbound_id: UUID, provider_account_id: UUID
 ) -> ReplyOrigin | None:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(REPLY_ORIGIN, inbound_id, provider_account_id, scope.client_id)
+    row = await fetch_row(REPLY_ORIGIN, inbound_id, provider_account_id, scope.client_id)
     return None if row is None else ReplyOrigin(*row)
 
 
 async def lines_of_numbers(scope: OfClient) -> dict[str, Line]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(LINES_OF_NUMBERS, scope.client_id)
+    rows = await fetch(LINES_OF_NUMBERS, scope.client_id)
     return {row["number"]: Line(row["modem"], row["port"]) for row in rows}
 
 

@@ -27,7 +27,7 @@ from domain.ledger.checkpoints import AccountStart
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
-from persistence.database import Connection, columns, connection, note, transaction
+from persistence.database import Connection, columns, connection, fetch_row, note, transaction
 from persistence.ledger.charges import charges_between
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.ledger.singles import DIFFERS
@@ -367,14 +367,12 @@ async def stop_audit(audit_id: UUID) -> None:
 
 
 async def last_audit(_scope: Everything) -> Audit | None:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(LAST_AUDIT)
+    row = await fetch_row(LAST_AUDIT)
     return None if row is None else _audit(row)
 
 
 async def find_audit(_scope: Everything, audit_id: UUID) -> Audit:
-    async with connection() as pooled:
-        row = await pooled.fetchrow(AUDITS.format(page="WHERE id = $1"), audit_id)
+    row = await fetch_row(AUDITS.format(page="WHERE id = $1"), audit_id)
     if row is None:
         raise NotFound("audit")
     return _audit(row)

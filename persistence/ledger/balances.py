@@ -88,15 +88,15 @@ OWN_BALANCES = f"""
 """
 
 PROVIDER_ACCOUNTS = f"""
-SELECT upstream.id, provider, owner_client_id, price, name, is_default, configuration::text,
-       rate_per_second, {PLATFORM_COLUMNS}
+SELECT upstream.id, provider, owner_client_id, unit, price AS price_per_message, name, is_default,
+       configuration::text, rate_per_second AS messages_per_second, {PLATFORM_COLUMNS}
 FROM provider_account AS upstream {PLATFORM_FIGURES}
 WHERE $1::uuid IS NULL OR upstream.id = $1
 ORDER BY upstream.is_default DESC, upstream.id
 """  # noqa: S608 - columns of our own
 
 ALLOCATIONS = """
-SELECT client.id, client.group_id, upstream.unit, account.held,
+SELECT client.id, client.group_id, upstream.unit, account.held AS balance,
        coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd) AS rate_per_unit_usd,
        (SELECT send.created_at FROM send WHERE send.client_id = client.id
         ORDER BY send.id DESC LIMIT 1) AS last_sent_at
@@ -217,17 +217,11 @@ async def _group_is_within(pooled: Connection, scope: Scope, group_id: UUID) -> 
 
 
 def _figures(row: Record) -> ProviderAccountFigures:
-    return ProviderAccountFigures(
-        id=row["id"],
-        provider=row["provider"],
-        owner_client_id=row["owner_client_id"],
-        unit=row["pool_unit"],
-        price_per_message=row["price"],
+    return object_of(
+        ProviderAccountFigures,
+        row,
         platform=_platform(row),
-        name=row["name"],
-        is_default=row["is_default"],
         configuration=orjson.loads(row["configuration"]) if row["configuration"] else None,
-        messages_per_second=row["rate_per_second"],
     )
 
 
@@ -267,11 +261,4 @@ def _platform(row: Record) -> PlatformBalance:
 
 
 def _allocation(row: Record) -> Allocation:
-    return Allocation(
-        client_id=row["id"],
-        group_id=row["group_id"],
-        unit=row["unit"],
-        balance=row["held"],
-        rate_per_unit_usd=row["rate_per_unit_usd"],
-        last_sent_at=row["last_sent_at"],
-    )
+    return object_of(Allocation, row, client_id=row["id"])

@@ -10,7 +10,7 @@ import orjson
 from asyncpg import Record
 
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, SendsOfMonth
-from persistence.database import Connection, columns, connection, transaction
+from persistence.database import Connection, columns, fetch, fetch_value, transaction
 from persistence.ledger.charges import charges_between
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
@@ -87,14 +87,12 @@ SELECT $1, * FROM unnest($2::uuid[], $3::int8[], $4::int8[], $5::jsonb[])
 
 
 async def first_moment() -> datetime | None:
-    async with connection() as pooled:
-        found: datetime | None = await pooled.fetchval(FIRST_MOMENT)
+    found: datetime | None = await fetch_value(FIRST_MOMENT)
     return found
 
 
 async def read_checkpoints() -> list[Checkpoint]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(CHECKPOINTS)
+    rows = await fetch(CHECKPOINTS)
     return [_checkpoint(row) for row in rows]
 
 

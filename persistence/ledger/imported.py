@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identity.access import Everything, Payer
 from domain.ledger.imported import LogLine, NewImportedLine, NewOpeningBalance, OpeningBalance
-from persistence.database import Connection, columns, connection
+from persistence.database import Connection, columns, fetch
 
 IMPORT_LOCK = 0x1B1C5
 
@@ -71,16 +71,14 @@ ON CONFLICT DO NOTHING RETURNING client_id, reference
 
 
 async def find_payers(_scope: Everything, emails: Sequence[str]) -> dict[str, tuple[Payer, bool]]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(FIND_PAYERS, list(emails))
+    rows = await fetch(FIND_PAYERS, list(emails))
     return {row[0]: (Payer(*row[1:7]), row["owned"]) for row in rows}
 
 
 async def find_imported_lines(
     _scope: Everything, keys: Sequence[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], LogLine]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(FIND_LINES, *columns(keys))
+    rows = await fetch(FIND_LINES, *columns(keys))
     return {(row[0], row[1]): LogLine(*row[1:]) for row in rows}
 
 
@@ -107,8 +105,7 @@ async def add_imported_lines(tx: Connection, lines: Sequence[NewImportedLine]) -
 async def find_opening_balances(
     _scope: Everything, keys: Sequence[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], OpeningBalance]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(FIND_BALANCES, *columns(keys))
+    rows = await fetch(FIND_BALANCES, *columns(keys))
     return {(row[0], row[1]): OpeningBalance(row[1], row[2]) for row in rows}
 
 

@@ -18,7 +18,7 @@ from domain.ledger.balances import Valuation
 from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.live import hints
-from persistence.database import Connection, connection, note, orm
+from persistence.database import Connection, connection, execute, note, orm
 from persistence.dispatch.models import Attempt
 from persistence.ledger import models
 from persistence.ledger.platform import UNITS_WAITING
@@ -114,8 +114,7 @@ async def find_transfer(transfer_id: UUID) -> Transfer:
 
 
 async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: float) -> bool:
-    async with connection() as pooled:
-        done = await pooled.execute(BEGIN_READING, provider_account_id, reader_id, seconds)
+    done = await execute(BEGIN_READING, provider_account_id, reader_id, seconds)
     return done == "UPDATE 1"
 
 

@@ -25,7 +25,7 @@ from domain.ledger.reconciliation import (
 )
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import Connection, connection, note, transaction
+from persistence.database import Connection, connection, execute, fetch_value, note, transaction
 from persistence.ledger import models
 from persistence.ledger.charges import charges_between, transfers_of
 from persistence.pages import list_page
@@ -284,14 +284,12 @@ async def read_differences(
 
 async def estimate_sends() -> int:
     """About how many sends and imported lines there are, from the statistics of the tables."""
-    async with connection() as pooled:
-        return int(await pooled.fetchval(ESTIMATE_SENDS))
+    return int(await fetch_value(ESTIMATE_SENDS))
 
 
 async def start_daily(name: str, *, not_since: datetime) -> bool:
     """Whether this process may do the daily work: True once, for one process, after that time."""
-    async with connection() as pooled:
-        return await pooled.execute(START_DAILY, name, not_since) == "UPDATE 1"
+    return await execute(START_DAILY, name, not_since) == "UPDATE 1"
 
 
 async def _update(statement: str, run_id: UUID, *values: Any) -> Reconciliation:

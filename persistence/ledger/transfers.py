@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from persistence.database import Connection, columns, connection, note, topics_of
+from persistence.database import Connection, columns, fetch, note, topics_of
 from persistence.sql import combined
 
 # In ID order, so that transactions cannot deadlock.
@@ -77,11 +77,7 @@ async def find_answers(
     tx: Connection | None, keys: Sequence[IdempotencyKey]
 ) -> dict[UUID, tuple[bytes, Mapping[str, Any]]]:
     ids = [key.id for key in keys]
-    if tx is None:
-        async with connection() as pooled:
-            rows = await pooled.fetch(FIND_ANSWERS, ids)
-    else:
-        rows = await tx.fetch(FIND_ANSWERS, ids)
+    rows = await fetch(FIND_ANSWERS, ids, tx=tx)
     return {row[0]: (row[1], orjson.loads(row[2])) for row in rows}
 
 

@@ -23,7 +23,7 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.hints import Topic, id_of
 from domain.live.ports import Change, ChangePage, Position
-from persistence.database import Connection, connection
+from persistence.database import Connection, connection, fetch, fetch_value
 from persistence.inbox.conversations import conversation_of, with_last_messages
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
@@ -96,8 +96,7 @@ CHANGE_KINDS = {
 
 
 async def position() -> Position:
-    async with connection() as pooled:
-        return Position(await pooled.fetchval(SNAPSHOT))
+    return Position(await fetch_value(SNAPSHOT))
 
 
 async def find_changes(
@@ -131,8 +130,7 @@ async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) 
 
 async def read_timeline() -> str | None:
     """The timeline of the server. Another one is that of a standby that took over."""
-    async with connection() as pooled:
-        timeline: str | None = await pooled.fetchval(TIMELINE)
+    timeline: str | None = await fetch_value(TIMELINE)
     return timeline
 
 
@@ -229,6 +227,5 @@ async def fingerprints(topics: Collection[Topic]) -> dict[Topic, str]:
     """A text for each topic, which differs after each change."""
     ids = [[id_of(topic) for topic in topics if topic[:1] == kind] for kind in KINDS]
     first_message_id = first_of_sends(ids[KINDS.index(hints.SEND)])
-    async with connection() as pooled:
-        rows = await pooled.fetch(FINGERPRINTS, *ids, first_message_id)
+    rows = await fetch(FINGERPRINTS, *ids, first_message_id)
     return {row[0].encode() + row[1].bytes: row[2] for row in rows}

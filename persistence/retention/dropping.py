@@ -15,7 +15,7 @@ from asyncpg import Record
 from domain.numbering_plans import national_digits
 from domain.retention.retention import Found, Part, RowPage, Span, Step
 from domain.retention.rules import Retention, Rules
-from persistence.database import connection, transaction
+from persistence.database import execute, fetch, fetch_value, transaction
 from persistence.partitions import time_of
 from persistence.retention.parts import PARTS, PERSON
 from persistence.retention.spelling import in_body, in_text
@@ -65,8 +65,7 @@ ON CONFLICT (name) DO UPDATE SET last_id = greatest(retention_progress.last_id, 
 
 
 async def read_rules(default: Retention) -> Rules:
-    async with connection() as pooled:
-        rows = await pooled.fetch(RULES)
+    rows = await fetch(RULES)
     return Rules(default, {row[0]: Retention(row[1], row[2]) for row in rows})
 
 
@@ -84,8 +83,7 @@ async def drop_rows(part: Part, span: Span, *, most: int, dry_run: bool) -> Step
 
 async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
     statement = _statement(EXPORT, part, span)
-    async with connection() as pooled:
-        rows = await pooled.fetch(statement, *_values(span, most)[:5])
+    rows = await fetch(statement, *_values(span, most)[:5])
     names = list(rows[0].keys())[1:] if rows else []
     found = [[_plain(each) for each in tuple(row)[1:]] for row in rows if row["id"] is not None]
     return RowPage(UUID(int=rows[-1]["page_id"].int) if rows else None, names, found)
@@ -93,25 +91,21 @@ async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
 
 async def first_of(part: Part) -> datetime | None:
     statement = f"SELECT id FROM {PARTS[part].table} ORDER BY id LIMIT 1"  # noqa: S608 - our own
-    async with connection() as pooled:
-        found = await pooled.fetchval(statement)
+    found = await fetch_value(statement)
     return None if found is None else time_of(found)
 
 
 async def set_retention(client_id: UUID, retention: Retention) -> None:
-    async with connection() as pooled:
-        await pooled.execute(SET_RULE, client_id, retention.text_days, retention.months)
+    await execute(SET_RULE, client_id, retention.text_days, retention.months)
 
 
 async def read_progress(name: str) -> UUID:
-    async with connection() as pooled:
-        found = await pooled.fetchval(READ_PROGRESS, name)
+    found = await fetch_value(READ_PROGRESS, name)
     return UUID(int=found.int if found is not None else 0)
 
 
 async def write_progress(name: str, last_id: UUID) -> None:
-    async with connection() as pooled:
-        await pooled.execute(WRITE_PROGRESS, name, last_id)
+    await execute(WRITE_PROGRESS, name, last_id)
 
 
 def _values(span: Span, most: int) -> list[Any]:

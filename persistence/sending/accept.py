@@ -25,7 +25,13 @@ from persistence.copying import (
     timestamptz,
     uuid,
 )
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, Connection, columns, connection, orm
+from persistence.database import (
+    STATEMENT_TIMEOUT_SECONDS,
+    Connection,
+    columns,
+    fetch_value,
+    orm,
+)
 from persistence.ledger.transfers import book_of
 from persistence.sending import models, parts
 from persistence.sending.batches import (
@@ -90,8 +96,7 @@ async def lock_payers(
 
 
 async def held(account_id: UUID, *, tx: Connection | None = None) -> int:
-    async with connection(tx) as pooled:
-        return int(await pooled.fetchval(HELD, account_id) or 0)
+    return int(await fetch_value(HELD, account_id, tx=tx) or 0)
 
 
 async def copy_messages(tx: Connection, send: NewSend) -> datetime:

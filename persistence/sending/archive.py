@@ -21,7 +21,7 @@ from domain.sending.lists import (
     SendOrder,
 )
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send, SendKind
-from persistence.database import Connection, connection, orm
+from persistence.database import Connection, connection, fetch, orm
 from persistence.pages import list_page
 from persistence.planned import in_turn
 from persistence.rows import within
@@ -108,8 +108,7 @@ async def read_accepted(scope: OfClient, send_id: UUID) -> list[AcceptedMessage]
 async def read_submitted_at(scope: OfClient, ids: Sequence[UUID]) -> dict[UUID, datetime]:
     if not ids:
         return {}
-    async with connection() as pooled:
-        rows = await pooled.fetch(SUBMITTED_AT, list(ids), scope.client_id)
+    rows = await fetch(SUBMITTED_AT, list(ids), scope.client_id)
     return {row[0]: row[1] for row in rows}
 
 

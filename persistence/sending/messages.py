@@ -16,7 +16,7 @@ from domain.identity.access import Everything, Scope
 from domain.pages import Page, Window, digits_of
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Message, MessageStatus
-from persistence.database import Connection, connection
+from persistence.database import Connection, fetch, fetch_row
 from persistence.pages import Filter, beyond_cursors, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
@@ -78,8 +78,7 @@ async def find_message(scope: Scope, message_id: UUID, *, tx: Connection | None 
     wanted.add("id = {}", message_id)
     page = f"SELECT * FROM message {wanted.where}"  # noqa: S608 - conditions of our own
     statement = MESSAGES.format(page=page, order="DESC")
-    async with connection(tx) as pooled:
-        row = await pooled.fetchrow(statement, *wanted.values)
+    row = await fetch_row(statement, *wanted.values, tx=tx)
     if row is None:
         raise NotFound("message")
     return message_of(row)
@@ -123,8 +122,7 @@ async def read_messages_of_sends(
 ) -> dict[UUID, Page[Message]]:
     wanted = _shown_within(scope)
     statement = _of_sends(wanted, send_ids, Listed(scope, MessageFilter(status), window))
-    async with connection() as pooled:
-        rows = await pooled.fetch(statement, *wanted.values)
+    rows = await fetch(statement, *wanted.values)
     found: dict[UUID, list[Record]] = {send_id: [] for send_id in send_ids}
     for row in rows:
         found[row["send_id"]].append(row)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.sending.messages import MessageStatus
-from persistence.database import Connection, connection
+from persistence.database import Connection, connection, fetch
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import messages_of
 from persistence.sending.parts import LOST
@@ -165,8 +165,7 @@ async def read_counts(
     send_ids: Sequence[UUID], tx: Connection | None = None
 ) -> dict[UUID, dict[MessageStatus, int]]:
     """The counts of each send, without those that are zero."""
-    async with connection(tx) as pooled:
-        rows = await pooled.fetch(COUNTS, list(send_ids), first_of_sends(send_ids))
+    rows = await fetch(COUNTS, list(send_ids), first_of_sends(send_ids), tx=tx)
     return {
         row[0]: {
             status: count

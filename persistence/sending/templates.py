@@ -14,7 +14,7 @@ from domain.identity.access import OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.pages import Page, Window
 from domain.sending.files.row_texts import Template
-from persistence.database import Connection, connection, orm
+from persistence.database import Connection, fetch, orm
 from persistence.pages import list_page, order_columns
 from persistence.rows import object_of, within
 from persistence.sending import models
@@ -40,8 +40,7 @@ async def read_templates(
 
 
 async def find_templates(scope: OfClient, names: Sequence[str]) -> dict[str, Template]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(FIND, scope.client_id, list(names))
+    rows = await fetch(FIND, scope.client_id, list(names))
     return {row["given"]: object_of(Template, row) for row in rows}
 
 
