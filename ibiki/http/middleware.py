@@ -44,6 +44,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 # Keys of the scope's state, which endpoints set for the duration of the request.
 OPERATION = "graphql.operation"
 OUTCOME = "webhook.outcome"
+CORS = "cors.headers"
 # The name of the route in metrics, if the first part of the path has too many values.
 ROUTE = "http.route"
 UNTRACED = frozenset({"none", "/healthz", "/readyz", "/metrics"})
@@ -82,7 +83,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        sender = _ResponseSender(send, request_id)
+        sender = _ResponseSender(send, request_id, scope["state"])
         try:
             await self.app(scope, receive, sender)
         except RequestRefused as refused:
@@ -135,10 +136,11 @@ class RequestMiddleware:
 class _ResponseSender:
     """The send channel of one request. Adds headers, and notes the status."""
 
-    __slots__ = ("_headers", "_send", "started", "status")
+    __slots__ = ("_headers", "_send", "_state", "started", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
         self._send = send
+        self._state = state
         self._headers = (*SECURITY_HEADERS, (b"x-request-id", request_id.encode()))
         self.status = 0
         self.started = False
@@ -148,7 +150,7 @@ class _ResponseSender:
             self.status = message["status"]
             given = dict(message["headers"])
             own = [header for header in self._headers if header[0] not in given]
-            message["headers"] = [*message["headers"], *own]
+            message["headers"] = [*message["headers"], *own, *self._state.get(CORS, ())]
         self.started = True
         return self._send(message)
 
@@ -194,20 +196,20 @@ class OriginCheck:
                 "The operator can add the origin to ALLOWED_ORIGINS.",
                 code="FORBIDDEN",
             )
-        cors = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+        # A page cannot read a refusal without these headers either.
+        own = (b"access-control-allow-origin", origin.encode("latin-1"))
+        scope["state"][CORS] = (own, *_READABLE)
         if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):
-            return respond(send, 204, b"", headers=[*cors, *_PREFLIGHT])
-
-        def send_with_cors(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *cors]
-            return send(message)
-
-        return self.app(scope, receive, send_with_cors)
+            return respond(send, 204, b"", headers=_PREFLIGHT)
+        return self.app(scope, receive, send)
 
 
+_READABLE = (
+    (b"vary", b"Origin"),
+    (b"access-control-expose-headers", b"retry-after, x-request-id"),
+)
 _PREFLIGHT = (
-    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE"),
     (
         b"access-control-allow-headers",
         b"authorization, content-type, idempotency-key, x-request-id",

@@ -115,6 +115,27 @@ async def test_an_allowed_page_may_call(web: RunningServer, origin: str) -> None
     assert response.headers["vary"] == "Origin"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/graphql", b"{", 400),
+        ("PUT", "/graphql", b"", 405),
+        ("GET", "/graphql?token=x", b"", 400),
+        ("POST", "/graphql", b" " * 200_001, 413),
+        ("GET", "/nowhere", b"", 404),
+        ("GET", "/break", b"", 500),
+    ],
+)
+async def test_an_allowed_page_can_read_a_refusal(
+    web: RunningServer, method: str, path: str, body: bytes, status: int
+) -> None:
+    given = {"origin": "https://app.example.com", "content-type": "application/json"}
+    response = await web.http.request(method, path, content=body, headers=given)
+    assert response.status_code == status
+    assert response.headers["access-control-allow-origin"] == given["origin"]
+    assert "retry-after" in response.headers["access-control-expose-headers"]
+
+
 async def test_a_page_of_the_same_origin_may_call(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, origin=web.url)
     assert response.json() == VIEWER_ANSWER
@@ -144,6 +165,8 @@ async def test_a_cors_preflight_is_answered(web: RunningServer) -> None:
     response = await web.http.options("/graphql", headers=headers)
     assert response.status_code == 204
     assert "authorization" in response.headers["access-control-allow-headers"]
+    assert response.headers["access-control-allow-origin"] == headers["origin"]
+    assert "DELETE" in response.headers["access-control-allow-methods"]
     foreign = {**headers, "origin": "https://evil.example.com"}
     assert (await web.http.options("/graphql", headers=foreign)).status_code == 403
 
