@@ -83,6 +83,7 @@ INDEXES = {
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
     "hook_delivery_by_endpoint": "(endpoint_id, id DESC)",
     "hook_delivery_due": "(endpoint_id, due_at, \"position\") WHERE (status = 'PENDING'::text)",
+    "hook_delivery_failed": "(endpoint_id, id) WHERE (status = 'FAILED'::text)",
     "hook_delivery_order": "(endpoint_id, subject, \"position\") WHERE (status = 'PENDING'::text)",
     "hook_endpoint_by_client": "(client_id)",
     "hook_endpoint_failing": "(failing_since) INCLUDE (client_id)"

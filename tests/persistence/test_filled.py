@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 
 from benchmarks.fill import Size, fill_database
+from domain.hooks.deliveries import DeliveryStatus
 from domain.identity.access import Everything, OfClient, Scope
+from domain.ids import new_id
 from domain.inbox.messages import ContactOrder
 from domain.inbox.webhooks import EventKey, WebhookOutcome
 from domain.ledger.balances import BalanceView
@@ -21,6 +23,7 @@ from domain.sending.lists import ALL_SENDS, MessageFilter, SendFilter, SendOrder
 from domain.sending.messages import MessageStatus, SendKind
 from ibiki.local import embedded
 from persistence import store
+from persistence.hooks.endpoints import read_deliveries
 from persistence.inbox import contacts, conversations
 from persistence.inbox import messages as inbox
 from persistence.inbox.routes import read_webhook_events, read_webhook_status
@@ -43,6 +46,10 @@ EVENTS = """
 INSERT INTO webhook_event (id, provider, body, outcome, reason, client_id)
 SELECT uuidv7('-3 hours'), 'extreme', '{}', $2, 'A reason.', $3::uuid
 FROM generate_series(1, $1::int)
+"""
+DELIVERIES = """
+INSERT INTO hook_delivery (id, endpoint_id, client_id, event_id, type, subject, status)
+SELECT uuidv7(), $2, $3, uuidv7(), 'message.updated', uuidv7(), $4 FROM generate_series(1, $1::int)
 """
 CALL = """
 INSERT INTO attempt (id, provider_account_id, epoch, messages, started_at, ended_at, outcome)
@@ -333,6 +340,20 @@ async def test_a_rare_routed_event_is_found_without_reading_newer_ones(database_
         assert work.rows["webhook_event"] <= 2 + PLANNING, work
         status = await read_webhook_status(Everything())
         assert status.last_routed_client_id == client.client_id
+
+
+async def test_a_failed_delivery_is_found_without_reading_newer_ones(database_url: str) -> None:
+    async with worlds.connected(database_url, pool_size=1):
+        client_id, endpoint_id = new_id(), new_id()
+        for count, status in ((1, DeliveryStatus.FAILED), (6_000, DeliveryStatus.DELIVERED)):
+            await worlds.execute(DELIVERIES, count, endpoint_id, client_id, status.value)
+        await worlds.execute("VACUUM (ANALYZE) hook_delivery")
+        for scope in (Everything(), OfClient(client_id)):
+            for status in DeliveryStatus:
+                read = read_deliveries(scope, endpoint_id, Window(50), status=status)
+                work = await work_of(read, ["hook_delivery"])
+                assert not any(work.scans.values()), (status, work)
+                assert work.rows["hook_delivery"] <= 51 + PLANNING, (status, work)
 
 
 async def test_balances_look_at_each_tenant_only_if_no_call_was_started(database_url: str) -> None:

@@ -29,6 +29,8 @@ BUILT = {
     " ORDER BY last_message_id DESC LIMIT 9",
     "conversation_unread_of_all": "FROM conversation WHERE unread > 0"
     " ORDER BY last_message_id DESC LIMIT 9",
+    "hook_delivery_failed": "FROM hook_delivery WHERE endpoint_id = $1 AND status = 'FAILED'"
+    " ORDER BY id DESC LIMIT 9",
     "low_balance_by_client": "FROM low_balance WHERE client_id = $1 ORDER BY id LIMIT 9",
     "reconciliation_difference_by_run": "FROM reconciliation_difference"
     " WHERE reconciliation_id = $1 ORDER BY id LIMIT 9",
