@@ -134,14 +134,15 @@ async def read_contacts(
     order: ContactOrder = ContactOrder.NEWEST,
 ) -> Page[Contact]:
     is_whole = search is None and opted_out is None
+    is_by_name = order is ContactOrder.NAME
     columns, key_of = ORDERS[order]
     keys = window.with_keys(key_of)
     query = _contacts(None)
     match scope:
         case Everything() if search is not None:
             query = _searched_of_all(query, search)
-        case Everything() if is_whole and order is ContactOrder.NAME:
-            query = query.filter(id__in=await _first_by_name(keys))
+        case Everything() if is_by_name and not opted_out:
+            query = query.filter(id__in=await _first_by_name(keys, opted_out=opted_out))
         case Everything():
             pass
         case OfClient(client_id):
@@ -152,7 +153,7 @@ async def read_contacts(
         query = await _opted_out(query, scope, order)
     elif opted_out is not None:
         query = query.filter(opted_out=False)
-    if isinstance(scope, OfClient) and not is_whole and order is not ContactOrder.NAME:
+    if isinstance(scope, OfClient) and not is_whole and not is_by_name:
         # With an equation for the client, PostgreSQL may walk the contacts of all clients.
         query = query.filter(client_id__gte=scope.client_id, client_id__lte=scope.client_id)
         columns = ["client_id" if order is ContactOrder.NEWEST else "-client_id", *columns]
@@ -255,9 +256,12 @@ async def _opted_out(
     return query.annotate(among=among).filter(among=True)
 
 
-async def _first_by_name(window: Window[Any]) -> list[UUID]:
-    """The IDs of one page of the contacts of all clients, and of one more."""
-    wanted = Filter()
+async def _first_by_name(window: Window[Any], *, opted_out: bool | None) -> list[UUID]:
+    """The IDs of one page of the contacts of all clients, and of one more.
+
+    `opted_out`: None for all, False for those that have not opted out.
+    """
+    wanted = Filter([] if opted_out is None else [f"AND NOT {OPTED_OUT}"])
     for bound, comparison in ((window.after, ">"), (window.before, "<")):
         if bound is not None:
             wanted.add(

@@ -95,6 +95,9 @@ async def test_contacts_of_all_clients_are_paged_by_name(client: worlds.Tenant) 
         assert [*first.items, *second.items] == whole.items[: 2 * size]
         assert again.items == first.items
         assert (first.has_next, second.has_previous) == (True, True)
+    await worlds.opt_out(sibling.client_id, "+12025550101")
+    left = await read_contacts(Everything(), Window(25), order=order, opted_out=False)
+    assert [int(contact.number[-1]) for contact in left.items] == by_name[1:]
 
 
 async def test_a_search_of_all_clients_reads_the_newest_and_whole_numbers(

@@ -223,6 +223,13 @@ async def test_few_contacts_that_opted_out_are_looked_up(filled: None) -> None:
             work = await work_of(read, ["contact"])
             assert not work.scans["contact"], work
             assert work.rows["contact"] <= counted["number"] + PLANNING, work
+        # A page of each client at most: those that were added here have no name, and come last.
+        by_name = contacts.read_contacts(
+            Everything(), Window(50), opted_out=False, order=ContactOrder.NAME
+        )
+        work = await work_of(by_name, ["contact"])
+        assert not work.scans["contact"], work
+        assert work.rows["contact"] < 10_000, work
     finally:
         await worlds.execute("DELETE FROM contact WHERE number LIKE '+999%'")
         await worlds.execute("VACUUM (ANALYZE) contact")
