@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeAlias
 from uuid import UUID
 
 from domain.identity.quiet_hours import QuietHours
@@ -278,14 +279,24 @@ class UnknownFilter:
     attempted_before: datetime | None = None
 
 
+UnknownKey: TypeAlias = tuple[UUID, datetime, UUID]
+"""The order in which UNKNOWN messages are settled: provider account, last change, and message."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownAttempt:
     """An UNKNOWN message, as far as settling it needs. `unit`: of its provider account."""
 
     id: UUID
     provider_account_id: UUID
+    updated_at: datetime
     attempt_id: UUID
     unit: str
+
+    @property
+    def key(self) -> UnknownKey:
+        """Its place in the order."""
+        return self.provider_account_id, self.updated_at, self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from domain.dispatch.messages import (
     Uncaptured,
     UnknownAttempt,
     UnknownFilter,
+    UnknownKey,
     UnknownMessage,
     UnknownTotal,
     Waiting,
@@ -270,12 +271,9 @@ class Settling(SendArchive, Settlements, OnceStore, Protocol):
         """The messages that match, counted by unit."""
 
     async def find_unknowns(
-        self, tx: Transaction, wanted: UnknownFilter, *, after: tuple[UUID, UUID], most: int
+        self, tx: Transaction, wanted: UnknownFilter, *, after: UnknownKey, most: int
     ) -> list[UnknownAttempt]:
-        """The next that match, in order of provider account and message. Locks nothing.
-
-        `after`: provider account and message of the last one before them.
-        """
+        """The next that match after a key, in order. Locks nothing."""
 
     async def list_unknowns(
         self, scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from domain.dispatch.messages import SettledUnknowns, UnknownFilter, UnknownMessage, UnknownTotal
+from domain.dispatch.messages import (
+    SettledUnknowns,
+    UnknownFilter,
+    UnknownKey,
+    UnknownMessage,
+    UnknownTotal,
+)
 from domain.dispatch.ports import Settling
 from domain.dispatch.recording import write_settlement
 from domain.dispatch.rules import DispatchRules
@@ -33,6 +39,7 @@ SETTLE_SECONDS = 20.0
 """How long one request settles. What is left then is reported, and the request is repeated."""
 
 FIRST_ID = UUID(int=0)
+FIRST_TIME = datetime.fromtimestamp(0, UTC)
 
 
 async def settle_unknown(
@@ -109,7 +116,7 @@ async def settle_unknowns(
     await store.check_filter(wanted)
     until = now_seconds() + SETTLE_SECONDS
     settled: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    after: tuple[UUID, UUID] | None = (FIRST_ID, FIRST_ID)
+    after: UnknownKey | None = (FIRST_ID, FIRST_TIME, FIRST_ID)
     while after is not None and now_seconds() < until:
         answer = await _settle_page(store, actor, wanted, decision, after)
         settled[answer["unit"]][0] += answer["messages"]
@@ -164,7 +171,7 @@ async def _settle_page(
     actor: Actor,
     wanted: UnknownFilter,
     decision: _Decision,
-    after: tuple[UUID, UUID],
+    after: UnknownKey,
 ) -> Answer:
     """Settles the next messages, all of one provider account, in one transaction."""
 
@@ -179,7 +186,7 @@ async def _settle_page(
             store, tx, first.provider_account_id, attempts, decision
         )
         is_last = len(same) == len(page) < PAGE
-        next_after = [first.provider_account_id.hex, same[-1].id.hex]
+        next_after = [str(each) for each in same[-1].key]
         answer = {"unit": first.unit, "messages": messages, "units": units}
         return {**answer, "after": None if is_last else next_after}, None
 
@@ -225,9 +232,9 @@ def _outcome(taken: bool) -> Accepted | Rejected:
     return Accepted(None) if taken else Rejected(NOT_TAKEN)
 
 
-def _read_after(answer: Answer) -> tuple[UUID, UUID] | None:
+def _read_after(answer: Answer) -> UnknownKey | None:
     after = answer["after"]
-    return (UUID(after[0]), UUID(after[1])) if after else None
+    return (UUID(after[0]), datetime.fromisoformat(after[1]), UUID(after[2])) if after else None
 
 
 def _result(

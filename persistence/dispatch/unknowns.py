@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.dispatch.messages import UnknownAttempt, UnknownFilter, UnknownMessage, UnknownTotal
+from domain.dispatch.messages import (
+    UnknownAttempt,
+    UnknownFilter,
+    UnknownKey,
+    UnknownMessage,
+    UnknownTotal,
+)
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from persistence.database import Connection, fetch
@@ -16,25 +22,37 @@ from persistence.identity.models import Client
 from persistence.long_reads import long_read
 from persistence.sending.models import Send
 
-MATCHING = """
-FROM message
-JOIN attempt ON attempt.id = message.attempt_id
-JOIN provider_account ON provider_account.id = message.provider_account_id
-WHERE message.status = 'UNKNOWN'
+_IS_WANTED = """
+message.status = 'UNKNOWN'
   AND ($1::uuid IS NULL OR message.send_id = $1)
   AND ($2::uuid IS NULL OR message.client_id = $2)
   AND ($3::timestamptz IS NULL OR attempt.started_at < $3)
+"""
+MATCHING = f"""
+FROM message
+JOIN attempt ON attempt.id = message.attempt_id
+JOIN provider_account ON provider_account.id = message.provider_account_id
+WHERE {_IS_WANTED}
 """
 TOTALS = f"""
 SELECT provider_account.unit, count(*), sum(message.price)::int8
 {MATCHING} AND ($4::uuid IS NULL OR message.client_id = $4)
 GROUP BY provider_account.unit ORDER BY provider_account.unit
 """
+# In the order of the index of each account, so that a page does not sort all that are UNKNOWN.
 NEXT_TO_SETTLE = f"""
-SELECT message.id, message.provider_account_id, message.attempt_id, provider_account.unit
-{MATCHING} AND (message.provider_account_id, message.id) > ($4, $5)
-ORDER BY message.provider_account_id, message.id LIMIT $6
-"""
+SELECT next.id, upstream.id, next.updated_at, next.attempt_id, upstream.unit
+FROM provider_account AS upstream CROSS JOIN LATERAL (
+    SELECT message.id, message.updated_at, message.attempt_id
+    FROM message JOIN attempt ON attempt.id = message.attempt_id
+    WHERE message.provider_account_id = upstream.id AND {_IS_WANTED}
+      AND message.updated_at >= CASE WHEN upstream.id = $4 THEN $5::timestamptz ELSE '-infinity' END
+      AND (upstream.id <> $4 OR (message.updated_at, message.id) > ($5, $6))
+    ORDER BY message.updated_at, message.id LIMIT $7
+) AS next
+WHERE upstream.id >= $4
+ORDER BY upstream.id, next.updated_at, next.id LIMIT $7
+"""  # noqa: S608 - text of our own
 NEXT_TO_EXPORT = f"""
 SELECT page.id, page.send_id, page.client_id, client.name, page.provider, page.number,
        coalesce(page.text, send.text), page.price, page.unit, page.created_at, page.started_at,
@@ -64,7 +82,7 @@ async def find_unknown_totals(scope: Scope, wanted: UnknownFilter) -> list[Unkno
 
 
 async def find_unknowns(
-    tx: Connection, wanted: UnknownFilter, *, after: tuple[UUID, UUID], most: int
+    tx: Connection, wanted: UnknownFilter, *, after: UnknownKey, most: int
 ) -> list[UnknownAttempt]:
     rows = await tx.fetch(NEXT_TO_SETTLE, *_matching(wanted), *after, most)
     return [UnknownAttempt(*row) for row in rows]

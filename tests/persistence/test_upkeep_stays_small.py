@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from uuid import UUID
 
 import pytest
 
+from domain.dispatch.messages import UnknownFilter, UnknownKey
+from domain.dispatch.settle import FIRST_ID, FIRST_TIME
 from domain.inbox import capture
 from domain.inbox.webhooks import DueEvent
 from domain.sending.files.table import KEPT_SECONDS
@@ -145,3 +148,35 @@ async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_capt
 async def _capture_all() -> None:
     while await capture.capture_contacts(store):
         pass
+
+
+CALL = """
+WITH call AS (
+    INSERT INTO attempt (id, provider_account_id, epoch, messages, started_at, ended_at, outcome)
+    SELECT uuidv7(), provider_account_id, 0, accepted, now(), now(), 'UNKNOWN' FROM send
+    RETURNING id
+)
+UPDATE message SET status = 'UNKNOWN', attempts = 1, attempt_id = call.id,
+       updated_at = clock_timestamp() FROM call
+"""
+
+
+async def test_a_page_of_unknown_messages_is_read_without_the_others(database_url: str) -> None:
+    async with worlds.connected(database_url, pool_size=1):
+        client = await worlds.add_client(await worlds.add_pool(), held=EXISTING)
+        await worlds.accept(client, EXISTING)
+        await worlds.execute(CALL)
+        await worlds.execute("VACUUM (ANALYZE) message")
+        after: UnknownKey = (FIRST_ID, FIRST_TIME, FIRST_ID)
+        seen: list[UUID] = []
+
+        async def read_page() -> None:
+            nonlocal after
+            async with store.transaction() as tx:
+                page = await store.find_unknowns(tx, UnknownFilter(), after=after, most=FOUND)
+            after = page[-1].key
+            seen.extend(each.id for each in page)
+
+        for _ in range(3):
+            assert_small(await work_of(read_page(), ["message"]), most_rows=2 * FOUND)
+        assert len(set(seen)) == 3 * FOUND
