@@ -5,6 +5,7 @@ A vendor's own module has its formats: how it reads a call, how it answers, and 
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,9 @@ Response = tuple[int, dict[str, object] | bytes]
 """The HTTP status and the body of an answer."""
 
 DELIVERED: Final = "delivered"
+UNAVAILABLE: Final = BEHAVIOURS["unavailable"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,10 @@ class SimulatedVendor(ABC):
         return FAILED if reference in self._failed else DELIVERED
 
     def receive(self, call: ReceivedCall) -> PlannedResponse:
-        """The response to a call. The call is in the log before anything is sent back."""
+        """The response to a call. The call is in the log before anything is sent back.
+
+        If it cannot be written there, for example to a full disk, it is not accepted.
+        """
         request = self.read(call)
         behaviour = behaviour_of(
             self.faults.next_for(call.path),
@@ -154,6 +161,16 @@ class SimulatedVendor(ABC):
             lambda: self._magic(request),
             lambda: self.can_pay(request),
         )
+        try:
+            return self._answered(call, request, behaviour)
+        except OSError as failure:
+            _log.error("the simulated provider accepts nothing: %s", failure)
+            status, body = self._planned(request, UNAVAILABLE, [])
+            return PlannedResponse(UNAVAILABLE, status, _as_bytes(body))
+
+    def _answered(
+        self, call: ReceivedCall, request: Request, behaviour: Behaviour
+    ) -> PlannedResponse:
         ids = self.ids(request, accepts=behaviour.accepts)
         status, body = self._planned(request, behaviour, ids)
         logged = {"method": call.method, "path": call.path, "provider": self.provider}
@@ -166,9 +183,8 @@ class SimulatedVendor(ABC):
                 for each, own in zip(request.messages, ids, strict=True)
             ],
         )
-        as_bytes = body if isinstance(body, bytes) else orjson.dumps(body)
         callbacks = tuple(self.callbacks(request, ids))
-        return PlannedResponse(behaviour, status, as_bytes, callbacks)
+        return PlannedResponse(behaviour, status, _as_bytes(body), callbacks)
 
     def _magic(self, request: Request) -> Behaviour:
         """The behaviour of the whole call: that of the first magic number among its recipients.
@@ -228,3 +244,7 @@ class SimulatedVendor(ABC):
             return self.reply(sent, url, secret)
 
         return PendingCallback(callback, make, self.provider)
+
+
+def _as_bytes(body: dict[str, object] | bytes) -> bytes:
+    return body if isinstance(body, bytes) else orjson.dumps(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from domain.provider import Accepted, Outcome, Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from ibiki.processes import SIMULATOR_STATE, stop_signal
 from providers.simulator import request_log
 from providers.simulator.request_log import LOG_NAME, DirectoryInUse, LoggedMessage, RequestLog
@@ -131,13 +132,14 @@ def message(took: bool) -> LoggedMessage:
     )
 
 
+def write_to_full_disk(file: int, line: bytes) -> None:
+    os.write(file, line[:20])
+    raise OSError(28, "No space left on device")
+
+
 def test_a_request_that_could_not_be_written_is_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_to_full_disk(file: int, line: bytes) -> None:
-        os.write(file, line[:20])
-        raise OSError(28, "No space left on device")
-
     log = RequestLog(tmp_path, opening_balance=10)
     with monkeypatch.context() as disk:
         disk.setattr(request_log, "_write_whole", write_to_full_disk)
@@ -147,6 +149,21 @@ def test_a_request_that_could_not_be_written_is_not_counted(
     log.add_request({"path": "/"}, [message(took=True)])
     assert (log.balance, [orjson.loads(line)["seq"] for line in log.lines()]) == (9, [1])
     log.close()
+
+
+async def test_a_simulator_with_a_full_disk_says_that_it_accepts_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with simulated() as it:
+        with monkeypatch.context() as disk:
+            disk.setattr(request_log, "_write_whole", write_to_full_disk)
+            refused = await it.provider.send(BATCH[0])
+        taken = await it.provider.send(BATCH[0])
+    assert isinstance(refused, NotSent)
+    assert isinstance(taken, Accepted)
+    [line] = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert "accepts nothing: [Errno 28] No space left" in line.getMessage()
+    assert line.exc_info is None
 
 
 def test_a_message_that_was_not_accepted_costs_nothing(tmp_path: Path) -> None:
