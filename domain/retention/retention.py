@@ -7,6 +7,7 @@ an event that waits for a decision. Transfers and sends stay. See docs/decisions
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -37,8 +38,9 @@ class Part(StrEnum):
 
 
 TEXTS = (Part.SENDS, Part.MESSAGE_TEXTS, Part.INBOUND_TEXTS, Part.EVENT_BODIES)
-# A conversation is dropped with its last message.
-ROWS = (Part.MESSAGES, Part.INBOUND, Part.CONVERSATIONS, Part.EVENTS, Part.SENDS)
+# A conversation is dropped with its last message. The text of a send goes with its last message,
+# too: before them, it is counted.
+ROWS = (Part.SENDS, Part.MESSAGES, Part.INBOUND, Part.CONVERSATIONS, Part.EVENTS)
 EXPORTED = (Part.MESSAGES, Part.INBOUND, Part.EVENTS, Part.ATTEMPTS)
 OF_A_PERSON = (
     Part.MESSAGES,
@@ -152,10 +154,33 @@ class _Task:
 
     part: Part
     limit: Limit
+    is_of_texts: bool = False
 
     @property
     def name(self) -> str | None:
         return None if self.part is Part.CONVERSATIONS else f"{self.part.name} {self.limit.name}"
+
+
+class _Listed:
+    """The sends that the rules of texts list in a dry run. Rules of months list them once more."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[tuple[str, UUID | None]] = Counter()
+        self._bytes: Counter[tuple[str, UUID | None]] = Counter()
+
+    def rest_of(self, found: Found, task: _Task) -> Found:
+        """What is not listed yet. Of a month and a client, one rule lists all of the other."""
+        if task.part is not Part.SENDS:
+            return found
+        key = (found.month, found.client_id)
+        if task.is_of_texts:
+            self._rows[key] += found.rows
+            self._bytes[key] += found.bytes
+            return found
+        rows, size = min(found.rows, self._rows[key]), min(found.bytes, self._bytes[key])
+        self._rows[key] -= rows
+        self._bytes[key] -= size
+        return replace(found, rows=found.rows - rows, bytes=found.bytes - size)
 
 
 async def drop_old(
@@ -172,12 +197,15 @@ async def drop_old(
     `exported`: of months, drops only these rows; the rules must be those of the export. Safe to
     kill and run again, also in several processes at once.
     """
+    listed = _Listed()
     for task in await _tasks(store, rules, now, exported):
         span = await _span(store, task, exported)
         is_blocked = False
         async for step in _steps(store, task.part, span, dry_run=dry_run, rest=rest):
             for found in step.found:
-                yield found
+                one = listed.rest_of(found, task) if dry_run else found
+                if one.rows:
+                    yield one
             is_blocked = is_blocked or step.waiting > 0
             # `before` is 0 if the limit is before 1970: a rule of 100 years.
             done_id = step.last_id or UUID(int=max(span.before.int - 1, 0))
@@ -261,7 +289,7 @@ async def _tasks(
     store: RetentionStore, rules: Rules, now: datetime, exported: Exported | None
 ) -> list[_Task]:
     """Texts first. Months only up to the newest checkpoint, of the time of an export."""
-    tasks = [_Task(part, limit) for limit in rules.text_limits(now) for part in TEXTS]
+    tasks = [_Task(part, limit, True) for limit in rules.text_limits(now) for part in TEXTS]
     closed = await persist(store.read_checkpoints)
     if closed:
         closed_until = exported.closed_until if exported else closed[-1].ends_at
