@@ -20,10 +20,14 @@ from domain.sending.files.uploads import read_table
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file that is a table, as CSV. Rows are read one at a time, from the beginning."""
+    """A file that is a table, as CSV. Rows are read one at a time, from the beginning.
+
+    `other_sheets`: the sheets of a spreadsheet that are not read.
+    """
 
     file: BinaryIO
     layout: Layout
+    other_sheets: Sequence[str] = ()
 
     def rows(self) -> Iterator[Row]:
         """The rows below the header."""
@@ -48,7 +52,7 @@ async def opened_table(
             )
         if not layout.rows:
             raise InvalidFile("The file has no rows below its header. Add some.")
-        yield Table(table, layout)
+        yield Table(table, layout, sheet.others if sheet is not None else ())
 
 
 class Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +19,7 @@ from domain.imports.contacts import ContactImport, OptOutImport
 from domain.imports.importing import Importer, Problem, check, import_lines
 from domain.imports.table import Table, opened_table
 from domain.imports.tenants import EMAIL
+from domain.sending.files.layout import cut
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
@@ -188,9 +189,12 @@ def _say_checked(
         print_result(True, _figures(kind, table, problems, imported=0, dry_run=dry_run))
     if not problems.count:
         if not as_json:
-            print_result(False, {}, f"{lines} can be imported. This was a dry run.")
+            print_result(
+                False, {}, *_sheets_in_words(table), f"{lines} can be imported. This was a dry run."
+            )
         return
-    shown = [f"{problems.count:,} of {lines} cannot be imported. Nothing was imported."]
+    shown = [*_sheets_in_words(table)]
+    shown.append(f"{problems.count:,} of {lines} cannot be imported. Nothing was imported.")
     shown += [f"  line {each.line:,}: {each.message}" for each in problems.first]
     if problems.count > len(problems.first) and problems.all_in is None:
         rest = problems.count - len(problems.first)
@@ -205,10 +209,18 @@ def _say_imported(kind: Importable, table: Table, changed: int, *, as_json: bool
     print_result(
         as_json,
         _figures(kind, table, Problems(), imported=changed, dry_run=False),
+        *_sheets_in_words(table),
         f"{units_in_words(table.layout.rows, 'line')} read, {words} added or changed."
         + (" The others were there already." if changed < table.layout.rows else ""),
         *([NEXT[kind]] if kind in NEXT else []),
     )
+
+
+def _sheets_in_words(table: Table) -> Iterator[str]:
+    """Says which sheet was read, if there was a choice."""
+    if table.other_sheets and table.layout.sheet is not None:
+        others = ", ".join(f"“{cut(each)}”" for each in table.other_sheets)
+        yield f"Only the sheet “{cut(table.layout.sheet)}” was read, not {others}."
 
 
 def _figures(
@@ -217,6 +229,8 @@ def _figures(
     return {
         "kind": kind,
         "lines": table.layout.rows,
+        "sheet": table.layout.sheet,
+        "otherSheets": list(table.other_sheets),
         "imported": imported,
         "dryRun": dry_run,
         "problemCount": problems.count,

@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from tests import worlds
 from tests.end_to_end.program import clean_environment
 from tests.ibiki.test_commands import ibiki
 from tests.imports.test_legacy_logs import HEADER, lines_of
 from tests.installations import App
+from tests.sending.files.files import saved
 
 
 def written(tmp_path: Path, text: str) -> str:
@@ -40,6 +42,8 @@ async def test_logs_are_imported_and_reconcile_charges_what_is_missing(
     assert json.loads(again.stdout) == {
         "kind": "legacy-logs",
         "lines": 100,
+        "sheet": None,
+        "otherSheets": [],
         "imported": 0,
         "dryRun": False,
         "problemCount": 0,
@@ -109,6 +113,25 @@ async def test_contacts_of_one_client_are_imported_by_its_name(
     file = written(tmp_path, "Name,Phone\nAnn,2025550123\n")
     ended = await ibiki(database_url, tmp_path, "import", "contacts", file, "--client", "acme")
     assert ended.stdout == "1 line read, 1 contact added or changed.\n"
+
+
+async def test_an_import_says_which_sheet_of_a_spreadsheet_it_has_read(
+    app: App, database_url: str, tmp_path: Path
+) -> None:
+    book = Workbook()
+    book.active.title = "Clients"
+    for row in (["Name", "Phone"], ["Ann", "2025550123"]):
+        book.active.append(row)
+    book.create_sheet("Old").append(["Name", "Phone"])
+    path = tmp_path / "contacts.xlsx"
+    path.write_bytes(saved(book))
+    arguments = ("import", "contacts", str(path), "--client", "acme")
+    checked = await ibiki(database_url, tmp_path, *arguments, "--dry-run")
+    ended = await ibiki(database_url, tmp_path, *arguments)
+    sentence = "Only the sheet “Clients” was read, not “Old”."
+    assert checked.stdout.splitlines()[0] == ended.stdout.splitlines()[0] == sentence
+    figures = json.loads((await ibiki(database_url, tmp_path, *arguments, "--json")).stdout)
+    assert (figures["sheet"], figures["otherSheets"]) == ("Clients", ["Old"])
 
 
 async def test_an_import_that_is_killed_is_finished_by_the_next_one(
