@@ -9,7 +9,9 @@ from __future__ import annotations
 import ipaddress
 import math
 import time
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from operator import methodcaller
 from typing import Any
 
 from limits import RateLimitItem, parse_many
@@ -23,6 +25,7 @@ ACCOUNT_FROM_ADDRESS_LIMITS = "5 per minute; 20 per hour"
 ACCOUNT_LIMITS = "20 per minute; 100 per hour"
 ADDRESS_LIMITS = "30 per minute; 300 per hour"
 REDIS_DEADLINE_SECONDS = 1.0
+ALONE_SECONDS = 5.0
 
 
 class SignInThrottle:
@@ -39,6 +42,7 @@ class SignInThrottle:
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._connections = _connections(redis_url) if redis_url else None
         self._shared = _shared(redis_url, self._connections) if redis_url else self._local
+        self._alone_until = 0.0
         self._account_from_address_limits = parse_many(account_from_address_limits)
         self._account_limits = parse_many(account_limits)
         self._address_limits = parse_many(address_limits)
@@ -51,17 +55,11 @@ class SignInThrottle:
 
     async def failed(self, *, account: str, address: str) -> None:
         for limit, name in self._of_account(account, address) + self._of_address(address):
-            try:
-                await self._shared.hit(limit, name)
-            except StorageError:
-                await self._local.hit(limit, name)
+            await self._asked(methodcaller("hit", limit, name))
 
     async def succeeded(self, *, account: str, address: str) -> None:
         for limit, name in self._of_account(account, address):
-            try:
-                await self._shared.clear(limit, name)
-            except StorageError:
-                await self._local.clear(limit, name)
+            await self._asked(methodcaller("clear", limit, name))
 
     async def close(self) -> None:
         """Closes the connections to Redis."""
@@ -69,11 +67,20 @@ class SignInThrottle:
             await self._connections.aclose()
 
     async def _wait_seconds(self, limit: RateLimitItem, name: str) -> float:
-        try:
-            stats = await self._shared.get_window_stats(limit, name)
-        except StorageError:
-            stats = await self._local.get_window_stats(limit, name)
+        stats = await self._asked(methodcaller("get_window_stats", limit, name))
         return 0.0 if stats.remaining > 0 else max(stats.reset_time - time.time(), 0.001)
+
+    async def _asked(self, ask: Callable[[FixedWindowRateLimiter], Awaitable[Any]]) -> Any:
+        """Asks Redis. For a while after a failure, this process counts alone.
+
+        A sign-in asks ten times. If Redis does not answer, each of them would take its deadline.
+        """
+        if time.monotonic() >= self._alone_until:
+            try:
+                return await ask(self._shared)
+            except StorageError:
+                self._alone_until = time.monotonic() + ALONE_SECONDS
+        return await ask(self._local)
 
     def _of_account(self, account: str, address: str) -> list[tuple[RateLimitItem, str]]:
         name = _account_name(account)

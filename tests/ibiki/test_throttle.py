@@ -6,13 +6,15 @@ import asyncio
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis.asyncio
 
 from domain.errors import RateLimited
+from ibiki.http import throttle as throttle_module
 from ibiki.http.throttle import SignInThrottle, _address_name
 
 
@@ -131,6 +133,30 @@ async def test_if_redis_is_unavailable_the_process_counts_alone() -> None:
         await counters.succeeded(account="ada@ibiki.test", address="192.0.2.1")
         await counters.check(account="ada@ibiki.test", address="192.0.2.1")
         await counters.close()
+
+
+async def test_a_sign_in_waits_once_for_a_redis_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttle_module, "REDIS_DEADLINE_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it connects, and says nothing
+        counters = SignInThrottle(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        await counters.check(account="ada@ibiki.test", address="192.0.2.1")
+        silent.setblocking(False)
+        connected = list(connections_to(silent))
+        await counters.check(account="ada@ibiki.test", address="192.0.2.1")
+        assert connected
+        assert list(connections_to(silent)) == []
+        await counters.close()
+        for each in connected:
+            each.close()
+
+
+def connections_to(server: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted."""
+    with suppress(BlockingIOError):
+        while True:
+            yield server.accept()[0]
 
 
 @pytest.fixture
