@@ -88,6 +88,8 @@ class Loop:
                 log_failure(_log, self._name, failure, failures)
                 await pause_after(failures, self._stopping)
                 continue
+            if failures:
+                _log.info("%s continues", self._name)
             failures = 0
             if not more:
                 rest = min(self._least_rest * (now_seconds() - began), LONGEST_REST_SECONDS)

@@ -151,6 +151,7 @@ class Backend(BroadcastBackend):
         self._subscribed = asyncio.Event()
         self._alive = asyncio.Event()
         self._is_open = False
+        self._was_unavailable = False
         self._sending = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -203,8 +204,9 @@ class Backend(BroadcastBackend):
                 await self._stay_open()
                 failures = 0
             except Exception as failure:  # noqa: BLE001 - every failure is retried
-                if failures == 0:
+                if not self._was_unavailable:
                     log.warning("the bus is not connected%s", reason_of(failure))
+                    self._was_unavailable = True
                 failures += 1
             finally:
                 self._is_open = False
@@ -219,6 +221,9 @@ class Backend(BroadcastBackend):
         async with asyncio.timeout(OPEN_SECONDS):
             await self._carrier.open(self._channel or "", self._on_text, self._lost.set)
         self._is_open = True
+        if self._was_unavailable:
+            log.info("the bus is connected again")
+            self._was_unavailable = False
         self._put(ALL)
         while not self._lost.is_set():
             with suppress(TimeoutError):
@@ -227,6 +232,7 @@ class Backend(BroadcastBackend):
                     return
             if not await self._answers():
                 log.warning("the bus does not answer: connecting again")
+                self._was_unavailable = True
                 return
 
     async def _answers(self) -> bool:

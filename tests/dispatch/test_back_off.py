@@ -143,7 +143,7 @@ def test_a_step_during_a_suspension_is_not_followed_by_a_pause_of_minutes(
         (TimeoutError(), "it does not answer"),
     ],
 )
-def test_the_log_of_an_outage_says_why(
+def test_the_log_of_an_outage_says_why_and_when_it_is_over(
     caplog: pytest.LogCaptureFixture, cause: Exception | None, words: str
 ) -> None:
     async def main() -> None:
@@ -153,6 +153,7 @@ def test_the_log_of_an_outage_says_why(
         async def step() -> bool:
             if next(tries, None) is None:
                 several.set()
+                return False
             try:
                 raise Disconnected from cause
             except Disconnected as gone:
@@ -163,9 +164,11 @@ def test_the_log_of_an_outage_says_why(
         await several.wait()
         await loop.stop()
 
+    caplog.set_level("INFO")
     run_with_fake_clock(main())
-    (reported,) = caplog.messages
+    reported, recovered = caplog.messages
     assert reported.endswith(f": {words}")
+    assert recovered == "a loop continues"
 
 
 def test_a_cancelled_loop_ends() -> None:

@@ -186,7 +186,10 @@ async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
         await other.receives(said_after)
 
 
-async def test_a_bus_starts_although_its_carrier_is_unavailable(redis: Redis) -> None:
+async def test_a_bus_starts_although_its_carrier_is_unavailable(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="ibiki.bus")
     redis.kill()
     station = Station(RedisCarrier(redis.url))
     await station.bus.start()
@@ -196,6 +199,10 @@ async def test_a_bus_starts_although_its_carrier_is_unavailable(redis: Redis) ->
     redis.start()
     await station.receives(EVERYTHING, published)
     await station.bus.stop()
+    assert [each.partition(":")[0] for each in caplog.messages] == [
+        "the bus is not connected",
+        "the bus is connected again",
+    ]
 
 
 class Odd:
