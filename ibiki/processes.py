@@ -52,7 +52,7 @@ from ibiki.wiring import Components, running_components
 from ibiki.workers import Workers
 from persistence import store
 from persistence.database import takes_writes
-from persistence.migrating import pending_migrations
+from persistence.migrating import newer_migrations, pending_migrations
 from providers.guarded import GuardedClient, GuardRules
 from providers.registry import CALLS_BY_GET
 from providers.simulator.caller import Webhook
@@ -110,6 +110,13 @@ async def _log_started(what: str) -> None:
     reason = await why_not_ready()
     if reason is not None:
         log.warning("not ready: %s", reason)
+    with suppress(TryAgain):
+        if newer := await newer_migrations():
+            log.warning(
+                "the database is of a newer release, and works with this one only if it is the"
+                " release before: %s",
+                ", ".join(newer),
+            )
 
 
 async def simulate(

@@ -41,6 +41,7 @@ FOLDER = Path(__file__).parent / "migrations"
 PACKAGE = "persistence.migrations"
 APP = "ibiki"
 MIGRATION_LOCK = 0x1B1C1
+APPLICATION = "ibiki migrate"
 IDLE_IN_TRANSACTION_SECONDS = 60
 POLL_SECONDS = 0.2
 PROGRESS_SECONDS = 5.0
@@ -54,6 +55,12 @@ SELECT format('process %s (%s), open for %s s',
 FROM pg_stat_activity
 WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
 ORDER BY xact_start LIMIT 1
+"""
+# If a program was killed, PostgreSQL still builds the index that it asked for. Only the holder of
+# the lock migrates, so such a session is left behind.
+END_LEFT_BEHIND = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = $1
 """
 READ_ONLY_THE_NEW_STATE = (ops.CreateModel, ops.AddField, ops.RunSQL, StepOutsideTransactions)
 
@@ -99,6 +106,7 @@ async def migrate(
     """
     rules = rules or LockRules()
     async with _lock(url, report) as guard:
+        await guard.fetch(END_LEFT_BEHIND, APPLICATION)
         try:
             config = _config(url, package, rules)
             await Tortoise.init(config=config, init_connections=False)
@@ -114,10 +122,22 @@ async def was_migrated() -> bool:
 
 async def pending_migrations() -> list[str]:
     """Names of the migrations that this program has and the connected database lacks."""
+    return sorted(_known() - await _applied())
+
+
+async def newer_migrations() -> list[str]:
+    """Names of the migrations that the connected database has and this program does not know."""
+    return sorted(await _applied() - _known())
+
+
+def _known() -> set[str]:
+    return {path.stem for path in FOLDER.glob("[0-9]*.py")}
+
+
+async def _applied() -> set[str]:
     async with connection() as pooled:
         begun = await pooled.fetchval(TABLE)
-        applied = {row[0] for row in await pooled.fetch(APPLIED)} if begun else set()
-    return sorted(path.stem for path in FOLDER.glob("[0-9]*.py") if path.stem not in applied)
+        return {row[0] for row in await pooled.fetch(APPLIED)} if begun else set()
 
 
 @asynccontextmanager
@@ -141,7 +161,7 @@ async def _lock(url: str, report: Report) -> AsyncIterator[asyncpg.Connection[as
 
 
 def _config(url: str, package: str, rules: LockRules) -> dict[str, Any]:
-    config = tortoise_config(url, pool_size=2, application_name="ibiki migrate")
+    config = tortoise_config(url, pool_size=2, application_name=APPLICATION)
     # Tortoise's own client, because migrations use Tortoise's own transactions.
     config["connections"]["default"]["engine"] = "tortoise.backends.asyncpg"
     config["apps"][APP]["migrations"] = package

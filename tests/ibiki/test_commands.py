@@ -258,6 +258,10 @@ async def test_a_dispatcher_logs_its_start_and_why_it_is_not_ready(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     await worlds.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
+    await worlds.execute(
+        "INSERT INTO tortoise_migrations (app, name, applied_at)"
+        " VALUES ('ibiki', '9999_of_later', now())"
+    )
     dispatcher = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "ibiki", "dispatch", "--data", str(tmp_path)),
@@ -265,11 +269,13 @@ async def test_a_dispatcher_logs_its_start_and_why_it_is_not_ready(
         stderr=subprocess.PIPE,
     )
     assert dispatcher.stderr is not None
-    events = [json.loads(await dispatcher.stderr.readline())["event"] for _ in range(2)]
+    events = [json.loads(await dispatcher.stderr.readline())["event"] for _ in range(3)]
     dispatcher.terminate()
     assert await dispatcher.wait() == 0
     assert events[0] == "the dispatcher is running"
     assert events[1] == "not ready: Run `ibiki migrate`: 0002_constraints is missing."
+    assert events[2].startswith("the database is of a newer release")
+    assert events[2].endswith(": 9999_of_later")
 
 
 async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(

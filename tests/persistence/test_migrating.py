@@ -33,6 +33,7 @@ TABLE = 'ops.RunSQL("CREATE TABLE thing AS SELECT * FROM generate_series(1, 1000
 READ = "SELECT count(*) FROM thing"
 ALTER = 'ops.RunSQL("ALTER TABLE thing ADD COLUMN colour text")'
 INDEX = 'CreateIndexConcurrently("thing_by_number", "thing (number)", unique=True)'
+BUILD = "CREATE UNIQUE INDEX CONCURRENTLY thing_by_number ON thing (number)"
 QUICK = LockRules(lock_seconds=0.1, longest_pause_seconds=0.1, give_up_seconds=0.5)
 
 
@@ -142,6 +143,23 @@ async def test_an_index_whose_build_was_interrupted_is_built_again(url: str, wri
     await databases.execute(url, "DELETE FROM thing WHERE number = 1")
     await migrate(url, package=package)
     assert await rows(url, invalid) == []
+
+
+async def test_a_build_that_a_killed_run_has_left_behind_is_ended(url: str, write: Write) -> None:
+    package = write(TABLE, INDEX, atomic=False)
+    await migrate(url, package=write(TABLE))
+    building = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
+    async with locked(url, "INSERT INTO thing VALUES (1001)"):
+        left = asyncio.create_task(
+            databases.execute(f"{url}&application_name=ibiki migrate", BUILD)
+        )
+        while not await rows(url, building):  # noqa: ASYNC110 - of PostgreSQL
+            await asyncio.sleep(0.01)
+        again = asyncio.create_task(migrate(url, package=package))
+        with pytest.raises(asyncpg.PostgresError, match="administrator command"):
+            await left
+    await again
+    assert await rows(url, "SELECT FROM pg_index WHERE NOT indisvalid") == []
 
 
 async def test_an_index_is_built_while_a_transaction_writes(
