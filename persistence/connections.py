@@ -28,7 +28,7 @@ PROOF_SECONDS = 1.0
 """How long a connection may take to show that it works. See `Silence.proof_seconds`."""
 
 PROOF_TRIES = 5
-"""How many connections that do not answer a caller tries: then PostgreSQL is unavailable."""
+"""After this many connections that do not answer, PostgreSQL is unavailable for a caller."""
 
 _log = logging.getLogger(__name__)
 

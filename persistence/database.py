@@ -21,7 +21,7 @@ unavailable in BEGIN or in the release, it leaks connections and leaves a dead o
 variable. See docs/decisions/0092.
 
 Hints of changes are noted next to the statements that write the rows, so that no operation can
-forget them. They are published after the commit: measured, a NOTIFY in the transaction makes it ten
+forget them. They are published after the commit, because a NOTIFY in the transaction makes it ten
 times slower.
 """
 

@@ -14,7 +14,7 @@ class WrongArguments(CommandError):
 
 
 def exit_code_for(error: Exception) -> int:
-    """2 if the arguments are wrong, which nothing but other arguments can change. 1 otherwise."""
+    """2 if the arguments are wrong: the same call always fails. 1 for any other error."""
     from domain.errors import InvalidInput, InvalidPhoneNumber
 
     return 2 if isinstance(error, (WrongArguments, InvalidInput, InvalidPhoneNumber)) else 1

@@ -10,7 +10,7 @@ from threading import Thread
 from types import ModuleType
 
 COLLECT_AFTER = 5_000, 20, 50
-"""How many new objects start a collection, and how many collections the next older generation.
+"""Thresholds of the garbage collector, as of `gc.set_threshold`.
 
 With Python's own values (700, 10, 10), collections took 5 to 10 % of the CPU of a send. What a
 request makes is freed without them, except for a few cycles of exceptions.

@@ -125,7 +125,7 @@ def main() -> None:
 def _open_closed_streams() -> None:
     """Opens /dev/null in place of standard streams that the caller has closed: `ibiki audit >&-`.
 
-    Otherwise the next file or socket gets the number of one, and what is printed goes there.
+    Otherwise the next file or socket gets the number of such a stream, and the output goes there.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:  # always the lowest free number
         os.set_inheritable(number, True)

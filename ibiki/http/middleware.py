@@ -5,7 +5,7 @@ responses. `OriginCheck` refuses requests from web pages of other origins. `NoSe
 credentials in a URL. `BoundedBodies` limits the size of a body and the time that it may take.
 
 The last three await nothing, so they are plain functions that return the coroutine of the inner
-application. The same applies to the functions that send a response through them.
+application. The functions that they pass on for sending a response are plain functions, too.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 It adds limits that uvicorn 0.54 lacks: the time and size of a request's head, and the time that a
 connection stays open for a body that is not read, or for a response that the caller does not read.
 
-A connection whose next request cannot be parsed is closed after the answer to the request before.
-uvicorn would refuse it first, so a caller would read the refusal as the answer to its send.
+A connection whose next request cannot be parsed is closed after the answer to the previous one.
+uvicorn would send its refusal before that answer, so a caller would take it for the answer to its
+send.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from providers.replies import Signature, SignedCall
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Accounts: TypeAlias = Callable[[str], Awaitable[Mapping[UUID, str | None]]]
-"""The accounts at a provider, each with the secret that it signs its calls with, if it does."""
+"""The accounts at a provider, each with the secret that signs its calls; None without one."""
 
 EXTREME_PATH = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header

@@ -1,8 +1,8 @@
 """What is written when calls have ended: their attempts, and messages that the provider accepted.
 
-Raw SQL: one statement locks and changes the messages of several calls. Most accepted messages are
-recorded without being read: reading them first cost twice as much CPU, half of it in Python
-(docs/measurements.md).
+Raw SQL: one statement locks and changes the messages of several calls. It is on the path of every
+message: 13,500 a second of a bulk, or 1,430 single ones (docs/measurements.md). Most accepted
+messages are recorded without being read: reading them first cost twice as much CPU.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def _judged(
 ) -> list[tuple[UUID, bool, str | None, float | None]]:
     """What the results say about each endpoint. One success counts more than all failures.
 
-    The last value: for how long it asked not to be called.
+    The last value: for how long its answers requested a pause.
     """
     found: dict[UUID, tuple[bool, str | None, float | None]] = {}
     for each in results:

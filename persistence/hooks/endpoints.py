@@ -58,7 +58,7 @@ async def add_endpoint(
     secret: bytes,
     most: int,
 ) -> bool:
-    # The lock makes others wait who add an endpoint of the same client, so that the limit holds.
+    # Transactions that add an endpoint of the same client wait for this lock: the limit holds.
     client = await Client.filter(id=client_id).using_db(orm(tx)).select_for_update().first()
     if client is None:
         raise NotFound("client")

@@ -83,8 +83,8 @@ AMONG_NEWEST = """
 # Lets the index on (client_id, number) find a number of any client.
 OF_ANY_CLIENT = "(contact.client_id = ANY (ARRAY(SELECT client.id FROM client)))"
 
-# The contacts that have opted out. If they are few, they are found by their opt-outs: among many
-# contacts, a page of them is far.
+# The contacts that have opted out. If they are few, they are found by their opt-outs: a read in the
+# order of the list would pass many other contacts before it has a page of them.
 COUNT_OPT_OUTS = "SELECT count(*) FROM (SELECT FROM opt_out WHERE {} LIMIT $2 + 1) AS found"
 ALL_OPTED_OUT = """
 (SELECT found.id FROM opt_out CROSS JOIN LATERAL (
@@ -95,7 +95,8 @@ ALL_OPTED_OUT = """
 OPTED_OUT_NUMBERS = "SELECT opt_out.number FROM opt_out WHERE opt_out.client_id = '{}'"
 # unnest(): one look-up for each opt-out, also if PostgreSQL expects many.
 NUMBERS_OF_FEW = f"(SELECT unnest(ARRAY({OPTED_OUT_NUMBERS})))"
-# If they are some thousands of one client: read once, and compared with each contact on the way.
+# If one client has some thousands, they are read once, and each contact that is read is compared
+# with them.
 AMONG_NUMBERS = f"(contact.number IN ({OPTED_OUT_NUMBERS}))"
 
 WHOLE_NUMBER = re.compile(r"\+[0-9]{7,15}", re.ASCII)

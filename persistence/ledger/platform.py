@@ -111,7 +111,7 @@ CROSS JOIN LATERAL ({UNITS_WAITING.format("upstream.id")}) AS waiting
 # The messages that wait. `job`: those that are not written yet. `first`: the first one that is due,
 # by one look for each tenant and priority, and for each part of a bulk. It is only looked for if no
 # call was started. Messages are only counted if an alarm says how many there are. `overdue`: all
-# messages, less those that are due later. OFFSET 0: asked once, and not for each message.
+# messages, less those that are due later. OFFSET 0: evaluated once, and not for each message.
 _QUEUE = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(unwritten), 0)::int8 AS messages,

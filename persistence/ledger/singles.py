@@ -64,7 +64,8 @@ FROM (SELECT queue_sum_id, sum(messages) AS messages, sum(units) AS units
       FROM gone GROUP BY queue_sum_id) AS change
 WHERE queue_sum.id = change.queue_sum_id
 """
-# All that wait now, less the later ones, and less its changes: a read adds these to the figure.
+# The figure is the sum of all that wait now, without later messages, and without the changes of the
+# sum: a read adds both.
 WRITE_FIGURE = f"""
 UPDATE queue_sum AS opened SET (messages, units) = (
     SELECT single.messages - later.messages - change.messages,

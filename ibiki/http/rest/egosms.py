@@ -144,7 +144,7 @@ class EgoSms:
         return held
 
     async def _send(self, actor: Actor | None, items: list[Item], key: str | None) -> Response:
-        """One send for the whole request: a text each if the texts differ."""
+        """One send for the whole request. Each message has its own text if the texts differ."""
         SENDERS.check(actor)
         sender = require(actor)
         if not items:
@@ -222,7 +222,7 @@ def _named(rejected: Sequence[RejectedRecipient]) -> str:
 
 
 def _unknown(outcome: OutcomeUnknown) -> Response:
-    """A failure with a code: the code finds the send, if it was accepted."""
+    """A failure with a code. If the send was accepted, it can be found by the code."""
     answer: dict[str, object] = {"Status": "Failed", "Message": UNKNOWN}
     if outcome.send_id is not None:
         answer["MsgFollowUpUniqueCode"] = ids.encode(Kind.SEND, outcome.send_id)

@@ -56,7 +56,7 @@ def check_names(given: Mapping[str, str], known: frozenset[str]) -> None:
 
 
 def number_of(normaliser: Normaliser, given: str) -> str:
-    """The number, with a + instead of a first blank: a + that is not written as %2B becomes one.
+    """The number. A blank at its beginning was a + that the caller has not encoded as %2B.
 
     Raises TwilioRefused if the digits are a valid number only without the plus, or another one.
     """
