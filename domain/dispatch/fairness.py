@@ -301,7 +301,7 @@ class QueueWatch:
 
     @property
     def wait_seconds(self) -> float:
-        """Seconds until the next look that the last answer did without; 0 if there is none."""
+        """Seconds until the look that the last answer has postponed; 0 if it has postponed none."""
         delayed = [each.next_at for each in self._delayed]
         return max(0.0, min(delayed, default=0.0) - now_seconds())
 

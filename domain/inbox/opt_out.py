@@ -16,13 +16,13 @@ from domain.inbox.ports import OptOuts
 from domain.transactions import Transaction
 
 QUESTION_SECONDS = 86_400.0
-"""During this time, YES may be the answer to a question and not a wish for messages."""
+"""During this time, YES may be the answer to a question and not a request for messages."""
 
 
 async def apply_opt_outs(
     store: OptOuts, tx: Transaction, messages: Sequence[NewInbound]
 ) -> set[ConversationKey]:
-    """Opts numbers out and in as their messages ask, in order.
+    """Opts numbers out and in as their messages request, in order.
 
     The clients' feeds are locked. Returns the numbers to which what is queued must be cancelled.
     """

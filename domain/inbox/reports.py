@@ -231,7 +231,7 @@ def _is_refusal(report: ReportEvent) -> bool:
 
 
 def _verdicts_of(message: ReportedMessage) -> Verdicts:
-    """All verdicts on a message. Without a refusal, its status tells them."""
+    """All verdicts on a message. Without a refusal, they follow from its status."""
     if message.verdicts:
         return message.verdicts
     return VERDICTS_SHOWN.get(message.status, Verdicts.NONE)
