@@ -5,6 +5,9 @@ import { RejectedList } from "../../components/RejectedList";
 import { count, units } from "../../text/numbers";
 import type { Quote } from "./documents";
 
+/** A field as letters and other programs mark it: {{Name}}, {Name}, [Name], <Name>, «Name». */
+const MARK = /\{\{[^{}]*\}\}|[{[<«]\s*\p{L}[\p{L}\p{N} _.-]{0,30}[}\]>»]/u;
+
 interface QuotePanelProps {
   quote: Quote | null;
   /** False while the quote is about an earlier input. */
@@ -15,7 +18,7 @@ interface QuotePanelProps {
 
 /** What the send would do and cost. Nothing is sent or charged for it. */
 export function QuotePanel({ quote, isPresent, text }: QuotePanelProps) {
-  const braces = /\{\{[^{}]*\}\}/.exec(text ?? "")?.[0];
+  const mark = MARK.exec(text ?? "")?.[0];
   const unit = useBalances()?.account?.unit ?? "credit";
   return (
     <Paper withBorder p="md" component="section" aria-label="Quote">
@@ -46,9 +49,9 @@ export function QuotePanel({ quote, isPresent, text }: QuotePanelProps) {
             <Line label="Price" value={units(quote.cost, unit)} />
             <Line label="Balance after" value={units(quote.balance - quote.cost, unit)} />
             <HeldNote held={quote.held} heldUntil={quote.heldUntil} />
-            {braces && (
+            {mark && (
               <Alert color="orange" variant="outline" role="status">
-                “{braces}” is sent as it is written. Values are only filled in for a template, and for
+                “{mark}” is sent as it is written. Values are only filled in for a template, and for
                 the rows of a file.
               </Alert>
             )}
