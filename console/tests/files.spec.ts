@@ -123,9 +123,11 @@ test("a placeholder in a text to typed numbers is shown to be sent as it is writ
   await page.goto("/send");
   await page.getByRole("textbox", { name: "Numbers" }).fill("2025550101");
   const text = page.getByRole("textbox", { name: "Text" });
-  await text.fill("Hello {{Name}}");
   const quote = page.getByRole("region", { name: "Quote" });
-  await expect(quote).toContainText("“{{Name}}” is sent as it is written.");
+  for (const mark of ["{{Name}}", "{Name}", "[First name]", "<Name>", "«Name»"]) {
+    await text.fill(`Hello ${mark}, 5 > 3`);
+    await expect(quote).toContainText(`“${mark}” is sent as it is written.`);
+  }
   await text.fill("Hello Ann");
   await expect(quote).not.toContainText("as it is written");
 });
@@ -179,6 +181,33 @@ test("contacts are imported from a file, found, and opted out by hand", async ({
   await page.getByRole("dialog").getByRole("switch").check();
   await page.getByRole("button", { name: "Save" }).click();
   await expect(table).toContainText("Opted out");
+});
+
+test("contacts are imported from a file whose column of numbers has to be chosen", async ({ page, signIn }) => {
+  await signIn("client");
+  const file = {
+    name: "parents.csv",
+    mimeType: "text/csv",
+    buffer: Buffer.from("Father,Mother\n2025550113,2025550114\n"),
+  };
+  await page.goto("/contacts");
+  await page.getByRole("button", { name: "Import" }).click();
+  const dialog = page.getByRole("dialog");
+  const start = dialog.getByRole("button", { name: "Import" });
+  await dialog.locator('input[type="file"]').setInputFiles(file);
+  await start.click();
+  await dialog.getByRole("combobox", { name: "Column of the numbers" }).click();
+  await page.getByRole("option", { name: "Mother" }).click();
+  await start.click();
+  await expect(dialog).toContainText("1 added, 0 updated. Numbers were read from Mother.");
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  // The same file in the form that sends: nothing says what the other column holds.
+  await page.goto("/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await page.getByRole("combobox", { name: "Column of the numbers" }).click();
+  await page.getByRole("option", { name: "Mother" }).click();
+  await expect(page.getByText("The numbers in “Mother” are used, and no others.")).toBeVisible();
 });
 
 test("a list shows a change, also if another search began just before it was to be read again", async ({

@@ -1,4 +1,4 @@
-import { Alert, Button, FileInput, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, FileInput, Group, Modal, Select, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { type Upload, uploadFile } from "../../api/client";
 import type { ResultOf } from "../../api/graphql";
@@ -23,26 +23,37 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
   const [isReading, setReading] = useState(false);
   const [upload, setUpload] = useState<Upload | null>(null);
   const [imported, setImported] = useState<Imported | null>(null);
+  const [column, setColumn] = useState<string | null>(null);
   const action = useAction(IMPORT);
+
+  function choose(chosen: File | null) {
+    setFile(chosen);
+    setUpload(null);
+    setImported(null);
+    setColumn(null);
+    action.clear();
+  }
 
   async function run() {
     if (!file) return;
-    setUpload(null);
     setImported(null);
     setProblem(null);
     setReading(true);
     try {
-      const kept = await uploadFile(file);
+      const kept = upload ?? (await uploadFile(file));
       setUpload(kept);
-      const { success } = await action.run({ uploadId: kept.uploadId });
-      setImported(success);
-      if (success) onChange();
+      if (kept.numberColumns.length > 0 || column !== null) {
+        const { success } = await action.run({ uploadId: kept.uploadId, column });
+        setImported(success);
+        if (success) onChange();
+      }
     } catch (error) {
       setProblem(error instanceof Error ? error.message : "The file could not be read.");
     }
     setReading(false);
   }
 
+  const isUnclear = upload !== null && upload.numberColumns.length === 0 && imported === null;
   return (
     <Modal opened={isOpen} onClose={onClose} title="Import contacts" size="lg" centered>
       <Stack>
@@ -55,14 +66,28 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
           placeholder="Choose a file"
           accept=".csv,.tsv,.txt,.xlsx"
           value={file}
-          onChange={setFile}
+          onChange={choose}
           error={problem}
         />
+        {isUnclear && (
+          <Select
+            label="Column of the numbers"
+            description="No name of a column says that it holds phone numbers."
+            placeholder="Choose a column"
+            data={upload.columns}
+            value={column}
+            onChange={setColumn}
+            allowDeselect={false}
+            required
+          />
+        )}
         <FailureNote failure={action.failure} />
         {imported && (
           <Alert color="green" variant="outline" role="status">
-            {count(imported.created)} added, {count(imported.updated)} updated. Numbers were read
-            from {imported.columns.numbers.join(", ")}.
+            {count(imported.created)} added, {count(imported.updated)} updated.
+            {imported.created + imported.updated + imported.rejected.length === 0 &&
+              " All contacts of the file were there already."}{" "}
+            Numbers were read from {imported.columns.numbers.join(", ")}.
             {imported.columns.leftOut.length > 0 &&
               ` Not read: ${imported.columns.leftOut.join(", ")}.`}
           </Alert>
@@ -79,7 +104,7 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
           <Button variant="default" onClick={onClose}>
             Close
           </Button>
-          <Button loading={isReading} disabled={!file} onClick={() => void run()}>
+          <Button loading={isReading} disabled={!file || (isUnclear && column === null)} onClick={() => void run()}>
             Import
           </Button>
         </Group>

@@ -48,8 +48,8 @@ export const DELETE = graphql(`
 `, [PROBLEM]);
 
 export const IMPORT = graphql(`
-  mutation ImportContacts($uploadId: ID!) {
-    result: importContacts(input: { uploadId: $uploadId }) {
+  mutation ImportContacts($uploadId: ID!, $column: String) {
+    result: importContacts(input: { uploadId: $uploadId, column: $column }) {
       ... on ContactsImported {
         created
         updated

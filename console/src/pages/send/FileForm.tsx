@@ -108,14 +108,15 @@ export function FileForm({ upload, fileKey }: FileFormProps) {
   );
 }
 
-/** The other columns with phone numbers: one column is sent to. */
+/** One column is sent to: says so if another one may hold phone numbers too. */
 function NotSentTo({ upload, column }: { upload: Upload; column: string }) {
+  const isKnown = upload.phoneColumns.includes(column);
   const columns = upload.phoneColumns.filter((each) => each !== column);
-  if (columns.length === 0) return null;
+  if ((isKnown && columns.length === 0) || upload.columns.length === 1) return null;
   return (
     <Alert color="orange" variant="outline" role="status" title="Only one column is sent to">
-      The numbers in “{column}” are used. Not used: {columns.join(", ")}. To reach those people too, send
-      the file again with that column.
+      The numbers in “{column}” are used{columns.length > 0 ? `. Not used: ${columns.join(", ")}` : ", and no others"}.
+      To reach the people of another column too, send the file again with that column.
     </Alert>
   );
 }
