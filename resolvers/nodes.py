@@ -106,7 +106,9 @@ FINDERS: dict[Kind, Find] = {
     Kind.CONVERSATION: _of_clients(lambda store, scope, key: store.find_conversation(scope, key)),
     Kind.GROUP: _group,
     Kind.HOOK_DELIVERY: _of_clients(lambda store, scope, key: store.find_delivery(scope, key)),
-    Kind.HOOK_ENDPOINT: _of_clients(lambda store, scope, key: store.find_endpoint(scope, key)),
+    Kind.HOOK_ENDPOINT: _of_clients(
+        lambda store, scope, key: store.find_endpoint(scope, key, callbacks=True)
+    ),
     Kind.MESSAGE: _loaded(load_messages),
     Kind.MODEM_ROUTE: _of_admins(_modem_route),
     Kind.PROVIDER_ACCOUNT: _of_admins(_provider_account),

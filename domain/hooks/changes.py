@@ -115,7 +115,10 @@ class Hooks:
         scope = message_scope(actor)
         async with changing(self.store) as tx:
             delivery = await self.store.find_delivery(scope, delivery_id, tx=tx)
-            _check_resumed(await self.store.find_endpoint(scope, delivery.endpoint_id, tx=tx))
+            endpoint_id = delivery.endpoint_id
+            _check_resumed(
+                await self.store.find_endpoint(scope, endpoint_id, callbacks=True, tx=tx)
+            )
             if delivery.status is DeliveryStatus.PENDING:
                 raise InvalidInput(
                     "It is still being delivered. Wait until this has ended.", field="deliveryId"

@@ -61,7 +61,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """An event for one endpoint, as the log shows it. `answer`: its first 1,024 characters."""
+    """An event for one endpoint, as the log shows it. `answer`: its first 1,024 characters.
+
+    `url`: of a status callback; None for that of the endpoint.
+    """
 
     id: UUID
     endpoint_id: UUID
@@ -69,6 +72,7 @@ class Delivery:
     event_id: UUID
     type: EventType
     subject: UUID
+    url: str | None
     status: DeliveryStatus
     attempts: int
     occurred_at: datetime

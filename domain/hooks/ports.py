@@ -118,14 +118,25 @@ class EndpointStore(Transactional, Protocol):
     """What these operations need."""
 
     async def list_endpoints(
-        self, scope: Scope, *, client_id: UUID | None = None
+        self, scope: Scope, *, client_id: UUID | None = None, callbacks: bool = False
     ) -> Sequence[Endpoint]:
-        """The endpoints of a client, the oldest first; of all clients for an admin, up to 100."""
+        """The endpoints of a client, the oldest first; of all clients for an admin, up to 100.
+
+        `callbacks`: the hosts of status callbacks instead.
+        """
 
     async def find_endpoint(
-        self, scope: Scope, endpoint_id: UUID, *, tx: Transaction | None = None
+        self,
+        scope: Scope,
+        endpoint_id: UUID,
+        *,
+        callbacks: bool = False,
+        tx: Transaction | None = None,
     ) -> Endpoint:
-        """An endpoint; in a transaction, FOR UPDATE. Raises NotFound."""
+        """An endpoint; in a transaction, FOR UPDATE. Raises NotFound.
+
+        `callbacks`: it may also be a host of status callbacks, which nobody can change.
+        """
 
     async def add_endpoint(
         self,

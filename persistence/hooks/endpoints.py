@@ -27,8 +27,10 @@ from persistence.sql import NOW
 MOST_LISTED = 100
 
 
-async def list_endpoints(scope: Scope, *, client_id: UUID | None = None) -> list[Endpoint]:
-    query = within(scope, models.HookEndpoint.all()).filter(**SHOWN)
+async def list_endpoints(
+    scope: Scope, *, client_id: UUID | None = None, callbacks: bool = False
+) -> list[Endpoint]:
+    query = within(scope, models.HookEndpoint.all()).filter(**OWN | {"is_callback": callbacks})
     if client_id is not None:
         query = query.filter(client_id=client_id)
     rows = await query.order_by("id").limit(MOST_LISTED)
@@ -36,10 +38,15 @@ async def list_endpoints(scope: Scope, *, client_id: UUID | None = None) -> list
 
 
 async def find_endpoint(
-    scope: Scope, endpoint_id: UUID, *, tx: Connection | None = None
+    scope: Scope,
+    endpoint_id: UUID,
+    *,
+    callbacks: bool = False,
+    tx: Connection | None = None,
 ) -> Endpoint:
+    shown = SHOWN if callbacks else OWN
     query = (
-        within(scope, models.HookEndpoint.all()).filter(id=endpoint_id, **SHOWN).using_db(orm(tx))
+        within(scope, models.HookEndpoint.all()).filter(id=endpoint_id, **shown).using_db(orm(tx))
     )
     row = await (query if tx is None else query.select_for_update()).first()
     if row is None:
@@ -62,7 +69,7 @@ async def add_endpoint(
     client = await Client.filter(id=client_id).using_db(orm(tx)).select_for_update().first()
     if client is None:
         raise NotFound("client")
-    present = models.HookEndpoint.filter(client_id=client_id, **SHOWN).using_db(orm(tx))
+    present = models.HookEndpoint.filter(client_id=client_id, **OWN).using_db(orm(tx))
     if await present.count() >= most:
         return False
     await models.HookEndpoint.create(
@@ -195,7 +202,8 @@ async def write_secrets(
     await rows.update(secret=secret, previous_secret=previous)
 
 
-SHOWN: dict[str, Any] = {"deleted_at__isnull": True, "is_callback": False}
+SHOWN: dict[str, Any] = {"deleted_at__isnull": True}
+OWN = SHOWN | {"is_callback": False}
 
 
 async def _queue(tx: Connection, **values: Any) -> UUID:

@@ -33,13 +33,22 @@ Status = Annotated[DeliveryStatus | None, argument(description="Only deliveries 
 async def webhook_endpoints(
     info: Info,
     client_id: Annotated[ID | None, argument(description="Only those of this client.")] = None,
+    callbacks: Annotated[
+        bool | None,
+        argument(
+            description="The hosts that status callbacks of messages are posted to, instead of "
+            "the endpoints that were registered. The Twilio-compatible API adds them."
+        ),
+    ] = None,
 ) -> list[Endpoint]:
     """The endpoints of the actor's client; of all clients for an admin."""
     scope = message_scope(actor_of(info))
     only = None if client_id is None else ids.find(Kind.CLIENT, client_id)
     if client_id is not None and only is None:
         return []
-    return list(await info.context.installation.store.list_endpoints(scope, client_id=only))
+    store = info.context.installation.store
+    found = await store.list_endpoints(scope, client_id=only, callbacks=bool(callbacks))
+    return list(found)
 
 
 @requires(account=True)
@@ -53,7 +62,7 @@ async def webhook_deliveries(
     scope = message_scope(actor_of(info))
     key = ids.decode(Kind.HOOK_ENDPOINT, endpoint_id)
     store = info.context.installation.store
-    await store.find_endpoint(scope, key)
+    await store.find_endpoint(scope, key, callbacks=True)
     return await store.read_deliveries(scope, key, window, status=status)
 
 
@@ -65,7 +74,9 @@ async def webhook_endpoint_updated(
     scope, store = message_scope(actor_of(info)), info.context.installation.store
     key = ids.decode(Kind.HOOK_ENDPOINT, id)
     topics = frozenset({hints.HOOK + key.bytes})
-    return StateWatch(read=lambda: store.find_endpoint(scope, key), topics_of=lambda _: topics)
+    return StateWatch(
+        read=lambda: store.find_endpoint(scope, key, callbacks=True), topics_of=lambda _: topics
+    )
 
 
 @requires(account=True)

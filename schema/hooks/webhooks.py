@@ -38,6 +38,9 @@ class WebhookDelivery(Node):
         strawberry.ID | None,
         description="The ID of the message, send or client that it is about. Null for an opt-out.",
     )
+    url: str | None = described(
+        "The URL of a status callback. Null for an event, which is posted to the endpoint's URL."
+    )
     status: DeliveryStatus = described("Whether it has arrived.")
     attempts: int = described("How often it was posted.")
     occurred_at: datetime = described("When the event happened.")

@@ -27,6 +27,11 @@ from tests.installations import AUTH_TOKENS as TOKENS
 from tests.installations import ENCRYPTION_KEY
 from tests.twilio.conftest import HELLO, TO, Web, account_of, assign, failure
 
+HOSTS = """{ webhookEndpoints(callbacks: true) { id url status
+    deliveries(first: 5) { nodes { id url objectId answerStatus error } } } }"""
+AGAIN = """mutation ($input: RedeliverInput!) {
+    redeliver(input: $input) { __typename ... on WebhookDelivery { url } } }"""
+
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
@@ -101,6 +106,35 @@ async def test_only_messages_with_a_callback_are_posted(web: Web, receiver: Rece
     received = await receiver.wait_for("/status", 2)
     assert {form_of(each)["MessageSid"] for each in received} == {made["sid"]}
     assert await worlds.held(web.app.owner.account_id) == 98
+
+
+async def test_the_owner_sees_callbacks_that_failed_and_posts_them_again(
+    web: Web, receiver: Receiver
+) -> None:
+    receiver.answers["/status"] = 500
+    url = f"{receiver.url}/status"
+    made = await web.created(StatusCallback=url)
+    await receiver.wait_for("/status", 2)
+    [host] = await web.app.answer("owner", HOSTS)
+    assert (host["url"], host["status"]) == (receiver.url, "RETRYING")
+    [delivery] = host["deliveries"]["nodes"]
+    assert (delivery["url"], delivery["answerStatus"]) == (url, 500)
+    assert delivery["error"] == "The endpoint answered 500."
+    assert delivery["objectId"] == ids.encode(Kind.MESSAGE, UUID(made["sid"][2:]))
+    assert await web.app.answer("owner", HOSTS.replace("true", "false")) == []
+    assert await web.app.answer("sibling", HOSTS) == []
+    receiver.answers["/status"] = 204
+    await worlds.execute("UPDATE hook_delivery SET status = 'FAILED', due_at = now()")
+    before = len(receiver.at("/status"))
+    for who, shown in (("sibling", "NotFound"), ("owner", "WebhookDelivery")):
+        again = await web.app.answer(who, AGAIN, input={"deliveryId": delivery["id"]})
+        assert again["__typename"] == shown
+    assert len(await receiver.wait_for("/status", before + 1)) == before + 1
+    for change in ("updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret"):
+        kind = f"{change[0].upper()}{change[1:]}Input!"
+        asked = f"mutation ($input: {kind}) {{ {change}(input: $input) {{ __typename }} }}"
+        refused = await web.app.answer("owner", asked, input={"id": host["id"]})
+        assert refused["__typename"] == "NotFound"
 
 
 async def test_a_repeated_key_has_one_callback_and_another_url_conflicts(web: Web) -> None:
