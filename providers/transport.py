@@ -248,6 +248,8 @@ def _reason(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "The host's name could not be resolved."
+        case aiohttp.ClientConnectorCertificateError():
+            return "The host's certificate is expired, for another name, or not from a known CA."
         case ssl.SSLError() | aiohttp.ClientSSLError():
             return "No secure connection could be made."
         case aiohttp.ConnectionTimeoutError():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,7 +75,7 @@ async def _one_request(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def listening(far_end: FarEnd) -> AsyncIterator[FarEnd]:
+async def listening(far_end: FarEnd, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[FarEnd]:
     """The server on a separate port. Its connections end with the block."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -83,7 +84,7 @@ async def listening(far_end: FarEnd) -> AsyncIterator[FarEnd]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     far_end.port = server.sockets[0].getsockname()[1]
     try:
         yield far_end
