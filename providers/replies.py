@@ -157,19 +157,25 @@ def balance_of(raw: object) -> Reading | None:
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """The wait that the provider asks for, at most an hour; None if it names none.
 
-    The header has seconds or a date (RFC 9110 §10.2.3). A date in the past means 0.
+    The header has seconds or a date (RFC 9110 §10.2.3). A date counts from the date of the answer,
+    because its clock and ours can differ. A date in the past means 0.
     """
     raw = headers.get("Retry-After", "").strip()
     if raw.isascii() and raw.isdigit():
         return min(float(raw[:10]), LONGEST_PAUSE_SECONDS)
+    until = _date_of(raw)
+    if until is None:
+        return None
+    began = _date_of(headers.get("Date", "")) or now or datetime.now(UTC)
+    return min(max((until - began).total_seconds(), 0.0), LONGEST_PAUSE_SECONDS)
+
+
+def _date_of(raw: str) -> datetime | None:
     try:
-        until = parsedate_to_datetime(raw)
+        date = parsedate_to_datetime(raw)
     except (ValueError, OverflowError, TypeError):
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    pause = (until - (now or datetime.now(UTC))).total_seconds()
-    return min(max(pause, 0.0), LONGEST_PAUSE_SECONDS)
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

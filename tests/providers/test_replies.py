@@ -46,6 +46,15 @@ def test_a_pause_is_read_in_seconds_or_as_a_date_and_is_at_most_an_hour(
     assert retry_after_seconds({"Retry-After": word}, now=NOW) == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [("Fri, 20 Nov 2026 09:00:00 GMT", 7.0), ("no date", 0.0), ("", 0.0)],
+)
+def test_a_date_counts_from_the_date_of_the_answer(date: str, seconds: float) -> None:
+    headers = {"Retry-After": "Fri, 20 Nov 2026 09:00:07 GMT", "Date": date}
+    assert retry_after_seconds(headers, now=NOW) == seconds
+
+
 def test_without_the_header_there_is_no_pause() -> None:
     assert retry_after_seconds({}) is None
 
