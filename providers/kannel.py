@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -95,6 +96,10 @@ CHARSETS: Final = {
     "latin1": "latin-1",
     "windows-1252": "cp1252",
 }
+# The charset of data that is no text for phones, such as settings. Some networks send texts so.
+BINARY: Final = "8-bit"
+BINARY_CHARSETS: Final = ("utf-8", "latin-1")
+BINARY_SHOWN: Final = "(binary data, not shown here)"
 
 MOST_FIELDS: Final = 20
 
@@ -273,8 +278,20 @@ def _inbound(fields: Mapping[str, str]) -> Parsed:
 
 def _decoded(text: bytes, charset: str) -> str:
     """The text. Bytes that are not valid in the charset become U+FFFD."""
-    known = CHARSETS.get(charset.strip().lower(), "utf-8")
-    return storable(text.decode(known, errors="replace"))
+    name = charset.strip().lower()
+    if name == BINARY:
+        return _text_in_binary(text)
+    return storable(text.decode(CHARSETS.get(name, "utf-8"), errors="replace"))
+
+
+def _text_in_binary(data: bytes) -> str:
+    """The text that the data is, if it is one."""
+    for charset in BINARY_CHARSETS:
+        with suppress(UnicodeDecodeError):
+            text = data.decode(charset)
+            if all(each.isprintable() or each in "\r\n\t" for each in text):
+                return text
+    return BINARY_SHOWN
 
 
 def _text(fields: Mapping[str, str], key: str) -> str | None:

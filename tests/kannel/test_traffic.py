@@ -171,7 +171,7 @@ async def inbox_with(ibiki: Ibiki, count: int) -> list[str]:
 async def test_texts_of_any_alphabet_and_length_reach_the_inbox_as_they_were_written(
     ibiki: Ibiki, network: Network
 ) -> None:
-    phones = [f"+120255501{each}" for each in range(40, 44)]
+    phones = [f"+120255501{each}" for each in (40, 41, 42, 43, 47)]
     await network.text_from(phones[0], OURS, b"Hello \x05t\x05 & 50% + \x00")
     await network.text_from(
         phones[1], OURS, "Привет \N{WAVING HAND SIGN}".encode("utf-16-be"), coding=8
@@ -179,10 +179,11 @@ async def test_texts_of_any_alphabet_and_length_reach_the_inbox_as_they_were_wri
     await network.long_text_from(phones[2], OURS, [b"A" * 153, b"B" * 20])
     halves = [("Ж" * 67).encode("utf-16-be"), "Я".encode("utf-16-be")]
     await network.long_text_from(phones[3], OURS, halves, coding=8)
-    texts = await inbox_with(ibiki, 4)
+    await network.text_from(phones[4], OURS, b"\x01\x06\x00\x9f", coding=4)
+    texts = await inbox_with(ibiki, 5)
     assert sorted(texts) == sorted(
         ["Hello été & 50% + @", "Привет \N{WAVING HAND SIGN}",
-         "A" * 153 + "B" * 20, "Ж" * 67 + "Я"]
+         "A" * 153 + "B" * 20, "Ж" * 67 + "Я", "(binary data, not shown here)"]
     )  # fmt: skip
     rows = await post.inbox_of(ibiki.client.client_id)
     assert {row["number"] for row in rows} == set(phones)
