@@ -29,7 +29,15 @@ from domain.dispatch.fairness import (
 from domain.dispatch.messages import EVER_SECONDS, Call, EndedCall, Waiting
 from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
-from domain.dispatch.rules import Breaker, DispatchRules, Observer, Stage, is_clear, requested_pause
+from domain.dispatch.rules import (
+    Breaker,
+    DispatchRules,
+    Observer,
+    Stage,
+    is_clear,
+    is_not_sent,
+    requested_pause,
+)
 from domain.ids import new_id
 from domain.loops import Loop, log_failure, now_seconds, pause_after
 from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown
@@ -366,7 +374,9 @@ class Dispatcher:
 
     def _inform_breaker(self, outcomes: Sequence[Outcome], *, was_try: bool) -> None:
         was_open = self._breaker.is_open
-        self._breaker.ended(clear=is_clear(outcomes), was_try=was_try)
+        self._breaker.ended(
+            clear=is_clear(outcomes), was_try=was_try, not_sent=is_not_sent(outcomes)
+        )
         pause_seconds = min(requested_pause(outcomes), self._rules.rest_longest_seconds)
         if pause_seconds > 0:
             self._breaker.pause(pause_seconds)

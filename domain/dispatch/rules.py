@@ -122,8 +122,9 @@ class Breaker:
     """Whether calls to one provider account may start now, and how many.
 
     It opens after several calls in a row without a clear answer. Then it allows one call as a try,
-    after a short pause that doubles with each try that fails. Messages wait meanwhile. It counts
-    the calls of one dispatcher: other processes have their own breakers.
+    after a short pause. It doubles with each try whose message may have been sent, because that
+    message is UNKNOWN. Messages wait meanwhile. It counts the calls of one dispatcher: other
+    processes have their own breakers.
     """
 
     def __init__(
@@ -170,8 +171,11 @@ class Breaker:
         self._trying |= is_try
         return is_try
 
-    def ended(self, *, clear: bool, was_try: bool) -> None:
-        """A call has ended, with a clear answer or without one."""
+    def ended(self, *, clear: bool, was_try: bool, not_sent: bool = False) -> None:
+        """A call has ended, with a clear answer or without one.
+
+        `not_sent`: its messages were certainly not sent.
+        """
         if was_try:
             self._trying = False
         if clear:
@@ -182,7 +186,7 @@ class Breaker:
             return
         self._unclear_in_a_row += 1
         if self.is_open:
-            self._open(was_try=was_try)
+            self._open(longer=was_try and not not_sent)
 
     def not_made(self, *, was_try: bool) -> None:
         """A call that was counted as started was not made after all."""
@@ -193,8 +197,8 @@ class Breaker:
         """No call starts for that long, because the provider has requested it."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def _open(self, *, was_try: bool) -> None:
-        if was_try:
+    def _open(self, *, longer: bool) -> None:
+        if longer:
             self._pause_seconds = min(2 * self._pause_seconds, self._longest_pause_seconds)
         self._open_until = self._clock() + self._pause_seconds
 
@@ -205,6 +209,11 @@ def is_clear(outcomes: Sequence[Outcome]) -> bool:
     It has also answered if it rejects the account or the whole call, or asks us to wait.
     """
     return any(_is_answer(outcome) for outcome in outcomes)
+
+
+def is_not_sent(outcomes: Sequence[Outcome]) -> bool:
+    """Whether no message of the call was sent."""
+    return all(isinstance(outcome, NotSent) for outcome in outcomes)
 
 
 def requested_pause(outcomes: Sequence[Outcome]) -> float:

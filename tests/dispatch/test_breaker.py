@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from domain.dispatch.rules import Breaker, is_clear, requested_pause
+from domain.dispatch.rules import Breaker, is_clear, is_not_sent, requested_pause
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 
 
@@ -80,6 +80,33 @@ def test_the_pause_doubles_with_each_try_that_fails_up_to_the_longest(
         clock.seconds += breaker.wait_seconds
         fail(breaker, 1)
     assert pauses == [2, 4, 8, 16, 30, 30]
+
+
+def test_the_pause_stays_short_while_no_try_can_have_sent_anything(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, 5)
+    pauses = []
+    for not_sent in (True, True, False, True, True, False):
+        clock.seconds += breaker.wait_seconds
+        breaker.ended(clear=False, was_try=breaker.started(), not_sent=not_sent)
+        pauses.append(breaker.wait_seconds)
+    assert pauses == [2, 2, 4, 4, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "not_sent"),
+    [
+        ([NotSent("refused")], True),
+        ([NotSent("refused"), Unknown("?")], False),
+        ([Unknown("?")], False),
+        ([Accepted("a")], False),
+    ],
+)
+def test_a_call_sent_nothing_if_no_message_of_it_was_sent(
+    outcomes: list[Outcome], not_sent: bool
+) -> None:
+    assert is_not_sent(outcomes) is not_sent
 
 
 def test_a_try_that_is_answered_closes_it_and_the_next_pause_is_short_again(
