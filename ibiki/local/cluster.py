@@ -332,6 +332,7 @@ def _start_unless_live(cluster: Cluster) -> None:
         (cluster.sockets / left_behind).unlink(missing_ok=True)
     (cluster.path / "postmaster.pid").unlink(missing_ok=True)
     _ensure_socket_directory(cluster)
+    silent = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     cluster.run(
         "pg_ctl",
         "start",
@@ -342,10 +343,11 @@ def _start_unless_live(cluster: Cluster) -> None:
         "--log=server.log",
         "--options=" + " ".join(f"-c {name}='{value}'" for name, value in _settings(cluster)),
         cwd=cluster.path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        **silent,
     )
+    # PostgreSQL 18 sees archive_timeout only after its first checkpoint, up to 15 minutes later.
+    own = (f"--host={cluster.sockets}", "--username=postgres", "--dbname=postgres")
+    cluster.run("psql", "--no-psqlrc", "--command=CHECKPOINT", *own, **silent)
 
 
 def _settings(cluster: Cluster) -> list[tuple[str, str]]:

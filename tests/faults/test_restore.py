@@ -211,6 +211,20 @@ async def test_an_external_server_is_backed_up_in_another_way(tmp_path: Path) ->
     assert (ended.returncode, "for the embedded database" in ended.stderr) == (1, True)
 
 
+async def test_changes_reach_the_archive_in_time_after_a_start(tmp_path: Path) -> None:
+    with embedded.start(tmp_path / "data"):
+        cluster = locate(tmp_path / "data", durable=True)
+        await asyncio.to_thread(backups.backup, tmp_path / "data", tmp_path / "kept")
+        cluster.execute("ALTER SYSTEM SET archive_timeout = '1s'")
+    with embedded.start(tmp_path / "data"):
+        cluster.execute("CREATE TABLE change ()")
+
+        async def is_archived() -> bool:
+            return cluster.execute("SELECT archived_count > 0 FROM pg_stat_archiver") == "t"
+
+        await eventually(is_archived)
+
+
 async def _more(accepted: list[str], enough: int) -> bool:
     return len(accepted) >= enough
 
