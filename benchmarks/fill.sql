@@ -55,7 +55,8 @@ SELECT filling.id(ms, (send.no << 24) + n - first + 1), filling.send_id(ms, send
        CASE WHEN kind = 'MULTI' THEN
            format('Dear customer %s, your parcel %s is ready at our shop in %s. Thank you.',
                   n % 977, n, (ARRAY['Springfield', 'Riverside', 'Fairview'])[1 + n % 3]) END,
-       status, CASE kind WHEN 'REPLY' THEN 0 WHEN 'SINGLE' THEN 1 ELSE 2 END, 1, filling.at(ms),
+       status, CASE kind WHEN 'REPLY' THEN 0 WHEN 'SINGLE' THEN 1 ELSE 2 END, 1,
+       CASE WHEN status NOT IN ('SENT', 'DELIVERED', 'UNDELIVERED') THEN filling.at(ms) END,
        CASE WHEN status NOT IN ('QUEUED', 'CANCELLED')
             THEN filling.id(ms, n - (n - first) % 100) END,
        (status NOT IN ('QUEUED', 'CANCELLED'))::int,

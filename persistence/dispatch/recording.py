@@ -46,7 +46,7 @@ WITH locked AS MATERIALIZED (
     ORDER BY id FOR UPDATE
 ), recorded AS (
     UPDATE message
-    SET status = 'SENT', failure = NULL, waiting_for = NULL, {CHANGED},
+    SET status = 'SENT', failure = NULL, waiting_for = NULL, due_at = NULL, {CHANGED},
         reference = coalesce(($2::text[])[width_bucket(id, $1)], reference)
     WHERE id = ANY (ARRAY(SELECT id FROM locked WHERE is_recorded)) AND id BETWEEN $4 AND $5
     RETURNING send_id

@@ -61,12 +61,13 @@ class Send(Model):
 class Message(Model):
     """One text to one number, with its place in the queue and its last attempt.
 
-    `text`: null if it is the send's. `due_at` orders the queue within a tenant. `price` is repeated
-    from the send so that what is in flight is one sum. `send_at`: it is not submitted before this
-    time, null for at once. A retry changes `due_at` and not `send_at`. Until `send_at`, `priority`
-    is higher by `domain.sending.messages.LATER`. `deleted_at`: when the client removed it from its
-    lists. `provider_account_id`: the account that submits it; with a `route_id`, it can be another
-    one than the send's. `route_charged`: what that account's pool has paid for it, see
+    `text`: null if it is the send's. `due_at` orders the queue within a tenant; null once the
+    provider has accepted the message. `price` is repeated from the send so that what is in flight
+    is one sum. `send_at`: it is not submitted before this time, null for at once. A retry changes
+    `due_at` and not `send_at`. Until `send_at`, `priority` is higher by
+    `domain.sending.messages.LATER`. `deleted_at`: when the client removed it from its lists.
+    `provider_account_id`: the account that submits it; with a `route_id`, it can be another one
+    than the send's. `route_charged`: what that account's pool has paid for it, see
     `domain.dispatch.settlement`. `by_send`: null if its ID follows that of its send, true if it is
     in the index by send, see `persistence.sending.of_send`. `in_part`: true if it was written with
     a row of `queued_part`.
@@ -81,7 +82,7 @@ class Message(Model):
     status = fields.TextField(db_default="QUEUED")
     priority = fields.SmallIntField()
     price = fields.BigIntField()
-    due_at = fields.DatetimeField()
+    due_at = fields.DatetimeField(null=True)
     alone = fields.BooleanField(db_default=False)
     attempt_id = fields.UUIDField(null=True)
     attempts = fields.SmallIntField(db_default=0)

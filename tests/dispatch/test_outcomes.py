@@ -92,6 +92,14 @@ async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
         assert (refund["send_id"], refund["amount"], refund["source_id"]) == (send.id, 1, None)
 
 
+async def test_only_a_message_that_was_accepted_is_not_due_any_more() -> None:
+    async with scene() as it:
+        await worlds.accept(it.client, numbers=[PLAIN, INVALID])
+        await it.ends(SENT=1, REJECTED=1)
+        rows = await worlds.fetch("SELECT status FROM message WHERE due_at IS NULL")
+        assert rows == [{"status": "SENT"}]
+
+
 async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_singly() -> None:
     async with scene() as it:
         await worlds.accept(it.client, numbers=[PLAIN, INVALID, OTHER])

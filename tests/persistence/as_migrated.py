@@ -23,7 +23,7 @@ CONSTRAINTS = {
     "inbound": "feed_positive feed_unique",
     "ledger_audit": "finished_in_time state_known",
     "low_balance": "client_exists",
-    "message": "never_sent_without_attempt status_known",
+    "message": "never_sent_without_attempt status_known waits_for_a_time",
     "modem_route": "client_exists line_unique",
     "opening_balance": "units_positive",
     "opt_out": "client_exists source_known",

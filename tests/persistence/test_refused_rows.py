@@ -26,6 +26,12 @@ NOW = datetime.now(UTC)
         ("message_never_sent_without_attempt", "message", {"status": "SUBMITTING"}),
         ("message_never_sent_without_attempt", "message", {"status": "SENT"}),
         ("message_never_sent_without_attempt", "message", {"status": "UNKNOWN"}),
+        ("message_waits_for_a_time", "message", {"due_at": None}),
+        (
+            "message_waits_for_a_time",
+            "message",
+            {"status": "UNKNOWN", "attempt_id": uuid4(), "due_at": None},
+        ),
         ("attempt_outcome_known", "attempt", {"outcome": "MAYBE", "ended_at": NOW}),
         ("attempt_ends_with_an_outcome", "attempt", {"ended_at": NOW}),
         ("attempt_ends_with_an_outcome", "attempt", {"outcome": "UNKNOWN"}),
