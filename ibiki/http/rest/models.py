@@ -80,10 +80,18 @@ SendAt = Annotated[
         " at most 30 days from now. Absent, or up to a minute ago: now.",
     ),
 ]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    # openapi-typescript 7.13 generates types in which a value with a default must be given.
+    schema.pop("default", None)
+
+
 IgnoreQuietHours = Annotated[
     bool,
     Field(
         alias="ignoreQuietHours",
+        json_schema_extra=_without_default,
         description="Also send to recipients who are in quiet hours. Otherwise their messages are"
         " held until the quiet hours of the client are over.",
     ),
