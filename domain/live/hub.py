@@ -15,7 +15,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
 from contextvars import Context, copy_context
 from typing import Any
 from uuid import UUID
@@ -46,6 +46,9 @@ READS_AT_ONCE = 6
 
 MOST_IDS = 2_000
 """Hints of more rows than this are dropped: reading on from the last position is cheaper."""
+
+MOST_READ = 1_000
+"""Rows that are read together when many have changed. Hints are read in between."""
 
 MOST_REMEMBERED = 50_000
 
@@ -278,12 +281,10 @@ class ChangeTracker:
             self._running = False
 
     async def _read(self, ids: Collection[UUID], *, lost: bool) -> None:
+        if ids:
+            await self._read_ids(ids)
         if lost:
             await self._read_on()
-        else:
-            await self._deliver(
-                await self._store.find_changes(list(self._streams), self._kind, ids)
-            )
 
     async def _read_on(self) -> None:
         await self.find_position()
@@ -292,14 +293,20 @@ class ChangeTracker:
             page = await self._store.read_changes(list(self._streams), self._kind, after)
             # That of the first page: transactions that ran then may commit before a later page.
             complete_to = complete_to or page.complete_to
-            await self._deliver(page.changes)
+            new = [each for each, version in page.versions.items() if self._is_new(each, version)]
+            for start in range(0, len(new), MOST_READ):
+                # What was hinted meanwhile does not wait for all of these: they may be a million.
+                hinted, self._hinted_ids = self._hinted_ids, set()
+                await self._read_ids([*hinted, *new[start : start + MOST_READ]])
             after = page.last
         if self._streams:
             self._position = complete_to
 
-    async def _deliver(self, changes: Iterable[Change]) -> None:
+    async def _read_ids(self, ids: Collection[UUID]) -> None:
+        changes = await self._store.find_changes(list(self._streams), self._kind, ids)
         for change in changes:
-            if self._is_new(change):
+            if self._is_new(change.item.id, change.version):
+                self._remember(change)
                 for stream in self._streams_of(change):
                     await stream.deliver(change)
                 await asyncio.sleep(0)
@@ -311,15 +318,15 @@ class ChangeTracker:
         streams = [each for scope in scopes for each in self._streams.get(scope, ())]
         return [each for each in streams if each.watch.covers(change.item)]
 
-    def _is_new(self, change: Change) -> bool:
-        delivered = self._delivered.get(change.item.id)
-        if delivered is not None and delivered >= change.version:
-            return False
+    def _is_new(self, id: UUID, version: int) -> bool:
+        delivered = self._delivered.get(id)
+        return delivered is None or delivered < version
+
+    def _remember(self, change: Change) -> None:
         self._delivered[change.item.id] = change.version
         self._delivered.move_to_end(change.item.id)
         if len(self._delivered) > MOST_REMEMBERED:
             self._delivered.popitem(last=False)
-        return True
 
 
 def _set_position(subscriber: Subscriber, watch: Watch) -> None:

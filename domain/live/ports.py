@@ -6,7 +6,7 @@ may be set back, and no two reads can miss what was committed between them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -35,13 +35,13 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """Changes after a position, in order.
+    """What has changed after a position, in order: the version of each, by its ID.
 
     `last`: the position of the last of them; None if there are no more. `complete_to`: everything
     before this position was visible to the read, so the next series of pages can start there.
     """
 
-    changes: Sequence[Change]
+    versions: Mapping[UUID, int]
     complete_to: Position
     last: Position | None = None
 
@@ -60,7 +60,7 @@ class LiveStore(Protocol):
     async def read_changes(
         self, scopes: Collection[Scope], kind: bytes, after: Position
     ) -> ChangePage:
-        """Changes after a position. A message that is only accepted has not changed yet."""
+        """What has changed after a position. A message that is only accepted has not yet."""
 
     async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
         """The changes of the last `seconds`, at most the newest 1,000, in the order of changes."""

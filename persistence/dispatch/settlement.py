@@ -306,13 +306,15 @@ async def cancel_queued(
     only: UUID | None = None,
     after: UUID | None = None,
 ) -> tuple[int, UUID | None]:
-    note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
     first = only or (UUID(int=after.int + 1) if after else first_of_sends([send_id]))
     given = (send_id, only, most, first)
     # Longer than the usual timeout: a large send has 100,000 messages.
     row = await tx.fetchrow(CANCEL_QUEUED, *given, timeout=STATEMENT_TIMEOUT_SECONDS)
     assert row is not None
-    return row[0], row[1]
+    count, last = row
+    many = hints.MESSAGES + send_id.bytes
+    note(tx, (hints.SEND + send_id.bytes, hints.MESSAGE + last.bytes if count == 1 else many))
+    return count, last
 
 
 def locked_messages(rows: Iterable[Any]) -> list[LockedMessage]:

@@ -31,6 +31,8 @@ from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, first_of_sends, 
 from persistence.sending.tallies import counts_of
 
 MOST_CHANGES = 1_000
+MOST_CHANGED = 50_000
+"""IDs of one page. A page sorts all that are left: one transaction may change 100,000 messages."""
 
 SNAPSHOT = """
 SELECT pg_snapshot_xmin(seen)::text::int8, pg_snapshot_xmax(seen)::text::int8
@@ -41,6 +43,7 @@ TIMELINE = """
 SELECT CASE WHEN NOT pg_is_in_recovery()
        THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
 """
+CHANGED = "SELECT changed_xid, id, version FROM {} {} ORDER BY changed_xid, id LIMIT {}"
 NOT_YET_SHOWN = """
 SELECT min(changed_xid) FROM webhook_event
 WHERE due_at IS NOT NULL AND received_at >= clock_timestamp() - interval '1 second'
@@ -62,11 +65,12 @@ FROM webhook_event {{page}}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How rows of one kind are read. `when`: which are shown; `changed`: which have changed.
+    """How rows of a table are read. `when`: which are shown; `changed`: which have changed.
 
     `hidden`: selects the first transaction of rows that are to be shown later without a change.
     """
 
+    table: str
     statement: str
     item_of: Callable[[Record], Any]
     when: str = "true"
@@ -78,14 +82,16 @@ class Kind:
 CHANGE_KINDS = {
     # A message that was only accepted is new, not changed. Its send shows it.
     hints.MESSAGE: Kind(
+        "message",
         MESSAGES,
         message_of,
         when="deleted_at IS NULL",
         changed="(status <> 'QUEUED' OR attempts > 0)",
     ),
-    hints.CONVERSATION: Kind(CONVERSATIONS, conversation_of),
+    hints.CONVERSATION: Kind("conversation", CONVERSATIONS, conversation_of),
     # An event is shown once it is decided, or if it waits: most are decided within a second.
     hints.EVENT: Kind(
+        "webhook_event",
         EVENTS,
         event_of,
         when="(due_at IS NULL OR received_at < clock_timestamp() - interval '1 second')",
@@ -111,21 +117,23 @@ async def find_changes(
 
 
 async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) -> ChangePage:
-    wanted = _within(CHANGE_KINDS[kind], scopes)
-    wanted.add(CHANGE_KINDS[kind].changed)
-    hidden = CHANGE_KINDS[kind].hidden
+    rules = CHANGE_KINDS[kind]
+    wanted = _within(rules, scopes)
+    wanted.add(rules.changed)
     async with connection() as pooled:
         # Taken before the rows are read: what is still running now is read again next time.
         [(running_from, end)] = await pooled.fetch(SNAPSHOT)
-        if hidden is not None:
-            running_from = min(running_from, await pooled.fetchval(hidden) or running_from)
+        if rules.hidden is not None:
+            running_from = min(running_from, await pooled.fetchval(rules.hidden) or running_from)
         # The first condition is for the index, which cannot compare pairs.
         wanted.add("changed_xid >= {} AND changed_xid < {}", after.transaction, end)
         wanted.add("(changed_xid, id) > ({}, {})", after.transaction, after.row_id)
-        rows = await _fetch(pooled, CHANGE_KINDS[kind], wanted, MOST_CHANGES)
-    is_full = len(rows) == MOST_CHANGES
+        page = CHANGED.format(rules.table, wanted.where, wanted.value(MOST_CHANGED))
+        rows = await pooled.fetch(page, *wanted.values)
+    is_full = len(rows) == MOST_CHANGED
     last = Position(rows[-1]["changed_xid"], rows[-1]["id"]) if is_full else None
-    return ChangePage(_changes_of(CHANGE_KINDS[kind], rows), Position(running_from), last)
+    versions = {row["id"]: row["version"] for row in rows}
+    return ChangePage(versions, Position(running_from), last)
 
 
 async def read_timeline() -> str | None:

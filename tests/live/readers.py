@@ -121,7 +121,8 @@ class FakeStore:
         self._fail()
         self.reads_by_position += 1
         found = self.messages.values() if kind == hints.MESSAGE else ()
-        return ChangePage(self._changes(found), after)
+        versions = {each.item.id: each.version for each in self._changes(found)}
+        return ChangePage(versions, after)
 
     async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
         return []

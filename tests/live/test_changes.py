@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from domain.errors import Forbidden, TryAgain
 from domain.identity.access import Everything, OfClient, Scope
 from domain.ids import new_id
 from domain.live import hints
+from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING
 from domain.live.hub import Hub
 from domain.live.ports import Change
@@ -242,3 +244,25 @@ async def test_nothing_is_read_without_a_subscriber(board: Board) -> None:
     board.change(message(), MessageStatus.SENT)
     board.hub.hinted({EVERYTHING})
     assert board.store.reads_by_id == board.store.reads_by_position == 0
+
+
+async def test_a_hint_does_not_wait_until_many_changes_are_read(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "MOST_READ", 2)
+    many, other = [message() for _ in range(20)], message(THEIRS)
+    mine, theirs = await board.listen(), await board.listen(THEIRS)
+    changed = [board.change(each, MessageStatus.CANCELLED, hint=False) for each in many]
+    find_changes, seen_before = board.store.find_changes, []
+
+    async def find(*given: Any) -> Sequence[Change]:
+        if len(mine.delivered) == 4 and not board.store.messages.get(other.id):
+            board.change(other, MessageStatus.SENT)
+        if theirs.delivered:
+            seen_before.append(len(mine.delivered))
+        return await find_changes(*given)
+
+    monkeypatch.setattr(board.store, "find_changes", find)
+    board.hub.hinted({hints.MESSAGES + many[0].send_id.bytes})
+    await mine.receives(*delivered(*changed))
+    assert seen_before[0] <= 8

@@ -97,9 +97,8 @@ async def test_reading_events_costs_the_blocks_that_changed(changed: Changed, re
 
 async def test_events_are_for_admins_only(changed: Changed) -> None:
     own = OfClient(changed.client.client_id)
-    assert (await changes.read_changes([own], hints.EVENT, changed.before)).changes == []
-    found = (await changes.read_changes([Everything()], hints.EVENT, changed.before)).changes
-    ids = [change.item.id for change in found]
+    assert (await changes.read_changes([own], hints.EVENT, changed.before)).versions == {}
+    ids = [*(await changes.read_changes([Everything()], hints.EVENT, changed.before)).versions]
     assert len(ids) == NEW
     assert await changes.find_changes([own], hints.EVENT, ids) == []
     assert len(await changes.find_changes([Everything()], hints.EVENT, ids)) == NEW

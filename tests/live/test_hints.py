@@ -154,11 +154,17 @@ async def test_a_sweep_and_a_late_result_are_announced(ear: Ear, people: App) ->
     assert hints.MESSAGE + second.messages[0].id.bytes in ear.take()
 
 
-async def test_cancelling_hints_at_the_send(ear: Ear, people: App) -> None:
-    send = await worlds.accept(people.owner, 3)
-    ear.take()
-    await cancel_send(store, people.owner.actor, send.id)
-    assert {hints.SEND + send.id.bytes, hints.MESSAGES + send.id.bytes} <= ear.take()
+async def test_cancelling_hints_at_the_send_and_at_its_only_message(ear: Ear, people: App) -> None:
+    many, single = await worlds.accept(people.owner, 3), await worlds.accept(people.owner)
+    for send, changed in (
+        (many, hints.MESSAGES + many.id.bytes),
+        (single, hints.MESSAGE + single.message_ids[0].bytes),
+    ):
+        ear.take()
+        await cancel_send(store, people.owner.actor, send.id)
+        hinted = ear.take()
+        assert {hints.SEND + send.id.bytes, changed} <= hinted
+        assert (hints.MESSAGES + send.id.bytes in hinted) == (send is many)
 
 
 async def test_a_reading_is_announced_whether_it_worked_or_not(ear: Ear, people: App) -> None:
