@@ -149,7 +149,7 @@ def test_the_magic_numbers_are_those_of_the_simulator() -> None:
     assert table_of_numbers() in README
 
 
-def test_it_lists_exactly_the_commands_that_exist() -> None:
+def test_the_readme_lists_exactly_the_commands_that_exist() -> None:
     listed = set(re.findall(r"^\| `ibiki ([a-z-]+)` \|", README, re.MULTILINE))
     assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
 

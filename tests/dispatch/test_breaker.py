@@ -34,7 +34,9 @@ def fail(breaker: Breaker, times: int) -> None:
         breaker.ended(clear=False, was_try=breaker.started())
 
 
-def test_it_opens_after_five_calls_in_a_row_without_a_clear_answer(breaker: Breaker) -> None:
+def test_the_breaker_opens_after_five_calls_in_a_row_without_a_clear_answer(
+    breaker: Breaker,
+) -> None:
     fail(breaker, 4)
     assert breaker.allowance == inf
     fail(breaker, 1)
@@ -61,7 +63,7 @@ def test_a_call_that_was_not_made_is_not_counted(breaker: Breaker, clock: Clock)
     assert breaker.allowance == 1
 
 
-def test_it_lets_one_call_try_after_the_pause(breaker: Breaker, clock: Clock) -> None:
+def test_after_the_pause_one_call_may_start_as_a_try(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, 5)
     clock.seconds = 2
     assert breaker.allowance == 1
@@ -140,7 +142,7 @@ def test_a_clear_answer_of_an_earlier_call_closes_it(breaker: Breaker) -> None:
     assert breaker.allowance == inf
 
 
-def test_it_stays_open_as_long_as_the_provider_asked(breaker: Breaker, clock: Clock) -> None:
+def test_the_breaker_stays_open_for_the_requested_pause(breaker: Breaker, clock: Clock) -> None:
     breaker.pause(7)
     breaker.pause(3)
     assert (breaker.allowance, breaker.wait_seconds) == (0, 7)

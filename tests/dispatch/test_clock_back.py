@@ -161,7 +161,7 @@ async def test_a_late_commit_of_an_earlier_transaction_is_found_too() -> None:
 
 
 @pytest.mark.usefixtures("connected")
-async def test_a_message_that_waits_does_not_wait_longer() -> None:
+async def test_a_message_waits_no_longer_than_before_if_the_clock_goes_back() -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool))
     (call,) = await marked(pool)

@@ -174,7 +174,9 @@ def test_a_single_message_that_is_refused_as_a_whole_waits() -> None:
         (NotSent("no money", refuses_account=True), 0.75),
     ],
 )
-def test_it_waits_for_the_requested_time_within_bounds(outcome: NotSent, seconds: float) -> None:
+def test_a_message_waits_for_the_requested_time_within_bounds(
+    outcome: NotSent, seconds: float
+) -> None:
     transition = after(MESSAGE, outcome)
     assert transition is not None
     assert transition.due_in_seconds == seconds

@@ -78,7 +78,7 @@ class Stuck:
         return self.ended.pop(0)
 
 
-async def test_each_look_of_the_watch_ends_them(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_look_of_the_watch_ends_stuck_sessions(caplog: pytest.LogCaptureFixture) -> None:
     clock = Stuck()
     watch = ClockWatch(clock)
     with caplog.at_level(logging.WARNING):

@@ -233,7 +233,7 @@ def node(script: str, *arguments: str) -> Any:
     return json.loads(ran.stdout)
 
 
-def test_the_node_sdk_does_the_same(credentials: Credentials) -> None:
+def test_the_node_sdk_creates_schedules_and_cancels_messages(credentials: Credentials) -> None:
     answer = node("twilio.mjs", *astuple(credentials))
     created = answer["created"]
     assert (created["status"], created["direction"]) == ("queued", "outbound-api")

@@ -163,7 +163,7 @@ async def test_a_head_request_is_answered_without_a_body(web: RunningServer) -> 
     assert answered.endswith(b"\r\n\r\n")
 
 
-def test_no_part_of_an_answer_waits_until_the_caller_has_confirmed_the_one_before() -> None:
+def test_no_part_of_an_answer_waits_until_the_previous_one_is_confirmed() -> None:
     with (
         listening("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),

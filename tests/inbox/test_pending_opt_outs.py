@@ -59,7 +59,7 @@ async def opt_outs() -> dict[UUID, str]:
 
 
 @pytest.mark.parametrize("call", [{"text": "STOP"}, {"text": "leave me", "status": "blocked"}])
-async def test_it_blocks_the_number_for_every_client_that_sent_to_it(
+async def test_a_pending_opt_out_blocks_the_number_for_every_client_that_sent_to_it(
     app: App, caplog: pytest.LogCaptureFixture, call: dict[str, str]
 ) -> None:
     await written_to(app, app.owner, app.sibling)

@@ -44,7 +44,7 @@ async def test_forty_allocations_at_once_give_no_more_than_there_is(
     await worlds.assert_audit_holds()
 
 
-async def test_both_ways_at_once_with_sends_among_them_nothing_is_lost(
+async def test_allocations_in_both_directions_at_once_with_sends_lose_nothing(
     installation: Installation,
 ) -> None:
     moves = [("admin", 5), ("supervisor", 5), ("admin", -5), ("supervisor", -5)] * 10

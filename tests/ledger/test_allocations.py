@@ -88,7 +88,7 @@ async def test_allocations_can_be_narrowed_to_a_group_and_searched(world: World)
         await names(group_id=UNKNOWN_ID)
 
 
-async def test_a_clients_scope_lists_itself_alone(world: World) -> None:
+async def test_the_scope_of_a_client_lists_only_this_client(world: World) -> None:
     scope = OfClient(world.member.client_id)
     page = await read_allocations(scope, Window(25), group_id=None, search=None)
     assert [each.client_id for each in page.items] == [world.member.client_id]

@@ -95,7 +95,9 @@ async def test_a_correct_ledger_is_counted_and_holds(world: World) -> None:
     assert rows == [counted]
 
 
-async def test_small_pages_count_the_same(world: World, small_pages: None) -> None:
+async def test_the_counts_do_not_depend_on_the_size_of_the_pages(
+    world: World, small_pages: None
+) -> None:
     for _ in range(5):
         await allocate(store, worlds.ADMIN, Allocation(world.client.client_id, None, 1))
     done = await run()

@@ -74,7 +74,7 @@ async def assert_waiting(client: worlds.Tenant, messages: int) -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_few_are_read_one_by_one(client: worlds.Tenant) -> None:
+async def test_a_few_messages_are_read_one_by_one(client: worlds.Tenant) -> None:
     await add(client, 10)
     await summed()
     assert await sums() == []

@@ -190,7 +190,7 @@ async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:
     assert not await is_paused(pool)
 
 
-async def test_a_sync_during_a_long_sync_says_so() -> None:
+async def test_a_sync_during_a_long_sync_is_refused_with_the_reason() -> None:
     pool = await worlds.add_pool(default=False)
     upstream, go_on = Upstream(100), asyncio.Event()
 

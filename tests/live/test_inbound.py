@@ -166,7 +166,7 @@ async def test_users_receive_messages_of_the_account_that_they_send_from(
         ("owner", "sent", "BAD_USER_INPUT"),
     ],
 )
-async def test_others_are_refused_and_since_must_be_a_message_of_the_client(
+async def test_other_roles_are_refused_and_since_must_be_a_message_of_the_client(
     running: Server, people: App, who: str | None, since: str, code: str
 ) -> None:
     await worlds.accept(people.owner)
@@ -252,7 +252,7 @@ async def crowd(running: Server) -> AsyncIterator[list[Client]]:
         yield [one, two]
 
 
-async def test_many_at_once_are_delivered_in_the_order_of_the_feed(
+async def test_many_messages_at_once_are_delivered_in_the_order_of_the_feed(
     running: Server, people: App, crowd: list[Client]
 ) -> None:
     for reader in crowd:

@@ -224,7 +224,9 @@ async def test_revoking_a_key_ends_its_sockets_and_no_others(scenario: Scenario)
             assert (await socket.receive())["id"] == "2"
 
 
-async def test_a_client_that_leaves_its_group_sees_it_no_longer(scenario: Scenario) -> None:
+async def test_a_client_that_leaves_its_group_does_not_see_the_group_any_more(
+    scenario: Scenario,
+) -> None:
     async with watching(scenario, scenario.session.access_token) as sockets:
         await update_client(store, NORMALISER, scenario.client_id, ClientChange(group_id=None))
         for socket in sockets:

@@ -87,7 +87,7 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(
         assert keys_in(await reading) == keys
 
 
-async def test_the_same_goes_for_server_sent_events(
+async def test_a_slow_reader_of_server_sent_events_gets_all_of_a_feed(
     people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = await receive_many(people, MESSAGES, "x" * LONG)

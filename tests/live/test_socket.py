@@ -298,7 +298,7 @@ async def test_sockets_are_counted_and_forgotten(app: Quiet) -> None:
     assert app.server.live.hub.count == 0
 
 
-async def test_a_server_that_stops_says_so() -> None:
+async def test_a_server_that_stops_closes_its_sockets_with_the_code_for_a_restart() -> None:
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(quiet())
         async with client(app.server, "good") as socket:

@@ -148,7 +148,7 @@ async def test_only_one_message_fits_into_a_call() -> None:
     assert await account.send_many([MESSAGE]) == [Accepted(OWN_ID)]
 
 
-def test_it_has_no_balance() -> None:
+def test_a_phone_has_no_balance() -> None:
     assert not isinstance(android(answer(200))[0], SupportsBalance)
 
 

@@ -212,7 +212,7 @@ def test_settings_that_cannot_be_sent_are_refused(change: dict[str, object], wor
     assert "not-to-be-seen" not in str(refusal.value)
 
 
-def test_it_reports_no_balance() -> None:
+def test_kannel_reports_no_balance() -> None:
     assert not isinstance(Kannel(ACCOUNT, ScriptedTransport(ACCEPTED)), SupportsBalance)
 
 

@@ -232,7 +232,7 @@ def test_a_text_with_a_nul_is_refused(variables: dict[str, Any], sentence: str) 
     assert refused.value.message == sentence
 
 
-def test_a_nul_in_a_literal_is_refused_the_same() -> None:
+def test_a_nul_in_a_literal_is_refused_like_one_in_a_variable() -> None:
     error = rejection('{ contacts(search: "a\\u0000") { nodes { id } } }')
     assert error.message == "search contains a NUL character. Remove it."
     ENGINE.find('mutation { send(input: {to: "1", text: "a\\u0000"}) { __typename } }')

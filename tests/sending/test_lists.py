@@ -127,7 +127,9 @@ async def test_sends_are_paged_in_both_orders(app: App) -> None:
 
 
 @pytest.mark.parametrize("order", SendOrder)
-async def test_pages_back_and_forth_agree(app: App, order: SendOrder) -> None:
+async def test_a_page_before_a_cursor_has_what_the_whole_list_has_there(
+    app: App, order: SendOrder
+) -> None:
     for _ in range(4):
         await worlds.accept(app.owner)
     scope = OfClient(app.owner.client_id)

@@ -162,7 +162,7 @@ def test_a_place_where_it_is_always_quiet_somewhere_has_the_clients_hours() -> N
     assert due(KIRIBATI, quiet, now) == at("2026-01-16 10:00", "America/Lima")
 
 
-def test_quiet_hours_apply_to_the_time_that_was_asked_for() -> None:
+def test_quiet_hours_apply_to_the_requested_time() -> None:
     now = at("2026-01-15 12:00", "America/New_York")
     plan = schedule_of(
         [NEW_YORK, CHICAGO, KAMPALA], at("2026-01-16 08:30", "America/New_York"), NIGHT, now

@@ -134,7 +134,7 @@ async def test_the_audit_finds_a_wrong_counter(send_id: UUID) -> None:
     assert [each for each in done.violations if f"send {send_id}: its counters" in each]
 
 
-async def test_sends_of_before_are_counted_while_their_messages_change(
+async def test_sends_without_counters_get_them_while_their_messages_change(
     send_id: UUID, other: OtherConnection
 ) -> None:
     await worlds.execute(CHANGE, send_id, "QUEUED", "SENT", 10)
