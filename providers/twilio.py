@@ -83,10 +83,11 @@ REFUSES_ACCOUNT: Final = {
     20008: "The account is one for tests only.",
     20404: "The account does not exist.",
     21609: "The address for delivery reports was refused.",
+    63038: "The account has reached its limit of messages for a day.",
     90010: "The account is not active.",
 }
-# Error codes that ask to wait: too many calls, a full queue of the sender, maintenance.
-WAIT: Final = frozenset((20429, 21611, 21730))
+# Error codes that ask to wait: too many calls or messages, a full queue of the sender, maintenance.
+WAIT: Final = frozenset((20429, 21611, 21730, 63017))
 REFUSING_STATUSES: Final = {
     401: "The account's ID or token was refused.",
     402: "The account has no money left.",
@@ -150,6 +151,8 @@ def _outcome(exchange: Exchange, *, sender: str | None) -> Outcome:
 def _refusal(answer: Answer, body: Mapping[str, object], sender: str | None) -> Outcome:
     """The outcome of a response that has no ID of a message."""
     code = _error_code(answer, body)
+    if code in REFUSES_ACCOUNT:
+        return NotSent(REFUSES_ACCOUNT[code], refuses_account=True)
     if answer.status == 429 or code in WAIT:
         pause = retry_after_seconds(answer.headers)
         return NotSent("The network asked to wait.", retry_after_seconds=pause)
@@ -157,9 +160,8 @@ def _refusal(answer: Answer, body: Mapping[str, object], sender: str | None) -> 
         return Rejected(REFUSES_MESSAGE[code])
     if sender is not None and _refuses_sender(code, sender):
         return NotSent(SENDER_REFUSED, refuses_account=True)
-    if code in REFUSES_ACCOUNT or answer.status in REFUSING_STATUSES:
-        reason = REFUSES_ACCOUNT.get(code) or REFUSING_STATUSES[answer.status]
-        return NotSent(reason, refuses_account=True)
+    if answer.status in REFUSING_STATUSES:
+        return NotSent(REFUSING_STATUSES[answer.status], refuses_account=True)
     if code and answer.status == 400:
         return Rejected(REJECTED)
     return Unknown(f"The response (HTTP {answer.status}) does not say whether it was accepted.")

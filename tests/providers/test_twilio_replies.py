@@ -40,6 +40,7 @@ QUEUED = {"sid": SID, "status": "queued", "error_code": None, "to": "+1202555010
 WAIT = NotSent("The network asked to wait.")
 TOKEN = NotSent("The account's ID or token was refused.", refuses_account=True)
 NOT_ACTIVE = NotSent("The account is not active.", refuses_account=True)
+LIMIT = NotSent("The account has reached its limit of messages for a day.", refuses_account=True)
 SENDER = NotSent(SENDER_REFUSED, refuses_account=True)
 OPTED_OUT = Rejected("This number has asked not to receive messages.")
 ACCOUNT = replace(
@@ -112,6 +113,11 @@ CASES: list[Case] = [
     ("20429 with 400", answer(400, error(400, 20429)), WAIT),
     ("a full queue of the sender with 400", answer(400, error(400, 21611)), WAIT),
     ("maintenance", answer(400, error(400, 21730)), WAIT),
+    ("too many messages in a second", answer(400, error(400, 63017)), WAIT),
+    *(
+        (f"too many messages in a day, with {status}", answer(status, error(status, 63038)), LIMIT)
+        for status in (400, 403, 429)
+    ),
     (
         "an address for reports that is not public",
         answer(400, error(400, 21609)),
