@@ -77,6 +77,7 @@ REFUSES_SENDER: Final = frozenset(
 REFUSES_COUNTRY: Final = frozenset((21606, 21659))
 SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 REFUSES_ACCOUNT: Final = {
+    10001: "The account is not active.",
     20003: "The account's ID or token was refused.",
     20005: "The account is not active.",
     20006: "The account is not allowed to send.",

@@ -74,6 +74,7 @@ CASES: list[Case] = [
     ("401 in HTML", answer(401, HTML), TOKEN),
     ("an account that is closed", answer(401, error(401, 20005)), NOT_ACTIVE),
     ("an account that is suspended", answer(403, error(403, 90010)), NOT_ACTIVE),
+    ("an account without money", answer(400, error(400, 10001)), NOT_ACTIVE),
     (
         "403",
         answer(403, HTML),
