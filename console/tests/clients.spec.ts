@@ -47,6 +47,18 @@ test("a statement names its client, also if the client is not among the first on
   await expect(page.getByRole("combobox", { name: "Client" })).toHaveValue(name);
 });
 
+test("a long name leaves room for the button that closes a dialog on a phone", async ({ page, program, signIn }) => {
+  const admin = await ApiCaller.signedIn(program, USERS.admin);
+  const name = "Long".repeat(30);
+  await addClient(admin, { name });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await signIn("admin");
+  await page.goto("/clients");
+  await page.getByRole("button", { name: `Edit ${name}` }).click();
+  const box = await page.getByRole("dialog").getByRole("button", { name: "Close" }).first().boundingBox();
+  expect((box?.x ?? 999) + (box?.width ?? 0)).toBeLessThanOrEqual(390);
+});
+
 async function addClient(admin: ApiCaller, input: { name: string; groupId?: string }): Promise<string> {
   const add = `mutation ($input: CreateClientInput!) {
     createClient(input: $input) { ... on Client { id } ... on UserError { message } } }`;

@@ -1,6 +1,7 @@
 import { Button, Center, Table } from "@mantine/core";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import type { Pages } from "../api/usePages";
 import { FailureNote } from "./FailureNote";
 import { ACTIONS, RowButton } from "./PlainTable";
@@ -55,10 +56,12 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
     const box = top.current?.getBoundingClientRect();
     if (box) setOffset(box.top + window.scrollY);
   });
+  const isPrinting = usePrinting();
   const virtualizer = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => ROW_PIXELS,
-    overscan: 10,
+    // On paper there is nothing to scroll.
+    overscan: isPrinting ? rows.length : 10,
     scrollMargin: offset,
   });
   const shown = virtualizer.getVirtualItems();
@@ -115,6 +118,7 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
       </Table.ScrollContainer>
       <FailureNote failure={pages.failure} />
       {hasMore && (
+        // On paper, it says that these are not all rows.
         <Center pt="sm">
           <Button variant="subtle" onClick={loadMore}>
             Load more
@@ -123,6 +127,22 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
       )}
     </div>
   );
+}
+
+/** Whether the page is being printed. The rows must exist before the browser goes on. */
+function usePrinting(): boolean {
+  const [isPrinting, setPrinting] = useState(false);
+  useEffect(() => {
+    const begin = () => flushSync(() => setPrinting(true));
+    const end = () => setPrinting(false);
+    window.addEventListener("beforeprint", begin);
+    window.addEventListener("afterprint", end);
+    return () => {
+      window.removeEventListener("beforeprint", begin);
+      window.removeEventListener("afterprint", end);
+    };
+  }, []);
+  return isPrinting;
 }
 
 function Spacer({ height }: { height: number }) {
