@@ -38,6 +38,8 @@ from persistence.opening import tortoise_config
 from persistence.servers import GONE, DatabaseUnusable, credentials, reach
 
 FOLDER = Path(__file__).parent / "migrations"
+# Read at the start: a newer release may be copied over a program that runs, and still works.
+KNOWN = frozenset(path.stem for path in FOLDER.glob("[0-9]*.py"))
 PACKAGE = "persistence.migrations"
 APP = "ibiki"
 MIGRATION_LOCK = 0x1B1C1
@@ -122,16 +124,12 @@ async def was_migrated() -> bool:
 
 async def pending_migrations() -> list[str]:
     """Names of the migrations that this program has and the connected database lacks."""
-    return sorted(_known() - await _applied())
+    return sorted(KNOWN - await _applied())
 
 
 async def newer_migrations() -> list[str]:
     """Names of the migrations that the connected database has and this program does not know."""
-    return sorted(await _applied() - _known())
-
-
-def _known() -> set[str]:
-    return {path.stem for path in FOLDER.glob("[0-9]*.py")}
+    return sorted(await _applied() - KNOWN)
 
 
 async def _applied() -> set[str]:

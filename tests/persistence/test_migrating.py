@@ -196,3 +196,12 @@ async def test_a_step_that_needs_no_transaction_refuses_an_atomic_migration(
 ) -> None:
     with pytest.raises(RuntimeError, match=r"CreateIndexConcurrently needs `atomic = False`"):
         await migrate(url, package=write(TABLE, INDEX))
+
+
+async def test_a_release_that_is_copied_over_a_running_program_does_not_make_it_unready(
+    connected: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "9999_later.py").touch()
+    monkeypatch.setattr(migrating, "FOLDER", tmp_path)
+    assert await migrating.pending_migrations() == []
+    assert await migrating.newer_migrations() == []
