@@ -42,7 +42,8 @@ ALLOW = (b"allow", b"GET, POST")
 ANONYMOUS_BYTES = 64 * 1024
 SMALL_BYTES = 64 * 1024
 MOST_BRACKETS = 200_000
-MOST_COMMAS = 1_000_000
+MOST_COMMAS = 1_001_000
+"""`LIMIT_RECIPIENTS` may be 1,000,000."""
 
 
 @dataclass(frozen=True, slots=True)

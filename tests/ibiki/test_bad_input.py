@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ibiki.http.graphql_http import check_density
 from ibiki.local.embedded import EmbeddedDatabase
 from tests.ibiki.hostile import REFUSED, Web, hostile_web
 
@@ -152,6 +153,10 @@ async def test_a_body_that_would_need_much_memory_is_not_parsed(web: Web, value:
         response.json()["errors"][0]["message"]
         == "The body contains too many values. Split the request."
     )
+
+
+def test_the_most_recipients_that_can_be_allowed_are_parsed() -> None:
+    check_density(b'{"text": "Dear parents, no school.", "to": [%s"1"]}' % (b'"1",' * 999_999))
 
 
 async def test_a_batch_is_refused_by_its_name(web: Web) -> None:
