@@ -126,8 +126,8 @@ MUTANTS = (
     Mutant(
         "more is allocated than there is",
         "domain/ledger/allocate.py",
-        "    if can_pay(source, units):\n        return None\n",
-        "    if can_pay(source, 0):\n        return None\n",
+        "    if not can_pay(source, abs(requested.units)):\n",
+        "    if not can_pay(source, 0):\n",
         ("ledger/test_allocate.py",),
     ),
     Mutant(
