@@ -11,9 +11,10 @@ from domain.errors import InvalidInput
 # fromisoformat also reads digits alone: the milliseconds 1712121200000 as a time in the year 1712.
 WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.{0,24})?", re.ASCII)
 
-# Go and Java write nanoseconds. What is below a microsecond is cut off.
+# Go and Java write nanoseconds: what is below a microsecond is cut off. strftime writes no colon in
+# an offset.
 _RFC_3339: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,24})?(?P<zone>Z|[+-]\d{2}:\d{2})?",
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,24})?(?P<zone>Z|[+-]\d{2}:?\d{2})?",
     re.ASCII | re.IGNORECASE,
 )
 NOT_RFC_3339: Final = "it must be RFC 3339 with a time zone, such as 2026-11-20T08:30:00Z"

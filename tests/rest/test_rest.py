@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -107,6 +108,16 @@ async def test_a_multi_send_has_a_result_for_each_item_in_order(web: httpx.Async
         "error": SENTENCES[RejectionReason.DUPLICATE],
         "code": "DUPLICATE",
     }
+
+
+async def test_an_offset_needs_no_colon(web: httpx.AsyncClient) -> None:
+    """The Python clients of openapi-generator write none in a query."""
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    time = later.astimezone(timezone(timedelta(hours=3))).strftime("%Y-%m-%dT%H:%M:%S.%f%z")
+    assert time.endswith("+0300")
+    answer = await web.post(MULTI, params={"sendAt": time}, json=POSTS[2][1])
+    assert answer.status_code == 200, answer.text
+    assert (await worlds.fetch("SELECT send_at FROM send"))[0]["send_at"] == later
 
 
 async def test_a_result_is_right_after_the_rejected_items_that_a_send_lists(

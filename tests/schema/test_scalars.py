@@ -173,6 +173,7 @@ def test_a_phone_number_is_e164(value: Any) -> None:
         ("2026-11-20T08:30:00Z", datetime(2026, 11, 20, 8, 30, tzinfo=UTC)),
         ("2026-11-20T08:30:00.25Z", datetime(2026, 11, 20, 8, 30, 0, 250_000, tzinfo=UTC)),
         ("2026-11-20T08:30:00+02:00", datetime(2026, 11, 20, 6, 30, tzinfo=UTC)),
+        ("2026-11-20T08:30:00+0200", datetime(2026, 11, 20, 6, 30, tzinfo=UTC)),
         ("2026-11-20t08:30:00z", datetime(2026, 11, 20, 8, 30, tzinfo=UTC)),
         # As Go and Java write times.
         ("2026-11-20T08:30:00.123456999Z", datetime(2026, 11, 20, 8, 30, 0, 123_456, tzinfo=UTC)),
