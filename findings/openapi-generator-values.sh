@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The Python client of openapi-generator clears each field that a change does not name.
 #
-# Software:  openapi-generator-cli 7.26.0 (PyPI) with the generators python and javascript, superagent 5.3.1 (npm), as the
-#            generated code asks for, and rfc3339-validator 0.1.4 (PyPI).
+# Software:  openapi-generator-cli 7.26.0 (PyPI) with the generators python and javascript, superagent 5.3.1 (npm), which
+#            the generated code uses, and rfc3339-validator 0.1.4 (PyPI).
 # Seen:      2026-11, Java 17, Python 3.11, Node 20.
 # Behaviour: A valid OpenAPI 3.0 document has a PATCH whose fields may be null, and null clears a field.
 #            (1) Python: `Change.from_dict({"name": "Ada"})` sets all other fields to null, and sends them. The note and
@@ -18,7 +18,7 @@
 #            Python, time in the body: 2026-12-01T09:00:00+03:00, RFC 3339: True
 #            JavaScript, day in the body: 1990-05-01T00:00:00.000Z
 #            JavaScript, day in the query: 1990-05-01T00:00:00.000Z
-# For us:    In Ibiki's REST API, null means the same as an absent field, and it takes both forms of an offset.
+# For us:    In Ibiki's REST API, null means the same as an absent field. It refused (2), and now takes it.
 #
 # Runs a server on a loopback port. Exits with 1 if the behaviour changes.
 set -euo pipefail
