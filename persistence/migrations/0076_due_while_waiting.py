@@ -10,7 +10,7 @@ from tortoise.migrations import operations as ops
 WAITS_FOR_A_TIME = """
 ALTER TABLE message DROP CONSTRAINT IF EXISTS message_waits_for_a_time,
     ADD CONSTRAINT message_waits_for_a_time CHECK (
-        due_at IS NOT NULL OR status NOT IN ('QUEUED', 'SUBMITTING', 'UNKNOWN')) NOT VALID
+        due_at IS NOT NULL OR status NOT IN ('QUEUED', 'SUBMITTING')) NOT VALID
 """
 
 

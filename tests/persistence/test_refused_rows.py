@@ -30,7 +30,7 @@ NOW = datetime.now(UTC)
         (
             "message_waits_for_a_time",
             "message",
-            {"status": "UNKNOWN", "attempt_id": uuid4(), "due_at": None},
+            {"status": "SUBMITTING", "attempt_id": uuid4(), "due_at": None},
         ),
         ("attempt_outcome_known", "attempt", {"outcome": "MAYBE", "ended_at": NOW}),
         ("attempt_ends_with_an_outcome", "attempt", {"ended_at": NOW}),
