@@ -320,10 +320,9 @@ class SettledUnknowns:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownMessage:
+class UnknownMessage(UnknownAttempt):
     """An UNKNOWN message, with what helps to find it in the provider's log."""
 
-    id: UUID
     send_id: UUID
     client_id: UUID
     client_name: str
@@ -331,10 +330,8 @@ class UnknownMessage:
     number: str
     text: str
     charged: int
-    unit: str
     accepted_at: datetime
     attempted_at: datetime
-    attempt_id: UUID
     messages_in_call: int
     detail: str | None
 

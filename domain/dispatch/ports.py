@@ -276,9 +276,9 @@ class Settling(SendArchive, Settlements, OnceStore, Protocol):
         """The next that match after a key, in order. Locks nothing."""
 
     async def list_unknowns(
-        self, scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int
+        self, scope: Scope, wanted: UnknownFilter, *, after: UnknownKey, most: int
     ) -> list[UnknownMessage]:
-        """The next that match, in order of message ID."""
+        """The next that match after a key, in order."""
 
 
 class Captures(Ledger, Protocol):

@@ -38,8 +38,7 @@ PAGE = 500
 SETTLE_SECONDS = 20.0
 """How long one request settles. What is left then is reported, and the request is repeated."""
 
-FIRST_ID = UUID(int=0)
-FIRST_TIME = datetime.fromtimestamp(0, UTC)
+FIRST_KEY: UnknownKey = (UUID(int=0), datetime.fromtimestamp(0, UTC), UUID(int=0))
 
 
 async def settle_unknown(
@@ -116,7 +115,7 @@ async def settle_unknowns(
     await store.check_filter(wanted)
     until = now_seconds() + SETTLE_SECONDS
     settled: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    after: UnknownKey | None = (FIRST_ID, FIRST_TIME, FIRST_ID)
+    after: UnknownKey | None = FIRST_KEY
     while after is not None and now_seconds() < until:
         answer = await _settle_page(store, actor, wanted, decision, after)
         settled[answer["unit"]][0] += answer["messages"]
@@ -130,19 +129,19 @@ async def settle_unknowns(
 async def export_unknowns(
     store: Settling, actor: Actor, wanted: UnknownFilter
 ) -> AsyncIterator[Sequence[UnknownMessage]]:
-    """The UNKNOWN messages that match, page by page in order of their IDs.
+    """The UNKNOWN messages that match, page by page in the order of `UnknownKey`.
 
     Raises Forbidden, NotFound and TryAgain, the first two before the first page.
     """
     require(actor, Role.ADMIN)
     await store.check_filter(wanted)
-    after = FIRST_ID
+    after = FIRST_KEY
     while True:
         page = await store.list_unknowns(message_scope(actor), wanted, after=after, most=PAGE)
         yield page
         if len(page) < PAGE:
             return
-        after = page[-1].id
+        after = page[-1].key
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,34 +39,30 @@ SELECT provider_account.unit, count(*), sum(message.price)::int8
 {MATCHING} AND ($4::uuid IS NULL OR message.client_id = $4)
 GROUP BY provider_account.unit ORDER BY provider_account.unit
 """
-# In the order of the index of each account, so that a page does not sort all that are UNKNOWN.
-NEXT_TO_SETTLE = f"""
-SELECT next.id, upstream.id, next.updated_at, next.attempt_id, upstream.unit
+# In the order of the index of each account, so that a page does not sort all that are UNKNOWN, and
+# does not pass over all messages that are not. `$8`: the client of the scope.
+_NEXT = f"""
 FROM provider_account AS upstream CROSS JOIN LATERAL (
-    SELECT message.id, message.updated_at, message.attempt_id
+    SELECT message.*, started_at, attempt.messages, detail
     FROM message JOIN attempt ON attempt.id = message.attempt_id
     WHERE message.provider_account_id = upstream.id AND {_IS_WANTED}
       AND message.updated_at >= CASE WHEN upstream.id = $4 THEN $5::timestamptz ELSE '-infinity' END
       AND (upstream.id <> $4 OR (message.updated_at, message.id) > ($5, $6))
+      AND ($8::uuid IS NULL OR message.client_id = $8)
     ORDER BY message.updated_at, message.id LIMIT $7
 ) AS next
-WHERE upstream.id >= $4
+{{joins}} WHERE upstream.id >= $4
 ORDER BY upstream.id, next.updated_at, next.id LIMIT $7
 """  # noqa: S608 - text of our own
+_JOINS = "JOIN send ON send.id = next.send_id JOIN client ON client.id = next.client_id"
+NEXT_TO_SETTLE = f"""
+SELECT next.id, upstream.id, next.updated_at, next.attempt_id, upstream.unit
+{_NEXT.format(joins="")}"""
 NEXT_TO_EXPORT = f"""
-SELECT page.id, page.send_id, page.client_id, client.name, page.provider, page.number,
-       coalesce(page.text, send.text), page.price, page.unit, page.created_at, page.started_at,
-       page.attempt_id, page.messages, page.detail
-FROM (
-    SELECT message.*, provider_account.provider, provider_account.unit,
-           attempt.started_at, attempt.messages, attempt.detail
-    {MATCHING} AND ($4::uuid IS NULL OR message.client_id = $4) AND message.id > $5
-    ORDER BY message.id LIMIT $6
-) AS page
-JOIN send ON send.id = page.send_id
-JOIN client ON client.id = page.client_id
-ORDER BY page.id
-"""  # noqa: S608 - text of our own
+SELECT next.id, upstream.id, next.updated_at, next.attempt_id, upstream.unit, next.send_id,
+       next.client_id, client.name, upstream.provider, next.number, coalesce(next.text, send.text),
+       next.price, next.created_at, next.started_at, next.messages, next.detail
+{_NEXT.format(joins=_JOINS)}"""
 
 
 async def check_filter(wanted: UnknownFilter) -> None:
@@ -84,14 +80,14 @@ async def find_unknown_totals(scope: Scope, wanted: UnknownFilter) -> list[Unkno
 async def find_unknowns(
     tx: Connection, wanted: UnknownFilter, *, after: UnknownKey, most: int
 ) -> list[UnknownAttempt]:
-    rows = await tx.fetch(NEXT_TO_SETTLE, *_matching(wanted), *after, most)
+    rows = await tx.fetch(NEXT_TO_SETTLE, *_matching(wanted), *after, most, None)
     return [UnknownAttempt(*row) for row in rows]
 
 
 async def list_unknowns(
-    scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int
+    scope: Scope, wanted: UnknownFilter, *, after: UnknownKey, most: int
 ) -> list[UnknownMessage]:
-    given = (*_matching(wanted), _client_of(scope), after, most)
+    given = (*_matching(wanted), *after, most, _client_of(scope))
     # Never from a replica: a person decides by this list which messages are given back.
     rows = await long_read(lambda held: held.fetch(NEXT_TO_EXPORT, *given), may_lag=False)
     return [UnknownMessage(*row) for row in rows]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from uuid import UUID
+from typing import Any
 
 import pytest
 
-from domain.dispatch.messages import UnknownFilter, UnknownKey
-from domain.dispatch.settle import FIRST_ID, FIRST_TIME
+from domain.dispatch.messages import UnknownAttempt, UnknownFilter, UnknownKey
+from domain.dispatch.settle import FIRST_KEY
+from domain.identity.access import Everything
 from domain.inbox import capture
 from domain.inbox.webhooks import DueEvent
 from domain.sending.files.table import KEPT_SECONDS
@@ -167,16 +168,21 @@ async def test_a_page_of_unknown_messages_is_read_without_the_others(database_ur
         await worlds.accept(client, EXISTING)
         await worlds.execute(CALL)
         await worlds.execute("VACUUM (ANALYZE) message")
-        after: UnknownKey = (FIRST_ID, FIRST_TIME, FIRST_ID)
-        seen: list[UUID] = []
+        keys: list[UnknownKey] = []
 
-        async def read_page() -> None:
-            nonlocal after
-            async with store.transaction() as tx:
-                page = await store.find_unknowns(tx, UnknownFilter(), after=after, most=FOUND)
-            after = page[-1].key
-            seen.extend(each.id for each in page)
+        async def read_page(*, to_export: bool) -> None:
+            given: Any = {"after": keys[-1] if keys else FIRST_KEY, "most": FOUND}
+            page: Sequence[UnknownAttempt]
+            if to_export:
+                page = await store.list_unknowns(Everything(), UnknownFilter(), **given)
+            else:
+                async with store.transaction() as tx:
+                    page = await store.find_unknowns(tx, UnknownFilter(), **given)
+            keys.extend(each.key for each in page)
 
-        for _ in range(3):
-            assert_small(await work_of(read_page(), ["message"]), most_rows=2 * FOUND)
-        assert len(set(seen)) == 3 * FOUND
+        for to_export in (False, True):
+            keys.clear()
+            for _ in range(3):
+                work = await work_of(read_page(to_export=to_export), ["message"])
+                assert_small(work, most_rows=2 * FOUND)
+            assert len(set(keys)) == 3 * FOUND
