@@ -97,11 +97,12 @@ class Loop:
 
 
 async def end_task(task: asyncio.Task[Any] | None) -> None:
-    """Cancels a task, and returns when it has ended. Does nothing for None."""
-    if task is not None:
+    """Cancels a task until it ends: `asyncio.wait_for` of Python 3.11 can lose a cancellation."""
+    while task is not None and not task.done():
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait({task}, timeout=3.0)
+    if task is not None and not task.cancelled():
+        task.result()  # raises what it has raised
 
 
 def is_cancelled(failure: BaseException) -> bool:

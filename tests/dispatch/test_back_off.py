@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import pytest
 from domain import loops
 from domain.errors import TryAgain
 from domain.live.streams import Stream
-from domain.loops import Loop
+from domain.loops import Loop, end_task
 from domain.transactions import Disconnected
 from ibiki.live.bus import Backend
 from tests.clocks import run_with_fake_clock
@@ -169,6 +170,25 @@ def test_the_log_of_an_outage_says_why_and_when_it_is_over(
     reported, recovered = caplog.messages
     assert reported.endswith(f": {words}")
     assert recovered == "a loop continues"
+
+
+def test_a_task_that_has_lost_a_cancellation_is_ended() -> None:
+    async def main() -> None:
+        never = asyncio.Event()
+
+        async def work() -> None:
+            with suppress(asyncio.CancelledError):
+                await never.wait()
+            await never.wait()
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(end_task(task))
+        await asyncio.wait({ending}, timeout=60)
+        assert ending.done()
+        assert task.cancelled()
+
+    run_with_fake_clock(main())
 
 
 def test_a_cancelled_loop_ends() -> None:
