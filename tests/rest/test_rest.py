@@ -235,6 +235,10 @@ async def test_the_inbox_is_read_page_by_page_without_gaps(
     assert read == texts
     rest = (await web.get(INBOX, params=after)).json()
     assert (rest["messages"], rest["next"]) == ([], after["after"])
+    await worlds.execute("DELETE FROM inbound")
+    assert (await web.get(INBOX, params=after)).json()["messages"] == []
+    for wrong in ("feed_", "feed_0", "feed_-1", "feed_99", "feed_\u0661", "feed_1e0", "feed_1 "):
+        failure(await web.get(INBOX, params={"after": wrong}), 404, "NOT_FOUND")
     other = await web.get(INBOX, params=after, headers=by("sibling"))
     assert failure(other, 404, "NOT_FOUND") == {}
 

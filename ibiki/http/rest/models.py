@@ -199,7 +199,9 @@ class InboxQuery(PageQuery):
     """Which part of the inbox to read."""
 
     after: str | None = Field(
-        default=None, description="The `next` of the last answer, or any ID of an inbound message."
+        default=None,
+        description="The `next` of the last answer, or the ID of an inbound message. If that "
+        "message was erased, only `next` finds its place.",
     )
     limit: int = Field(
         default=DEFAULT_PAGE, ge=1, le=LARGEST_PAGE, description="The most messages of the answer."

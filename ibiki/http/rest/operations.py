@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain import ids
-from domain.errors import InvalidInput, InvalidText
-from domain.identity.access import Actor, feed_scope, message_scope
+from domain.errors import InvalidInput, InvalidText, NotFound
+from domain.identity.access import Actor, OfClient, feed_scope, message_scope
 from domain.ids import Kind
 from domain.inbox.messages import InboundMessage
-from domain.installation import Installation
+from domain.installation import Installation, Store
 from domain.ledger.balances import Balances, view_of
 from domain.long_work import in_thread
 from domain.sending import quotes
@@ -51,6 +52,9 @@ WORDS: dict[MessageStatus, StatusWord] = {
     MessageStatus.UNKNOWN: "unknown",
     MessageStatus.CANCELLED: "cancelled",
 }
+
+POSITION = "feed_"
+"""The beginning of a `next` of the inbox: a number of the client's feed follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +208,32 @@ async def inbox(call: Call) -> InboxAnswer:
     """Inbound messages after the given one, in order, without gaps."""
     given: InboxQuery = call.query
     scope, store = feed_scope(call.actor), call.installation.store
-    after = 0
-    if given.after is not None:
-        after = (await store.find_inbound(scope, ids.decode(Kind.MESSAGE, given.after))).feed
+    after = await _position_of(store, scope, given.after)
     found = await store.read_feed(scope, after=after, most=given.limit + 1)
-    shown = _shown(found[: given.limit])
+    shown = found[: given.limit]
+    last = shown[-1].feed if shown else after
     return InboxAnswer(
-        messages=shown,
-        next=shown[-1].message_id if shown else given.after,
+        messages=_shown(shown),
+        next=f"{POSITION}{last}" if last else None,
         has_more=len(found) > given.limit,
     )
+
+
+async def _position_of(store: Store, scope: OfClient, given: str | None) -> int:
+    """The position in the feed that `after` names; 0 for the beginning. Raises NotFound.
+
+    A position stays valid after the message there was erased. Its ID does not.
+    """
+    if given is None:
+        return 0
+    number = given.removeprefix(POSITION)
+    if number == given:
+        return (await store.find_inbound(scope, ids.decode(Kind.MESSAGE, given))).feed
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", number) or int(number) > await store.last_in_feed(
+        scope
+    ):
+        raise NotFound("message")
+    return int(number)
 
 
 def held_in(figures: Balances) -> tuple[int, str]:
