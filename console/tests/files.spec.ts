@@ -210,6 +210,21 @@ test("contacts are imported from a file whose column of numbers has to be chosen
   await expect(page.getByText("The numbers in “Mother” are used, and no others.")).toBeVisible();
 });
 
+test("a contact is deleted after one more question", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/contacts");
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Add" }).click();
+  await dialog.getByRole("textbox", { name: "Number" }).fill("2025550115");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Wim Wolf");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Edit Wim Wolf" }).click();
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await expect(dialog).toBeVisible();
+  await dialog.getByRole("button", { name: "Delete it for ever" }).click();
+  await expect(page.getByText("Wim Wolf")).toHaveCount(0);
+});
+
 test("a list shows a change, also if another search began just before it was to be read again", async ({
   page,
   signIn,

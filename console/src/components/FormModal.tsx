@@ -1,5 +1,5 @@
 import { Button, Group, Modal, Stack } from "@mantine/core";
-import type { FormEvent, ReactNode } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import type { Failure } from "../api/useAction";
 import { FailureNote } from "./FailureNote";
 
@@ -19,7 +19,7 @@ interface FormModalProps {
   onSave: () => Outcome;
   /** The word on the button. */
   verb?: string;
-  /** Deletes the object that is edited. */
+  /** Deletes the object that is edited. It asks once more. */
   remove?: { isBusy: boolean; failure: Failure | null; run: () => Outcome } | null;
   /** What is below the form. */
   below?: ReactNode;
@@ -29,6 +29,7 @@ interface FormModalProps {
 /** A form in a modal, with its failure and its buttons. It closes after a success. */
 export function FormModal(props: FormModalProps) {
   const { form, remove } = props;
+  const [isSure, setSure] = useState(false);
   async function finish(outcome: Outcome) {
     if (!(await outcome)?.success) return;
     props.onChange?.();
@@ -59,9 +60,9 @@ export function FormModal(props: FormModalProps) {
                 variant="subtle"
                 color="red"
                 loading={remove.isBusy}
-                onClick={() => void finish(remove.run())}
+                onClick={() => (isSure ? void finish(remove.run()) : setSure(true))}
               >
-                Delete
+                {isSure ? "Delete it for ever" : "Delete"}
               </Button>
             )}
             <Group>
