@@ -22,6 +22,29 @@ test("a send whose answer is lost is not sent again after a reload", async ({ pa
   expect(await caller.balance()).toBe(before - 1);
 });
 
+test("a send whose answer is lost is not sent again if the browser cannot store its key", async ({ page, program, signIn }) => {
+  const caller = await ApiCaller.signedIn(program, USERS.other);
+  const before = await caller.balance();
+  await page.addInitScript(() => {
+    const keep = Storage.prototype.setItem;
+    Storage.prototype.setItem = function (name, value) {
+      if (name.startsWith("draft:")) throw new DOMException("full", "QuotaExceededError");
+      keep.call(this, name, value);
+    };
+  });
+  await signIn("other");
+  await page.goto("/send");
+  await page.getByRole("textbox", { name: "Numbers" }).fill(PLAIN);
+  await page.getByRole("textbox", { name: "Text" }).fill("Only once, and no storage");
+  await loseAnswer(page, "mutation SendToAll");
+  const send = page.getByRole("button", { name: "Send", exact: true });
+  await send.click();
+  await expect(page.getByRole("alert")).toContainText(UNREACHABLE);
+  await send.click();
+  await expect(page.getByRole("heading", { name: /^Send of/ })).toBeVisible();
+  expect(await caller.balance()).toBe(before - 1);
+});
+
 test("a file whose answer is lost is not sent again if it is chosen again", async ({ page, program, signIn }, testInfo) => {
   const file = testInfo.outputPath("once.csv");
   writeFileSync(file, "Phone\n2025550101\n2025550102\n");

@@ -3,6 +3,8 @@
 
 const PREFIX = "draft:";
 const OWNER = "drafts-of";
+/** What did not fit into the storage of the tab. It does not survive a reload. */
+const unsaved = new Map<string, string>();
 
 /** Forgets the drafts of another user. Called before a page of this user is shown. */
 export function keepDraftsOf(userId: string): void {
@@ -11,20 +13,22 @@ export function keepDraftsOf(userId: string): void {
 }
 
 export function readDraft(name: string): string {
-  return sessionStorage.getItem(PREFIX + name) ?? "";
+  return unsaved.get(name) ?? sessionStorage.getItem(PREFIX + name) ?? "";
 }
 
 export function keepDraft(name: string, text: string): void {
   sessionStorage.removeItem(PREFIX + name);
+  unsaved.delete(name);
   if (!text) return;
   try {
     sessionStorage.setItem(PREFIX + name, text);
   } catch {
-    // The storage is full. The text is still on the page.
+    unsaved.set(name, text);
   }
 }
 
 export function forgetDrafts(): void {
+  unsaved.clear();
   for (const key of Object.keys(sessionStorage)) {
     if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
   }
