@@ -1,4 +1,5 @@
 // What belongs to a user: sessions, drafts, and the errors that name a send.
+import type { Page } from "@playwright/test";
 import { ApiCaller } from "./api";
 import { expect, PLAIN, test, USERS } from "./console";
 
@@ -14,6 +15,59 @@ test("a user lists the sessions and signs out everywhere else", async ({ browser
   await expect(sessions.getByRole("row")).toHaveCount(2);
   await expect(elsewhere.getByRole("button", { name: "Sign in" })).toBeVisible();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Account");
+  await context.close();
+});
+
+test("a user changes the password and stays signed in, and others have to sign in again", async ({
+  browser,
+  page,
+  program,
+}) => {
+  const admin = await ApiCaller.signedIn(program, USERS.admin);
+  const email = "passwords@ibiki.test";
+  await admin.ask(`mutation { createUser(input: {
+    email: "${email}", password: "correct horse battery", role: ADMIN }) { __typename } }`);
+  const context = await browser.newContext({ baseURL: program.address });
+  const elsewhere = await context.newPage();
+  async function signIn(on: Page, password: string) {
+    await on.goto("/");
+    await on.getByLabel("Email").fill(email);
+    await on.getByLabel("Password", { exact: true }).fill(password);
+    await on.getByRole("button", { name: "Sign in" }).click();
+    await expect(on.getByRole("button", { name: "Your account and settings" })).toBeVisible();
+  }
+  for (const each of [elsewhere, page]) await signIn(each, "correct horse battery");
+  await page.getByRole("button", { name: "Your account and settings" }).click();
+  await page.getByRole("menuitem", { name: "Change password" }).click();
+  const dialog = page.getByRole("dialog", { name: "Change password" });
+  const current = dialog.getByLabel("Current password");
+  const next = dialog.getByLabel("New password", { exact: true });
+  const again = dialog.getByLabel("New password again");
+  const save = dialog.getByRole("button", { name: "Change password" });
+  await expect(current).toHaveAttribute("autocomplete", "current-password");
+  await expect(next).toHaveAttribute("autocomplete", "new-password");
+  await expect(again).toHaveAttribute("autocomplete", "new-password");
+
+  await current.fill("wrong horse battery");
+  await next.fill("another password");
+  await again.fill("another passwort");
+  await expect(again).toHaveAccessibleDescription(/not the same/);
+  await expect(save).toBeDisabled();
+  await again.fill("another password");
+  await save.click();
+  await expect(current).toHaveAccessibleDescription(/The current password is wrong/);
+  await current.fill("another password");
+  await save.click();
+  await expect(next).toHaveAccessibleDescription(/must differ/);
+  await current.fill("correct horse battery");
+  await save.click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByText("Password changed")).toBeVisible();
+
+  await expect(elsewhere.getByRole("button", { name: "Sign in" })).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Your account and settings" })).toBeVisible();
+  await signIn(elsewhere, "another password");
   await context.close();
 });
 

@@ -197,7 +197,7 @@ def email_of(given: str) -> str:
     return email
 
 
-def password_of(given: str | None) -> str:
+def password_of(given: str | None, *, field: str = "password") -> str:
     """The password in the form that is hashed. Raises InvalidInput.
 
     Keyboards compose accents in different ways; NFC makes them equal.
@@ -206,7 +206,7 @@ def password_of(given: str | None) -> str:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or _NEVER_STORED.search(password):
         raise InvalidInput(
             f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.",
-            field="password",
+            field=field,
         )
     return unicodedata.normalize("NFC", password)
 

@@ -128,6 +128,15 @@ class SessionStore(Transactional, Protocol):
         The user is locked until the commit, so that such a change ends this session too.
         """
 
+    async def find_user(self, user_id: UUID) -> User | None:
+        """The actor's own user. None if it does not exist."""
+
+    async def change_password(self, tx: Transaction, login: Login, password_hash: str) -> bool:
+        """Writes a password. False if the user was disabled or the password changed meanwhile.
+
+        The user is locked until the commit: a sign-in waits, or has added its session before.
+        """
+
     async def end_session(self, tx: Transaction, session_id: UUID) -> None:
         """Ends the session if it is still open. Safe to repeat."""
 

@@ -20,9 +20,16 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from domain.errors import InvalidCredentials, NotFound, RateLimited
+from domain.errors import (
+    Forbidden,
+    InvalidCredentials,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+)
 from domain.identity.access import Actor
-from domain.identity.directory import LONGEST_EMAIL, LONGEST_PASSWORD
+from domain.identity.directory import LONGEST_EMAIL, LONGEST_PASSWORD, User, password_of
 from domain.identity.ports import (
     Login,
     OpenSession,
@@ -66,7 +73,7 @@ class SignedIn:
 
 
 class Sessions:
-    """Signs users in and out."""
+    """Signs users in and out, and changes their passwords."""
 
     def __init__(
         self,
@@ -91,16 +98,34 @@ class Sessions:
         Raises InvalidCredentials, or RateLimited if the account or the address failed too often.
         """
         email = _normalised(email, LONGEST_EMAIL).strip()
-        await self._throttle.check(account=email.lower(), address=address)
-        if self._waiting >= MOST_WAITING:
-            raise RateLimited(1)
-        self._waiting += 1
+        return await self._begin(await self._verified(email, password, address))
+
+    async def change_password(self, actor: Actor, *, current: str, new: str, address: str) -> User:
+        """Changes the password of the actor's user, and ends its other sessions. Keys stay valid.
+
+        A wrong current password counts as a failed sign-in. Raises InvalidInput, RateLimited, or
+        Forbidden if the actor is an API key.
+        """
+        if actor.expires_at is None:
+            raise Forbidden("An API key cannot change the password. Sign in to do this.")
+        password = password_of(new, field="newPassword")
+        if password == _normalised(current, LONGEST_PASSWORD):
+            raise InvalidInput("It must differ from the current password.", field="newPassword")
+        user = await self._store.find_user(actor.user_id)
+        if user is None:
+            raise Unauthenticated
+        wrong = InvalidInput("The current password is wrong.", field="currentPassword")
         try:
-            login = await self._checked(email, password, address)
-        finally:
-            self._waiting -= 1
-        await self._throttle.succeeded(account=email.lower(), address=address)
-        return await self._begin(login)
+            login = await self._verified(user.email, current, address)
+        except InvalidCredentials:
+            raise wrong from None
+        password_hash = await self._passwords.hash(password)
+        async with changing(self._store) as tx:
+            if not await self._store.change_password(tx, login, password_hash):
+                raise wrong
+            await self._store.end_sessions_of(tx, user.id, except_id=actor.credential_id)
+            await self._store.note_access_changes(tx, [user.id])
+        return user
 
     async def refresh(self, refresh_token: str) -> SignedIn:
         """The next tokens of the session. Raises SessionOver.
@@ -150,6 +175,19 @@ class Sessions:
             )
             await self._store.note_access_changes(tx, [actor.user_id])
             return ended
+
+    async def _verified(self, email: str, password: str, address: str) -> Login:
+        """The login of that email if the password is right, within the limits of failures."""
+        await self._throttle.check(account=email.lower(), address=address)
+        if self._waiting >= MOST_WAITING:
+            raise RateLimited(1)
+        self._waiting += 1
+        try:
+            login = await self._checked(email, password, address)
+        finally:
+            self._waiting -= 1
+        await self._throttle.succeeded(account=email.lower(), address=address)
+        return login
 
     async def _checked(self, email: str, password: str, address: str) -> Login:
         """The login of that email if the password is right.

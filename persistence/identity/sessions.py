@@ -33,18 +33,14 @@ async def find_login(email: str) -> Login | None:
 
 
 async def begin_session(tx: Connection, login: Login, session_id: UUID) -> bool:
-    user = (
-        await models.User.filter(
-            id=login.user_id, password_hash=login.password_hash, disabled=False
-        )
-        .using_db(orm(tx))
-        .select_for_update(no_key=True)
-        .first()
-    )
-    if user is None:
+    if await _user_of(tx, login).select_for_update(no_key=True).first() is None:
         return False
     await models.Session.create(using_db=orm(tx), id=session_id, user_id=login.user_id)
     return True
+
+
+async def change_password(tx: Connection, login: Login, password_hash: str) -> bool:
+    return bool(await _user_of(tx, login).update(password_hash=password_hash))
 
 
 async def end_session(tx: Connection, session_id: UUID) -> None:
@@ -147,6 +143,13 @@ async def revoke_api_key(tx: Connection, key_id: UUID, *, user_id: UUID | None) 
     await keys.filter(revoked_at__isnull=True).update(revoked_at=NOW)
     await note_access_changes(tx, [key_id])
     return _api_key(row)
+
+
+def _user_of(tx: Connection, login: Login) -> QuerySet[models.User]:
+    """The user, if it is not disabled and still has this password."""
+    return models.User.filter(
+        id=login.user_id, password_hash=login.password_hash, disabled=False
+    ).using_db(orm(tx))
 
 
 def _open_sessions(user_id: UUID) -> QuerySet[models.Session]:

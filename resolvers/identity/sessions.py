@@ -1,4 +1,4 @@
-"""Signing in and out, and the viewer's own API keys."""
+"""Signing in and out, and the viewer's own password and API keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from domain.identity.sessions import SignedIn
 from domain.ids import Kind
 from resolvers.context import Info, actor_of, requires
 from schema.identity.inputs import (
+    ChangePasswordInput,
     CreateApiKeyInput,
     EndSessionInput,
     RefreshSessionInput,
@@ -71,6 +72,20 @@ async def end_other_sessions(info: Info) -> int:
     ended = await installation.sessions.end_others(actor)
     await installation.actors.catch_up()
     return ended
+
+
+@requires()
+async def change_password(info: Info, input: ChangePasswordInput) -> User:
+    """Changes the password of the actor's user. This process ends other sessions at once."""
+    context = info.context
+    user = await context.installation.sessions.change_password(
+        actor_of(info),
+        current=input.current_password,
+        new=input.new_password,
+        address=context.address,
+    )
+    await context.installation.actors.catch_up()
+    return user
 
 
 def is_current(root: OpenSession, info: Info) -> bool:

@@ -1,4 +1,4 @@
-"""Inputs of sign-in, API keys, groups, clients and users."""
+"""Inputs of sign-in, passwords, API keys, groups, clients and users."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ class RefreshSessionInput:
 @strawberry.input(description="The session to end.")
 class EndSessionInput:
     id: strawberry.ID = described("The ID of the session, from mySessions.")
+
+
+@strawberry.input(description="The viewer's present and next password.")
+class ChangePasswordInput:
+    current_password: str = described("The present password. A wrong one is a failed sign-in.")
+    new_password: str = described("8 to 1024 characters. It is not the present one.")
 
 
 @strawberry.input(description="A new API key.")

@@ -119,6 +119,14 @@ class SessionMutation:
         description="Signs the viewer out everywhere else: ends all sessions except the one of "
         "this request, within a second. API keys stay valid. Returns how many sessions it ended.",
     )
+    change_password = mutation_field(
+        sessions.change_password,
+        Viewer,
+        refusals=(errors.InvalidInput, errors.RateLimited),
+        description="Changes the viewer's own password and ends its other sessions, with their "
+        "sockets, within a second. The session of this request continues, and API keys stay valid. "
+        "A wrong current password counts as a failed sign-in. An API key may not use it.",
+    )
     create_api_key = mutation_field(
         sessions.create_api_key,
         CreatedApiKey,

@@ -327,3 +327,49 @@ async def test_signing_out_everywhere_else_keeps_this_session_and_the_keys(
     assert [each["current"] for each in await accounts.app.answer(by_key, MY_SESSIONS)] == [False]
     assert await accounts.app.answer(by_key, END_OTHERS) == 1
     assert await actors.actor_for(tokens[0]) is None
+
+
+CHANGE_PASSWORD = f"""mutation ($input: ChangePasswordInput!) {{ changePassword(input: $input) {{
+    __typename ... on Viewer {{ {VIEWER} }} ... on InvalidInput {{ message field path }}
+    ... on RateLimited {{ retryAfterSeconds }} }} }}"""
+NEW_PASSWORD = {"currentPassword": PASSWORD, "newPassword": "another password"}
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+async def test_every_user_changes_the_own_password_and_other_sessions_end_at_once(
+    accounts: Accounts, who: str
+) -> None:
+    tokens = [(await accounts.sign_in(who))["accessToken"] for _ in range(2)]
+    actors = accounts.app.installation.actors
+    own, other = [await actors.actor_for(each) for each in tokens]
+    assert own is not None
+    assert other is not None
+    answer = await accounts.app.answer(own, CHANGE_PASSWORD, input=NEW_PASSWORD)
+    assert answer == {"__typename": "Viewer"} | seen_by(accounts, who)
+    assert [await actors.actor_for(each) is not None for each in tokens] == [True, False]
+    assert (await accounts.sign_in(who))["__typename"] == "InvalidCredentials"
+    assert (await accounts.sign_in(who, "another password"))["__typename"] == "Session"
+
+
+async def test_a_wrong_current_password_is_an_error_of_its_field_until_there_are_too_many(
+    accounts: Accounts,
+) -> None:
+    owner = await accounts.actor("owner")
+    wrong = NEW_PASSWORD | {"currentPassword": "wrong horse battery"}
+    for _ in range(5):
+        assert await accounts.app.answer(owner, CHANGE_PASSWORD, input=wrong) == {
+            "__typename": "InvalidInput",
+            "message": "The current password is wrong.",
+            "field": "currentPassword",
+            "path": ["input", "currentPassword"],
+        }
+    answer = await accounts.app.answer(owner, CHANGE_PASSWORD, input=NEW_PASSWORD)
+    assert answer["__typename"] == "RateLimited"
+    assert 0 < answer["retryAfterSeconds"] <= 60
+
+
+async def test_an_api_key_may_not_change_the_password(accounts: Accounts) -> None:
+    made = await created(accounts, await accounts.actor("owner"))
+    by_key = await accounts.app.installation.actors.actor_for(made["secret"])
+    assert by_key is not None
+    assert await accounts.app.code(by_key, CHANGE_PASSWORD, input=NEW_PASSWORD) == "FORBIDDEN"

@@ -224,6 +224,28 @@ async def test_revoking_a_key_ends_its_sockets_and_no_others(scenario: Scenario)
             assert (await socket.receive())["id"] == "2"
 
 
+async def test_a_changed_password_ends_the_sockets_of_other_sessions_only(
+    scenario: Scenario,
+) -> None:
+    sessions = new_sessions()
+    here = await sessions.sign_in(scenario.user.email, PASSWORD, address=ADDRESS)
+    async with (
+        watching(scenario, scenario.session.access_token) as others,
+        watching(scenario, here.access_token) as own,
+        watching(scenario, scenario.key.secret) as keys,
+        stopwatch() as watch,
+    ):
+        actor = await Actors(store, TOKENS).actor_for(here.access_token)
+        assert actor is not None
+        await sessions.change_password(
+            actor, current=PASSWORD, new="another password", address=ADDRESS
+        )
+        await closed_within_a_second(others, watch)
+        for socket in [*own, *keys]:
+            await socket.subscribe("{ viewer { email } }", id="2")
+            assert (await socket.receive())["id"] == "2"
+
+
 async def test_a_client_that_leaves_its_group_does_not_see_the_group_any_more(
     scenario: Scenario,
 ) -> None:

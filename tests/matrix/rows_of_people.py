@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests import people
 from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody, own, roles, senders
 from tests.matrix.scenario import email_of
@@ -13,25 +15,26 @@ from tests.matrix.things import (
     an_api_key,
     an_email,
     everybody_signs_in,
+    passwords_are_known,
     the_client,
     the_group,
     the_user,
 )
 
 QUIET_HOURS = {"start": "21:00", "end": "08:00", "timeZone": "Africa/Kampala"}
+VIEWERS: dict[str, Any] = {
+    "owner": "owner group",
+    "sibling": "sibling group",
+    "supervisor": "supervisor group",
+    "other_supervisor": "other_supervisor other_group",
+    "direct": "direct owner group",
+    "admin": "admin",
+}
+NEW_PASSWORD = {"currentPassword": people.PASSWORD, "newPassword": "another password"}
 NEW_USER = {"email": an_email, "password": people.PASSWORD}
 
 ROWS: dict[str, list[Row]] = {
-    "Query.viewer": [
-        Row(
-            owner="owner group",
-            sibling="sibling group",
-            supervisor="supervisor group",
-            other_supervisor="other_supervisor other_group",
-            direct="direct owner group",
-            admin="admin",
-        )
-    ],
+    "Query.viewer": [Row(**VIEWERS)],
     "Query.brand": [anybody(DATA)],
     "Query.apiKeys": [own()],
     "Query.clients": [
@@ -49,12 +52,16 @@ ROWS: dict[str, list[Row]] = {
         anybody(
             "owner group",
             given={"input": {"email": email_of("owner"), "password": people.PASSWORD}},
+            first=passwords_are_known,
         )
     ],
     "Mutation.refreshSession": [
         anybody("owner group", given={"input": {"refreshToken": a_refresh_token}})
     ],
     "Mutation.signOut": [anybody(DATA, given={"input": {"refreshToken": a_refresh_token}})],
+    "Mutation.changePassword": [
+        Row(**VIEWERS, given={"input": NEW_PASSWORD}, first=passwords_are_known)
+    ],
     "Query.mySessions": [own(first=everybody_signs_in)],
     "Mutation.endSession": [roles(NOT_FOUND, owner="owner", given={"input": {"id": a_session}})],
     "Mutation.endOtherSessions": [roles(DATA)],

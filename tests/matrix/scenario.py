@@ -16,7 +16,6 @@ import orjson
 
 from domain import ids
 from domain.identity.access import Actor, Role
-from domain.identity.actors import hash_of_secret
 from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
 from domain.ledger.reconcile import new_reconciliation, reconcile
@@ -179,7 +178,7 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
 
 
 async def _add_people_and_objects(made: Scenario) -> None:
-    """Adds a user and a key for each role, and objects of each kind for every tenant."""
+    """Adds a user, a session and a key for each role, and objects of each kind for every tenant."""
     app = made.app
     await _add_people(made)
     nodes = [each.account_id for each in (app.group, app.other_group)]
@@ -217,12 +216,14 @@ async def _add_people(made: Scenario) -> None:
 
 async def _add_person(made: Scenario, who: str, role: Role, **places: UUID) -> None:
     user = await people.add_user(email_of(who), role, **places)
-    # Creating a key does not check the role. Later requests use the key as the credential.
-    key = await create_api_key(
-        store, Actor(user.id, role, credential_id=user.id), name=word_of(who)
+    # Creating a key does not check the role. Requests use a session: it may do more than a key.
+    await create_api_key(store, Actor(user.id, role, credential_id=user.id), name=word_of(who))
+    installation = made.app.installation
+    session = await installation.sessions.sign_in(
+        user.email, people.PASSWORD, address=people.ADDRESS
     )
     made.users[who] = user.id
-    made.actors[who] = await store.find_actor_of_key(hash_of_secret(key.secret))
+    made.actors[who] = await installation.actors.actor_for(session.access_token)
 
 
 async def _query_of_owners() -> str:
