@@ -18,7 +18,7 @@ from tests.faults.load import Clients, Load
 from tests.faults.people import new_clients
 from tests.faults.phones import SECRET, Phones
 from tests.faults.postgres import Postgres
-from tests.faults.programs import Program, free_port, ibiki, kept_running
+from tests.faults.programs import Program, ibiki, kept_running
 from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy, proxying
 from tests.faults.redis import Redis
@@ -37,6 +37,7 @@ from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
 from tests.faults.wire import ByteTrap, StatementTrap
+from tests.ports import free_port
 
 KEEPALIVE_SECONDS = 11.0
 """What the programs ask PostgreSQL for: see `persistence.opening`."""

@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.faults.programs import Program, free_port
+from tests.faults.programs import Program
+from tests.ports import free_port
 
 FLUSH = b"FLUSHALL\r\n"
 FLUSHED = b"+OK\r\n"

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,6 +22,7 @@ import httpx
 from domain.provider import Credentials
 from providers.config import ProviderConfig
 from providers.kannel import Kannel
+from tests.ports import free_ports
 
 BEARERBOX, SMSBOX = Path("/usr/sbin/bearerbox"), Path("/usr/sbin/smsbox")
 PROGRAMS = {BEARERBOX, SMSBOX}
@@ -41,17 +41,6 @@ def documented_configuration() -> str:
     found = re.search(r"```ini\n(group = core\n.*?)```", PAGE.read_text(), re.DOTALL)
     assert found is not None
     return found[1]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
-    taken = [socket.socket() for _ in range(count)]
-    for each in taken:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in taken]
-    for each in taken:
-        each.close()
-    return ports
 
 
 @dataclass

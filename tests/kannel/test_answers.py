@@ -19,11 +19,11 @@ from tests.kannel.gateway import (
     FAKESMSC,
     PATIENCE,
     Gateway,
-    free_ports,
     listens,
     running_gateway,
 )
 from tests.kannel.smpp import Network
+from tests.ports import free_port, free_ports
 
 pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
 OTHER_USER = """group = sendsms-user
@@ -159,7 +159,7 @@ async def test_a_reply_has_the_number_that_the_contact_wrote_to_as_its_sender(
 
 
 async def test_a_text_leaves_through_another_kind_of_connection(callback: Callback) -> None:
-    port, _ = free_ports(2)
+    port = free_port()
     async with running_gateway(
         network_port=port, callback_port=callback.port, changes=[("smsc = smpp", "smsc = fake")]
     ) as gateway:

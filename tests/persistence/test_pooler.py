@@ -20,7 +20,7 @@ from persistence import store
 from persistence.opening import connect, disconnect
 from tests import worlds
 from tests.dispatch.parts import eventually
-from tests.faults.programs import free_port
+from tests.ports import free_port
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 SERVER_CONNECTIONS = 3
