@@ -228,6 +228,8 @@ class ChangeStream(Stream):
         super().__init__(renderer, forget, spawn)
         self.watch = watch
         self._tracker = tracker
+        self._joined_at: dict[Subscriber, float] = {}
+        """When each subscriber began to wait for its first items, by `time.monotonic`."""
         self._first_versions: dict[Subscriber, dict[UUID, int]] = {}
         """The versions that each subscriber received when it joined."""
         self._held: dict[UUID, Change] = {}
@@ -236,10 +238,12 @@ class ChangeStream(Stream):
 
     def join(self, subscriber: Subscriber) -> None:
         """Adds a subscriber: it receives the first items, then every change."""
+        self._joined_at[subscriber] = time.monotonic()
         self._tracker.add(self)
         super().join(subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
+        self._joined_at.pop(subscriber, None)
         self._first_versions.pop(subscriber, None)
         super().leave(subscriber)
 
@@ -252,7 +256,9 @@ class ChangeStream(Stream):
         async with self._delivering:
             joining = self.new_subscribers()
             await self._tracker.find_position()
-            first = await self.watch.read_first()
+            now = time.monotonic()
+            joined_at = min((self._joined_at.get(each, now) for each in joining), default=now)
+            first = await self.watch.read_first(now - joined_at)
             # Render everything before anything is delivered: if the database is unavailable, the
             # whole run is repeated, and no subscriber receives half of it.
             first_items = [await self._item(change) for change in first]
@@ -298,6 +304,7 @@ class ChangeStream(Stream):
         for each in subscribers:
             if each in self.subscribers:
                 self.subscribers[each] = False
+                self._joined_at[each] = time.monotonic()
         self.wake()
 
     async def _item(self, change: Change) -> Item:

@@ -76,18 +76,19 @@ class StateWatch(Generic[T]):
 class ChangeWatch:
     """Watches the changes of one kind within a scope.
 
-    `read_first`: what a new subscriber receives first. `covers`: whether a thing within the scope
-    is watched.
+    `read_first`: what a new subscriber receives first. It gets the seconds that the subscriber has
+    waited, because the database may have been unavailable. `covers`: whether a thing within the
+    scope is watched.
     """
 
     kind: bytes
     scope: Scope
-    read_first: Callable[[], Awaitable[Sequence[Change]]]
+    read_first: Callable[[float], Awaitable[Sequence[Change]]]
     covers: Callable[[Any], bool] = lambda _: True
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Yields the first items: for graphql-core, which runs without a hub."""
-        for change in await self.read_first():
+        for change in await self.read_first(0.0):
             yield change.item
 
 

@@ -163,13 +163,18 @@ def topics_of_balances(balances: Balances) -> frozenset[Topic]:
 
 
 def _changes(info: Info, kind: bytes, scope: Scope) -> ChangeWatch:
-    """Changes of a kind within a scope. Starts with those of the last RECENT_SECONDS."""
+    """Changes of a kind within a scope. Starts with the last RECENT_SECONDS before it joined."""
     store = info.context.installation.store
-    read_first = partial(store.recent_changes, scope, kind, RECENT_SECONDS)
-    return ChangeWatch(kind=kind, scope=scope, read_first=read_first)
+
+    async def recent(waited_seconds: float) -> Sequence[Change]:
+        return await store.recent_changes(scope, kind, RECENT_SECONDS + waited_seconds)
+
+    return ChangeWatch(kind=kind, scope=scope, read_first=recent)
 
 
-async def _newest(store: Store, scope: Scope, send_id: UUID) -> Sequence[Change]:
+async def _newest(
+    store: Store, scope: Scope, send_id: UUID, _waited_seconds: float
+) -> Sequence[Change]:
     """The newest 100 messages of the send: a front end reads the others by pages."""
     pages = await store.read_messages_of_sends(scope, [send_id], FIRST)
     ids = [message.id for message in pages[send_id].items]

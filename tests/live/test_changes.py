@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -52,6 +53,7 @@ class Board:
     clock: int = 0
     begins: Sequence[Message] = ()
     failure: Exception | None = None
+    waited_seconds: float = 0.0
     words: FakeRenderer = field(default_factory=FakeRenderer)
 
     def change(self, one: Message, status: MessageStatus, *, hint: bool = True) -> Message:
@@ -67,7 +69,8 @@ class Board:
         """A new subscriber."""
         listener = FakeSubscriber()
 
-        async def begin() -> Sequence[Change]:
+        async def begin(waited_seconds: float) -> Sequence[Change]:
+            self.waited_seconds = waited_seconds
             if self.failure is not None:
                 raise self.failure
             return [change_of(each) for each in self.begins]
@@ -161,6 +164,27 @@ async def test_a_change_before_the_first_state_is_read_is_delivered(board: Board
     assert second.delivered == []
     board.failure = None
     await second.receives(*delivered(before, changed))
+
+
+async def test_the_first_read_covers_the_time_that_it_waited_for_the_database(board: Board) -> None:
+    board.failure = TryAgain()
+    listener = await board.listen()
+    await eventually(lambda: board.waited_seconds > 0.2)
+    board.begins, board.failure = [message()], None
+    await listener.receives(*delivered(*board.begins))
+    assert board.waited_seconds > 0.2
+
+
+async def test_a_subscriber_that_starts_again_has_not_waited_since_it_joined(board: Board) -> None:
+    listener = await board.listen()
+    first = board.change(message(), MessageStatus.SENT)
+    await listener.receives(*delivered(first))
+    ready_at = time.monotonic() + 0.2
+    await eventually(lambda: time.monotonic() > ready_at)
+    board.words.unavailable = 1
+    second = board.change(message(), MessageStatus.SENT)
+    await listener.receives(*delivered(first, second))
+    assert 0 < board.waited_seconds < time.monotonic() - ready_at
 
 
 async def test_a_refused_first_read_ends_the_subscription(board: Board) -> None:

@@ -325,7 +325,7 @@ async def test_a_look_that_was_slow_is_not_followed_by_minutes_without_one(
     await hub.stop()
 
 
-async def nothing() -> Sequence[Change]:
+async def nothing(_waited_seconds: float) -> Sequence[Change]:
     return []
 
 
