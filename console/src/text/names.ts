@@ -22,7 +22,7 @@ export function distinctNames(clients: Named[]): Map<string, string> {
     const key = nameKey(client.name);
     same.set(key, [...(same.get(key) ?? []), client]);
   }
-  return new Map([...same.values()].flatMap(told));
+  return new Map([...same.values()].flatMap(withWhatDiffers));
 }
 
 /** What names are compared by. */
@@ -30,7 +30,7 @@ export function nameKey(name: string): string {
   return name.trim().toLowerCase();
 }
 
-function told(same: Named[]): [string, string][] {
+function withWhatDiffers(same: Named[]): [string, string][] {
   if (same.length === 1) return same.map(({ id, name }) => [id, name]);
   const tells = (detail: Detail) => new Set(same.map(detail)).size === same.length;
   const detail = DETAILS.find(tells) ?? (({ id }: Named) => id);
