@@ -4,7 +4,7 @@ import { expect, test, USERS } from "./console";
 
 const NAME = "Greenhill School";
 
-test("two clients of the same name are told apart, and a third one is warned about", async ({ page, program, signIn }) => {
+test("clients of the same name show a detail, and a third one a warning", async ({ page, program, signIn }) => {
   const admin = await ApiCaller.signedIn(program, USERS.admin);
   const { groups } = await admin.ask<{ groups: { id: string; name: string }[] }>("{ groups { id name } }");
   await addClient(admin, { name: NAME });

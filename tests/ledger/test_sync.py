@@ -192,14 +192,14 @@ async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(line: Line)
     [
         ("admin", "own", None),
         ("admin", "platform", None),
-        ("admin", "nobody's", NotFound),
+        ("admin", "unknown", NotFound),
         ("school", "own", None),
         ("school", None, None),
         ("school", "platform", NotFound),
-        ("school", "nobody's", NotFound),
+        ("school", "unknown", NotFound),
         ("client", None, Forbidden),
         ("client", "platform", Forbidden),
-        ("client", "nobody's", Forbidden),
+        ("client", "unknown", Forbidden),
         ("supervisor", None, Forbidden),
         ("supervisor", "platform", Forbidden),
     ],
@@ -218,7 +218,7 @@ async def test_who_may_check_which_balance(
     account_id = {
         "own": school.pool.id,
         "platform": client.pool.id,
-        "nobody's": uuid4(),
+        "unknown": uuid4(),
         None: None,
     }
     if refusal is None:

@@ -1,4 +1,4 @@
-// Names of clients that can be told apart: an installation may have two schools of the same name.
+// A different name for each client: an installation may have two schools of the same name.
 import { fullTime } from "./times";
 
 interface Named {
