@@ -32,6 +32,10 @@ RECENT_SECONDS = 5.0
 """A subscription first delivers the changes of the last seconds, so that a front end misses none
 between its query and its subscription."""
 
+LONGEST_COMMIT_SECONDS = 10.0
+"""`updated_at` is older than the commit by the rest of the transaction, which takes seconds if the
+disk or the network is slow. So the first changes go back further by this time."""
+
 FIRST: Window[UUID] = Window(size=100)
 
 
@@ -165,9 +169,10 @@ def topics_of_balances(balances: Balances) -> frozenset[Topic]:
 def _changes(info: Info, kind: bytes, scope: Scope) -> ChangeWatch:
     """Changes of a kind within a scope. Starts with the last RECENT_SECONDS before it joined."""
     store = info.context.installation.store
+    before_joining = RECENT_SECONDS + LONGEST_COMMIT_SECONDS
 
     async def recent(waited_seconds: float) -> Sequence[Change]:
-        return await store.recent_changes(scope, kind, RECENT_SECONDS + waited_seconds)
+        return await store.recent_changes(scope, kind, before_joining + waited_seconds)
 
     return ChangeWatch(kind=kind, scope=scope, read_first=recent)
 
