@@ -36,12 +36,14 @@ class NotSent:
     """Certainly not accepted, but not because of the message: it is sent again later.
 
     `refuses_account`: the provider refused the account (wrong key, no credits), not the message.
-    `retry_after_seconds`: how long the provider asked to wait, if it did.
+    `asks_to_wait`: the provider has too many calls or messages. `retry_after_seconds`: how long it
+    asked to wait, if it said so.
     `alone`: a call for many messages was refused as a whole. Send each in a separate call.
     """
 
     reason: str
     refuses_account: bool = False
+    asks_to_wait: bool = False
     retry_after_seconds: float | None = None
     alone: bool = False
 

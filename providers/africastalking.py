@@ -30,12 +30,12 @@ from domain.provider import (
 from domain.sending.messages import Line
 from providers.config import NOT_READABLE, ProviderConfig, in_units
 from providers.replies import (
+    asked_to_wait,
     balance_of,
     code_of,
     field_of,
     json_object,
     reference_of,
-    retry_after_seconds,
     text_of,
     webhook_fields,
 )
@@ -170,8 +170,7 @@ def _read(exchange: Exchange) -> dict[str, object] | Outcome:
     if exchange.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[exchange.status], refuses_account=True)
     if exchange.status == 429:
-        pause = retry_after_seconds(exchange.headers)
-        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+        return asked_to_wait(exchange.headers)
     words = exchange.body.decode("utf-8", errors="replace").strip()
     if exchange.status == 400 and SENTENCE.fullmatch(words):
         return Rejected(REJECTED)

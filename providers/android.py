@@ -29,11 +29,11 @@ from providers.config import ProviderConfig
 from providers.replies import (
     Signature,
     SignedCall,
+    asked_to_wait,
     field_of,
     is_page,
     json_object,
     reference_of,
-    retry_after_seconds,
     text_of,
     webhook_fields,
 )
@@ -55,7 +55,6 @@ PHONE_MISSING: Final = "The account has no such phone."
 REJECTED: Final = "The network refused this message."
 # What a 503 says, in lower case, if too many messages wait for the phone.
 QUEUE_FULL: Final = "queue limits exceeded"
-WAIT: Final = "The network asked to wait."
 
 # The states of a message. Only one that waits can be cancelled, so no part of it was sent.
 STATES: Final = {
@@ -127,7 +126,7 @@ def _refusal(answer: Answer, sentence: str | None, message: Outgoing) -> Outcome
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
     is_full = answer.status == 503 and sentence is not None and sentence.startswith(QUEUE_FULL)
     if answer.status == 429 or is_full:
-        return NotSent(WAIT, retry_after_seconds=retry_after_seconds(answer.headers))
+        return asked_to_wait(answer.headers)
     if answer.status == 409 and sentence is not None and message.id:
         return Accepted(message.id)  # an earlier call was accepted, and its answer was lost
     if answer.status == 400 and sentence is not None:

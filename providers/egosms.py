@@ -30,12 +30,12 @@ from domain.provider import (
 )
 from providers.config import ProviderConfig
 from providers.replies import (
+    asked_to_wait,
     balance_of,
     field_of,
     json_object,
     reading_of,
     reference_of,
-    retry_after_seconds,
     webhook_fields,
 )
 from providers.transport import Adapter, Answer, Exchange, OneByOne, Transport
@@ -95,8 +95,7 @@ def _of_transport(exchange: Exchange) -> Answer | Outcome:
     if exchange.status in REFUSING_STATUSES and not _claims_success(exchange.body):
         return NotSent(REFUSING_STATUSES[exchange.status], refuses_account=True)
     if exchange.status == 429 and not _claims_success(exchange.body):
-        pause = retry_after_seconds(exchange.headers)
-        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+        return asked_to_wait(exchange.headers)
     return exchange
 
 
@@ -150,8 +149,7 @@ def _json_outcome(exchange: Exchange) -> Outcome:
     if status != "failed" or not isinstance(words, str) or _code(fields) is not None:
         return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
     if answer.status == 503:
-        pause = retry_after_seconds(answer.headers)
-        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+        return asked_to_wait(answer.headers)
     if not 200 <= answer.status < 300 and answer.status != 400:
         return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
     return _account_refusal(words.strip().lower()) or Rejected(REJECTED)

@@ -28,12 +28,12 @@ from domain.provider import (
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (
+    asked_to_wait,
     field_of,
     is_page,
     json_object,
     reading_of,
     reference_of,
-    retry_after_seconds,
     text_of,
     webhook_fields,
     word_of,
@@ -135,8 +135,7 @@ def _refusal(answer: Answer, body: Mapping[str, object]) -> Outcome:
     if answer.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
     if answer.status == 429 or _is_unavailable(answer, body):
-        pause = retry_after_seconds(answer.headers)
-        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+        return asked_to_wait(answer.headers)
     if answer.status == 400 or (_is_success(answer.status) and body.get("success") is False):
         return _refusal_by_code(word_of(body, "code").upper())
     return Unknown(f"The response (HTTP {answer.status}) does not say whether it was accepted.")

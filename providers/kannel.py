@@ -24,9 +24,9 @@ from domain.sending.messages import Line
 from domain.sending.text import Encoding, encoding_of
 from providers.config import ProviderConfig
 from providers.replies import (
+    asked_to_wait,
     field_of,
     reference_of,
-    retry_after_seconds,
     short_text_of,
     storable,
 )
@@ -158,8 +158,7 @@ def _outcome_of_answer(answer: Answer, words: str, reference: str | None) -> Out
     if answer.status in (401, 403):
         return _refused(words)
     if answer.status == 429 or (answer.status == 503 and words.startswith(BUSY)):
-        pause = retry_after_seconds(answer.headers)
-        return NotSent("The gateway asked to wait.", retry_after_seconds=pause)
+        return asked_to_wait(answer.headers)
     if answer.status == 400 and words.startswith(DENIED_NUMBER):
         return Rejected(REJECTED)
     if answer.status == 400 and words.startswith(WRONG_TYPE):

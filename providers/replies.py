@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import parse_qsl
 
-from domain.provider import Reading
+from domain.provider import NotSent, Reading
 
 LONGEST_PAUSE_SECONDS: Final = 3600.0
 LONGEST_REFERENCE: Final = 128
@@ -152,6 +152,15 @@ def balance_of(raw: object) -> Reading | None:
     if not isinstance(raw, str) or not BALANCE.fullmatch(raw.strip()):
         return None
     return Reading(raw=raw.strip(), value=Decimal(raw.strip()))
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> NotSent:
+    """The outcome of a call to a provider that has too many of them."""
+    return NotSent(
+        "The network asked to wait.",
+        asks_to_wait=True,
+        retry_after_seconds=retry_after_seconds(headers),
+    )
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

@@ -36,13 +36,13 @@ from providers.replies import (
     Signature,
     SignedCall,
     WebhookAnswer,
+    asked_to_wait,
     code_of,
     field_of,
     is_page,
     json_object,
     reading_of,
     reference_of,
-    retry_after_seconds,
     text_of,
     webhook_fields,
 )
@@ -155,8 +155,7 @@ def _refusal(answer: Answer, body: Mapping[str, object], sender: str | None) -> 
     if code in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[code], refuses_account=True)
     if answer.status == 429 or code in WAIT:
-        pause = retry_after_seconds(answer.headers)
-        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+        return asked_to_wait(answer.headers)
     if code in REFUSES_MESSAGE:
         return Rejected(REFUSES_MESSAGE[code])
     if sender is not None and _refuses_sender(code, sender):

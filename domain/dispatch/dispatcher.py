@@ -35,7 +35,7 @@ from domain.dispatch.rules import (
     Observer,
     Stage,
     is_clear,
-    is_not_sent,
+    is_harmless,
     requested_pause,
 )
 from domain.ids import new_id
@@ -375,7 +375,7 @@ class Dispatcher:
     def _inform_breaker(self, outcomes: Sequence[Outcome], *, was_try: bool) -> None:
         was_open = self._breaker.is_open
         self._breaker.ended(
-            clear=is_clear(outcomes), was_try=was_try, not_sent=is_not_sent(outcomes)
+            clear=is_clear(outcomes), was_try=was_try, harmless=is_harmless(outcomes)
         )
         pause_seconds = min(requested_pause(outcomes), self._rules.rest_longest_seconds)
         if pause_seconds > 0:

@@ -123,7 +123,8 @@ class Breaker:
 
     It opens after several calls in a row without a clear answer. Then it allows one call as a try,
     after a short pause. It doubles with each try whose message may have been sent, because that
-    message is UNKNOWN. Messages wait meanwhile. It counts the calls of one dispatcher: other
+    message is UNKNOWN, and with each try after which the provider asks to wait. Messages wait
+    meanwhile. It counts the calls of one dispatcher: other
     processes have their own breakers.
     """
 
@@ -171,11 +172,8 @@ class Breaker:
         self._trying |= is_try
         return is_try
 
-    def ended(self, *, clear: bool, was_try: bool, not_sent: bool = False) -> None:
-        """A call has ended, with a clear answer or without one.
-
-        `not_sent`: its messages were certainly not sent.
-        """
+    def ended(self, *, clear: bool, was_try: bool, harmless: bool = False) -> None:
+        """A call has ended, with a clear answer or without one. `harmless`: see `is_harmless`."""
         if was_try:
             self._trying = False
         if clear:
@@ -186,7 +184,7 @@ class Breaker:
             return
         self._unclear_in_a_row += 1
         if self.is_open:
-            self._open(longer=was_try and not not_sent)
+            self._open(longer=was_try and not harmless)
 
     def not_made(self, *, was_try: bool) -> None:
         """A call that was counted as started was not made after all."""
@@ -206,14 +204,14 @@ class Breaker:
 def is_clear(outcomes: Sequence[Outcome]) -> bool:
     """Whether the provider itself has answered, for at least one message of the call.
 
-    It has also answered if it rejects the account or the whole call, or asks us to wait.
+    It has also answered if it rejects the account or the whole call, or says how long to wait.
     """
     return any(_is_answer(outcome) for outcome in outcomes)
 
 
-def is_not_sent(outcomes: Sequence[Outcome]) -> bool:
-    """Whether no message of the call was sent."""
-    return all(isinstance(outcome, NotSent) for outcome in outcomes)
+def is_harmless(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the call can be tried again soon: no message was sent, and nobody asks to wait."""
+    return all(isinstance(each, NotSent) and not each.asks_to_wait for each in outcomes)
 
 
 def requested_pause(outcomes: Sequence[Outcome]) -> float:
@@ -229,6 +227,5 @@ def _is_answer(outcome: Outcome) -> bool:
         case Unknown():
             return False
         case NotSent():
-            asked_to_wait = outcome.retry_after_seconds is not None
-            return outcome.refuses_account or outcome.alone or asked_to_wait
+            return outcome.refuses_account or outcome.alone or bool(outcome.retry_after_seconds)
     return True

@@ -184,7 +184,7 @@ def _queue_again(
     if outcome.alone and not message.alone:
         # It keeps its place in the queue: the network works.
         return Transition(message, MessageStatus.QUEUED, waiting_for=outcome.reason, alone=True)
-    if message.fallback_id is not None and outcome.retry_after_seconds is None:
+    if message.fallback_id is not None and not outcome.retry_after_seconds:
         # Certainly not sent. It keeps its place in the queue, now of the other account.
         return Transition(
             message,

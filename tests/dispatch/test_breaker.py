@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from domain.dispatch.rules import Breaker, is_clear, is_not_sent, requested_pause
+from domain.dispatch.rules import Breaker, is_clear, is_harmless, requested_pause
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 
 
@@ -89,26 +89,27 @@ def test_the_pause_stays_short_while_no_try_can_have_sent_anything(
 ) -> None:
     fail(breaker, 5)
     pauses = []
-    for not_sent in (True, True, False, True, True, False):
+    for harmless in (True, True, False, True, True, False):
         clock.seconds += breaker.wait_seconds
-        breaker.ended(clear=False, was_try=breaker.started(), not_sent=not_sent)
+        breaker.ended(clear=False, was_try=breaker.started(), harmless=harmless)
         pauses.append(breaker.wait_seconds)
     assert pauses == [2, 2, 4, 4, 4, 8]
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "not_sent"),
+    ("outcomes", "harmless"),
     [
         ([NotSent("refused")], True),
+        ([NotSent("wait", asks_to_wait=True)], False),
         ([NotSent("refused"), Unknown("?")], False),
         ([Unknown("?")], False),
         ([Accepted("a")], False),
     ],
 )
-def test_a_call_sent_nothing_if_no_message_of_it_was_sent(
-    outcomes: list[Outcome], not_sent: bool
+def test_a_call_is_harmless_if_no_message_was_sent_and_nobody_asks_to_wait(
+    outcomes: list[Outcome], harmless: bool
 ) -> None:
-    assert is_not_sent(outcomes) is not_sent
+    assert is_harmless(outcomes) is harmless
 
 
 def test_a_try_that_is_answered_closes_it_and_the_next_pause_is_short_again(
@@ -157,7 +158,9 @@ def test_the_breaker_stays_open_for_the_requested_pause(breaker: Breaker, clock:
         ([Rejected("no")], True),
         ([Unknown("?")], False),
         ([NotSent("refused")], False),
-        ([NotSent("wait", retry_after_seconds=0)], True),
+        ([NotSent("wait", asks_to_wait=True, retry_after_seconds=7)], True),
+        ([NotSent("wait", asks_to_wait=True)], False),
+        ([NotSent("wait", asks_to_wait=True, retry_after_seconds=0)], False),
         ([NotSent("no money", refuses_account=True)], True),
         ([NotSent("as a whole", alone=True)], True),
         ([Unknown("?"), Accepted("a")], True),

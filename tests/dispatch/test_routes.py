@@ -134,11 +134,16 @@ async def test_every_outcome_leaves_each_pool_as_its_provider_says(
     assert (run.charged_missing, run.refunded_excess) == (0, 0)
 
 
-async def test_a_message_that_was_certainly_not_sent_goes_to_the_fallback_at_its_cost() -> None:
+@pytest.mark.parametrize(
+    "outcome", [NOT_SENT, NotSent("wait", asks_to_wait=True, retry_after_seconds=0)]
+)
+async def test_a_message_that_was_certainly_not_sent_goes_to_the_fallback_at_its_cost(
+    outcome: Outcome,
+) -> None:
     world = await a_world()
     await world.accept(2)
     [call] = await marked(world.carrier)
-    await answered(world.carrier, call, NOT_SENT)
+    await answered(world.carrier, call, outcome)
     assert (await world.held(), await world.pools()) == (46, (146, 100, 100))
     assert await marked(world.carrier) == ()
     [again] = await marked(world.fallback)

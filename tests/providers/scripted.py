@@ -22,6 +22,7 @@ ONE = Outgoing("+12025550100", "Hello")
 TWO = Outgoing("+12025550101", "Hello")
 TWO_OTHERWISE = Outgoing("+12025550101", "Good day")
 UNKNOWN = "unknown"  # an Unknown of any reason
+WAIT = NotSent("The network asked to wait.", asks_to_wait=True)
 
 Case = tuple[str, Exchange, str | Outcome]
 """A name, what becomes of a request, and the outcome of its message."""

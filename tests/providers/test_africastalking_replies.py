@@ -19,6 +19,7 @@ from tests.providers.scripted import (
     TWO,
     TWO_OTHERWISE,
     UNKNOWN,
+    WAIT,
     Case,
     ScriptedTransport,
     agrees,
@@ -28,7 +29,6 @@ from tests.providers.scripted import (
 )
 
 ID, OTHER_ID = "ATXid_" + "0a" * 16, "ATXid_" + "0b" * 16
-WAIT = NotSent("The network asked to wait.")
 KEY = NotSent("The account's user name or key was refused.", refuses_account=True)
 NO_MONEY = NotSent("The account has no money left.", refuses_account=True)
 SENDER = NotSent(SENDER_REFUSED, refuses_account=True)

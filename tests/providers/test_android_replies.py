@@ -18,7 +18,7 @@ from domain.provider import (
     SupportsBalance,
     Unknown,
 )
-from providers.android import PHONE_MISSING, REJECTED, WAIT, Android
+from providers.android import PHONE_MISSING, REJECTED, Android
 from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
@@ -27,6 +27,7 @@ from tests.providers.scripted import (
     ONE,
     TWO,
     UNKNOWN,
+    WAIT,
     Case,
     ScriptedTransport,
     agrees,
@@ -101,12 +102,12 @@ CASES: list[Case] = [
     ("400 in HTML", answer(400, HTML), UNKNOWN),
     ("400 with a sentence that is none", answer(400, with_message(7)), UNKNOWN),
     ("400 with an ID", answer(400, PENDING | with_message("no")), UNKNOWN),
-    ("429", answer(429, HTML), NotSent(WAIT)),
-    ("429 with a wait", answer(429, b"", Retry_After="7"), NotSent(WAIT, retry_after_seconds=7.0)),
+    ("429", answer(429, HTML), WAIT),
+    ("429 with a wait", answer(429, b"", Retry_After="7"), replace(WAIT, retry_after_seconds=7.0)),
     (
         "a full queue",
         answer(503, with_message("queue limits exceeded: too many pending messages: 9 / 9")),
-        NotSent(WAIT),
+        WAIT,
     ),
     ("another 503", answer(503, with_message("Service Unavailable")), UNKNOWN),
     ("500", answer(500, with_message("failed to handle request")), UNKNOWN),

@@ -217,7 +217,7 @@ async def test_a_provider_that_has_too_many_calls_says_for_how_long(api: Api) ->
         headers = [] if header is None else [header]
         outcome = await outcome_of(api, answer(429, PAGE.encode(), *headers))
         assert isinstance(outcome, NotSent)
-        assert not outcome.refuses_account
+        assert (outcome.refuses_account, outcome.asks_to_wait) == (False, True)
         assert outcome.retry_after_seconds == pytest.approx(seconds, abs=60)
 
 
@@ -242,7 +242,7 @@ async def test_a_provider_that_is_busy_has_not_accepted_the_message(name: str) -
         assert isinstance(outcome, Unknown)
     else:
         assert isinstance(outcome, NotSent)
-        assert outcome.retry_after_seconds == 7
+        assert (outcome.asks_to_wait, outcome.retry_after_seconds) == (True, 7)
 
 
 def items(**item: object) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.errors import ProviderUnavailable
@@ -18,6 +20,7 @@ from tests.providers.scripted import (
     TWO,
     TWO_OTHERWISE,
     UNKNOWN,
+    WAIT,
     Case,
     ScriptedTransport,
     account,
@@ -55,38 +58,38 @@ SHARED: list[Case] = [
         NotSent("The account has no credits left.", True),
     ),
     ("403", answer(403, SAYS_NO), NotSent("The account is not allowed to send.", True)),
-    ("429", answer(429, SAYS_NO), NotSent("The network asked to wait.")),
-    ("429 with nothing", answer(429), NotSent("The network asked to wait.")),
-    ("429 in HTML", answer(429, HTML), NotSent("The network asked to wait.")),
+    ("429", answer(429, SAYS_NO), WAIT),
+    ("429 with nothing", answer(429), WAIT),
+    ("429 in HTML", answer(429, HTML), WAIT),
     (
         "429 with seconds to wait",
         answer(429, SAYS_NO, Retry_After="7"),
-        NotSent("The network asked to wait.", retry_after_seconds=7.0),
+        replace(WAIT, retry_after_seconds=7.0),
     ),
     (
         "429 with a date that is past",
         answer(429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT"),
-        NotSent("The network asked to wait.", retry_after_seconds=0.0),
+        replace(WAIT, retry_after_seconds=0.0),
     ),
     (
         "429 with a wait that is none",
         answer(429, Retry_After="soon"),
-        NotSent("The network asked to wait."),
+        WAIT,
     ),
     (
         "503 that says no",
         answer(503, SAYS_NO, Retry_After="9"),
-        NotSent("The network asked to wait.", retry_after_seconds=9.0),
+        replace(WAIT, retry_after_seconds=9.0),
     ),
     (
         "503 with an error alone",
         answer(503, {"error": "Closed"}),
-        NotSent("The network asked to wait."),
+        WAIT,
     ),
     (
         "503 with only a wait",
         answer(503, b"", Retry_After="9"),
-        NotSent("The network asked to wait.", retry_after_seconds=9.0),
+        replace(WAIT, retry_after_seconds=9.0),
     ),
     ("503 with nothing", answer(503), UNKNOWN),
     ("503 in JSON of somebody else", answer(503, {"message": "no healthy upstream"}), UNKNOWN),

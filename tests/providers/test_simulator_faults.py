@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, table_of_numbers
 from providers.simulator.server import running
+from tests.providers.scripted import WAIT
 from tests.providers.simulated import PLAIN, Simulated, account_at, many, one, refers, simulated
 
 TRIED: list[tuple[str, type[Outcome], bool]] = [
@@ -96,7 +98,7 @@ async def test_a_number_that_refuses_for_a_while_then_accepts_the_message(
 async def test_a_pause_is_asked_for_in_seconds(it: Simulated) -> None:
     await it.control("fault", kind="rate_limited", seconds=7)
     outcome = await it.provider.send(one())
-    assert outcome == NotSent("The network asked to wait.", retry_after_seconds=7.0)
+    assert outcome == replace(WAIT, retry_after_seconds=7.0)
 
 
 async def test_a_number_that_is_refused_fails_a_call_with_one_text_as_a_whole(

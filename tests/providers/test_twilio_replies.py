@@ -27,6 +27,7 @@ from tests.providers.scripted import (
     ONE,
     TWO,
     UNKNOWN,
+    WAIT,
     Case,
     ScriptedTransport,
     agrees,
@@ -37,7 +38,6 @@ from tests.providers.scripted import (
 
 SID = "SM" + "0a" * 16
 QUEUED = {"sid": SID, "status": "queued", "error_code": None, "to": "+12025550100"}
-WAIT = NotSent("The network asked to wait.")
 TOKEN = NotSent("The account's ID or token was refused.", refuses_account=True)
 NOT_ACTIVE = NotSent("The account is not active.", refuses_account=True)
 LIMIT = NotSent("The account has reached its limit of messages for a day.", refuses_account=True)
