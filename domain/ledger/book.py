@@ -7,7 +7,6 @@ have no gaps. Any code that moves units locks the nodes, posts to a `Book`, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -93,11 +92,6 @@ class Book:
 
     holdings: dict[UUID, Holding]
     transfers: list[Transfer] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, holdings: Iterable[Holding]) -> Book:
-        """A book without transfers."""
-        return cls({holding.account_id: holding for holding in holdings})
 
     def post(
         self,

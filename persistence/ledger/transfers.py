@@ -108,8 +108,8 @@ def check_kept(keys: Iterable[IdempotencyKey], kept: Container[UUID]) -> None:
 
 def book_of(rows: Iterable[Record]) -> Book:
     """The book of rows of `account`: ID, provider account, kind, parent, held, version."""
-    return Book.of(
-        Holding(row[0], row[1], NodeKind(row[2]), row[3], row[4], row[5]) for row in rows
+    return Book(
+        {row[0]: Holding(row[0], row[1], NodeKind(row[2]), row[3], row[4], row[5]) for row in rows}
     )
 
 

@@ -15,12 +15,13 @@ from uuid import UUID
 import orjson
 
 from domain.ledger.balances import value_usd
+from domain.ledger.book import Book, Holding, NodeKind
 from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import AcceptedSends
 from persistence.database import Connection, columns, note, topics_of
-from persistence.ledger.transfers import book_of, find_answers
+from persistence.ledger.transfers import find_answers
 
 TYPES_OF_SEND = {
     "id": "uuid",
@@ -193,20 +194,22 @@ async def accept_sends(
         *columns(rows),
         *columns([r for place, s in enumerate(sends, 1) for r in _message_rows(place, s)]),
     )
-    done = AcceptedSends(book_of(found))
+    done = AcceptedSends(Book({}))
     if not found:
         return done
     *_, opted_out, has_answer, taken = found[0]
     if taken:
         raise KeysTaken(set(taken))
     topics: set[hints.Topic] = set()
-    for holder, (*_, pays, at, _, _, _) in zip(done.book.holdings.values(), found, strict=True):
+    for payer_id, pool_id, kind, parent_id, held, version, pays, at, *_ in found:
+        holding = Holding(payer_id, pool_id, NodeKind(kind), parent_id, held, version)
+        done.book.holdings[payer_id] = holding
         if pays:
-            own = of_account[holder.account_id]
-            holder.held -= spent[holder.account_id]
-            holder.version += len(own)
+            own = of_account[payer_id]
+            holding.held -= spent[payer_id]
+            holding.version += len(own)
             done.created_at.update((send.id, at) for send in own)
-            topics.update(topics_of(holder))
+            topics.update(topics_of(holding))
     note(tx, topics)
     done.opted_out.update(sends[place - 1].id for place in opted_out or ())
     if has_answer:

@@ -229,11 +229,11 @@ def test_the_refund_of_an_older_attempt_comes_from_the_pool(
     (refund,) = refunds_of(ACCOUNT, [transition])
     assert refund.from_pool is from_pool
     assert accounts_of(ACCOUNT, [refund]) == ({CLIENT, POOL} if from_pool else {CLIENT})
-    book = Book.of(
-        [
-            Holding(CLIENT, ACCOUNT.id, NodeKind.CLIENT, POOL, held=10, version=1),
-            Holding(POOL, ACCOUNT.id, NodeKind.POOL, None, held=10, version=1),
-        ]
+    book = Book(
+        {
+            CLIENT: Holding(CLIENT, ACCOUNT.id, NodeKind.CLIENT, POOL, held=10, version=1),
+            POOL: Holding(POOL, ACCOUNT.id, NodeKind.POOL, None, held=10, version=1),
+        }
     )
     post_refunds(book, ACCOUNT, [refund])
     (transfer,) = book.transfers

@@ -28,6 +28,10 @@ def holding(held: int = 100, version: int = 3) -> Holding:
     return Holding(uuid4(), POOL, NodeKind.CLIENT, uuid4(), held, version)
 
 
+def book_of(*holdings: Holding) -> Book:
+    return Book({each.account_id: each for each in holdings})
+
+
 @pytest.mark.parametrize(
     ("held", "amount", "pays"),
     [
@@ -47,7 +51,7 @@ def test_a_node_pays_what_it_holds_and_no_more(held: int, amount: int, pays: boo
 
 def test_a_transfer_moves_units_and_says_what_it_left_at_either_end() -> None:
     source, destination = holding(100, 3), holding(7, 0)
-    book = Book.of([source, destination])
+    book = book_of(source, destination)
     send_id = uuid4()
     transfer = book.post(
         TransferKind.ALLOCATION,
@@ -81,7 +85,7 @@ def test_a_transfer_moves_units_and_says_what_it_left_at_either_end() -> None:
 def test_the_other_end_of_a_transfer_may_be_outside(end: str) -> None:
     node = holding(100, 3)
     ends: dict[str, Any] = {end: node}
-    transfer = Book.of([node]).post(TransferKind.SYNC, 30, **ends, purpose=NOTHING)
+    transfer = book_of(node).post(TransferKind.SYNC, 30, **ends, purpose=NOTHING)
     other = "destination" if end == "source" else "source"
     assert getattr(transfer, f"{end}_balance") == node.held == (70 if end == "source" else 130)
     assert [getattr(transfer, f"{other}_{each}") for each in ("id", "balance", "version")] == [
@@ -93,7 +97,7 @@ def test_the_other_end_of_a_transfer_may_be_outside(end: str) -> None:
 
 def test_a_transfer_from_outside_to_outside_is_not_a_transfer() -> None:
     with pytest.raises(ValueError, match="a source or a destination"):
-        Book.of([]).post(TransferKind.SYNC, 1, purpose=NOTHING)
+        book_of().post(TransferKind.SYNC, 1, purpose=NOTHING)
 
 
 @pytest.mark.parametrize("full_end", ["source", "destination"])
@@ -103,7 +107,7 @@ def test_a_transfer_beyond_what_json_can_carry_is_refused_and_leaves_the_book_as
     poor, rich = holding(-LARGEST_UNITS, 5), holding(LARGEST_UNITS, 5)
     middle = holding(0, 5)
     source, destination = (poor, middle) if full_end == "source" else (middle, rich)
-    book = Book.of([source, destination])
+    book = book_of(source, destination)
     before = [(each.held, each.version) for each in (source, destination)]
     with pytest.raises(InvalidInput):
         book.post(
@@ -126,7 +130,7 @@ def test_whatever_is_posted_holdings_are_the_sum_of_transfers_and_versions_have_
     moves: list[tuple[int, int, int]],
 ) -> None:
     nodes = [holding(0, 0) for _ in range(4)]
-    book = Book.of(nodes)
+    book = book_of(*nodes)
     for source, destination, amount in moves:
         book.post(
             TransferKind.RECONCILE,
