@@ -10,7 +10,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
+from uuid import uuid4
 
+import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -26,6 +28,9 @@ from graphql import (
 from graphql.execution import Executor, create_source_event_stream
 from strawberry.execution import optimized_is_awaitable
 
+from domain.errors import TryAgain
+from domain.identity.access import Actor
+from domain.installation import Installation
 from domain.live.subscriptions import Watch
 from resolvers.context import Context
 from schema.execution.compiling import Execute, compile_operation
@@ -269,6 +274,38 @@ class Engine:
             )
             for each in operations_of(document)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRenderer:
+    """Executes a subscription once per event. `actor`: of a viewpoint."""
+
+    engine: Engine
+    installation: Installation
+    operation: Operation
+    variables: dict[str, Any] | None
+    actor: Actor | None
+
+    async def render(self, value: Any) -> bytes:
+        """The response as JSON. Raises TryAgain if the database is unavailable: render it later."""
+        answer = await self.engine.execute(
+            self.operation, self.variables, self.context(), event=value
+        )
+        if answer.unavailable:
+            raise TryAgain
+        return orjson.dumps(answer.body)
+
+    def render_failure(self, failure: Exception) -> bytes:
+        """The errors as JSON: the message of a refusal, or a masked error."""
+        return orjson.dumps(self.engine.failure(failure, uuid4().hex).errors)
+
+    async def watch(self) -> Watch:
+        """What the subscription watches. Raises Rejected."""
+        return await self.engine.watch(self.operation, self.variables, self.context())
+
+    def context(self) -> Context:
+        """A new context for each event, because loaders cache what they have read."""
+        return Context(self.installation, self.actor, address="", request_id=uuid4().hex)
 
 
 class _Documents:
