@@ -16,11 +16,8 @@ from itertools import islice
 from math import ceil, inf
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
-from domain.transactions import Disconnected, reason_of
-
-UNAVAILABLE = (Disconnected, TryAgain, OutcomeUnknown)
-"""The errors that mean that the database is unavailable."""
+from domain.errors import RateLimited, TryAgain
+from domain.transactions import Failures
 
 LONGEST_REST_SECONDS = 10.0
 """A step takes longest if the machine or this process was suspended in it. That says nothing about
@@ -75,7 +72,13 @@ class Loop:
         self._woken.set()
 
     async def _run(self) -> None:
-        failures = 0
+        failures = Failures(_log, self._name)
+        try:
+            await self._repeat(failures)
+        finally:
+            failures.stop()
+
+    async def _repeat(self, failures: Failures) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
             began = now_seconds()
@@ -84,13 +87,10 @@ class Loop:
             except (Exception, asyncio.CancelledError) as failure:
                 if is_cancelled(failure):
                     raise
-                failures += 1
-                log_failure(_log, self._name, failure, failures)
-                await pause_after(failures, self._stopping)
+                failures.add(failure)
+                await pause_after(failures.count, self._stopping)
                 continue
-            if failures:
-                _log.info("%s continues", self._name)
-            failures = 0
+            failures.end()
             if not more:
                 rest = min(self._least_rest * (now_seconds() - began), LONGEST_REST_SECONDS)
                 await wait_for(self._woken, max(self._every_seconds, rest))
@@ -114,19 +114,6 @@ def is_cancelled(failure: BaseException) -> bool:
     task = asyncio.current_task()
     is_cancellation = isinstance(failure, asyncio.CancelledError)
     return is_cancellation and task is not None and task.cancelling() > 0
-
-
-def log_failure(log: logging.Logger, name: str, failure: BaseException, failures: int) -> None:
-    """Logs a failure: an outage only the first time in a row, anything else each time."""
-    if isinstance(failure, UNAVAILABLE):
-        reason = f"the database is unavailable{reason_of(failure)}"
-    elif isinstance(failure, ProviderUnavailable):
-        reason = failure.reason
-    else:
-        log.error("%s failed", name, exc_info=failure)
-        return
-    if failures == 1:
-        log.warning("%s waits: %s", name, reason)
 
 
 async def pause_after(failures: int, stopping: asyncio.Event) -> None:

@@ -1,15 +1,19 @@
-"""Transactions of the operations, and what they raise if the database is unavailable."""
+"""Transactions of the operations, and what they raise and log if the database is unavailable."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
-from domain.errors import OutcomeUnknown, Refusal, TryAgain
+from domain.errors import OutcomeUnknown, ProviderUnavailable, Refusal, TryAgain
 
 Transaction: TypeAlias = Any
 """An open transaction. Only persistence knows what it is."""
+
+_log = logging.getLogger(__name__)
 
 
 class Disconnected(Exception):
@@ -62,3 +66,72 @@ def reason_of(failure: BaseException) -> str:
         failure = failure.__cause__
     first_line, _, _ = str(failure).partition("\n")
     return f": {first_line or 'it does not answer'}"
+
+
+UNAVAILABLE = (Disconnected, TryAgain, OutcomeUnknown)
+"""The errors that mean that the database is unavailable."""
+
+
+class Outage:
+    """An outage of the database: one line in the log when it begins, and one when it is over.
+
+    Each process has more than twenty tasks that notice it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: set[Failures] = set()
+        self._began = 0.0
+
+    def add(self, task: Failures, failure: BaseException) -> None:
+        """The task waits for the database."""
+        if not self._waiting:
+            self._began = time.monotonic()
+            reason = reason_of(failure)
+            _log.warning("the database is unavailable%s (noticed by: %s)", reason, task.name)
+        self._waiting.add(task)
+
+    def remove(self, task: Failures, *, answers: bool = True) -> None:
+        """The task waits no longer. `answers`: because the database answers."""
+        if task not in self._waiting:
+            return
+        self._waiting.remove(task)
+        if answers and not self._waiting:
+            _log.info("the database answers again, after %.0f s", time.monotonic() - self._began)
+
+
+OUTAGE = Outage()
+"""That of this process."""
+
+
+class Failures:
+    """The failures in a row of one task. An outage is logged once, anything else each time."""
+
+    def __init__(self, log: logging.Logger, name: str) -> None:
+        self.name = name
+        self.count = 0
+        self._log = log
+        self._reported = False
+
+    def add(self, failure: BaseException) -> None:
+        """A step has failed."""
+        self.count += 1
+        if isinstance(failure, UNAVAILABLE):
+            OUTAGE.add(self, failure)
+            return
+        OUTAGE.remove(self)
+        if not isinstance(failure, ProviderUnavailable):
+            self._log.error("%s failed", self.name, exc_info=failure)
+        elif not self._reported:
+            self._log.warning("%s waits: %s", self.name, failure.reason)
+        self._reported = True
+
+    def end(self) -> None:
+        """A step has succeeded."""
+        OUTAGE.remove(self)
+        if self._reported:
+            self._log.info("%s continues", self.name)
+        self.count, self._reported = 0, False
+
+    def stop(self) -> None:
+        """The task has ended."""
+        OUTAGE.remove(self, answers=False)

@@ -39,8 +39,9 @@ from domain.dispatch.rules import (
     requested_pause,
 )
 from domain.ids import new_id
-from domain.loops import Loop, log_failure, now_seconds, pause_after
+from domain.loops import Loop, now_seconds, pause_after
 from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown
+from domain.transactions import Failures
 
 GATHER_SECONDS = 0.002
 """The wait for more slots to become free. One claim for many calls costs as much as for one."""
@@ -226,7 +227,7 @@ class Dispatcher:
         self._woken.set()
 
     async def _run(self) -> None:
-        failures = 0
+        failures = Failures(_log, "the dispatcher")
         while not self._stopping.is_set():
             await self._woken.wait()
             await asyncio.sleep(GATHER_SECONDS)
@@ -234,12 +235,12 @@ class Dispatcher:
             try:
                 while not self._stopping.is_set() and await self._claim():
                     pass
-                failures = 0
+                failures.end()
             except Exception as failure:  # noqa: BLE001 - a dispatcher survives every failure
-                failures += 1
-                log_failure(_log, "the dispatcher", failure, failures)
-                await pause_after(failures, self._stopping)
+                failures.add(failure)
+                await pause_after(failures.count, self._stopping)
                 self._woken.set()
+        failures.stop()
 
     async def _claim(self) -> bool:
         """Starts the calls that may start now. False if no more can start at the moment."""

@@ -25,7 +25,6 @@ from domain.errors import InvalidFile, InvalidText, NotFound
 from domain.identity.access import OfClient, Payer
 from domain.ids import new_id
 from domain.long_work import in_file_thread
-from domain.loops import UNAVAILABLE
 from domain.numbers import Normaliser
 from domain.sending.csv_order import RowPart, read_parts, reading_of
 from domain.sending.file_job import JobPlan, accepted_of, checksum
@@ -35,7 +34,7 @@ from domain.sending.messages import NewSend, SendKind
 from domain.sending.ports import Uploads
 from domain.sending.routes import Routes
 from domain.sending.schedule import Schedule, schedule_of
-from domain.transactions import Transaction
+from domain.transactions import UNAVAILABLE, Transaction
 
 LEASE_SECONDS = 15.0
 """How long a job waits after its process was killed."""

@@ -36,10 +36,10 @@ from domain.dispatch.settlement import (
     transition_for,
     with_costs,
 )
-from domain.loops import UNAVAILABLE, Batcher, log_failure, now_seconds, pause_after
+from domain.loops import Batcher, now_seconds, pause_after
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
-from domain.transactions import Transaction
+from domain.transactions import UNAVAILABLE, Failures, Transaction
 
 LARGEST_BATCH = 100
 WINDOW_SECONDS = 0.001
@@ -101,17 +101,15 @@ class Recorder:
         reason, it is dropped after the lease, when the sweep makes the messages UNKNOWN.
         """
         began = now_seconds()
-        failures = 0
-        while True:
-            failure = await self._try(ended)
-            if failure is None:
-                return
-            failures += 1
-            log_failure(_log, "recording", failure, failures)
+        failures = Failures(_log, "recording")
+        while failure := await self._try(ended):
+            failures.add(failure)
             if self._is_over(failure, began):
+                failures.stop()
                 _log.error("attempt %s could not be recorded", ended.attempt_id)
                 return
-            await pause_after(failures, self._never)
+            await pause_after(failures.count, self._never)
+        failures.end()
 
     async def _try(self, ended: EndedCall) -> Exception | None:
         try:

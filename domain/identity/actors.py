@@ -22,7 +22,8 @@ from weakref import WeakValueDictionary
 from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.identity.ports import ActorStore, Tokens
-from domain.loops import end_task, log_failure
+from domain.loops import end_task
+from domain.transactions import Failures
 
 LONGEST_CREDENTIAL = 2_048
 POLL_SECONDS = 0.2
@@ -65,6 +66,7 @@ class Actors:
         self._used_keys: set[UUID] = set()
         self._changes = _Changes(store)
         self._on_change: list[OnChange] = []
+        self._failures = Failures(log, TASK)
         self._task: asyncio.Task[None] | None = None
 
     async def actor_for(self, credential: str) -> Actor | None:
@@ -90,7 +92,7 @@ class Actors:
             await self._read_changes()
         except Exception as failure:  # noqa: BLE001 - the change itself is committed
             # The change is stored whatever happens here. The next poll reads it.
-            log_failure(log, TASK, failure, 1)
+            self._failures.add(failure)
 
     def start(self) -> None:
         """Starts to read changes. Before the first read, the cache is not used."""
@@ -102,6 +104,7 @@ class Actors:
         if task is None:
             return
         await end_task(task)
+        self._failures.stop()
         self._changes = _Changes(self._store)
         with suppress(TryAgain):
             await self._note_used_keys(set())
@@ -164,7 +167,6 @@ class Actors:
     async def _run(self) -> None:
         noted: set[UUID] = set()
         note_again_at = time.monotonic()
-        failures = 0
         while True:
             try:
                 await self._read_changes()
@@ -172,10 +174,9 @@ class Actors:
                 if now >= note_again_at:
                     noted, note_again_at = set(), now + KEY_NOTE_SECONDS
                 await self._note_used_keys(noted)
-                failures = 0
+                self._failures.end()
             except Exception as failure:  # noqa: BLE001 - this task survives every failure
-                failures += 1
-                log_failure(log, TASK, failure, failures)
+                self._failures.add(failure)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _read_changes(self) -> None:

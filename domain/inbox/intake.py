@@ -16,7 +16,8 @@ from uuid import UUID
 from domain.errors import TryAgain
 from domain.inbox.ports import EventStore
 from domain.inbox.webhooks import NewEvent, Parsers, WebhookOutcome, new_event
-from domain.loops import UNAVAILABLE, Batcher, Loop
+from domain.loops import Batcher, Loop
+from domain.transactions import UNAVAILABLE
 
 LARGEST_BATCH = 500
 STORE_SECONDS = 5.0

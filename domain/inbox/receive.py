@@ -23,8 +23,7 @@ from domain.inbox.webhooks import (
     ReportCall,
     WebhookOutcome,
 )
-from domain.loops import UNAVAILABLE
-from domain.transactions import Transaction
+from domain.transactions import UNAVAILABLE, Transaction
 
 MOST_EVENTS = 200
 """Events of one transaction."""

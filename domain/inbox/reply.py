@@ -19,13 +19,13 @@ from domain.ids import new_send_id
 from domain.inbox.capture import capture_send
 from domain.inbox.messages import Conversation, ModemRoute
 from domain.ledger.idempotency import IdempotencyKey, stored_before
-from domain.loops import UNAVAILABLE
 from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
 from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
 from domain.sending.recipients import ProviderRoute
 from domain.sending.send import accept, check_rate, key_by
 from domain.sending.text import check_text
+from domain.transactions import UNAVAILABLE
 
 if TYPE_CHECKING:
     from domain.installation import Installation

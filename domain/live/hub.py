@@ -34,7 +34,8 @@ from domain.live.subscriptions import (
     Subscriber,
     Watch,
 )
-from domain.loops import Loop, log_failure, pause_after
+from domain.loops import Loop, pause_after
+from domain.transactions import Failures
 
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
@@ -260,7 +261,7 @@ class ChangeTracker:
             self._streams.pop(stream.watch.scope, None)
 
     async def _run(self) -> None:
-        failures = 0
+        failures = Failures(log, "reading changes")
         try:
             while (self._hinted_ids or self._hints_lost) and self._streams:
                 ids, lost = self._hinted_ids, self._hints_lost
@@ -269,15 +270,15 @@ class ChangeTracker:
                 try:
                     async with self._reading:
                         await self._read(ids, lost=lost)
-                    failures = 0
+                    failures.end()
                 except Exception as failure:  # noqa: BLE001 - a tracker survives every failure
-                    failures += 1
+                    failures.add(failure)
                     self._hints_lost = True
-                    log_failure(log, "reading changes", failure, failures)
-                    await pause_after(failures, self._never)
+                    await pause_after(failures.count, self._never)
                 # Rest as long as the read took: reading takes half of the time at most.
                 await asyncio.sleep(time.monotonic() - began)
         finally:
+            failures.stop()
             self._running = False
 
     async def _read(self, ids: Collection[UUID], *, lost: bool) -> None:

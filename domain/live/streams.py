@@ -11,7 +11,8 @@ from uuid import UUID
 from domain.live.hints import Topic
 from domain.live.ports import Change
 from domain.live.subscriptions import ChangeWatch, Item, Renderer, StateWatch, Subscriber
-from domain.loops import UNAVAILABLE, backoff_seconds
+from domain.loops import backoff_seconds
+from domain.transactions import UNAVAILABLE
 
 OFFERS_AT_ONCE = 100
 """Subscribers that are served before other tasks of the process get their turn."""

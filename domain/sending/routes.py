@@ -10,7 +10,6 @@ docs/decisions/0184 explains what a route moves between pools.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from uuid import UUID
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
 from domain.ids import new_id
-from domain.loops import Loop, log_failure
+from domain.loops import Loop
 from domain.sending.ports import ProviderRoutes
 from domain.sending.recipients import LONGEST_PREFIX, ProviderRoute, RouteTable
 from domain.transactions import Transaction, changing
@@ -29,8 +28,6 @@ LARGEST_COST: Final = 1_000_000_000
 RELOAD_SECONDS: Final = 30.0
 ROUTES_CHANGED: Final = UUID(int=0x0A7E5)
 """The subject of a change of the routes, among the changes of access that every process reads."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +58,7 @@ class Routes:
         """Reads them after a change in this process. Never raises: the change is committed."""
         try:
             await self.read()
-        except Exception as failure:  # noqa: BLE001 - the loop reads them again
-            log_failure(_log, "reading the routes", failure, 1)
+        except Exception:  # noqa: BLE001 - the loop reads them again, and logs if it cannot
             self._loop.wake()
 
     def changed(self, subjects: frozenset[UUID]) -> None:

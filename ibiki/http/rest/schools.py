@@ -13,8 +13,8 @@ from domain.errors import Forbidden
 from domain.identity.access import payer_of
 from domain.ledger import sync as syncing
 from domain.ledger.balances import view_of
-from domain.loops import UNAVAILABLE
 from domain.sending.text import Text
+from domain.transactions import UNAVAILABLE
 from ibiki.http.rest.answers import Answer, Rejected
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (
