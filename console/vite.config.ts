@@ -56,6 +56,7 @@ export default defineConfig({
     proxy: {
       "/graphql": { target: API, ws: true },
       "/api": API,
+      "/brand": API,
       "/session": { target: API, changeOrigin: false },
       "/uploads": { target: API, changeOrigin: false },
     },

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from domain.brand import Brand
 from domain.dispatch.ports import Cancellations, Settling
 from domain.hooks.changes import Hooks
 from domain.hooks.ports import EndpointStore
@@ -82,7 +83,7 @@ class Store(
 class Installation:
     """Ports and rules of this installation. Each member implements the port that is its type."""
 
-    brand: str
+    brand: Brand
     limits: RequestLimits
     normaliser: Normaliser
     store: Store

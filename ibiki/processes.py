@@ -253,7 +253,7 @@ def app_of(
                 *egosms.EgoSms(installation, actors).routes(),
                 *TwilioFacade(installation, actors).routes(),
                 *ConsoleSession(installation, refresh_days=settings.tokens.refresh_days).routes(),
-                *Console(settings.installation.brand_name).routes(),
+                *Console(installation.brand, settings.installation.brand_logo).routes(),
             ],
         )
     )

@@ -131,7 +131,7 @@ def _assemble(
     stack.push_async_callback(throttle.close)
     acceptor = Acceptor(store, patience_seconds=settings.database.answer_seconds, observer=observer)
     installation = Installation(
-        brand=settings.installation.brand_name,
+        brand=settings.installation.brand,
         limits=_limits(context),
         normaliser=Normaliser(
             settings.installation.default_region, settings.installation.extra_area_codes

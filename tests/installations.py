@@ -11,6 +11,7 @@ from uuid import UUID
 
 from cryptography.fernet import Fernet
 
+from domain.brand import Brand
 from domain.errors import ProviderUnavailable, TryAgain
 from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import Hooks
@@ -182,7 +183,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
         auditor.start()
         yield App(
             installation=Installation(
-                brand=BRAND,
+                brand=Brand(BRAND),
                 limits=RequestLimits(recipients=300, recipients_multi=200, rows=300),
                 normaliser=Normaliser(),
                 store=store,

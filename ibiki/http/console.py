@@ -12,8 +12,11 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
+from domain.brand import Brand
+from ibiki.http.brand import MANIFEST, YEAR, BrandFiles
 from ibiki.http.middleware import ROUTE
 from ibiki.http.requests import RequestRefused
+from ibiki.settings.logo import Logo
 
 FILES = Path(__file__).parents[1] / "console_files"
 """The output of `ibiki.local.console_build`."""
@@ -27,11 +30,8 @@ EDITOR_PATH = "/developers/explorer"
 
 NONCE = "CSP_NONCE"
 """The placeholder in the built page for the nonce that allows its own styles."""
+_PLACEHOLDER = re.compile(rf"{NONCE}|BRAND_[A-Z]+")
 
-BRAND = "BRAND_NAME"
-"""The placeholder in the built page for the name under which this installation sells."""
-
-YEAR = "public, max-age=31536000, immutable"
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -57,13 +57,21 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No c
 class Console:
     """The routes for browsers. They must be the last ones of the application."""
 
-    def __init__(self, brand: str, files: Path = FILES) -> None:
-        self._brand = brand
+    def __init__(self, brand: Brand, logo: Logo | None = None, files: Path = FILES) -> None:
+        self._brand_files = BrandFiles(brand, logo)
+        self._values = {
+            "BRAND_NAME": html.escape(brand.name),
+            "BRAND_COLOR": brand.color,
+            "BRAND_ICON": self._brand_files.icon_path,
+            "BRAND_LOGO": self._brand_files.logo_path,
+            "BRAND_MANIFEST": MANIFEST,
+        }
         self._files = files
 
     def routes(self) -> list[BaseRoute]:
         """The routes: files under /assets, and the page for every other address."""
         return [
+            *self._brand_files.routes(),
             Route("/assets/{name}", self.asset, methods=["GET"]),
             Route("/", self.page, methods=["GET"]),
             _PageRoute("/{path:path}", self.page, methods=["GET"]),
@@ -78,8 +86,9 @@ class Console:
         except FileNotFoundError:
             return self._not_built()
         nonce = secrets.token_urlsafe(16)
+        values = {**self._values, NONCE: nonce}
         return Response(
-            text.replace(NONCE, nonce).replace(BRAND, html.escape(self._brand)),
+            _PLACEHOLDER.sub(lambda found: values.get(found[0], found[0]), text),
             media_type="text/html; charset=utf-8",
             headers={
                 "content-security-policy": policy(
@@ -134,7 +143,8 @@ def policy(nonce: str, *, for_editor: bool = False) -> str:
     attributes = "style-src-attr 'unsafe-inline'; " if for_editor else ""
     return (
         "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
-        f"style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src {fonts}; "
+        f"style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
+        f"manifest-src 'self'; font-src {fonts}; "
         f"{attributes}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 

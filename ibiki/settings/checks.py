@@ -100,6 +100,13 @@ def region_of(value: str) -> str:
     return word
 
 
+def check_color(value: str) -> str:
+    """Returns the value in lower case if it is a colour."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", value):
+        raise wrong("is not a colour", "Write it as #rrggbb, such as #3b5bdb.")
+    return value.lower()
+
+
 def check_area_codes(values: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the values if each is a North American area code."""
     if not all(re.fullmatch("[2-9][0-9]{2}", value) for value in values):

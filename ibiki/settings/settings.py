@@ -13,9 +13,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from domain.brand import Brand
 from domain.hooks.addresses import is_this_machine
 from ibiki.local import generated_secrets
 from ibiki.settings.checks import (
@@ -24,6 +32,7 @@ from ibiki.settings.checks import (
     check_api_key,
     check_area_codes,
     check_bus_url,
+    check_color,
     check_database_url,
     check_encryption_keys,
     check_networks,
@@ -42,6 +51,7 @@ from ibiki.settings.checks import (
     wrong,
 )
 from ibiki.settings.group import Group, ProviderUrl
+from ibiki.settings.logo import Logo, read_logo
 from ibiki.settings.retention import RetentionSettings
 from ibiki.settings.upstream import UpstreamSettings
 
@@ -53,9 +63,14 @@ List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
 class InstallationSettings(Group):
-    """The name of this installation, its region, and who may reach it."""
+    """The brand of this installation, its region, and who may reach it."""
 
     brand_name: str = Field("IbikiSMS", max_length=40)
+    brand_color: Annotated[str, AfterValidator(check_color)] = "#3b5bdb"
+    brand_logo: Annotated[Logo | None, NoDecode, PlainValidator(read_logo)] = Field(
+        None, validate_default=False
+    )
+    """A PNG or SVG file, which is read at the start."""
     default_region: Annotated[str, AfterValidator(region_of)] = "US"
     """The two letters of a region, also if a calling code is given."""
     extra_area_codes: Annotated[List, AfterValidator(check_area_codes)] = ()
@@ -70,6 +85,11 @@ class InstallationSettings(Group):
     """Only connect to this machine. For tests."""
     drain_seconds: float = Field(0, ge=0, le=600)
     """How long `ibiki serve` answers requests after SIGTERM, while /readyz says that it stops."""
+
+    @property
+    def brand(self) -> Brand:
+        logo = self.brand_logo.path if self.brand_logo else None
+        return Brand(self.brand_name, self.brand_color, logo)
 
     @property
     def is_production(self) -> bool:

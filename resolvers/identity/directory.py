@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 from strawberry import ID, argument
 
 from domain import ids
+from domain.brand import Brand
 from domain.errors import InvalidInput, NotFound, Unauthenticated
 from domain.identity import clients as domain_clients
 from domain.identity import directory as domain_directory
@@ -248,13 +248,6 @@ def _changed(kind: Kind, given: object, name: str) -> UUID | Keep | None:
     return KEEP if id is KEEP else ids.decode_given(kind, id)
 
 
-@dataclass(frozen=True, slots=True)
-class Brand:
-    """The name under which this installation sells."""
-
-    name: str
-
-
 @requires()
 async def viewer(info: Info) -> User:
     """The user who makes the request. Raises Unauthenticated if the user does not exist."""
@@ -287,4 +280,4 @@ async def groups_of_clients(roots: Sequence[Client], info: Info) -> list[Group |
 
 async def brand(info: Info) -> Brand:
     """The brand of this installation."""
-    return Brand(info.context.installation.brand)
+    return info.context.installation.brand

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import strawberry
 
+from domain import brand
 from domain.identity import auth_tokens, quiet_hours
 from domain.identity import directory as domain_directory
 from domain.identity.access import Role
@@ -88,9 +89,13 @@ class TwilioAuthToken:
 
 
 @strawberry.type(description="The brand under which this installation sells.")
-@represents(fields.Brand)
+@represents(brand.Brand)
 class Brand:
     name: str = described("The name to show to users.")
+    color: str = described("The colour of the brand, as `#rrggbb`.")
+    logo: str | None = described(
+        "The path of the logo on the host of the API: a PNG or SVG picture. Null if it has none."
+    )
 
 
 @strawberry.type(description="The user who makes the request.")
@@ -136,7 +141,7 @@ class DirectoryQuery:
     brand = resolved_field(
         fields.brand,
         Brand,
-        description="The name that this installation sells under. It can be read before sign-in.",
+        description="The brand of this installation. It can be read before sign-in.",
     )
     viewer = resolved_field(fields.viewer, Viewer, description="The user who makes the request.")
     clients = connection_field(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import gzip
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from domain.brand import Brand
 from ibiki.http.console import Console, accepted_encodings
+from ibiki.settings.logo import Logo
 from tests.ibiki.http_server import RunningServer, running_server
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+LOGO = Logo(b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', "image/svg+xml")
+BRAND = Brand("Ben & Co", "#ffcc00", LOGO.path)
+PAGE = """<meta nonce="CSP_NONCE"><title>BRAND_NAME</title>
+BRAND_ICON BRAND_LOGO BRAND_MANIFEST BRAND_COLOR"""
 SCRIPT = b"console.log('a script that is worth compressing');"
 
 
@@ -21,11 +28,11 @@ async def web(tmp_path: Path) -> AsyncIterator[RunningServer]:
     """A server with a small built console."""
     assets = tmp_path / "assets"
     assets.mkdir()
-    (tmp_path / "index.html").write_text('<meta nonce="CSP_NONCE"><title>BRAND_NAME</title>')
+    (tmp_path / "index.html").write_text(PAGE)
     (assets / "main-1a2b.js").write_bytes(SCRIPT)
     (assets / "main-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
     (assets / "secret.txt").write_text("not a type that is served")
-    async with running_server(routes=Console("Ben & Co", tmp_path).routes()) as web:
+    async with running_server(routes=Console(BRAND, LOGO, tmp_path).routes()) as web:
         yield web
 
 
@@ -59,6 +66,38 @@ async def test_only_the_editor_s_page_may_use_style_attributes(web: RunningServe
     assert "script-src 'self';" in policy
     other = await web.http.get("/developers", headers=BROWSER)
     assert "unsafe" not in other.headers["content-security-policy"]
+
+
+async def test_the_page_names_the_colour_and_pictures_of_the_brand(web: RunningServer) -> None:
+    page = (await web.http.get("/", headers=BROWSER)).text
+    assert "BRAND_" not in page
+    assert "#ffcc00" in page
+    icon, logo = re.findall(r"/brand/\S+\.svg", page)
+    for path in (icon, logo):
+        answer = await web.http.get(path)
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.content == LOGO.content
+
+
+async def test_no_picture_of_the_brand_can_run_a_script(web: RunningServer) -> None:
+    answer = await web.http.get(LOGO.path)
+    rules = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "sandbox"} <= set(rules)
+    assert not any(rule.startswith(("script-src", "sandbox ")) for rule in rules)
+
+
+async def test_the_manifest_lets_a_phone_install_the_console(web: RunningServer) -> None:
+    answer = await web.http.get("/brand/manifest.webmanifest")
+    assert answer.headers["content-type"] == "application/manifest+json"
+    manifest = answer.json()
+    assert manifest["name"] == "Ben & Co"
+    assert manifest["theme_color"] == "#ffcc00"
+    assert manifest["display"] == "standalone"
+    (icon,) = manifest["icons"]
+    assert icon["sizes"] == "any"
+    assert b64encode(LOGO.content).decode() in (await web.http.get(icon["src"])).text
 
 
 @pytest.mark.parametrize(
@@ -111,7 +150,7 @@ async def test_page_addresses_are_not_metric_labels(web: RunningServer) -> None:
 
 async def test_without_built_files_the_page_says_why_and_the_api_answers(tmp_path: Path) -> None:
     (tmp_path / "not-built.txt").write_text("npm is <missing>")
-    async with running_server(routes=Console("Ben & Co", tmp_path).routes()) as web:
+    async with running_server(routes=Console(BRAND, None, tmp_path).routes()) as web:
         answer = await web.http.get("/", headers=BROWSER)
         assert answer.status_code == 503
         assert "npm is &lt;missing&gt;" in answer.text

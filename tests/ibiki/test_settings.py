@@ -42,6 +42,7 @@ def test_all_settings_have_defaults(tmp_path: Path) -> None:
     ("name", "value", "group", "field", "expected"),
     [
         ("BRAND_NAME", " Acme SMS ", "installation", "brand_name", "Acme SMS"),
+        ("BRAND_COLOR", "#FFcc00", "installation", "brand_color", "#ffcc00"),
         ("DEFAULT_REGION", "gb", "installation", "default_region", "GB"),
         ("DEFAULT_REGION", "+1", "installation", "default_region", "US"),
         ("DEFAULT_REGION", "256", "installation", "default_region", "UG"),
@@ -124,6 +125,8 @@ def test_a_setting_is_read(
     [
         ("BRAND_NAME", "x" * 41, "is longer than 40 characters", "Shorten it"),
         ("BRAND_NAME", "hidden\udcff", "has bytes that are not UTF-8", "Write it in UTF-8"),
+        ("BRAND_COLOR", "#fc0", "is not a colour", "#rrggbb"),
+        ("BRAND_COLOR", "hidden", "is not a colour", "#rrggbb"),
         ("OPT_OUT_WORDS", "stop,\udcff", "has bytes that are not UTF-8", "Write it in UTF-8"),
         ("DRAIN_SECONDS", "601", "is more than 600", "at most 600"),
         ("DEFAULT_REGION", "XX", "is not a region or a calling code", "such as +1"),
@@ -289,6 +292,7 @@ def test_no_secret_shows_in_what_is_printed_of_the_settings(
         ("EXTREME_APIKEY", "EXTREME_API_KEY"),
         ("DATABASE_ULR", "DATABASE_URL"),
         ("brand_nam", "BRAND_NAME"),
+        ("BRAND_COLOUR", "BRAND_COLOR"),
     ],
 )
 def test_a_misspelt_setting_is_reported_and_does_not_end_the_program(

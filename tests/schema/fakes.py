@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
+from domain.brand import Brand
 from domain.identity.access import Actor, Everything, OfClient, Role, Scope
 from domain.identity.directory import Client, Group, User
 from domain.ids import new_id
@@ -42,7 +43,7 @@ def installation_with(**members: Any) -> Installation:
     """An installation with these members alone."""
     return cast(
         "Installation",
-        SimpleNamespace(**{"brand": "Kanda SMS", "observer": RequestObserver(), **members}),
+        SimpleNamespace(**{"brand": Brand("Kanda SMS"), "observer": RequestObserver(), **members}),
     )
 
 

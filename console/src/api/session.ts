@@ -16,7 +16,7 @@ const RENEW_BEFORE_MILLISECONDS = 30_000;
 /** A part of the token's life. Else a token that is valid for 30 s would be renewed for each request. */
 const RENEW_BEFORE_AT_MOST = 1 / 3;
 
-const channel = new BroadcastChannel("ibiki-session");
+const channel = new BroadcastChannel("session");
 const listeners = new Set<() => void>();
 let token: Token | null = null;
 let state: SessionState = "unknown";
@@ -101,7 +101,7 @@ async function renewOnce(): Promise<void> {
 function withLock(task: () => Promise<void>): Promise<void> {
   // Browsers have no locks on plain http addresses. There, it is enough that the
   // server accepts a token twice within 30 seconds.
-  return "locks" in navigator ? navigator.locks.request("ibiki-session", task) : task();
+  return "locks" in navigator ? navigator.locks.request("session", task) : task();
 }
 
 async function post(operation: string, body: object): Promise<unknown> {

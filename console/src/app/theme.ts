@@ -3,15 +3,20 @@ import {
   Anchor,
   Badge,
   createTheme,
+  darken,
   type CSSVariablesResolver,
   FileInput,
+  lighten,
+  luminance,
+  type MantineColorsTuple,
   Modal,
   NavLink,
   Notification,
 } from "@mantine/core";
 
 export const theme = createTheme({
-  primaryColor: "indigo",
+  primaryColor: "brand",
+  colors: { brand: shadesOf(brandColor()) },
   // Light enough on dark and dark enough on light for text of normal size (WCAG AA).
   primaryShade: { light: 8, dark: 7 },
   defaultRadius: "md",
@@ -51,8 +56,8 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-error": "#c92a2a",
     "--mantine-color-body": "#ffffff",
     // Behind the chosen entry of a list, which contains secondary text.
-    "--mantine-color-indigo-light": "#edf2ff",
-    "--mantine-color-indigo-light-hover": "#dbe4ff",
+    "--mantine-color-brand-light": "var(--mantine-color-brand-0)",
+    "--mantine-color-brand-light-hover": "var(--mantine-color-brand-1)",
   },
   dark: {
     "--mantine-color-dimmed": "#a6adb7",
@@ -64,4 +69,22 @@ export const cssVariables: CSSVariablesResolver = () => ({
 /** The value that lets the theme's style element through the content security policy. */
 export function styleNonce(): string {
   return document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
+}
+
+/** The colour of the brand as `#rrggbb`, which the server writes into the page. */
+function brandColor(): string {
+  const color = document.querySelector<HTMLMetaElement>('meta[name="theme-color"]')?.content ?? "";
+  // The server of developers does not replace it.
+  return color.startsWith("#") ? color : "#3b5bdb";
+}
+
+/** Shades of a colour that can be read, whatever it is. Those of links and buttons are darker than
+ *  the colour if white would have too little contrast with it. */
+function shadesOf(color: string): MantineColorsTuple {
+  let onLight = color;
+  while (luminance(onLight) > 0.135) onLight = darken(onLight, 0.03);
+  let onDark = onLight;
+  while (luminance(onDark) < 0.155) onDark = lighten(onDark, 0.02);
+  const tints = [0.94, 0.9, 0.8, 0.7, 0.6, 0.45, 0.25].map((share) => lighten(onLight, share));
+  return [...tints, onDark, onLight, darken(onLight, 0.15)] as unknown as MantineColorsTuple;
 }

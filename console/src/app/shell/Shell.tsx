@@ -4,7 +4,7 @@ import { Outlet, useMatches, useRouterState } from "@tanstack/react-router";
 import { Suspense, useEffect } from "react";
 import { Waiting } from "../../components/Waiting";
 import { NotAllowedPage } from "../../pages/not-found/NotFoundPage";
-import { useBrand } from "../brand";
+import { BrandLogo, useBrand } from "../brand";
 import { Notifier } from "../notifier";
 import { UnreadProvider } from "../unread";
 import { can, useViewer } from "../viewer";
@@ -43,6 +43,7 @@ export function Shell() {
                 size="sm"
                 aria-label={isOpen ? "Close the menu" : "Open the menu"}
               />
+              <BrandLogo height={32} />
               <Text fw={700} size="lg" truncate>
                 {brand}
               </Text>

@@ -1,7 +1,7 @@
 import { Alert, Button, Center, Paper, PasswordInput, Stack, TextInput, Title } from "@mantine/core";
 import { type FormEvent, useEffect, useState } from "react";
 import { hasEnded, SessionError, signIn } from "../../api/session";
-import { useBrand } from "../../app/brand";
+import { BrandLogo, useBrand } from "../../app/brand";
 
 export function SignInPage() {
   const brand = useBrand();
@@ -34,6 +34,7 @@ export function SignInPage() {
       <Paper withBorder shadow="sm" p="xl" w="100%" maw={400}>
         <form onSubmit={submit}>
           <Stack>
+            <BrandLogo height={56} />
             <Title order={1} size="h2">
               {brand || "Sign in"}
             </Title>
