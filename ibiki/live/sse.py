@@ -28,7 +28,7 @@ from schema.engine import Engine, Operation, Rejected
 
 KEEP_ALIVE_SECONDS = 12.0
 SEND_SECONDS = 10.0
-KEEP_ALIVE = b":\n\n"
+KEEP_ALIVE = b":\n"  # fetch-event-source takes a blank line for an event
 COMPLETE = b"event: complete\ndata:\n\n"
 _SEPARATORS = [
     ("\x85".encode(), rb"\u0085"),

@@ -152,12 +152,14 @@ async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Quiet) -> N
         assert await good.next() == ("", None)
 
 
-async def test_a_stream_is_kept_alive(app: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_is_kept_alive_without_blank_lines(
+    app: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
     async with asked(app.server, BALANCE) as events:
         await events.delivered()
         async with asyncio.timeout(SOON_SECONDS):
-            assert await anext(events._lines) == ":"
+            assert [await anext(events._lines) for _ in range(2)] == [":", ":"]
 
 
 async def test_streams_are_bounded_as_sockets_are() -> None:
