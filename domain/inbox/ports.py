@@ -201,7 +201,7 @@ class InboxReads(Protocol):
         """Those of the messages that are within the scope, by ID."""
 
     async def find_inbound(self, scope: Scope, inbound_id: UUID) -> InboundMessage:
-        """An inbound message, also a deleted one: a reader may resume there. Raises NotFound."""
+        """An inbound message, also one that its client has deleted. Raises NotFound."""
 
     async def read_any_messages(
         self,
@@ -217,6 +217,13 @@ class InboxReads(Protocol):
         self, scope: OfClient, *, after: int, most: int
     ) -> Sequence[InboundMessage]:
         """Messages of a client's feed after that number, in order, without gaps."""
+
+    async def feed_number(self, scope: OfClient, inbound_id: UUID) -> int:
+        """The number of a message in its client's feed, also if it was deleted or erased.
+
+        Retention keeps no numbers: 0 if the message may be one of those that it dropped. Raises
+        NotFound.
+        """
 
     async def last_in_feed(self, scope: OfClient) -> int:
         """The last number of a client's feed, 0 if nothing was received."""

@@ -51,11 +51,20 @@ UNION ALL
 {INBOUND} WHERE id = ANY($1::uuid[])
     AND ($2::uuid IS NULL OR (client_id = $2 AND deleted_at IS NULL))
 """
-# A deleted message is found here: a reader of the feed may have seen it last.
 FIND_INBOUND = f"{INBOUND} WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)"
 LAST_INBOUND = f"{INBOUND} WHERE client_id = $1 AND deleted_at IS NULL ORDER BY id DESC LIMIT 1"
 FEED = f"""
 {INBOUND} WHERE client_id = $1 AND feed > $2 AND deleted_at IS NULL ORDER BY feed LIMIT $3
+"""
+# A reader may have seen any of them last. Retention drops the oldest messages: if all that are left
+# are newer, it may have dropped this one, and all that are left came after it.
+FEED_NUMBER = """
+SELECT coalesce(
+    (SELECT feed FROM inbound WHERE id = $2 AND client_id = $1),
+    (SELECT feed FROM erased_inbound WHERE id = $2 AND client_id = $1),
+    (SELECT 0 FROM client_feed WHERE client_id = $1 AND last_feed > 0
+        AND NOT EXISTS (SELECT FROM inbound WHERE client_id = $1 AND feed = 1)
+        AND NOT EXISTS (SELECT FROM inbound WHERE client_id = $1 AND id < $2)))
 """
 LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
 
@@ -121,6 +130,13 @@ async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
 async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
     rows = await fetch(FEED, scope.client_id, after, most)
     return [_inbound(row) for row in rows]
+
+
+async def feed_number(scope: OfClient, inbound_id: UUID) -> int:
+    number = await fetch_value(FEED_NUMBER, scope.client_id, inbound_id)
+    if number is None:
+        raise NotFound("message")
+    return int(number)
 
 
 async def last_in_feed(scope: OfClient) -> int:

@@ -81,6 +81,17 @@ class Inbound(Model):
         table = "inbound"
 
 
+class ErasedInbound(Model):
+    """An inbound message of a person who was erased: a reader of the feed may resume after it."""
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    feed = fields.BigIntField()
+
+    class Meta:
+        table = "erased_inbound"
+
+
 class ClientFeed(Model):
     """The last number of a client's feed. Its row lock keeps the feed in order of commit."""
 

@@ -96,6 +96,11 @@ talk AS (
     FROM talk WHERE conversation.id = talk.id
 )
 """
+ERASE_INBOUND = f"""
+{DROP_INBOUND}, noted AS (
+    INSERT INTO erased_inbound (id, client_id, feed) SELECT id, client_id, feed FROM chosen
+)
+"""
 DECIDED = "item.due_at IS NULL AND NOT item.opt_out_pending"
 EVENT_BODIES = Rows(
     "webhook_event",
@@ -232,6 +237,7 @@ PERSON = {
     ),
     Part.INBOUND: replace(
         PARTS[Part.INBOUND],
+        change=ERASE_INBOUND,
         page="SELECT inbound.id FROM client JOIN inbound ON inbound.client_id = client.id"
         f" AND inbound.number = {NUMBER} WHERE inbound.id > $1 AND inbound.id < $2",
     ),

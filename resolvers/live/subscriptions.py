@@ -104,7 +104,7 @@ async def inbound_message(
     if since is None:
         after = await store.last_in_feed(scope)
     else:
-        after = (await store.find_inbound(scope, ids.decode(Kind.MESSAGE, since))).feed
+        after = await store.feed_number(scope, ids.decode(Kind.MESSAGE, since))
     return FeedWatch(
         client_id=scope.client_id,
         after=after,

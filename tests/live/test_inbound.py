@@ -15,6 +15,8 @@ from domain import ids
 from domain.errors import TryAgain
 from domain.ids import Kind
 from domain.inbox.routes import assign_inbound
+from domain.retention.rules import Clients
+from ibiki.retention import erase
 from persistence import database, store
 from tests import worlds
 from tests.inbox import post
@@ -82,6 +84,25 @@ async def test_what_came_after_a_message_is_delivered_first(running: Server) -> 
         assert [(await reader.delivered())["id"] for _ in range(3)] == keys[2:]
         last = await receive("in 5")
         assert (await reader.delivered())["id"] == last
+
+
+async def test_a_subscriber_resumes_after_a_message_that_was_erased(
+    running: Server, people: App
+) -> None:
+    other = "+12025550191"
+    keys = [await receive(f"in {i}", sender=[other, post.PHONE][i % 2]) for i in range(4)]
+    theirs = await receive("theirs", "sibling")
+    clients = Clients(only=frozenset({people.owner.client_id, people.sibling.client_id}))
+    async for _ in erase(store, post.PHONE, clients, dry_run=False, rest=0):
+        pass
+    async with client(running, "owner") as reader:
+        await reader.subscribe(INBOUND, since=keys[1])
+        assert (await reader.delivered())["id"] == keys[2]
+        last = await receive("in 4")
+        assert (await reader.delivered())["id"] == last
+    async with client(running, "owner") as reader:
+        await reader.subscribe(INBOUND, since=theirs)
+        assert (await reader.receive())["payload"][0]["message"] == "No such message."
 
 
 class Unavailable:

@@ -14,7 +14,9 @@ import pytest
 from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.settle import settle_unknown
-from domain.ids import Kind
+from domain.errors import NotFound
+from domain.identity.access import OfClient
+from domain.ids import Kind, new_id
 from domain.inbox.capture import capture_contacts
 from domain.retention.retention import Part, drop_old
 from domain.retention.rules import Clients, Retention, Rules, months_before
@@ -100,6 +102,20 @@ async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
     await assert_proven()
     assert sums(await old.drop())[Part.MESSAGES] == 1
     await assert_proven()
+
+
+async def test_a_reader_resumes_after_messages_that_were_dropped(old: Old) -> None:
+    scope, other = OfClient(old.app.owner.client_id), OfClient(old.app.sibling.client_id)
+    [dropped] = await worlds.fetch("SELECT id FROM inbound")
+    assert await store.feed_number(scope, dropped["id"]) == 1
+    await old.drop()
+    assert await store.feed_number(scope, dropped["id"]) == 0
+    [new] = await post.received(inbound("Still there?", modem="m1"))
+    assert await store.feed_number(scope, dropped["id"]) == 0
+    assert await store.feed_number(scope, new["id"]) == 2
+    for feed, unknown in ((scope, new_id()), (other, dropped["id"])):
+        with pytest.raises(NotFound):
+            await store.feed_number(feed, unknown)
 
 
 async def test_without_a_checkpoint_no_month_goes(app: App, database_url: str) -> None:

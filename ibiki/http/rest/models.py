@@ -200,8 +200,7 @@ class InboxQuery(PageQuery):
 
     after: str | None = Field(
         default=None,
-        description="The `next` of the last answer, or the ID of an inbound message. If that "
-        "message was erased, only `next` finds its place.",
+        description="The `next` of the last answer, or the ID of an inbound message.",
     )
     limit: int = Field(
         default=DEFAULT_PAGE, ge=1, le=LARGEST_PAGE, description="The most messages of the answer."

@@ -220,15 +220,12 @@ async def inbox(call: Call) -> InboxAnswer:
 
 
 async def _position_of(store: Store, scope: OfClient, given: str | None) -> int:
-    """The position in the feed that `after` names; 0 for the beginning. Raises NotFound.
-
-    A position stays valid after the message there was erased. Its ID does not.
-    """
+    """The position in the feed that `after` names; 0 for the beginning. Raises NotFound."""
     if given is None:
         return 0
     number = given.removeprefix(POSITION)
     if number == given:
-        return (await store.find_inbound(scope, ids.decode(Kind.MESSAGE, given))).feed
+        return await store.feed_number(scope, ids.decode(Kind.MESSAGE, given))
     if not re.fullmatch(r"[1-9][0-9]{0,17}", number) or int(number) > await store.last_in_feed(
         scope
     ):
