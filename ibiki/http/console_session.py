@@ -18,7 +18,14 @@ from domain.errors import InvalidCredentials, TryAgain
 from domain.identity.sessions import SignedIn
 from domain.installation import Installation
 from ibiki.http.graphql_http import read_bytes
-from ibiki.http.requests import JSON, RequestRefused, error_body, headers_of, http_refusals
+from ibiki.http.requests import (
+    JSON,
+    RequestRefused,
+    error_body,
+    headers_of,
+    http_refusals,
+    json_of,
+)
 
 PATH = "/session"
 COOKIE = "ibiki_session"
@@ -144,10 +151,7 @@ def _same_origin_only(answer: Answer) -> Answer:
 async def _read_object(request: Request) -> dict[str, object]:
     why = f"The body is larger than the limit of {LONGEST_BODY} bytes."
     body = await read_bytes(headers_of(request.scope), request.receive, most=LONGEST_BODY, why=why)
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise RequestRefused(400, "The body is not valid JSON.") from None
+    given = json_of(body)
     if not isinstance(given, dict):
         raise RequestRefused(400, "The body must be a JSON object.")
     return given

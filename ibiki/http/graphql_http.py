@@ -171,10 +171,7 @@ def read_query_string(query_string: bytes) -> GraphQLParameters:
     given: dict[str, Any] = split_query_string(query_string)
     for name in ("variables", "extensions"):
         if given.get(name):
-            try:
-                given[name] = orjson.loads(given[name])
-            except orjson.JSONDecodeError:
-                raise RequestRefused(400, f"{name} is not valid JSON.") from None
+            given[name] = json_of(given[name].encode(), name)
         else:
             given.pop(name, None)
     return parameters_of(given)

@@ -89,22 +89,22 @@ def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
     return headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity")
 
 
-def json_of(body: bytes) -> Any:
-    """The value of a JSON body. Raises RequestRefused, also if an object has a name twice.
+def json_of(body: bytes, what: str = "The body") -> Any:
+    """The value of some JSON. Raises RequestRefused, also if an object has a name twice.
 
     One of the two values would be ignored: the recipient, the text or the key of a send.
     """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
+        raise RequestRefused(400, f"{what} is not valid JSON in UTF-8.") from None
     try:
         # Every name and string has two quotes, so a body with more of them than its value may have
         # a name twice. To look for one in each body would take three times as long.
         if body.count(b'"') + body.count(b"\\u0022") > orjson.dumps(value).count(b'"'):
             json.loads(body, object_pairs_hook=_check_names, parse_int=str)
     except (orjson.JSONEncodeError, RecursionError):
-        raise RequestRefused(400, "The body is nested too deeply.") from None
+        raise RequestRefused(400, f"{what} is nested too deeply.") from None
     return value
 
 
@@ -114,7 +114,7 @@ def _check_names(pairs: list[tuple[str, object]]) -> None:
         if name in names:
             shown = name[:LONGEST_NAME]
             raise RequestRefused(
-                400, f"{shown} is given twice in an object of the body. Give it once.", field=shown
+                400, f"{shown} is given twice in an object. Give it once.", field=shown
             )
         names.add(name)
 

@@ -20,7 +20,7 @@ from domain.identity.access import Actor
 from domain.installation import Installation
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import GraphQLParameters, parameters_of
-from ibiki.http.requests import RequestRefused
+from ibiki.http.requests import RequestRefused, json_of
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
 from ibiki.live.wire import TOO_SLOW, Wire
@@ -116,9 +116,10 @@ class Socket:
         if not self.wire.is_open or self._floods():
             return
         try:
-            message = orjson.loads(text or "")
-        except orjson.JSONDecodeError:
-            message = None
+            message = json_of((text or "null").encode(), "A message")
+        except RequestRefused as refused:
+            self.close(BAD_REQUEST, refused.message)
+            return
         if not isinstance(message, dict):
             self.close(BAD_REQUEST, "A message is a JSON object, as text")
             return

@@ -98,6 +98,13 @@ async def test_a_name_that_is_given_twice_is_refused(web: RunningServer) -> None
         assert "is given twice" in error["message"]
 
 
+async def test_variables_of_a_url_have_no_name_twice(web: RunningServer) -> None:
+    values = {"query": VIEWER, "variables": '{"to": "1", "to": "2"}'}
+    answer = await web.http.get("/graphql", params=values, headers=SIGNED_IN)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["message"] == "to is given twice in an object. Give it once."
+
+
 async def test_a_compressed_body_is_refused(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, **{"content-encoding": "gzip"})
     assert response.status_code == 415

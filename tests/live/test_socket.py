@@ -22,6 +22,8 @@ from tests.live.rig import PROTOCOL, Client, client, eventually
 
 VIEWER = "{ viewer { email } }"
 ALLOWED = "https://shop.example"
+TWO_NUMBERS = """{"id": "1", "type": "subscribe", "payload": {"query": "{ viewer { email } }",
+    "variables": {"to": "+12025550100", "to": "+12025550101"}}}"""
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,8 @@ async def test_a_ping_is_answered(app: Quiet) -> None:
         (["not json"], 4400),
         (["[]"], 4400),
         (['"text"'], 4400),
+        (['{"type": "ping", "type": "pong"}'], 4400),
+        (['{"type": "connection_init"}', TWO_NUMBERS], 4400),
         (["{}"], 4400),
         ([b"{}"], 4400),
         ([{"type": "next", "id": "1"}], 4400),
