@@ -2,8 +2,7 @@
 
 Each address is checked when its socket is made, after the name was resolved. A check of the URL
 alone would not be enough, because the name may resolve differently a moment later (DNS rebinding).
-Redirects are not followed, proxies of the environment are not used, cookies are not kept, and
-requests are not repeated.
+Redirects are not followed, proxies of the environment are not used, and cookies are not kept.
 """
 
 from __future__ import annotations
@@ -35,6 +34,9 @@ WRONG_NAME: Final = (62, 64)
 STATUS_BYTES: Final = 13
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
 """The beginning of an answer (RFC 9112 §4)."""
+
+IDLE: Final = "was_idle"
+"""Attribute of an error: the connection had answered before, and ended without a byte."""
 
 NAME_THREADS: Final = 32
 """Threads that look up names. A name whose look-up hangs keeps one, until the system gives up."""
@@ -76,7 +78,7 @@ class GuardedClient:
             if not self._rules.addresses.allows_scheme(parsed.scheme, parsed.host):
                 raise AddressRefused("Only https URLs are posted to.")
             async with asyncio.timeout(self._rules.deadline_seconds):
-                answer = await self._exchange(parsed, request)
+                answer = await self._answered(parsed, request)
         except aiohttp.ClientResponseError as why:
             answer = _answer(why.status, "") if why.status else HookAnswer(None, error=_reason(why))
         except (TimeoutError, OSError, ValueError, aiohttp.ClientError, HttpProcessingError) as why:
@@ -96,6 +98,19 @@ class GuardedClient:
             await session.close()
         if self._names is not None:
             await self._names.close()
+
+    async def _answered(self, url: URL, request: HookRequest) -> HookAnswer:
+        """The answer. A request on an idle connection that the receiver has closed is repeated.
+
+        Each repetition uses up such a connection. The receiver knows a delivery by its ID, so it
+        may come twice (RFC 9110 §9.2.2).
+        """
+        while True:
+            try:
+                return await self._exchange(url, request)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as why:
+                if not getattr(why, IDLE, False):
+                    raise
 
     async def _exchange(self, url: URL, request: HookRequest) -> HookAnswer:
         async with self._open_session().post(
@@ -150,12 +165,17 @@ class _Connector(aiohttp.TCPConnector):
 
 class _Answers(ResponseHandler):
     """The answers of one connection. If one is not valid HTTP, its error has the status that it
-    begins with, or 0: some receivers send a 204 with a body, or more bytes than they declare."""
+    begins with, or 0: some receivers send a 204 with a body, or more bytes than they declare.
+
+    If a connection that has answered before ends without a byte, its error has IDLE.
+    """
 
     _begun = b""
+    _requests = 0
 
     def set_response_params(self, **params: Any) -> None:
         self._begun = b""
+        self._requests += 1
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
@@ -173,6 +193,8 @@ class _Answers(ResponseHandler):
         if isinstance(exc, HttpProcessingError):
             found = STATUS.match(self._begun)
             exc.code = int(found[1]) if found else 0
+        elif self._requests > 1 and not self._begun:
+            setattr(exc, IDLE, True)
         super().set_exception(exc, *cause)
 
 

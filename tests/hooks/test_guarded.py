@@ -288,3 +288,36 @@ async def test_a_refused_connection_and_an_unknown_name_have_their_reasons() -> 
     unknown = await client.post("https://nobody.invalid/", REQUEST)
     assert unknown.error == "The host's name could not be resolved."
     await client.close()
+
+
+def answers_once(then: bytes = b"") -> Serve:
+    """Answers the first request of each connection. At the next one, it says `then` and closes."""
+    answered: set[asyncio.StreamWriter] = set()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(then if writer in answered else OK)
+        if writer in answered:
+            writer.close()
+        answered.add(writer)
+
+    return serve
+
+
+async def test_a_post_on_an_idle_connection_that_ends_is_repeated_on_another_one() -> None:
+    client = sandbox()
+    async with far_end(answers_once()) as far:
+        first = await asyncio.gather(*(post(far, client=client) for _ in range(3)))
+        assert [each.status for each in first] == [200] * 3
+        assert far.connections == 3
+        again = await post(far, client=client)
+        assert (again.status, far.connections, len(far.heads)) == (200, 4, 7)
+    await client.close()
+
+
+async def test_a_post_is_not_repeated_if_an_answer_began() -> None:
+    client = sandbox()
+    async with far_end(answers_once(b"HTTP/1.1 5")) as far:
+        assert (await post(far, client=client)).status == 200
+        assert (await post(far, client=client)).error == BROKEN
+        assert (far.connections, len(far.heads)) == (1, 2)
+    await client.close()
