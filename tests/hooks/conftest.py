@@ -26,9 +26,8 @@ from tests.hooks.receiver import PATIENCE_SECONDS, Receiver, receiving
 from tests.installations import ENCRYPTION_KEY, App
 from tests.worlds import Tenant
 
-RULES = HookRules(deadline_seconds=1, lease_seconds=4, retry_first_seconds=0.05)
+RULES = HookRules(deadline_seconds=20, lease_seconds=40, retry_first_seconds=0.05)
 STANDARD = formats()
-SHORT_LEASE = replace(RULES, deadline_seconds=0.5, lease_seconds=2.5)
 
 
 @dataclass
@@ -122,6 +121,11 @@ async def deliveries(**where: Any) -> list[dict[str, Any]]:
     """The stored deliveries, in the order of their events."""
     rows = await worlds.fetch("SELECT * FROM hook_delivery ORDER BY position")
     return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
+
+async def end_leases() -> None:
+    """The lease of each endpoint has ended."""
+    await worlds.execute("UPDATE hook_endpoint SET lease_until = now() - interval '1 second'")
 
 
 def rules(**changes: Any) -> HookRules:

@@ -12,17 +12,16 @@ from ibiki.hooks import formats
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
 from tests import worlds
-from tests.hooks.conftest import SHORT_LEASE
+from tests.hooks.conftest import RULES
 
 
 async def main(database_url: str, key: str) -> None:
     """Delivers until it is killed."""
-    rules = SHORT_LEASE
     client = GuardedClient(
-        GuardRules(AddressRules(loopback=True), deadline_seconds=rules.deadline_seconds)
+        GuardRules(AddressRules(loopback=True), deadline_seconds=RULES.deadline_seconds)
     )
     async with worlds.connected(database_url):
-        Deliverer(store, client, formats(), FernetCipher([key]), rules=rules).start()
+        Deliverer(store, client, formats(), FernetCipher([key]), rules=RULES).start()
         sys.stdout.write("delivering\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tests.servers import serving
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

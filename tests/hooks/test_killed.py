@@ -11,14 +11,14 @@ from domain import ids
 from domain.ids import Kind
 from tests import worlds
 from tests.hooks.conftest import (
-    SHORT_LEASE,
     HookWorld,
     change_status,
     deliveries,
+    end_leases,
     message_ids,
     until,
 )
-from tests.hooks.receiver import Received
+from tests.hooks.receiver import PATIENCE_SECONDS, Received
 from tests.installations import ENCRYPTION_KEY
 
 STATUSES = ["UNKNOWN", "SENT", "DELIVERED"]
@@ -42,11 +42,12 @@ async def test_a_killed_worker_loses_nothing_and_breaks_no_order(
         return 200
 
     world.receiver.answers["/"] = kill_at_the_fifteenth
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await program.wait() == -signal.SIGKILL
     undelivered = await deliveries(status="PENDING")
     assert undelivered
-    async with world.worker(SHORT_LEASE):
+    await end_leases()
+    async with world.worker():
         await until(_all_delivered)
     for each in messages:
         about = [
