@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ibiki.local import embedded
 from persistence.sending import parts
@@ -34,7 +34,11 @@ LONGEST_NAME = 80
 _run_directory = pytest.StashKey[Path]()
 _run = pytest.StashKey[ExitStack]()
 
-settings.register_profile("ibiki", deadline=None)  # the machine may be busy
+# The machine may be busy, and a run says the same as the run before it. With
+# --hypothesis-profile=random, each run draws other values.
+BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("ibiki", derandomize=True, **BUSY)
+settings.register_profile("random", **BUSY)
 settings.load_profile("ibiki")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -294,7 +294,7 @@ def test_the_ledger_is_as_the_model(database_url: str) -> None:
         try:
             run_state_machine_as_test(
                 OnThisDatabase,
-                settings=settings(profile, suppress_health_check=[HealthCheck.too_slow]),
+                settings=profile,
             )
         finally:
             runner.run(disconnect())

@@ -49,7 +49,10 @@ async def exported(client: worlds.Tenant, period: StatementFilter = ALL) -> list
     return [line async for page in pages for line in page]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(history=st.lists(moves, max_size=40), size=st.integers(1, 7))
 async def test_the_sums_of_a_statement_are_those_of_the_ledger(
     connected: str, history: list[Move], size: int

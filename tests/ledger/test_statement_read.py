@@ -65,7 +65,10 @@ async def connected(database_url: str) -> AsyncIterator[None]:
         yield
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(history=st.lists(moves, max_size=40), size=st.integers(1, 7))
 async def test_the_balances_of_a_statement_are_an_unbroken_chain(
     connected: None, history: list[Move], size: int

@@ -23,7 +23,10 @@ TEXTS = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     first=st.integers(0, 2**127),
     owner=st.uuids(),

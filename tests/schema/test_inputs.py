@@ -15,7 +15,7 @@ from graphql import (
     parse,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema import values
@@ -36,7 +36,6 @@ MADE_UP = build_schema("""
     }
 """)
 
-SLOW = [HealthCheck.too_slow]
 SCALARS = (
     st.none()
     | st.booleans()
@@ -94,7 +93,7 @@ def test_every_input_is_read_as_graphql_core_reads_it(name: str) -> None:
     type_ = OWN.type_map[name]
     assert isinstance(type_, GraphQLInputObjectType)
 
-    @settings(max_examples=40, suppress_health_check=SLOW)
+    @settings(max_examples=40)
     @given(inputs_of(type_))
     def holds(value: Any) -> None:
         assert_same_variables(
@@ -104,7 +103,6 @@ def test_every_input_is_read_as_graphql_core_reads_it(name: str) -> None:
     holds()
 
 
-@settings(suppress_health_check=SLOW)
 @given(
     inner=inputs_of(MADE_UP.type_map["Inner"]),  # type: ignore[arg-type]
     others=st.fixed_dictionaries(

@@ -47,7 +47,8 @@ ASKED = st.builds(
 HELD = st.tuples(*[st.integers(0, 12)] * PAYERS)
 
 in_two_worlds = settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
