@@ -33,8 +33,12 @@ ZONE = "America/New_York"
 
 def hours(first: int, last: int) -> QuietHours:
     """Quiet hours from `first` to `last` hours after this moment."""
-    now = datetime.now(ZoneInfo(ZONE))
-    return QuietHours(f"{now + first * HOUR:%H:%M}", f"{now + last * HOUR:%H:%M}", ZONE)
+    begin, end = (
+        # Hours that pass: there is one more or less on a day when the clock changes.
+        (datetime.now(UTC) + each * HOUR).astimezone(ZoneInfo(ZONE))
+        for each in (first, last)
+    )
+    return QuietHours(f"{begin:%H:%M}", f"{end:%H:%M}", ZONE)
 
 
 QUIET, LATER = hours(-3, 3), hours(5, 9)

@@ -196,8 +196,9 @@ def test_a_wrong_time_or_zone_is_refused(wrong: tuple[str, str, str]) -> None:
 
 def always(zone: str = "UTC") -> dict[str, str]:
     """Quiet hours that began 3 hours ago and end in 3 hours, there."""
-    now = datetime.now(ZoneInfo(zone))
-    start, end = now - timedelta(hours=3), now + timedelta(hours=3)
+    now = datetime.now(UTC)
+    # Hours that pass: there is one more or less on a day when the clock changes.
+    start, end = ((now + timedelta(hours=each)).astimezone(ZoneInfo(zone)) for each in (-3, 3))
     return {"start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "timeZone": zone}
 
 
@@ -212,8 +213,9 @@ def quiet(app: App, zone: str = "America/New_York") -> Actor:
 async def test_held_messages_are_charged_and_the_answers_say_until_when(app: App) -> None:
     to = [NEW_YORK, KAMPALA, "+12025550124"]
     given = {"to": to, "text": "Hi"}
-    quoted = await app.answer(quiet(app), QUOTE, input=given)
-    send = await app.answer(quiet(app), BULK, input=given)
+    actor = quiet(app)
+    quoted = await app.answer(actor, QUOTE, input=given)
+    send = await app.answer(actor, BULK, input=given)
     assert (send["held"], send["sendAt"], send["charged"]) == (2, None, 3)
     assert (quoted["held"], quoted["heldUntil"]) == (2, send["heldUntil"])
     times = {node["number"]: node["sendAt"] for node in send["messages"]["nodes"]}
