@@ -10,6 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what has to happen: only a failure takes this long. Longer than a slow
+or busy machine needs."""
+
 STEP_SECONDS = 0.02
 
 

@@ -29,6 +29,7 @@ from domain.long_work import (
     in_steps,
     in_thread,
 )
+from tests.clocks import PATIENCE_SECONDS
 
 
 async def test_one_list_and_one_file_are_read_at_a_time() -> None:
@@ -47,7 +48,7 @@ async def test_a_list_does_not_wait_for_a_file() -> None:
     over = threading.Event()
     file = asyncio.create_task(in_file_thread(over.wait))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await in_thread(lambda: None)
         assert not file.done()
     finally:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocks import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ibiki", "schema", "resolvers", "domain", "persistence", "providers")
 CODE = (*PACKAGES, "tests", "benchmarks")
@@ -153,6 +155,18 @@ def waits_have_a_condition(source: Source) -> Iterator[str]:
             yield f"{node.lineno}: sleeps for {length} s"
 
 
+def limits_are_generous(source: Source) -> Iterator[str]:
+    """A wait of a test ends when what it waits for has happened, also on a slow or busy machine."""
+    for node in ast.walk(source.tree):
+        if not (source.is_test and isinstance(node, ast.Call) and node.args):
+            continue
+        if ast.unparse(node.func) not in ("asyncio.timeout", "asyncio.wait_for"):
+            continue
+        limit = node.args[-1].value if isinstance(node.args[-1], ast.Constant) else None
+        if isinstance(limit, int | float) and limit < PATIENCE_SECONDS:
+            yield f"{node.lineno}: gives up after {limit} s"
+
+
 def no_machine_is_named(source: Source) -> Iterator[str]:
     """The repository has no registry's host and no path of a developer's machine."""
     for line, found in matches(MACHINE, source.text):
@@ -207,6 +221,7 @@ RULES: tuple[Rule, ...] = (
     names_say_something,
     nothing_is_mocked,
     waits_have_a_condition,
+    limits_are_generous,
 )
 TEXT_RULES: tuple[Rule, ...] = (
     no_machine_is_named,
@@ -295,6 +310,10 @@ def test_the_code_is_tidy(rule: Rule) -> None:
         (waits_have_a_condition, "tests/a.py", "await asyncio.sleep(0.5)", "1: sleeps for 0.5 s"),
         (waits_have_a_condition, "tests/a.py", "time.sleep(0.01)", None),
         (waits_have_a_condition, "domain/a.py", "await asyncio.sleep(5)", None),
+        (limits_are_generous, "tests/a.py", "asyncio.timeout(5)", "1: gives up after 5 s"),
+        (limits_are_generous, "tests/a.py", "asyncio.wait_for(it, 20)", "1: gives up after 20 s"),
+        (limits_are_generous, "tests/a.py", "asyncio.timeout(PATIENCE_SECONDS)", None),
+        (limits_are_generous, "domain/a.py", "asyncio.timeout(5)", None),
         (no_machine_is_named, "docs/a.md", "\nsee /ro" + "ot/x", "2: /ro" + "ot/"),
         (no_machine_is_named, "docs/a.md", "from py" + "pi.org", "1: py" + "pi.org"),
         (no_machine_is_named, "docs/a.md", "the root/x of all work/", None),

@@ -19,6 +19,7 @@ from domain.ids import new_id
 from domain.provider import Accepted, Outcome, Outgoing, Provider, Providers, Reading
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 
 QUICK = DispatchRules(
     deadline_seconds=1.0,
@@ -150,7 +151,9 @@ async def lease_passes(call: Call) -> None:
     assert await sweep(store, Observer()) is False
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
+async def eventually(
+    condition: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE_SECONDS
+) -> None:
     """Waits until the condition holds. Fails if it does not within this many seconds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition is a question asked
@@ -158,7 +161,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float
 
 
 async def statuses_become(
-    expected: dict[str, int], *, of: UUID | None = None, seconds: float = 20.0
+    expected: dict[str, int], *, of: UUID | None = None, seconds: float = PATIENCE_SECONDS
 ) -> None:
     """Waits until each status has the expected number of messages, of one send or of all."""
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from domain.dispatch.rules import Stage
+from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import eventually
 
 
@@ -25,7 +26,7 @@ async def dispatcher(
     )
     assert program.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await program.stdout.readline()  # It prints a line when it runs.
         yield program
     finally:
@@ -34,7 +35,7 @@ async def dispatcher(
         await program.wait()
 
 
-async def stands_still(program: Process, *, seconds: float = 30.0) -> None:
+async def stands_still(program: Process, *, seconds: float = PATIENCE_SECONDS) -> None:
     """Waits until the program has been stopped (proc(5): its state is T)."""
 
     async def is_stopped() -> bool:
@@ -44,7 +45,7 @@ async def stands_still(program: Process, *, seconds: float = 30.0) -> None:
     await eventually(is_stopped, seconds=seconds)
 
 
-async def dies(program: Process, *, seconds: float = 30.0) -> None:
+async def dies(program: Process, *, seconds: float = PATIENCE_SECONDS) -> None:
     """Waits until the program has been killed. Fails if it ends otherwise."""
     async with asyncio.timeout(seconds):
         assert await program.wait() == -signal.SIGKILL

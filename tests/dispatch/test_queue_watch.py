@@ -45,6 +45,7 @@ from persistence import store
 from persistence.dispatch.queue import ACCOUNTS_WITH_QUEUE, PICK, TENANTS_WAITING
 from persistence.servers import credentials
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
 
 ANNE, BOB, CLEO = (UUID(int=each) for each in (1, 2, 3))
@@ -170,7 +171,7 @@ async def test_a_message_does_not_wait_for_a_look_at_the_whole_queue(
     queue.open.clear()
     queue.now += WHOLE_EVERY_SECONDS
     queue.reach = 0.0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(100):
             of.reached({(SINGLES, CLEO): None})
             queue.now += KEPT_SECONDS

@@ -319,7 +319,7 @@ async def test_no_message_leaves_twice_if_a_dispatcher_is_killed_during_a_fallba
             return set(await worlds.statuses()) <= {"SENT", "UNKNOWN"}
 
         try:
-            await eventually(is_settled, seconds=QUICK.lease_seconds + 30)
+            await eventually(is_settled)
         finally:
             await runner.stop()
         fallen_back = await second.took()

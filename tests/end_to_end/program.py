@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
-START_SECONDS = 90.0
-STOP_SECONDS = 30.0
+START_SECONDS = 180.0
+STOP_SECONDS = 60.0
 UP = re.compile(r"is up at (http://\S+)")
 
 

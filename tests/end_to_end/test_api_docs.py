@@ -13,7 +13,7 @@ from tests.end_to_end.program import Program, clean_environment
 
 pytestmark = [
     pytest.mark.xdist_group("up"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
 ]
 
@@ -39,7 +39,7 @@ def test_the_examples_of_a_page_answer_as_it_says(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=200,
         env=clean_environment(),
     )
     lines = commands_of(page).splitlines()

@@ -24,7 +24,7 @@ from tests.end_to_end.test_main_job import (
 )
 from tests.end_to_end.test_two_way import PHONE, REPLY, arrived
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 RESULT = "__typename ... on UserError { message }"
 ADD_ACCOUNT = f"""
@@ -190,7 +190,7 @@ def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> No
     assert (replied["__typename"], replied["warning"]) == ("Reply", None)
     arrived(chain.shop, PHONE, "And to you")
     # It is sent through the line that the phone wrote to.
-    log = httpx.get(f"{chain.upper.simulator}/control/log").json()
+    log = httpx.get(f"{chain.upper.simulator}/control/log", timeout=60).json()
     lines = {each["messages"][0]["text"]: each["modem"] for each in log if each["messages"]}
     assert (lines["Good morning"], lines["And to you"]) == (None, "simulated-modem")
     assert arrived(chain.reseller, PHONE, "And to you")

@@ -13,7 +13,7 @@ from tests.end_to_end.program import copy_of, eventually, up
 
 RESTARTED = "the embedded database had ended, and was started again"
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 
 def test_a_database_that_was_killed_is_started_again(installation: Path) -> None:

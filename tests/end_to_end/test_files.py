@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.program import SIGN_IN, Api, Program, eventually, signed_in
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 FILE = "\ufeffName;Telefon;Betrag\r\nZoë;(202) 555-0120;12,50 €\r\nBob;12;1\r\n".encode()
 SEND = """mutation ($input: CsvSendInput!) { csvSend(input: $input) { __typename

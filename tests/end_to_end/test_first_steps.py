@@ -15,7 +15,7 @@ from tests.end_to_end.program import Program, clean_environment, copy_of, eventu
 
 pytestmark = [
     pytest.mark.xdist_group("up"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
 ]
 
@@ -34,7 +34,7 @@ def typed(program: Program) -> list[Any]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=200,
         env=clean_environment(),
     )
     return [json.loads(line) for line in ran.stdout.splitlines()]

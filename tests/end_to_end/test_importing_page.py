@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.program import clean_environment, copy_of, up
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/importing.md").read_text()
@@ -29,7 +29,7 @@ def test_the_commands_of_the_page_print_what_it_says(installation: Path) -> None
             capture_output=True,
             text=True,
             check=False,
-            timeout=200,
+            timeout=400,
             env=clean_environment() | {"IBIKI_DATA": str(directory)},
         )
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -15,7 +15,7 @@ from tests.end_to_end.program import Program, clean_environment, copy_of, signed
 from tests.end_to_end.test_main_job import figures
 from tests.test_tidy import ROOT
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 STOCK = Path(__file__).parent / "python"
 OLDER = STOCK / ".venv/bin/python"
@@ -44,7 +44,7 @@ def run_stock(script: str, *arguments: str, python: Path = OLDER) -> Any:
         [str(python), str(STOCK / script), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         env=clean_environment(),
         check=False,
     )
@@ -90,7 +90,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         env=environment,
         check=False,
     )

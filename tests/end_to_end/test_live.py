@@ -32,8 +32,9 @@ from tests.end_to_end.program import (
     signed_in,
     up,
 )
+from tests.ports import free_port
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 NODE = Path(__file__).parent / "node"
 BALANCE = "subscription { balanceUpdated { version account { balance } } }"
@@ -45,7 +46,7 @@ SET_ROUTE = """mutation ($client: ID!) {
   setModemRoute(input: {clientId: $client, modem: "m1", port: "1"}) { __typename }
 }"""
 SIGN_OUT = "mutation ($token: String!) { signOut(input: {refreshToken: $token}) }"
-HINTED_SECONDS = 5.0
+HINTED_SECONDS = 20.0
 """Long enough for a slow machine, and for a look at what was not hinted at."""
 
 
@@ -53,8 +54,7 @@ class Second:
     """A second server process on the same database. It keeps its port."""
 
     def __init__(self, directory: Path, **environment: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "ibiki", "serve", "--data", str(directory)]
         self._environment = clean_environment() | {"LOOPBACK_ONLY": "true"} | environment
@@ -79,7 +79,7 @@ class Second:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.address}/healthz", timeout=2).status_code == 200
+            return httpx.get(f"{self.address}/healthz", timeout=10).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -284,7 +284,7 @@ def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> N
     with two.watchers("graphql-ws") as watchers:
         two.person.sign_out()
         for watcher in watchers:
-            assert watcher.arrived("closed", 5) == 4403
+            assert watcher.arrived("closed") == 4403
         two.person.sign_in()
         for watcher in watchers:
             watcher.balance()
@@ -334,7 +334,7 @@ def _phone(two: Place, number: int) -> bool:
         "usedmodem": "m1",
         "port": "1",
     }
-    answer = httpx.post(f"{two.program.address}/api/webhook/extreme", json=body, timeout=10)
+    answer = httpx.post(f"{two.program.address}/api/webhook/extreme", json=body, timeout=60)
     return answer.status_code == 200
 
 
@@ -342,8 +342,7 @@ def _phone(two: Place, number: int) -> bool:
 def test_redis_may_be_killed_and_started_again(installation: Path) -> None:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed: .ci/run installs it")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     with ExitStack() as stack:
         redis = _redis(port)
         stack.callback(lambda: redis.kill())

@@ -21,7 +21,7 @@ from tests.end_to_end.program import (
     up,
 )
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 SEND = """
 mutation ($input: SendInput!) {
@@ -85,7 +85,7 @@ def figures(api: Api) -> Any:
 
 def taken_by_provider(program: Program) -> list[str]:
     """The numbers for which the provider has accepted messages."""
-    log = httpx.get(f"{program.simulator}/control/log").json()
+    log = httpx.get(f"{program.simulator}/control/log", timeout=60).json()
     return [each["recipient"] for entry in log for each in entry["messages"] if each["took"]]
 
 
@@ -166,7 +166,7 @@ def test_the_same_key_is_one_send(client: Api) -> None:
 def test_a_command_joins_the_running_database_and_proves_the_ledger(program: Program) -> None:
     proven = run("audit", "--json", "--data", str(program.directory))
     assert proven.returncode == 0, proven.stdout + proven.stderr
-    assert httpx.get(f"{program.address}/readyz").status_code == 200
+    assert httpx.get(f"{program.address}/readyz", timeout=60).status_code == 200
 
 
 def test_a_second_up_in_the_same_directory_says_that_one_is_running(program: Program) -> None:
@@ -184,7 +184,9 @@ def test_a_second_start_after_kill_9_finds_everything_again(installation: Path) 
             first.kill()
         with up(directory) as second:
             with signed_in(second, "client@ibiki.test") as api:
-                assert taken(finished(api, sent["id"])) == 1
+                now = finished(api, sent["id"])
+                # UNKNOWN if the program was killed between its mark and the record of the answer.
+                assert taken(now) + now["counts"]["unknown"] == 1
                 assert figures(api)["account"]["balance"] == 999
             assert second.stop() == 0
         assert not (directory / "postgres" / "postmaster.pid").exists()

@@ -34,7 +34,7 @@ from tests.end_to_end.program import (
 )
 from tests.ibiki.collector import Collector, collecting
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 SECRET = "Kampala/2026+ & co?"
 NUMBERS = [f"+25670000000{each}" for each in range(1, 4)]
@@ -133,7 +133,7 @@ def simulator() -> Iterator[str]:
             yield url.read_text().strip()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
 @contextmanager
@@ -282,7 +282,7 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     assert rotated.stdout.startswith("The credentials of 1 provider account and the secrets of 0")
     assert it.check()["__typename"] == "Synced"
     assert run("audit", "--data", str(it.program.directory)).returncode == 0
-    metrics = httpx.get(f"{it.program.address}/metrics")
+    metrics = httpx.get(f"{it.program.address}/metrics", timeout=60)
     assert metrics.status_code == 200
     printed = "".join(it.program.printed)
     assert "school@ibiki.test" in printed

@@ -13,7 +13,7 @@ import pytest
 from tests import worlds
 from tests.end_to_end.program import Api, Program, eventually, signed_in
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 BULK = 100_000
 REPLIES = 5

@@ -15,7 +15,7 @@ from providers.twilio import SIGNATURE_HEADER, signature_of
 from tests.end_to_end.program import Api, Program, eventually, signed_in
 from tests.providers.vendors_at import VENDORS
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
 # What phones see, if the account has a choice.
 SENDERS = {"africastalking": "+12025550196", "twilio": "+12025550197"}
@@ -124,5 +124,5 @@ def test_a_call_that_another_token_signed_is_refused(program: Program) -> None:
     own = SIMULATED_ACCOUNTS["twilio"].password
     for token, status in (("another", 401), (own, 200)):
         signature = signature_of(url, list(form.items()), token)
-        answer = httpx.post(url, data=form, headers={SIGNATURE_HEADER: signature})
+        answer = httpx.post(url, data=form, headers={SIGNATURE_HEADER: signature}, timeout=60)
         assert answer.status_code == status

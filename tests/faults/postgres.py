@@ -15,6 +15,7 @@ from urllib.parse import quote
 import asyncpg
 
 from ibiki.local.cluster import Cluster, locate
+from tests.clocks import PATIENCE_SECONDS
 from tests.faults.programs import children_of, signal_all
 from tests.faults.standby import base_backup
 
@@ -91,7 +92,7 @@ class Postgres:
         self._deadlocks_before = await self.deadlocks()
         pid = self._pid()
         os.kill(pid, signal.SIGQUIT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self._cluster.is_live():  # noqa: ASYNC110 - another process changes it
                 await asyncio.sleep(0.01)
 

@@ -156,7 +156,7 @@ class Rig:
         return [each.far_line for each in self.servers]
 
 
-async def patiently(ask: Callable[[], Awaitable[Result]], *, seconds: float = 20.0) -> Result:
+async def patiently(ask: Callable[[], Awaitable[Result]], *, seconds: float = 60.0) -> Result:
     """The answer to a question. It is asked again while the database is unavailable."""
     give_up_at = time.monotonic() + seconds
     while True:

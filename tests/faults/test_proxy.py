@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocks import PATIENCE_SECONDS
 from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
 from tests.faults.proxy import Address, CutByTap, FaultProxy, Tap, proxying
 
@@ -41,7 +42,7 @@ async def far_end(address: Address) -> AsyncIterator[Address]:
         address = server.sockets[0].getsockname()
     yield address
     server.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for each in ended:
             await each.wait()
 
@@ -68,7 +69,7 @@ class Caller:
         """Sends bytes and returns the echo: less of it if the connection ends."""
         self.writer.write(data)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self.reader.readexactly(len(data))
         except asyncio.IncompleteReadError as cut_off:
             return cut_off.partial

@@ -17,7 +17,7 @@ from tests.faults.soak import run_faults
 from tests.faults.volume import volume
 
 # In one group with the browser tests: side by side, both would be too slow to recover in time.
-pytestmark = [pytest.mark.xdist_group("heavy"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("heavy"), pytest.mark.timeout(1_200)]
 
 SEED = 20_261_121
 NAMES = (

@@ -22,7 +22,8 @@ from ibiki.hooks import formats
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
 from tests import worlds
-from tests.hooks.receiver import PATIENCE_SECONDS, Receiver, receiving
+from tests.clocks import PATIENCE_SECONDS
+from tests.hooks.receiver import Receiver, receiving
 from tests.installations import ENCRYPTION_KEY, App
 from tests.worlds import Tenant
 

@@ -11,9 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.clocks import PATIENCE_SECONDS
 from tests.servers import serving
-
-PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

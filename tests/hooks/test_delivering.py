@@ -16,6 +16,7 @@ from domain.identity.access import OfClient
 from domain.ids import Kind, new_id
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.hooks.conftest import (
     HookWorld,
     change_status,
@@ -25,7 +26,7 @@ from tests.hooks.conftest import (
     rules,
     until,
 )
-from tests.hooks.receiver import PATIENCE_SECONDS, Received
+from tests.hooks.receiver import Received
 
 
 async def one_message(world: HookWorld) -> UUID:

@@ -11,7 +11,7 @@ import pytest
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 from providers.guarded import GuardedClient, GuardRules
-from tests.clocks import stopwatch
+from tests.clocks import PATIENCE_SECONDS, stopwatch
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -68,9 +68,9 @@ async def post(far: Far, *, client: GuardedClient | None = None, path: str = "/"
             await own.close()
 
 
-def sandbox() -> GuardedClient:
+def sandbox(deadline_seconds: float = PATIENCE_SECONDS) -> GuardedClient:
     """A client that may reach this machine."""
-    rules = GuardRules(AddressRules(loopback=True), deadline_seconds=DEADLINE_SECONDS)
+    rules = GuardRules(AddressRules(loopback=True), deadline_seconds=deadline_seconds)
     return GuardedClient(rules)
 
 
@@ -140,9 +140,11 @@ async def test_a_post_returns_the_status_and_body_of_the_receiver() -> None:
 async def test_a_receiver_that_lies_or_hangs_is_left_at_the_deadline(
     serve: Serve, error: str
 ) -> None:
+    client = sandbox(DEADLINE_SECONDS if error == LATE else PATIENCE_SECONDS)
     async with far_end(serve) as far, stopwatch() as watch:
-        answer = await post(far)
+        answer = await post(far, client=client)
         assert watch.seconds < DEADLINE_SECONDS + 0.5
+        await client.close()
     assert not answer.is_success
     assert (answer.error or "").startswith(error)
 

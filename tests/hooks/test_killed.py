@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE
 from domain import ids
 from domain.ids import Kind
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.hooks.conftest import (
     HookWorld,
     change_status,
@@ -18,7 +19,7 @@ from tests.hooks.conftest import (
     message_ids,
     until,
 )
-from tests.hooks.receiver import PATIENCE_SECONDS, Received
+from tests.hooks.receiver import Received
 from tests.installations import ENCRYPTION_KEY
 
 STATUSES = ["UNKNOWN", "SENT", "DELIVERED"]

@@ -335,7 +335,7 @@ async def test_a_look_up_that_hangs_delays_only_its_own_name(
     authority: Authority, names: Names
 ) -> None:
     names.answers, names.hangs = [[OPEN]], threading.Event()
-    client = GuardedClient(replace(RULES, deadline_seconds=0.3), tls=authority.trusted)
+    client = GuardedClient(replace(RULES, deadline_seconds=1.0), tls=authority.trusted)
     async with serving(OPEN, authority.server(NAME, "fast.example.com")) as server:
         late = await post(client, server)
         again = await post(client, server)

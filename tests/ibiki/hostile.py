@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ibiki.local.embedded import EmbeddedDatabase
 from ibiki.observability.metrics import Metrics
 from persistence.identity.models import User
 from tests import databases
+from tests.clocks import stopwatch
 from tests.installations import App, running_app
 from tests.servers import serving_app
 
@@ -36,9 +36,9 @@ class Web:
     async def post(self, body: bytes | str, who: str = "owner", **headers: str) -> httpx.Response:
         """Posts a body. Asserts that the response is quick and not an internal error."""
         given = {"authorization": f"Bearer {who}", "content-type": "application/json", **headers}
-        started = time.perf_counter()
-        response = await self.http.post("/graphql", content=body, headers=given)
-        assert time.perf_counter() - started < SOON_SECONDS
+        async with stopwatch() as watch:
+            response = await self.http.post("/graphql", content=body, headers=given)
+            assert watch.seconds < SOON_SECONDS
         assert response.status_code < 500
         assert '"INTERNAL"' not in response.text
         return response

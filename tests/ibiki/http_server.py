@@ -17,6 +17,7 @@ from domain.identity.directory import User
 from domain.installation import RequestLimits
 from ibiki.http.app import AppParts, build_app
 from ibiki.observability.metrics import Metrics
+from tests.clocks import PATIENCE_SECONDS
 from tests.schema.fakes import FakeDirectory, actor_with, installation_with
 from tests.servers import serving_app
 
@@ -77,7 +78,7 @@ class RunningServer:
         except ConnectionError:
             pass
         try:
-            return await asyncio.wait_for(answer, 30)
+            return await asyncio.wait_for(answer, PATIENCE_SECONDS)
         finally:
             writer.close()
 

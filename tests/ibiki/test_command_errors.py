@@ -19,6 +19,7 @@ from ibiki.cli import main as cli
 from ibiki.local.embedded import EmbeddedDatabase
 from persistence.servers import DatabaseUnusable, check_usable, sentence_of
 from tests import databases
+from tests.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,7 @@ def test_a_directory_that_cannot_be_created_is_refused(
 def test_a_database_that_does_not_answer_is_reported(
     ibiki: Ibiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("DATABASE_URL", f"postgresql://ibiki:secret@127.0.0.1:{port}/ibiki")
     ended = ibiki(command, "--data", str(tmp_path))
     sentence = f"PostgreSQL does not answer at 127.0.0.1:{port}, the address of DATABASE_URL."

@@ -19,8 +19,10 @@ from domain.ids import Kind
 from ibiki.cli.main import app
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.end_to_end.program import clean_environment, run
 from tests.ledger.test_reconcile import send_charged
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_agai
         killed = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ibiki", "audit", env=clean_environment() | settings
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await tx.fetch(
                 "SELECT FROM pg_locks WHERE relation = 'transfer'::regclass AND NOT granted"
             ):
@@ -166,8 +168,7 @@ async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
     advice: str,
 ) -> None:
     await worlds.execute("UPDATE provider_account SET provider = $1", provider)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     settings = {"EXTREME_API_URL": address, "SMS_API_URL": address, **settings}
     ended = await ibiki(database_url, tmp_path, "sync", "--json", **settings)
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -229,7 +230,7 @@ def test_output_to_a_full_disk_is_an_error_in_words(command: str) -> None:
             env=clean_environment(),
             text=True,
             check=False,
-            timeout=60,
+            timeout=200,
         )
     assert ended.returncode == 1
     assert ended.stderr == (

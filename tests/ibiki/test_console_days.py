@@ -45,6 +45,6 @@ def test_each_day_begins_where_the_one_before_it_ends(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=200,
     )
     assert [line[:13] for line in ran.stdout.split()] == starts

@@ -64,7 +64,7 @@ def test_programs_that_start_together_use_one_key(tmp_path: Path) -> None:
         assert program.stdin is not None
         program.stdin.close()
         program.stdin = None
-    assert len({program.communicate(timeout=30)[0] for program in programs}) == 1
+    assert len({program.communicate(timeout=200)[0] for program in programs}) == 1
 
 
 def test_a_draft_that_was_left_by_a_killed_program_is_not_a_key(tmp_path: Path) -> None:

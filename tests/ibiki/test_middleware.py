@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
+from tests.clocks import PATIENCE_SECONDS
 from tests.ibiki.http_server import SIGNED_IN, VIEWER, VIEWER_ANSWER, RunningServer, running_server
 
 
@@ -215,7 +216,7 @@ async def test_a_body_with_a_declared_size_over_the_limit_is_refused(web: Runnin
     head = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-length: 200001\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
     writer.write(head)
-    assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 413")
+    assert (await asyncio.wait_for(reader.readline(), PATIENCE_SECONDS)).startswith(b"HTTP/1.1 413")
     writer.close()
 
 

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from ibiki.http import server
 from ibiki.local.listening import listening
+from tests.clocks import PATIENCE_SECONDS
 from tests.ibiki.http_server import VIEWER, VIEWER_ANSWER, RunningServer, running_server
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -136,7 +137,7 @@ async def test_a_response_that_is_not_read_is_dropped(web: RunningServer) -> Non
     MUCH.ended.clear()
     _, writer = await asyncio.open_connection("127.0.0.1", web.port, limit=1_000)
     writer.write(GET.replace(b"/healthz", b"/much"))
-    await asyncio.wait_for(MUCH.ended.wait(), 10)
+    await asyncio.wait_for(MUCH.ended.wait(), PATIENCE_SECONDS)
     writer.transport.abort()
 
 

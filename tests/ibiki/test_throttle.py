@@ -16,6 +16,8 @@ import redis.asyncio
 from domain.errors import RateLimited
 from ibiki.http import throttle as throttle_module
 from ibiki.http.throttle import SignInThrottle, _address_name
+from tests.clocks import PATIENCE_SECONDS
+from tests.ports import free_port
 
 
 def throttle(**limits: str) -> SignInThrottle:
@@ -96,7 +98,7 @@ async def test_failures_are_forgotten_after_their_time() -> None:
     counters = throttle(account_from_address_limits="1 per second")
     await fail(counters, "ada@ibiki.test", "192.0.2.1")
     assert await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await is_refused(counters, "ada@ibiki.test", "192.0.2.1"):  # noqa: ASYNC110 - time
             await asyncio.sleep(0.05)
 
@@ -165,9 +167,7 @@ async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)  # noqa: ASYNC220
     url = f"redis://127.0.0.1:{port}/0"
@@ -181,7 +181,7 @@ async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
 
 async def answers(url: str) -> None:
     client = redis.asyncio.Redis.from_url(url)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
                 await client.ping()

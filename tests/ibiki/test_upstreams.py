@@ -115,7 +115,7 @@ async def test_a_new_configuration_is_used_by_every_process_within_seconds(
             opened = [await each.of(account.id) for each in processes]
             return not set(map(id, opened)) & set(map(id, before))
 
-        await eventually(is_open_again, seconds=5)
+        await eventually(is_open_again)
         assert {await balance_of(await each.of(account.id)) for each in processes} == {"77"}
         # The secret was kept: without it, the simulator would have refused the call.
         refused = AccountChange(configuration={"baseUrl": "https://sms.example"})
@@ -196,7 +196,7 @@ async def test_webhook_calls_may_be_signed_with_the_secret_of_any_account(
     async def is_changed() -> bool:
         return sorted((await upstreams.accounts("twilio")).values(), key=str) == ["first", "third"]
 
-    await eventually(is_changed, seconds=5)
+    await eventually(is_changed)
     await worlds.execute("UPDATE provider_account SET credentials = 'damaged'")
     assert set((await upstreams_at(tmp_path).accounts("twilio")).values()) == {None}
     await upstreams.close()

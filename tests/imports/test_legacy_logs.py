@@ -26,6 +26,7 @@ from domain.pages import Window
 from persistence import store
 from persistence.ledger import reconcile_imported
 from tests import people, worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.imports.files import Result, import_text
 from tests.installations import App
 from tests.ledger.upstream import Upstream, pool_of, synced
@@ -327,7 +328,7 @@ async def test_two_runs_at_once_and_a_killed_one_correct_each_line_once(
     monkeypatch.setattr(reconcile_imported, "MOST_CORRECTED", 3)
     await imported(app, lines_of(60, charged="0"))
     killed = asyncio.create_task(run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await worlds.held(app.owner.account_id) == 100:  # noqa: ASYNC110 - another's work
             await asyncio.sleep(0.001)
     killed.cancel()

@@ -19,6 +19,7 @@ from domain.inbox.messages import NewInbound, OptOut, OptOutSource
 from persistence import store
 from persistence.inbox.receiving import TAKE_FEED_NUMBERS
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection, connection_to
 from tests.inbox import post
 
@@ -40,7 +41,7 @@ async def waits_or_ends(pid: int, task: asyncio.Task[Any]) -> None:
         rows = asyncio.create_task(worlds.fetch(IS_WAITING, pid), context=Context())
         return bool(await rows)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not (task.done() or await waits()):  # noqa: ASYNC110 - of PostgreSQL
             await asyncio.sleep(0.01)
 
@@ -99,7 +100,7 @@ async def both(
             await first(tx)
 
     running = asyncio.create_task(run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not pids:  # noqa: ASYNC110 - of PostgreSQL
             await asyncio.sleep(0.01)
     await waits_or_ends(pids[0], running)

@@ -25,6 +25,7 @@ from domain.provider import (
 from persistence import store
 from providers.extreme import ExtremeSMS
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import Scripted, answered, marked
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -170,7 +171,7 @@ async def test_polling_stops_when_requested() -> None:
     provider = Prepared()
     poller = Poller(store, provider, PollRules(ages_seconds=(0.0,), calls_per_second=0.01))
     task = asyncio.create_task(poller.poll())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not provider.asked:  # noqa: ASYNC110 - a condition with a bound
             await asyncio.sleep(0.01)
         poller.stop()

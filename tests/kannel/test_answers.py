@@ -26,7 +26,7 @@ from tests.kannel.smpp import Network
 from tests.ports import free_port, free_ports
 from tests.providers.scripted import WAIT
 
-pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(600)]
 OTHER_USER = """group = sendsms-user
 username = elsewhere
 password = CHANGE-SENDSMS
@@ -102,7 +102,7 @@ async def test_a_frozen_gateway_is_unknown_and_the_text_leaves_later(
 ) -> None:
     gateway.signal(BEARERBOX, signal.SIGSTOP)
     try:
-        outcome = await sent(gateway.account(deadline_seconds=0.5), "+12025550101")
+        outcome = await sent(gateway.account(deadline_seconds=1.0), "+12025550101")
     finally:
         gateway.signal(BEARERBOX, signal.SIGCONT)
     assert isinstance(outcome, Unknown)

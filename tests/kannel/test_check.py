@@ -12,7 +12,7 @@ from tests.end_to_end.program import run
 from tests.kannel.gateway import Gateway
 from tests.kannel.smpp import Network
 
-pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(600)]
 
 
 async def checked(gateway: Gateway, *options: str) -> tuple[int, Any]:

@@ -17,7 +17,7 @@ from tests.kannel.conftest import Ibiki
 from tests.kannel.gateway import BEARERBOX, PATIENCE, SMSBOX, Gateway
 from tests.kannel.smpp import Answer, Network
 
-pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(600)]
 MESSAGES, BEFORE = 300, 75
 RULES = replace(QUICK, deadline_seconds=15.0, lease_seconds=30.0)
 

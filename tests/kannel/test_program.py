@@ -25,7 +25,7 @@ from tests.kannel.conftest import Callback
 from tests.kannel.gateway import SENDSMS_PASSWORD, Gateway
 from tests.kannel.smpp import REFUSED, Answer, Network
 
-pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(600)]
 PHONE, REFUSES, OURS, EMAIL = "+12025550181", "+12025550182", "+12025550191", "k@ibiki.test"
 BALANCES = "{ balances { platform { pool state } } }"
 

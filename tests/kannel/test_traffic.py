@@ -21,7 +21,7 @@ from tests.kannel.conftest import Callback, Ibiki
 from tests.kannel.gateway import PATIENCE, Gateway, running_gateway
 from tests.kannel.smpp import REFUSED, THROTTLED, Answer, Network
 
-pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(600)]
 RULES = replace(QUICK, deadline_seconds=30.0, lease_seconds=60.0)
 LONG = "A text of two segments. " * 10
 DELIVERED, FAILED = Answer(receipts=["DELIVRD"]), Answer(receipts=["UNDELIV"])

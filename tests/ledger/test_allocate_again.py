@@ -20,6 +20,7 @@ from domain.errors import (
 from domain.ledger import idempotency
 from domain.ledger.book import Transfer
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
 from tests.ledger.line import Line, Moment
 from tests.locks import blocked, locked
@@ -148,7 +149,7 @@ async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_o
 
 
 async def _transfers(transfer_id: UUID | None, *, expected: bool) -> list[dict[str, Any]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             with suppress(TryAgain):  # the pool may still hold connections that were cut
                 rows = await worlds.fetch("SELECT FROM transfer WHERE id = $1", transfer_id)

@@ -78,7 +78,7 @@ class Struck:
                 self.enough.set()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("killed", [False, True])
 async def test_under_load_every_snapshot_is_whole_and_what_is_acknowledged_is_stored(
     new_database_url: str, database_server: EmbeddedDatabase, killed: bool

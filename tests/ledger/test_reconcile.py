@@ -21,6 +21,7 @@ from domain.times import moment_of
 from persistence import store
 from persistence.ledger import reconcile as reconcile_sql
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import marked
 from tests.ledger.line import Moment, line_to
 from tests.ledger.upstream import Upstream, pool_of, synced
@@ -269,7 +270,7 @@ async def test_a_run_that_is_killed_leaves_each_difference_corrected_or_untouche
     for _ in range(30):
         await send_charged(world.client, 2, 1)
     killed = asyncio.create_task(run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await worlds.held(world.client.account_id) == 70:  # noqa: ASYNC110 - another's work
             await asyncio.sleep(0.001)
     killed.cancel()

@@ -14,6 +14,7 @@ from domain.ledger.sync import SyncRules
 from domain.provider import Accepted
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
 from tests.dispatch.parts import answered, marked
 from tests.ledger.upstream import Upstream, account_of, is_paused, pool_of, synced
@@ -130,7 +131,7 @@ async def test_a_sync_that_is_cancelled_leaves_no_pause(
         caller = asyncio.create_task(synced(pool, upstream))
         await _until_paused(pool)
         if stage != "waiting for a call":
-            await asyncio.wait_for(inside.wait(), 10)
+            await asyncio.wait_for(inside.wait(), PATIENCE_SECONDS)
         if stage == "writing":
             await blocked(caller)
         caller.cancel()
@@ -149,14 +150,14 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
 
     async def send_during_the_reading() -> None:
         if upstream.readings == 1:
-            await asyncio.sleep(SHORT.pause_seconds + 0.05)
+            await worlds.execute("UPDATE provider_account SET reading_until = now()")
             # Marks continue. What is submitted now is not in the reading.
             (call,) = await marked(pool)
             upstream.take("the call")
             await answered(pool, call, Accepted("ref"))
 
     upstream.meanwhile = send_during_the_reading
-    done = await synced(pool, upstream, rules=SHORT)
+    done = await synced(pool, upstream)
     assert upstream.readings == 2
     assert done.in_flight == 0
     assert await pool_of(pool) == 99 == upstream.balance_now
@@ -209,7 +210,7 @@ async def test_a_sync_during_a_long_sync_is_refused_with_the_reason() -> None:
 
 
 async def _until_paused(pool: worlds.Pool, *, paused: bool = True) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await is_paused(pool) is not paused:  # noqa: ASYNC110 - another connection's work
             await asyncio.sleep(0.002)
 

@@ -13,6 +13,7 @@ from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unkn
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import Opened, dispatching, eventually
 from tests.ledger.upstream import Upstream, pool_of, synced
 
@@ -80,7 +81,7 @@ async def _sync_in_the_middle(
         asyncio.create_task(_send_and_cancel(client, numbers, random, until=synced_twice))
         for client in clients
     ]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(upstream.taken) < calls_before + 5:  # noqa: ASYNC110 - the dispatchers' work
             await asyncio.sleep(0.002)
     await asyncio.gather(*(synced(pool, upstream) for _ in range(2)))

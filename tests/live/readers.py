@@ -19,6 +19,7 @@ from domain.live.hints import Topic
 from domain.live.ports import Change, ChangePage, Position
 from domain.live.subscriptions import FeedPosition, Item
 from domain.sending.messages import Message
+from tests.clocks import PATIENCE_SECONDS
 
 NOON = datetime.fromisoformat("2026-11-20T12:00:00Z")
 
@@ -61,7 +62,7 @@ class FakeSubscriber:
 
     async def receives(self, *values: Any) -> None:
         """Waits until it has received exactly these."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.delivered) < len(values):  # noqa: ASYNC110 - as long as it takes
                 await asyncio.sleep(0.001)
         assert self.delivered == list(values)

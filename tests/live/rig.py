@@ -23,12 +23,11 @@ from ibiki.live.rights import ConnectionLimits
 from ibiki.live.startup import live_updates
 from ibiki.live.subscribing import Live, SocketRules
 from ibiki.observability.metrics import Metrics
+from tests.clocks import PATIENCE_SECONDS
 from tests.installations import App
 from tests.servers import serving_app
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
-SOON_SECONDS = 10.0
-"""Longer than anything takes that happens at all."""
 
 
 class LocalCarrier:
@@ -150,7 +149,7 @@ class Client:
         payload = {"query": query, "variables": variables}
         await self.send(type="subscribe", id=id, payload=payload)
 
-    async def receive(self, seconds: float = SOON_SECONDS) -> dict[str, Any]:
+    async def receive(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The next message."""
         async with asyncio.timeout(seconds):
             arrived: dict[str, Any] = json.loads(await self.connection.recv())
@@ -164,7 +163,7 @@ class Client:
         [value] = message["payload"]["data"].values()
         return value
 
-    async def closed(self, seconds: float = SOON_SECONDS) -> int:
+    async def closed(self, seconds: float = PATIENCE_SECONDS) -> int:
         """The code that the server closes with. Messages before it are ignored."""
         async with asyncio.timeout(seconds):
             try:
@@ -188,7 +187,7 @@ async def client(
         yield made
 
 
-async def eventually(check: Callable[[], bool], seconds: float = SOON_SECONDS) -> None:
+async def eventually(check: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Returns when the condition is true."""
     async with asyncio.timeout(seconds):
         while not check():  # noqa: ASYNC110 - there is no event to wait for

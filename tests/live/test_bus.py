@@ -33,8 +33,6 @@ from persistence.connections import PostgresCarrier
 from tests import databases
 from tests.live.rig import LocalCarrier, eventually
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def topic() -> Topic:
     """A topic that no other test uses."""

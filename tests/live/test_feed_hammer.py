@@ -29,7 +29,7 @@ SEED = 20_261_121
 WRITERS = 6
 TRANSACTIONS = 25
 READERS = 5
-MINUTES = 1.5
+MINUTES = 4
 
 INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id } }"
 

@@ -288,12 +288,12 @@ class Unequal(FakeStore):
 async def test_a_look_that_fails_does_not_prevent_others_and_is_not_repeated_sooner() -> None:
     store = Unequal()
     hub = Hub(store, poll_seconds=0.01)
+    began = time.monotonic()
     hub.start()
     await hub.join("key", FakeRenderer(), FakeSubscriber(), Figure().open)
     scope = OfClient(new_id())
     watch = ChangeWatch(kind=hints.MESSAGE, scope=scope, read_first=nothing)
     await hub.join("changes", FakeRenderer(), FakeSubscriber(), partial(given, watch))
-    began = time.monotonic()
     rest_seconds = 0.1 / LARGEST_SHARE_OF_POLLING
     await eventually(lambda: hub._look_again_at > began + rest_seconds)
     assert store.failures == 1

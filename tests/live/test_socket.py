@@ -202,13 +202,14 @@ async def test_a_credential_in_a_header_is_not_a_sign_in(app: Quiet) -> None:
 
 
 async def test_a_socket_without_an_initialisation_is_closed(app: Quiet) -> None:
-    async with quiet(rules=SocketRules(init_seconds=0.2)) as hasty:
+    async with (
+        quiet(rules=SocketRules(init_seconds=1.0)) as hasty,
+        client(hasty.server, "good") as earlier,
+    ):
         async with client(hasty.server, begin=False) as socket:
             assert await socket.closed() == 4408
-        async with client(hasty.server, "good") as socket:
-            await asyncio.sleep(0.25)
-            await socket.subscribe(VIEWER)
-            assert (await socket.receive())["type"] == "next"
+        await earlier.subscribe(VIEWER)
+        assert (await earlier.receive())["type"] == "next"
 
 
 async def test_a_flood_of_messages_closes_the_socket() -> None:

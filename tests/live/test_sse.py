@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -18,8 +19,9 @@ import pytest
 from domain.live.subscriptions import Item
 from ibiki.live import sse
 from ibiki.live.rights import ConnectionLimits
+from tests.clocks import PATIENCE_SECONDS
 from tests.live.quiet import BALANCE, Quiet, quiet, somebody
-from tests.live.rig import SOON_SECONDS, Server, eventually
+from tests.live.rig import Server, eventually
 
 VIEWER = "{ viewer { email } }"
 STREAM = {"accept": "text/event-stream"}
@@ -35,7 +37,7 @@ class Events:
     async def next(self) -> tuple[str, Any]:
         """The next event and its data. Comments that keep the connection alive are skipped."""
         kind, body = "", ""
-        async with asyncio.timeout(SOON_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             async for line in self._lines:
                 if not line and kind:
                     return kind, json.loads(body) if body else None
@@ -142,12 +144,16 @@ async def test_a_subscription_is_not_answered_in_json(app: Quiet) -> None:
 
 
 async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Quiet) -> None:
-    ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
-    app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
-    async with asked(app.server, BALANCE, "short") as short, asked(app.server, BALANCE) as good:
-        await short.delivered()
+    began = time.monotonic()
+    async with asked(app.server, BALANCE) as good:
         await good.delivered()
-        assert await short.next() == ("", None)  # cut, and not complete
+        # Long enough to subscribe, which has just taken a part of it.
+        lifetime = timedelta(seconds=0.4 + 20 * (time.monotonic() - began))
+        ends_at = datetime.now(UTC) + lifetime
+        app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
+        async with asked(app.server, BALANCE, "short") as short:
+            await short.delivered()
+            assert await short.next() == ("", None)  # cut, and not complete
         app.authenticator.change("good", None)
         assert await good.next() == ("", None)
 
@@ -158,7 +164,7 @@ async def test_a_stream_is_kept_alive_without_blank_lines(
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
     async with asked(app.server, BALANCE) as events:
         await events.delivered()
-        async with asyncio.timeout(SOON_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert [await anext(events._lines) for _ in range(2)] == [":", ":"]
 
 
@@ -178,5 +184,5 @@ async def test_a_server_that_stops_ends_its_streams() -> None:
             stopping = asyncio.create_task(stack.aclose())
             with pytest.raises(httpx.RemoteProtocolError):
                 await events.next()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await stopping

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from persistence.database import transaction
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
 
 POOL_SIZE = 5
@@ -25,17 +26,17 @@ async def assert_whole(size: int = POOL_SIZE) -> None:
             await barrier.wait()
             return bool(await tx.fetchval("SELECT pg_current_xact_id_if_assigned() IS NULL"))
 
-    fresh = await asyncio.wait_for(asyncio.gather(*(use() for _ in range(size))), 15)
+    fresh = await asyncio.wait_for(asyncio.gather(*(use() for _ in range(size))), PATIENCE_SECONDS)
     assert all(fresh)
 
 
 async def cancel_once(call: Callable[[], Awaitable[None]], inside: asyncio.Event) -> None:
     """Cancels the call when `inside` is set. It must end with CancelledError."""
     task = asyncio.ensure_future(call())
-    await asyncio.wait_for(inside.wait(), 10)
+    await asyncio.wait_for(inside.wait(), PATIENCE_SECONDS)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
 
 
 async def is_there(connection: OtherConnection, row_id: UUID) -> bool:
@@ -43,7 +44,7 @@ async def is_there(connection: OtherConnection, row_id: UUID) -> bool:
     return bool(await connection.fetchval("SELECT 1 FROM access_change WHERE id = $1", row_id))
 
 
-async def until(true: Callable[[], bool], *, seconds: float = 30) -> None:
+async def until(true: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
     """Returns when the condition is true."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what no event tells of

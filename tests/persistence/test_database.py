@@ -17,6 +17,7 @@ from persistence import connections
 from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from tests import databases, worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
 from tests.persistence.connections import INSERT, POOL_SIZE, assert_whole, cancel_once, is_there
 
@@ -184,7 +185,7 @@ async def test_a_caller_that_is_cancelled_again_in_its_rollback_leaves_no_open_t
             await begun
 
     task = asyncio.create_task(write())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await inside.wait()
     for _ in range(3):  # as anyio cancels, whose streams serve our subscriptions
         task.cancel()
@@ -316,4 +317,4 @@ async def _session_states(size: int) -> list[list[tuple[str, str]]]:
             await barrier.wait()
             return [(row[0], row[1]) for row in await pooled.fetch(SESSION_STATE)]
 
-    return await asyncio.wait_for(asyncio.gather(*(look() for _ in range(size))), 15)
+    return await asyncio.wait_for(asyncio.gather(*(look() for _ in range(size))), PATIENCE_SECONDS)

@@ -14,6 +14,7 @@ from ibiki.local import embedded
 from persistence import database, migrating
 from persistence.migrating import LockRules, MigrationFailed, migrate
 from tests import databases
+from tests.clocks import PATIENCE_SECONDS
 from tests.locks import locked
 
 Write = Callable[..., str]
@@ -94,7 +95,7 @@ async def test_a_migration_that_waits_for_a_lock_does_not_stop_others(
         )
         while not lines:
             # Without a limit on the wait, this read would queue behind ALTER TABLE.
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await databases.execute(url, READ)
             await asyncio.sleep(0.01)
     await waiting
@@ -177,7 +178,7 @@ async def test_an_index_is_built_while_a_transaction_writes(
         task = asyncio.create_task(migrate(url, package=package, report=lines.append, rules=QUICK))
         while not any(waits in line for line in lines) or not await rows(url, building):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await databases.execute(url, "INSERT INTO thing VALUES (1002)")
     await task
 

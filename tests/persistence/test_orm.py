@@ -14,6 +14,7 @@ from domain.transactions import Disconnected
 from persistence.compiled import ById
 from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
 from tests.ledger.line import Line, Moment
 from tests.persistence.connections import POOL_SIZE, assert_whole, is_there
@@ -75,7 +76,7 @@ async def test_a_queryset_uses_the_connection_that_it_is_given(connected: None) 
             await barrier.wait()
             return await AccessChange.all().using_db(orm(pooled)).count()
 
-    await asyncio.wait_for(asyncio.gather(*(read() for _ in range(POOL_SIZE))), 5)
+    await asyncio.wait_for(asyncio.gather(*(read() for _ in range(POOL_SIZE))), PATIENCE_SECONDS)
 
 
 async def test_a_queryset_cannot_take_a_second_connection_within_a_transaction(

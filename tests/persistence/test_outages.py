@@ -28,6 +28,7 @@ from persistence.database import Connection, connection, pooled_client, transact
 from persistence.identity.models import AccessChange
 from persistence.migrating import migrate
 from tests import databases, worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection, connection_to
 from tests.ledger.line import Line, Moment
 from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once, is_there, until
@@ -56,7 +57,7 @@ async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
     assert line.cuts == 1
     kept = statement == "COMMIT" and moment is not Moment.UNSENT
     assert confirmed is False or moment is Moment.ANSWERED
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await is_there(other_connection, row_id) is not kept:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
     await assert_whole()
@@ -263,7 +264,7 @@ async def _commit_to_a_stopped_server(directory: Path) -> None:
 
 
 async def _read_until_refused() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with connection() as pooled:
                 await pooled.execute("SELECT 1")

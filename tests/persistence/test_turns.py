@@ -19,6 +19,7 @@ from domain.sending.messages import MessageStatus
 from persistence import planned, store
 from persistence.database import connection
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.locks import locked
 
 POOL_SIZE = 10
@@ -56,7 +57,7 @@ async def test_the_searches_of_one_tenant_do_not_block_others(
             asyncio.create_task(_searched(READS[name], OfClient(client.client_id)))
             for _ in range(2 * POOL_SIZE)
         ]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             for _ in range(3):
                 async with connection() as pooled:
                     await pooled.fetchval("SELECT pg_sleep(0.05)")

@@ -16,6 +16,7 @@ from domain.provider import Accepted, Outcome, Outgoing
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.simulator.server import DEFAULT_API_KEY, running
+from tests.clocks import PATIENCE_SECONDS
 
 PLAIN = ["+12025550100", "+12025550101", "+12025550102"]
 ID = re.compile(r"[0-9a-f]{24}")
@@ -58,7 +59,7 @@ class Simulated:
 
     async def has_seen(self, requests: int) -> None:
         """Waits until it has received this many requests."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while (await self.control("balance"))["requests"] < requests:
                 pass
 

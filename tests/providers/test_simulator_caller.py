@@ -19,6 +19,7 @@ from providers.extreme import ExtremeSMS, parse_webhook
 from providers.simulator.caller import Webhook
 from providers.simulator.formats import MODEM, PORT
 from providers.simulator.server import DEFAULT_API_KEY, running
+from tests.clocks import PATIENCE_SECONDS
 from tests.servers import serving
 
 PHONE, LATE, TWICE = "+12025550177", "+12025550178", "+12025550179"
@@ -44,7 +45,7 @@ class Listener:
 
     async def received(self, count: int) -> list[Any]:
         """The received calls, once there are this many."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
                 await asyncio.sleep(0.02)
         return self.arrived

@@ -11,6 +11,7 @@ from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, table_of_numbers
 from providers.simulator.server import running
+from tests.clocks import PATIENCE_SECONDS
 from tests.providers.scripted import WAIT
 from tests.providers.simulated import PLAIN, Simulated, account_at, many, one, refers, simulated
 
@@ -152,14 +153,14 @@ async def test_a_reset_ends_hanging_calls() -> None:
         call = asyncio.ensure_future(it.provider.send(one()))
         await it.has_seen(1)
         await it.control("reset")
-        assert isinstance(await asyncio.wait_for(call, 5), Unknown)
+        assert isinstance(await asyncio.wait_for(call, PATIENCE_SECONDS), Unknown)
 
 
 async def test_a_call_that_hangs_ends_when_its_caller_hangs_up(it: Simulated) -> None:
     await it.control("fault", kind="hang_before", seconds=600)
     async with it.with_short_deadline() as provider:
         await provider.send(one())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await it.control("balance"))["open"]:
             pass
 
@@ -170,7 +171,7 @@ async def test_a_simulator_with_hanging_calls_stops_at_once() -> None:
         await it.control("fault", kind="hang_after", seconds=600)
         call = asyncio.ensure_future(it.provider.send(one()))
         await it.has_seen(1)
-        await asyncio.wait_for(simulator.__aexit__(None, None, None), 5)
+        await asyncio.wait_for(simulator.__aexit__(None, None, None), PATIENCE_SECONDS)
         assert isinstance(await call, Unknown)
 
 

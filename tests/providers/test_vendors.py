@@ -35,6 +35,7 @@ from providers.replies import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.caller import Webhook
 from providers.simulator.server import running
+from tests.clocks import PATIENCE_SECONDS
 from tests.providers.far_end import FarEnd, listening
 from tests.providers.simulated import Simulated
 from tests.providers.vendors_at import VENDORS, account_of, balance_of
@@ -80,7 +81,7 @@ async def test_a_fault_on_demand_has_its_outcome(it: Simulated, provider: str) -
 async def test_a_refused_number_is_rejected_and_a_silent_call_is_unknown(
     it: Simulated, provider: str
 ) -> None:
-    async with account_of(provider, it.base_url, deadline_seconds=0.5) as account:
+    async with account_of(provider, it.base_url, deadline_seconds=1.0) as account:
         assert isinstance(await account.send(Outgoing("+12025550160", "Hello")), Rejected)
         assert isinstance(await account.send(Outgoing("+12025550163", "Hello")), Unknown)
     async with account_of(provider, "http://127.0.0.1:1") as account:
@@ -93,7 +94,7 @@ async def test_a_deadline_after_the_first_byte_is_unknown(provider: str) -> None
     head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n"
     async with (
         listening(FarEnd((head + b'{"sid": "SM',), end="hang")) as far_end,
-        account_of(provider, far_end.base_url, deadline_seconds=0.3) as account,
+        account_of(provider, far_end.base_url, deadline_seconds=1.0) as account,
     ):
         assert isinstance(await account.send(ONE), Unknown)
 
@@ -163,7 +164,7 @@ class Listener:
         return web.Response()
 
     async def received(self, count: int) -> list[Parsed]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
                 await asyncio.sleep(0.02)
         return self.arrived

@@ -20,6 +20,7 @@ from domain.sending.ports import AcceptedSends
 from domain.transactions import LockTimeout
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -100,7 +101,7 @@ async def test_a_send_that_only_the_rules_would_accept_is_refused_without_harm_t
 
     monkeypatch.setattr(store, "accept_sends", disagreeing)
     sends = [worlds.new_send(each) for each in (poor, rich, poor, rich)]
-    async with asyncio.timeout(10), accepting() as acceptor:
+    async with asyncio.timeout(PATIENCE_SECONDS), accepting() as acceptor:
         results = await asyncio.gather(*(acceptor.accept(send) for send in sends))
     refusals = [type(each.refusal) for each in results if isinstance(each, Refused)]
     assert refusals == [TryAgain, TryAgain]
@@ -121,7 +122,7 @@ async def test_a_batch_that_fails_in_the_same_way_again_is_given_up(
 
     monkeypatch.setattr(store, "accept_sends", failing)
     with pytest.raises(type(failure)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await accept_batch(store, [worlds.new_send(client)])
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from domain.errors import RateLimited, TryAgain
 from domain.loops import Batcher
+from tests.clocks import PATIENCE_SECONDS
 
 Decide = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
 
@@ -45,7 +46,7 @@ async def running(decide: Decide, **options: float) -> AsyncIterator[Batcher[int
     try:
         yield batcher
     finally:
-        await asyncio.wait_for(batcher.stop(), 5)
+        await asyncio.wait_for(batcher.stop(), PATIENCE_SECONDS)
 
 
 @given(
@@ -102,7 +103,7 @@ async def test_a_batch_waits_for_as_many_requests_as_there_were_last_time() -> N
         assert await asked[0] == "answer 1"
         assert decider.batches == [[1]]
         asked.append(asyncio.create_task(batcher.ask(4)))
-        await asyncio.wait_for(asyncio.gather(*asked), 5)
+        await asyncio.wait_for(asyncio.gather(*asked), PATIENCE_SECONDS)
     assert decider.batches == [[1], [2, 3, 4]]
 
 
@@ -110,7 +111,7 @@ async def test_a_batch_does_not_wait_for_long_if_fewer_requests_arrive() -> None
     decider = RecordingDecider()
     async with running(decider.decide, window_seconds=0.01, longest_window_seconds=30) as batcher:
         await asyncio.gather(*(batcher.ask(request) for request in range(3)))
-        assert await asyncio.wait_for(batcher.ask(3), 5) == "answer 3"
+        assert await asyncio.wait_for(batcher.ask(3), PATIENCE_SECONDS) == "answer 3"
 
 
 async def test_the_request_of_a_cancelled_caller_is_dropped() -> None:
@@ -166,8 +167,8 @@ async def test_a_wrong_number_of_answers_fails_only_that_batch() -> None:
 
     async with running(decide) as batcher:
         with pytest.raises(ValueError, match="zip"):
-            await asyncio.wait_for(batcher.ask(1), 5)
-        assert await asyncio.wait_for(batcher.ask(2), 5) == "a right one"
+            await asyncio.wait_for(batcher.ask(1), PATIENCE_SECONDS)
+        assert await asyncio.wait_for(batcher.ask(2), PATIENCE_SECONDS) == "a right one"
 
 
 async def test_a_batch_does_not_run_in_the_context_of_a_caller() -> None:
@@ -186,7 +187,7 @@ async def test_a_batch_does_not_run_in_the_context_of_a_caller() -> None:
 
 async def until(true: Callable[[], bool]) -> None:
     """Returns when it is true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not true():  # noqa: ASYNC110 - what no event tells of
             await asyncio.sleep(0)
 

@@ -23,6 +23,7 @@ from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.ledger.line import Line, Moment, line_to
 from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, sent
 
@@ -209,7 +210,7 @@ async def test_sends_are_charged_once_although_the_connection_is_cut_again_and_a
         for moment in (Moment.UNANSWERED, Moment.ANSWERED, Moment.UNSENT) * 2:
             line.cut_at("COMMIT", moment)
             cuts = line.cuts + 1
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while line.cuts < cuts and not all(  # noqa: ASYNC110 - the senders' work
                     each.done() for each in senders
                 ):
@@ -248,7 +249,7 @@ async def _in_a_batch(send: NewSend) -> AcceptResult:
 
 async def eventually_committed(client: worlds.Tenant, send_id: UUID, *, is_kept: bool) -> None:
     """The server has ended the transaction of a line that was cut."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             with suppress(TryAgain):  # the pool may still hold connections that were cut
                 rows = await worlds.fetch("SELECT FROM send WHERE id = $1", send_id)

@@ -24,6 +24,7 @@ from domain.sending.messages import NewSend, answer_of
 from persistence import store
 from persistence.ledger.transfers import LOCK_ACCOUNTS, TAKE_KEY
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import connection_to
 from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of, sent
 from tests.locks import locked, until_waiting
@@ -158,11 +159,11 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_without_delaying_others
                 keyed(worlds.new_send(sibling, COPY_FROM), "large"),
             ]
             results = await asyncio.wait_for(
-                asyncio.gather(*(acceptor.accept(send) for send in others)), 10
+                asyncio.gather(*(acceptor.accept(send) for send in others)), PATIENCE_SECONDS
             )
             assert count_of(results, AcceptedNow) == len(others)
             assert not any(each.done() for each in waiting)
-        results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        results = await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_SECONDS)
     assert count_of(results, AcceptedNow) == 1
     assert count_of(results, AcceptedBefore) == 5
     assert sorted(await charges(client.account_id)) == [1, 1, 1, COPY_FROM]
@@ -206,7 +207,7 @@ async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
                 key.id,
                 orjson.dumps(answer_of(first)).decode(),
             )
-        result = await asyncio.wait_for(task, 10)
+        result = await asyncio.wait_for(task, PATIENCE_SECONDS)
     assert isinstance(result, AcceptedBefore)
     assert result.send_id == first.id
     assert await charges(client.account_id) == []

@@ -15,6 +15,7 @@ from persistence import store
 from persistence.sending import tallies
 from persistence.sending.tallies import fold_tallies, read_counts
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection, connection_to
 
 OPENED = importlib.import_module("persistence.migrations.0059_open_sends_so_far")
@@ -77,7 +78,7 @@ async def test_changes_of_one_send_do_not_wait_for_each_other(
 ) -> None:
     async with other.transaction():
         await other.execute(CHANGE, send_id, "QUEUED", "SUBMITTING", 10)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             last = "(SELECT id FROM message ORDER BY id DESC LIMIT 1)"
             await worlds.execute(f"UPDATE message SET status = 'CANCELLED' WHERE id = {last}")
             assert await counted(send_id) == {"QUEUED": 29, "CANCELLED": 1}
