@@ -30,6 +30,7 @@ from providers.replies import (
     Signature,
     SignedCall,
     asked_to_wait,
+    attached,
     field_of,
     is_page,
     json_object,
@@ -67,7 +68,8 @@ STATES: Final = {
 }
 # The events that are read. `sms:failed` may come after some parts of a text were sent.
 REPORTS: Final = {f"sms:{word}": word for word in ("sent", "delivered", "failed", "cancelled")}
-INBOUND: Final = {"sms:received": "message", "mms:downloaded": "body"}
+RECEIVED: Final = "sms:received"
+PICTURES: Final = "mms:downloaded"
 OTHER_EVENT: Final = (
     "`event` is not one of those that are read: sms:received, sms:sent, sms:delivered, sms:failed, "
     "sms:cancelled, mms:downloaded."
@@ -195,18 +197,41 @@ def parse_webhook(body: bytes) -> Parsed:
         return Malformed("`payload.messageId` is missing: the ID of the message.")
     if event in REPORTS:
         return ReportCall(message_id, event, STATES[REPORTS[event]])
-    if event in INBOUND:
-        return _inbound(message_id, payload, INBOUND[event], field_of(fields, "deviceId"))
-    return Malformed(OTHER_EVENT)
+    if event not in (RECEIVED, PICTURES):
+        return Malformed(OTHER_EVENT)
+    text = _text_of_pictures(payload) if event == PICTURES else text_of(payload.get("message"))
+    if text is None or (event == RECEIVED and "message" not in payload):
+        return Malformed("`payload.message` is missing: the text of the message.")
+    return _inbound(message_id, payload, text, field_of(fields, "deviceId"))
 
 
-def _inbound(message_id: str, payload: Mapping[str, object], key: str, phone: str | None) -> Parsed:
+def _text_of_pictures(payload: Mapping[str, object]) -> str:
+    """The text, else the subject, else how many pictures there are. The app leaves out nulls."""
+    files = payload.get("attachments")
+    text = text_of(payload.get("body")) or text_of(payload.get("subject"))
+    return text or attached(len(files) if isinstance(files, list) else 0)
+
+
+def shortened(body: bytes) -> bytes:
+    """An event without the pictures in it."""
+    event = json_object(body)
+    payload = event.get("payload")
+    files = payload.get("attachments") if isinstance(payload, dict) else None
+    if not isinstance(files, list):
+        return body
+    for each in files:
+        if isinstance(each, dict):
+            each.pop("data", None)
+    return json.dumps(event).encode()
+
+
+def _inbound(
+    message_id: str, payload: Mapping[str, object], text: str, phone: str | None
+) -> Parsed:
     sender = field_of(payload, "sender") or field_of(payload, "phoneNumber")
-    text, sim = text_of(payload.get(key)), field_of(payload, "simNumber")
+    sim = field_of(payload, "simNumber")
     if sender is None:
         return Malformed("`payload.sender` is missing: the sender of the message.")
-    if key not in payload or text is None:
-        return Malformed(f"`payload.{key}` is missing: the text of the message.")
     # The ID depends on the content alone. With the time, a repeated text is another message.
     received_at = field_of(payload, "receivedAt") or ""
     return InboundCall(

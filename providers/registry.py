@@ -56,7 +56,7 @@ class ProviderKind:
     the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
     `parse` parses the query of the URL. `secret_in_url`: it can show a secret only in the path of
     the URL. `signature`: how it signs them, if in its own way. `answer`: what it expects, if
-    it is not JSON.
+    it is not JSON. `shorten`: returns a body without its files, if it sends them.
     """
 
     open: Callable[[ProviderConfig], Provider]
@@ -66,6 +66,7 @@ class ProviderKind:
     secret_in_url: bool = False
     signature: Signature | None = None
     answer: WebhookAnswer | None = None
+    shorten: Callable[[bytes], bytes] | None = None
 
 
 PROVIDERS: Final[Mapping[str, ProviderKind]] = {
@@ -153,6 +154,7 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
             ),
         ),
         signature=android.SIGNATURE,
+        shorten=android.shortened,
     ),
     "twilio": ProviderKind(
         twilio.Twilio,
@@ -179,6 +181,7 @@ PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVI
 CALLS_BY_GET: Final = frozenset(name for name, each in PROVIDERS.items() if each.calls_by_get)
 SIGNATURES: Final = {name: each.signature for name, each in PROVIDERS.items() if each.signature}
 ANSWERS: Final = {name: each.answer for name, each in PROVIDERS.items() if each.answer}
+SHORTEN: Final = {name: each.shorten for name, each in PROVIDERS.items() if each.shorten}
 
 
 def open_account(provider: str, config: ProviderConfig) -> Provider:

@@ -132,6 +132,11 @@ def short_text_of(value: object) -> str | None:
     return storable(value)
 
 
+def attached(count: int) -> str:
+    """The text that stands for pictures and other files. They stay at the provider."""
+    return f"({count} attached, not shown here)" if count else ""
+
+
 def storable(text: str) -> str:
     """The text, with U+FFFD for each character that PostgreSQL cannot store."""
     return text.translate(_UNSTORABLE)

@@ -37,6 +37,7 @@ from providers.replies import (
     SignedCall,
     WebhookAnswer,
     asked_to_wait,
+    attached,
     code_of,
     field_of,
     is_page,
@@ -262,7 +263,7 @@ def parse_webhook(body: bytes) -> Parsed:
     receiver, own = field_of(fields, "To"), field_of(fields, "AccountSid")
     return InboundCall(
         sender=sender,
-        text=text or _attachments(fields),
+        text=text or attached(code_of(fields.get("NumMedia")) or 0),
         key=sid,
         receiver=receiver,
         # A reply leaves from the number that was texted: see `_form`.
@@ -279,12 +280,6 @@ def _report(sid: str, fields: Mapping[str, object]) -> Parsed:
     code = field_of(fields, "ErrorCode")
     shown = f"{word} {code}" if code and code != "0" else word
     return ReportCall(sid, shown, STATUSES.get(word.strip().lower()))
-
-
-def _attachments(fields: Mapping[str, object]) -> str:
-    """A text for a message of pictures only. They stay at the vendor."""
-    count = field_of(fields, "NumMedia") or "0"
-    return f"({count} attached, not shown here)" if count.isdigit() and int(count) else ""
 
 
 # --- Signatures

@@ -32,7 +32,7 @@ from domain.loops import RequestRateLimiter
 from ibiki.http.middleware import FORWARDED, OUTCOME
 from ibiki.http.requests import RequestRefused, ip_of
 from ibiki.observability.metrics import Metrics
-from providers.registry import ANSWERS, SIGNATURES
+from providers.registry import ANSWERS, SHORTEN, SIGNATURES
 from providers.replies import Signature, SignedCall
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -49,6 +49,9 @@ NOT_CONFIGURED = "No secret is configured. Set WEBHOOK_SECRET."
 NOT_ALLOWED = "Calls from this address are not allowed."
 TOO_MANY = "Too many calls from one address."
 TOO_LARGE = "The body is larger than 64 KiB."
+LARGEST_WITH_FILES = 2 * 1024 * 1024
+"""Bytes of a body whose files are removed before it is stored."""
+
 NO_ACCOUNT = "The address names no account at this provider."
 
 
@@ -116,6 +119,7 @@ class Webhooks:
                 account_id = await self._signer(request, provider, body, named)
             if named.account is not None:
                 account_id = await self._known(provider, named)
+            body = self._shortened(provider, body)
             taken = await self._intake.take(provider, body, provider_account_id=account_id)
         except (TryAgain, RateLimited) as busy:
             retry = [(b"retry-after", b"1")]
@@ -214,16 +218,24 @@ class Webhooks:
                 raise self._refused(provider, 413, TOO_LARGE)
             return query
         parts: list[bytes] = []
-        size = 0
+        size, largest = 0, LARGEST_WITH_FILES if provider in SHORTEN else LARGEST_BODY
         try:
             async for part in request.stream():
                 parts.append(part)
                 size += len(part)
-                if size > LARGEST_BODY:
+                if size > largest:
                     raise self._refused(provider, 413, TOO_LARGE)
         except ClientDisconnect:
             raise RequestRefused(400, "The body is incomplete. Send it again.") from None
         return b"".join(parts)
+
+    def _shortened(self, provider: str, body: bytes) -> bytes:
+        """The body without its files, if it is too large with them. Raises RequestRefused."""
+        if len(body) > LARGEST_BODY and provider in SHORTEN:
+            body = SHORTEN[provider](body)
+            if len(body) > LARGEST_BODY:
+                raise self._refused(provider, 413, TOO_LARGE)
+        return body
 
     def _refused(
         self,

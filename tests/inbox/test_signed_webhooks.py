@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -11,7 +13,10 @@ from twilio.request_validator import RequestValidator
 from domain import ids
 from domain.errors import TryAgain
 from domain.ids import Kind
+from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http import webhooks
+from ibiki.http.webhooks import LARGEST_WITH_FILES
+from providers import android
 from tests import worlds
 from tests.inbox.webhook_app import SECRET, SHOWN, webhook_app
 
@@ -129,3 +134,36 @@ async def test_an_address_names_the_account_that_a_call_is_about() -> None:
         for path in (own, f"{own}/guess", unknown):
             assert (await here.post(b"{}", path)).status_code == 401
     assert await accounts() == [FIRST, FIRST, None]
+
+
+def picture(data: str, **more: object) -> bytes:
+    """An event of a phone, with a picture of this size in it."""
+    attachment = {"partId": 7, "contentType": "image/jpeg", "size": 3, "data": data}
+    own = {"messageId": "12", "sender": "+12025550143", "attachments": [attachment], **more}
+    return json.dumps({"event": "mms:downloaded", "payload": own}).encode()
+
+
+async def test_pictures_are_removed_from_an_event_that_is_too_large_with_them() -> None:
+    async def key(provider: str) -> dict[UUID, str | None]:
+        return {FIRST: "the-signing-key"}
+
+    def signed_by_phone(body: bytes) -> dict[str, str]:
+        timestamp = str(int(datetime.now(UTC).timestamp()))
+        return {
+            "x-timestamp": timestamp,
+            "x-signature": android.signature_of(body, timestamp, "the-signing-key"),
+        }
+
+    async with webhook_app(accounts=key) as here:
+        body = picture("A" * 1_000_000, body="Look")
+        answer = await here.post(body, "/webhooks/android", **signed_by_phone(body))
+        assert answer.status_code == 200, answer.text
+        [row] = await worlds.fetch("SELECT body FROM webhook_event")
+        assert json.loads(row["body"])["payload"]["attachments"] == [
+            {"partId": 7, "contentType": "image/jpeg", "size": 3}
+        ]
+        for much in (picture("A", body="x" * LARGEST_BODY), picture("A" * LARGEST_WITH_FILES)):
+            answer = await here.post(much, "/webhooks/android", **signed_by_phone(much))
+            assert (answer.status_code, webhooks.TOO_LARGE in answer.text) == (413, True)
+        refused = await here.post(picture("A" * LARGEST_BODY), PATH, **SHOWN)
+        assert refused.status_code == 413

@@ -185,6 +185,17 @@ CALLS: list[tuple[str, bytes, Parsed]] = [
         event("mms:downloaded", without("message", "recipient", "simNumber", body=None)),
         received(NUMBER, "", KEY),
     ),
+    (
+        "pictures with a subject",
+        event("mms:downloaded", without("message", "recipient", subject="Look", attachments=[{}])),
+        received(NUMBER, "Look", KEY, None, Line(PHONE, "1")),
+    ),
+    # As the app sends it: it leaves out what is null.
+    (
+        "pictures only",
+        event("mms:downloaded", without("message", "recipient", attachments=[{"partId": 7}, {}])),
+        received(NUMBER, "(2 attached, not shown here)", KEY, None, Line(PHONE, "1")),
+    ),
     *(
         (
             name,
