@@ -45,7 +45,7 @@ class DispatchRules:
     rest_longest_seconds: float = 600.0
     """The longest pause that a provider may ask for."""
 
-    probe_first_seconds: float = 30.0
+    probe_first_seconds: float = 2.0
     probe_longest_seconds: float = 600.0
     give_up_seconds: float = DAY_SECONDS
     """A message of this age that was not taken is rejected instead of tried again."""

@@ -15,7 +15,7 @@ from domain.dispatch.claim import ClaimContext, claim, claim_probe
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call
 from domain.dispatch.recording import give_up_overdue
-from domain.dispatch.rules import Observer
+from domain.dispatch.rules import DispatchRules, Observer
 from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from persistence import store
@@ -86,6 +86,22 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_continues
     assert len(provider.seen) < 20 + 12, "no call was made during the pause"
     assert await worlds.held(client.account_id) == 1_000 - 20
     await worlds.assert_audit_holds()
+
+
+async def test_messages_that_alone_are_refused_delay_another_client_by_few_seconds() -> None:
+    pool = await worlds.add_pool()
+    refused, other = await worlds.add_client(pool), await worlds.add_client(pool)
+
+    async def refuses_some(message: Outgoing) -> Outcome:
+        return NO_MONEY if message.text == "refused" else Accepted("ref")
+
+    async with dispatching(Scripted(refuses_some, largest_batch=1), rules=DispatchRules()):
+        await worlds.accept(refused, 50, text="refused")
+        await eventually(_is_paused)
+        for _ in range(2):
+            send = await worlds.accept(other)
+            # With waits of half a minute, it would take 30 s each time.
+            await statuses_become({"SENT": 1}, of=send.id, seconds=15)
 
 
 async def test_only_one_of_many_dispatchers_probes() -> None:
