@@ -92,22 +92,31 @@ class Network:
             header = bytes((5, 0, 3, 77, len(parts), part))
             await self._deliver(number, to, header + content, coding=coding, esm_class=WITH_HEADER)
 
-    async def receipt(self, submitted: Submitted, state: str) -> None:
-        """A delivery receipt about a message, to each connected client."""
+    async def receipt(self, submitted: Submitted, state: str, *, link: _Link | None = None) -> None:
+        """A delivery receipt about a message. `link`: through which it is sent, default any."""
         words = (
             f"id:{submitted.message_id} sub:001 dlvrd:001 submit date:2611290700"
             f" done date:2611290700 stat:{state} err:000 text:"
         )
-        await self._deliver(submitted.number, submitted.sender, words.encode(), esm_class=RECEIPT)
+        await self._deliver(
+            submitted.number, submitted.sender, words.encode(), esm_class=RECEIPT, link=link
+        )
 
     async def _deliver(
-        self, sender: str, to: str, content: bytes, *, coding: int = 0, esm_class: int = 0
+        self,
+        sender: str,
+        to: str,
+        content: bytes,
+        *,
+        coding: int = 0,
+        esm_class: int = 0,
+        link: _Link | None = None,
     ) -> None:
         async with asyncio.timeout(60):
             while not self.links:
                 self.changed.clear()
                 await self.changed.wait()
-        link = next(iter(self.links))
+        link = link or next(iter(self.links))
         fields = (sender.removeprefix("+"), to.removeprefix("+"), coding, esm_class, content)
         await link.send(DELIVER, _message(*fields))
 
