@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import orjson
 
-from providers.simulator import formats
+from providers.simulator import extreme
 
 BALANCE = 1_000_000_000
 
@@ -36,15 +36,15 @@ class Provider:
     def answer(self, method: str, path: str, body: bytes) -> dict[str, object]:
         """The response to one call."""
         call = (method, path)
-        if call not in formats.SENDS:
-            return formats.balance_response(BALANCE)
-        request = formats.parse_send(call, body)
+        if call not in extreme.SENDS:
+            return extreme.balance_response(BALANCE)
+        request = extreme.parse_send(call, body)
         self.last_at = time.perf_counter()
         self.calls[path] += 1
         self.taken += len(request.messages)
         self.seen_at.setdefault(request.messages[0].text, self.last_at)
-        return formats.send_response(
-            call, [formats.new_id() for _ in request.messages], request.messages
+        return extreme.send_response(
+            call, [extreme.new_id() for _ in request.messages], request.messages
         )
 
     async def has_taken(self, count: int, *, within_seconds: float) -> None:

@@ -15,8 +15,7 @@ import orjson
 from providers.android import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature_of
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.behaviours import FAILED
-from providers.simulator.calls import WebhookCall
-from providers.simulator.formats import LONGEST_TEXT, NUMBER, RequestedMessage
+from providers.simulator.calls import LONGEST_TEXT, NUMBER, RequestedMessage, WebhookCall
 from providers.simulator.vendors import ReceivedCall, Request, Response, Sent, SimulatedVendor
 
 OWN: Final = SIMULATED_ACCOUNTS["android"]

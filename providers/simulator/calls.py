@@ -1,13 +1,29 @@
-"""What the simulated providers answer, and the webhook calls that follow, in the format of each."""
+"""What the simulated providers are asked to send, what they answer, and their webhook calls."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
 from providers.simulator.behaviours import Behaviour, Callback
+
+Endpoint = tuple[str, str]
+"""Method and path."""
+
+NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+LONGEST_TEXT: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedMessage:
+    """A message in a request. A value that is not a text becomes an empty one."""
+
+    recipient: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +58,9 @@ class PlannedResponse:
     callbacks: tuple[PendingCallback, ...] = ()
 
 
-def json_call(body: Mapping[str, object]) -> MakeCall:
+def json_call(url: str, secret: str | None, body: Mapping[str, object]) -> WebhookCall:
     """A call with a JSON body, and the secret in a header."""
-
-    def make(url: str, secret: str | None) -> WebhookCall:
-        headers = {"Content-Type": "application/json"}
-        if secret is not None:
-            headers["X-Webhook-Secret"] = secret
-        return WebhookCall(url, headers, orjson.dumps(body))
-
-    return make
+    headers = {"Content-Type": "application/json"}
+    if secret is not None:
+        headers["X-Webhook-Secret"] = secret
+    return WebhookCall(url, headers, orjson.dumps(body))

@@ -23,10 +23,8 @@ from aiohttp import web
 
 from providers.simulator.behaviours import BEHAVIOURS
 from providers.simulator.caller import WebhookCaller
-from providers.simulator.calls import json_call
-from providers.simulator.extreme import SimulatedExtreme
+from providers.simulator.extreme import MODEM, PORT, SimulatedExtreme
 from providers.simulator.faults import Fault
-from providers.simulator.formats import MODEM, PORT, inbound_body
 from providers.simulator.vendors import SimulatedVendor
 
 ACCOUNT: Final = web.AppKey("account", SimulatedExtreme)
@@ -152,25 +150,19 @@ async def _get_log(request: web.Request) -> web.StreamResponse:
 async def _send_inbound(request: web.Request) -> web.Response:
     """Calls the webhook with a message from a phone. Responds with the HTTP status of that call."""
     fields = await _object(request)
-    provider = fields.pop("provider", "extreme")
-    texts = {name: fields.pop(name, None) for name in ("from", "message", "receiver")}
+    provider = fields.pop("provider", None)
+    sender, text, receiver = (fields.pop(name, None) for name in ("from", "message", "receiver"))
     modem, port = fields.pop("modem", MODEM), fields.pop("port", PORT)
-    if fields or not all(isinstance(each, str) for each in (texts["from"], modem, port)):
+    if fields or not all(isinstance(each, str) for each in (sender, modem, port)):
         raise _bad_request('Give {"from", "message"}, and optionally "modem", "port", "receiver".')
+    message = (str(sender), str(text or ""), str(receiver or ""))
     caller = request.app[CALLER]
     for vendor in request.app[VENDORS]:
         if vendor.provider == provider:
-            arguments = [str(texts[name] or "") for name in ("from", "message", "receiver")]
-            call = partial(vendor.inbound, *arguments)
-            return _json({"status": await caller.call(call, vendor.provider)})
-    body = inbound_body(
-        str(texts["from"]),
-        str(texts["message"] or ""),
-        modem=str(modem),
-        port=str(port),
-        receiver=str(texts["receiver"]) if texts["receiver"] else None,
-    )
-    return _json({"status": await caller.call(json_call(body))})
+            made = partial(vendor.inbound, *message)
+            return _json({"status": await caller.call(made, vendor.provider)})
+    made = partial(request.app[ACCOUNT].inbound, *message, modem=str(modem), port=str(port))
+    return _json({"status": await caller.call(made)})
 
 
 async def _object(request: web.Request) -> dict[str, object]:

@@ -6,6 +6,7 @@ redirect if the last slash of a path is missing. All accounts of both APIs are i
 
 from __future__ import annotations
 
+import secrets
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -13,9 +14,14 @@ from typing import Final
 import orjson
 
 from providers.simulator.behaviours import MAGIC_NUMBERS, MagicNumber
-from providers.simulator.calls import PendingCallback, WebhookCall, json_call
+from providers.simulator.calls import (
+    LONGEST_TEXT,
+    PendingCallback,
+    RequestedMessage,
+    WebhookCall,
+    json_call,
+)
 from providers.simulator.faults import Faults
-from providers.simulator.formats import LONGEST_TEXT, RequestedMessage, new_id
 from providers.simulator.request_log import RequestLog
 from providers.simulator.vendors import ReceivedCall, Request, Response, Sent, SimulatedVendor
 
@@ -56,7 +62,7 @@ class _SimulatedEgoSms(SimulatedVendor):
 
     @abstractmethod
     def read_call(self, call: ReceivedCall) -> Request:
-        """What a call with the right method asks for. Never raises."""
+        """What a call with the right method requests. Never raises."""
 
     def owns(self, path: str) -> bool:
         return path.rstrip("/") == self.path
@@ -65,7 +71,7 @@ class _SimulatedEgoSms(SimulatedVendor):
         return self.read_call(call) if call.method == self.method else Request(problem="not_found")
 
     def new_id(self) -> str:
-        return new_id()
+        return secrets.token_hex(12)
 
     def ids(self, request: Request, *, accepts: bool) -> list[str | None]:
         """One code for all messages of a call."""
@@ -95,7 +101,7 @@ class _SimulatedEgoSms(SimulatedVendor):
     def report(self, sent: Sent, word: str, url: str, secret: str | None) -> WebhookCall:
         status = "Success" if word == "delivered" else "Failed"
         names = {"MsgFollowUpUniqueCode": sent.id, "number": sent.message.recipient}
-        return json_call({**names, "Status": status})(url, secret)
+        return json_call(url, secret, {**names, "Status": status})
 
     def request(
         self,
@@ -104,7 +110,7 @@ class _SimulatedEgoSms(SimulatedVendor):
         messages: tuple[RequestedMessage, ...] = (),
         problem: str | None = None,
     ) -> Request:
-        """What a call asks for. A wrong value is refused before a wrong password."""
+        """What a call requests. A wrong value is refused before a wrong password."""
         wallet = self.log.wallets.get(username)
         is_known = wallet is not None and wallet.opens_with(password)
         return Request(messages, problem or (None if is_known else "bad_key"), username=username)

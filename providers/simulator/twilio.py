@@ -13,8 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.behaviours import FAILED
-from providers.simulator.calls import WebhookCall
-from providers.simulator.formats import LONGEST_TEXT, NUMBER, RequestedMessage
+from providers.simulator.calls import LONGEST_TEXT, NUMBER, RequestedMessage, WebhookCall
 from providers.simulator.vendors import (
     DELIVERED,
     ReceivedCall,

@@ -24,9 +24,14 @@ from providers.simulator.behaviours import (
     MagicNumber,
     behaviour_of,
 )
-from providers.simulator.calls import PendingCallback, PlannedResponse, WebhookCall
+from providers.simulator.calls import (
+    Endpoint,
+    PendingCallback,
+    PlannedResponse,
+    RequestedMessage,
+    WebhookCall,
+)
 from providers.simulator.faults import Faults
-from providers.simulator.formats import Endpoint, RequestedMessage
 from providers.simulator.request_log import REMEMBERED_IDS, LoggedMessage, RequestLog
 
 Response = tuple[int, dict[str, object] | bytes]

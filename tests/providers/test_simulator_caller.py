@@ -17,7 +17,7 @@ from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, parse_webhook
 from providers.simulator.caller import Webhook
-from providers.simulator.formats import MODEM, PORT
+from providers.simulator.extreme import MODEM, PORT
 from providers.simulator.server import DEFAULT_API_KEY, running
 from tests.clocks import PATIENCE_SECONDS
 from tests.servers import serving
