@@ -1,4 +1,4 @@
-"""Contacts created from sends, messages by number, and old idempotency keys.
+"""Contacts that are created from sends, and their messages by number.
 
 Set-based SQL: a bulk send captures up to 100,000 numbers, 5,000 in one transaction.
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.dispatch.messages import Uncaptured
 from domain.live import hints
 from domain.sending.messages import Line
-from persistence.database import Connection, columns, execute, note
+from persistence.database import Connection, columns, note
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, next_in_range
 
@@ -49,7 +49,7 @@ CROSS JOIN LATERAL (
 #
 # Returned are the last message, those of replies, which have a line, and for each conversation with
 # one of the numbers its last message. `share_feeds` comes before: no conversation is created
-# meanwhile. OFFSET 0: one look into an index for each number, whatever the statistics say.
+# meanwhile. OFFSET 0: one look-up in an index for each number, whatever the statistics say.
 CAPTURE = f"""
 WITH sent AS MATERIALIZED ({NUMBERS}), new_contact AS (
     INSERT INTO contact (id, client_id, number, business)
@@ -98,15 +98,6 @@ ON CONFLICT (number, modem, port, client_id) DO UPDATE
 SET last_active_id = greatest(conversation_line.last_active_id, excluded.last_active_id)
 """
 
-# statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
-# such as clock_timestamp(). ARRAY: with a subquery of this size it prefers to scan the whole table.
-PURGE_KEYS = """
-DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
-    SELECT id FROM idempotency_key
-    WHERE created_at < statement_timestamp() - make_interval(secs => $1)
-    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))
-"""
-
 
 async def take_uncaptured(
     tx: Connection, *, most: int, send_id: UUID | None = None
@@ -139,11 +130,6 @@ async def keep_captured_to(tx: Connection, send_id: UUID, last: UUID) -> None:
 
 async def keep_captured(tx: Connection, send_ids: Sequence[UUID]) -> None:
     await tx.execute(KEEP_CAPTURED, list(send_ids))
-
-
-async def purge_keys(*, age_seconds: float, most: int) -> int:
-    done = await execute(PURGE_KEYS, age_seconds, most)
-    return int(done.split()[-1])
 
 
 async def write_lines(tx: Connection, active: Mapping[tuple[str, Line, UUID], UUID]) -> None:

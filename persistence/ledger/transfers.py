@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from persistence.database import Connection, columns, fetch, note, topics_of
+from persistence.database import Connection, columns, execute, fetch, note, topics_of
 from persistence.sql import combined
 
 # In ID order, so that transactions cannot deadlock.
@@ -60,6 +60,15 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::jsonb[
 ORDER BY 1 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
+# statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
+# such as clock_timestamp(). ARRAY: with a subquery of this size it prefers to scan the whole table.
+PURGE_KEYS = """
+DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
+    SELECT id FROM idempotency_key
+    WHERE created_at < statement_timestamp() - make_interval(secs => $1)
+    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+"""
+
 
 async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
     return book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
@@ -86,6 +95,11 @@ async def keep_answers(
 ) -> None:
     rows = await tx.fetch(KEEP_ANSWERS, *answer_columns(answers))
     check_kept([key for key, _ in answers], {row[0] for row in rows})
+
+
+async def purge_keys(*, age_seconds: float, most: int) -> int:
+    done = await execute(PURGE_KEYS, age_seconds, most)
+    return int(done.split()[-1])
 
 
 def answer_columns(
