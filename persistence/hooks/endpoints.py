@@ -25,12 +25,14 @@ from persistence.rows import object_of, within
 from persistence.sql import NOW
 
 MOST_LISTED = 100
+# The row of an endpoint that was deleted stays for a while: see `drop_endpoint`.
+PRESENT: dict[str, Any] = {"deleted_at__isnull": True}
 
 
 async def list_endpoints(
     scope: Scope, *, client_id: UUID | None = None, callbacks: bool = False
 ) -> list[Endpoint]:
-    query = within(scope, models.HookEndpoint.all()).filter(**OWN | {"is_callback": callbacks})
+    query = within(scope, models.HookEndpoint.all()).filter(**PRESENT, is_callback=callbacks)
     if client_id is not None:
         query = query.filter(client_id=client_id)
     rows = await query.order_by("id").limit(MOST_LISTED)
@@ -44,10 +46,10 @@ async def find_endpoint(
     callbacks: bool = False,
     tx: Connection | None = None,
 ) -> Endpoint:
-    shown = SHOWN if callbacks else OWN
-    query = (
-        within(scope, models.HookEndpoint.all()).filter(id=endpoint_id, **shown).using_db(orm(tx))
-    )
+    query = within(scope, models.HookEndpoint.all()).filter(id=endpoint_id, **PRESENT)
+    if not callbacks:
+        query = query.filter(is_callback=False)
+    query = query.using_db(orm(tx))
     row = await (query if tx is None else query.select_for_update()).first()
     if row is None:
         raise NotFound("webhook endpoint")
@@ -69,8 +71,8 @@ async def add_endpoint(
     client = await Client.filter(id=client_id).using_db(orm(tx)).select_for_update().first()
     if client is None:
         raise NotFound("client")
-    present = models.HookEndpoint.filter(client_id=client_id, **OWN).using_db(orm(tx))
-    if await present.count() >= most:
+    present = models.HookEndpoint.filter(client_id=client_id, is_callback=False, **PRESENT)
+    if await present.using_db(orm(tx)).count() >= most:
         return False
     await models.HookEndpoint.create(
         using_db=orm(tx),
@@ -200,10 +202,6 @@ async def write_secrets(
 ) -> None:
     rows = models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx))
     await rows.update(secret=secret, previous_secret=previous)
-
-
-SHOWN: dict[str, Any] = {"deleted_at__isnull": True}
-OWN = SHOWN | {"is_callback": False}
 
 
 async def _queue(tx: Connection, **values: Any) -> UUID:
