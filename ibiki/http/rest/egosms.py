@@ -50,7 +50,7 @@ from ibiki.http.requests import (
 )
 from ibiki.http.rest.endpoints import EVERYONE, SENDERS
 from ibiki.http.rest.errors import invalid, refused
-from ibiki.http.rest.operations import held_in
+from ibiki.http.rest.operations import balance_in
 
 PATHS = (f"{EGOSMS}/", EGOSMS)
 LIMIT = BodyLimit(size=5 * MEBIBYTE)
@@ -140,8 +140,8 @@ class EgoSms:
     async def _balance(self, actor: Actor | None) -> int:
         EVERYONE.check(actor)
         view = view_of(require(actor))
-        held, _ = held_in(await self._installation.store.read_balances(view))
-        return held
+        balance, _ = balance_in(await self._installation.store.read_balances(view))
+        return balance
 
     async def _send(self, actor: Actor | None, items: list[Item], key: str | None) -> Response:
         """One send for the whole request. Each message has its own text if the texts differ."""

@@ -200,8 +200,8 @@ async def message_status(call: Call) -> StatusAnswer:
 
 async def balance(call: Call) -> BalanceAnswer:
     """What the account holds; for a user without one, what its group or the default pool holds."""
-    held, unit = held_in(await call.installation.store.read_balances(view_of(call.actor)))
-    return BalanceAnswer(balance=held, currency="credits" if unit == "credit" else unit)
+    units, unit = balance_in(await call.installation.store.read_balances(view_of(call.actor)))
+    return BalanceAnswer(balance=units, currency="credits" if unit == "credit" else unit)
 
 
 async def inbox(call: Call) -> InboxAnswer:
@@ -233,8 +233,8 @@ async def _position_of(store: Store, scope: OfClient, given: str | None) -> int:
     return int(number)
 
 
-def held_in(figures: Balances) -> tuple[int, str]:
-    """What the account of a view holds, and the unit. Without an account: its group or its pool."""
+def balance_in(figures: Balances) -> tuple[int, str]:
+    """The balance of a view and its unit: of its account, else of its group, else of its pool."""
     if figures.account is not None:
         return figures.account.balance, figures.account.unit
     if figures.group is not None:
