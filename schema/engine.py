@@ -44,7 +44,7 @@ from schema.limits import (
     start_variables_of,
 )
 from schema.masking import is_unavailable, refusals_in, shown_errors
-from schema.rows import Listed, RowPlan, count_rows, defaults_of
+from schema.rows import CountedList, RowPlan, count_rows, defaults_of
 from schema.values import bound_variables, check_literals
 
 _MOST_ERRORS = 5
@@ -76,7 +76,7 @@ class Operation:
     name: str | None
     kind: str
     title: str
-    rows: Sequence[Listed]
+    rows: Sequence[CountedList]
     defaults: Mapping[str, int]
     introspects: bool
     run: Execute | None = None

@@ -38,11 +38,11 @@ ROWS_OF_INTROSPECTION = {"__schema": 2_500, "__type": 100}
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class CountedList:
     """A list: its rows for each row above, and the lists below each of them."""
 
     size: PageSize | int
-    inner: Sequence[Listed]
+    inner: Sequence[CountedList]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,10 @@ def defaults_of(operation: OperationDefinitionNode) -> dict[str, int]:
     }
 
 
-def count_rows(listed: Sequence[Listed], variables: Mapping[str, Any]) -> int:
+def count_rows(lists: Sequence[CountedList], variables: Mapping[str, Any]) -> int:
     """The most rows that a request reads. `variables`: as given, with the document's defaults."""
     total = 0
-    for each in listed:
+    for each in lists:
         size = each.size if isinstance(each.size, int) else each.size.of(variables)
         total += size * (1 + count_rows(each.inner, variables))
     return total
@@ -84,48 +84,48 @@ class RowPlan:
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
-    _known: dict[str, list[Listed]] = field(default_factory=dict)
+    _known: dict[str, list[CountedList]] = field(default_factory=dict)
 
-    def of(self, operation: OperationDefinitionNode) -> list[Listed]:
+    def of(self, operation: OperationDefinitionNode) -> list[CountedList]:
         """The lists that an operation reads."""
         root = self.schema.get_root_type(operation.operation)
         return self._selection(operation.selection_set, root)
 
     def _selection(
         self, selections: SelectionSetNode | None, parent: GraphQLNamedType | None
-    ) -> list[Listed]:
-        listed: list[Listed] = []
+    ) -> list[CountedList]:
+        lists: list[CountedList] = []
         for node in selections.selections if selections else ():
             if isinstance(node, FieldNode):
-                listed += self._field(node, parent)
+                lists += self._field(node, parent)
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
                 inner = self.schema.get_type(condition.name.value) if condition else parent
-                listed += self._selection(node.selection_set, inner)
+                lists += self._selection(node.selection_set, inner)
             elif isinstance(node, FragmentSpreadNode):
-                listed += self._fragment(node.name.value)
-        return listed
+                lists += self._fragment(node.name.value)
+        return lists
 
-    def _fragment(self, name: str) -> list[Listed]:
+    def _fragment(self, name: str) -> list[CountedList]:
         if name not in self._known:
             fragment = self.fragments[name]
             parent = self.schema.get_type(fragment.type_condition.name.value)
             self._known[name] = self._selection(fragment.selection_set, parent)
         return self._known[name]
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> list[Listed]:
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> list[CountedList]:
         name = node.name.value
         if name in ROWS_OF_INTROSPECTION:
-            return [Listed(ROWS_OF_INTROSPECTION[name], ())]
+            return [CountedList(ROWS_OF_INTROSPECTION[name], ())]
         definition = getattr(parent, "fields", {}).get(name)
         if definition is None or not is_composite_type(get_named_type(definition.type)):
             return []
         named = get_named_type(definition.type)
         inner = self._selection(node.selection_set, named)
         if _is_connection(definition):
-            return [Listed(_page_size(node), inner)]
+            return [CountedList(_page_size(node), inner)]
         if _is_list(definition) and not _is_page(parent):
-            return [Listed(ROWS_OF_LIST.get(named.name, DEFAULT_SIZE), inner)]
+            return [CountedList(ROWS_OF_LIST.get(named.name, DEFAULT_SIZE), inner)]
         return inner
 
 
