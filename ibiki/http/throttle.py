@@ -55,11 +55,11 @@ class SignInThrottle:
 
     async def failed(self, *, account: str, address: str) -> None:
         for limit, name in self._of_account(account, address) + self._of_address(address):
-            await self._asked(methodcaller("hit", limit, name))
+            await self._on_counters(methodcaller("hit", limit, name))
 
     async def succeeded(self, *, account: str, address: str) -> None:
         for limit, name in self._of_account(account, address):
-            await self._asked(methodcaller("clear", limit, name))
+            await self._on_counters(methodcaller("clear", limit, name))
 
     async def close(self) -> None:
         """Closes the connections to Redis."""
@@ -67,20 +67,21 @@ class SignInThrottle:
             await self._connections.aclose()
 
     async def _wait_seconds(self, limit: RateLimitItem, name: str) -> float:
-        stats = await self._asked(methodcaller("get_window_stats", limit, name))
+        stats = await self._on_counters(methodcaller("get_window_stats", limit, name))
         return 0.0 if stats.remaining > 0 else max(stats.reset_time - time.time(), 0.001)
 
-    async def _asked(self, ask: Callable[[FixedWindowRateLimiter], Awaitable[Any]]) -> Any:
-        """Asks Redis. For a while after a failure, this process counts alone.
+    async def _on_counters(self, call: Callable[[FixedWindowRateLimiter], Awaitable[Any]]) -> Any:
+        """Calls a method of the counters in Redis, or of those of this process.
 
-        A sign-in asks ten times. If Redis does not answer, each of them would take its deadline.
+        For a while after a failure, this process counts alone: a sign-in calls ten times, and if
+        Redis does not answer, each call would take its deadline.
         """
         if time.monotonic() >= self._alone_until:
             try:
-                return await ask(self._shared)
+                return await call(self._shared)
             except StorageError:
                 self._alone_until = time.monotonic() + ALONE_SECONDS
-        return await ask(self._local)
+        return await call(self._local)
 
     def _of_account(self, account: str, address: str) -> list[tuple[RateLimitItem, str]]:
         name = _account_name(account)
