@@ -133,8 +133,8 @@ async def make_month(tx: Connection, table: str) -> bool:
 async def drop_empty_months(before: datetime) -> list[str]:
     """Drops the months that ended before a time and have no rows. Returns their names.
 
-    The first partition has several months and goes with its last one. A month stays until the next
-    call if its table is in use for too long.
+    The first partition has several months, and is dropped with its last one. A month stays until
+    the next call if its table is in use for too long.
     """
     async with connection() as pooled:
         ended = [

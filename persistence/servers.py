@@ -135,7 +135,7 @@ def _drop(task: asyncio.Task[Connection], *, but: Connection | None) -> None:
 
 
 def _servers_of(named: str, ports: str) -> list[tuple[str, int]]:
-    """Hosts and ports. `ports`: of all servers, or one for each; a port in `named` goes first."""
+    """Hosts and ports. `ports`: of all servers, or one for each; a port in `named` overrides it."""
     hosts = named.split(",")
     given = ports.split(",") if ports else [""]
     by_host = given if len(given) == len(hosts) else given[:1] * len(hosts)
@@ -199,7 +199,7 @@ def sentence_of(failure: BaseException) -> str | None:
 
 
 async def check_usable(url: str) -> None:
-    """Raises DatabaseUnusable if the database does not let us in, is too old, or not in UTF-8."""
+    """Raises DatabaseUnusable if the database refuses us, is too old, or is not in UTF-8."""
     known = credentials(url)
     servers = known.get("servers") or [(known["host"], known["port"])]
     address = " or ".join(f"{host}:{port}" for host, port in servers)

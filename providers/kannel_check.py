@@ -1,4 +1,4 @@
-"""What is wrong in the configuration of a Kannel that this program is to send through.
+"""Finds mistakes in the configuration of a Kannel that this program sends through.
 
 Each rule was tried on Kannel 1.4.5. `providers.kannel_status` checks what Kannel runs with.
 """
@@ -28,7 +28,7 @@ FIELDS: Final = {"id": "%I", "from": "%p", "to": "%P", "text": "%b", "charset": 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A line that a group must have, or must not have."""
+    """What a line of a group must be. `consequence`: what happens if it is not."""
 
     name: str
     holds: Callable[[str | None], bool]

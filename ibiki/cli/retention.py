@@ -95,7 +95,7 @@ def retention(
                 for ends_at in await months_due(store, now)
                 if any(each.before >= ends_at for each in limits)
             )
-        # `files` is filled when the last row is gone.
+        # `files` is complete when the last row was dropped.
         try:
             with busy("Reading what is older than the rules say"):
                 rows = [each async for each in found]

@@ -12,8 +12,8 @@ from persistence.ledger.platform import ALL_OPEN_SENDS, FIRST_OF_TENANTS, MAY_SE
 from persistence.ledger.singles import SINGLES_WAITING
 from persistence.partitions import count_misplaced
 
-# Messages come from counters and sums. The first message that is due takes one look for each
-# tenant and priority. OFFSET 0: whether a client may send is looked up for the oldest ones alone.
+# Messages come from counters and sums. The first message that is due takes one look-up for each
+# tenant and priority. OFFSET 0: only for the oldest ones, whether the client may send is read.
 WAITING = f"""
 WITH later AS (
     SELECT count(*) AS messages FROM message

@@ -64,8 +64,8 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 ) AS first
 """  # noqa: S608 - names of our own
 
-# A loose index scan: one look into message_queued_apart for each tenant, however many messages it
-# has. The first branch begins after the tenant that was served last, the second at the first
+# A loose index scan: one look-up in message_queued_apart for each tenant, however many messages
+# it has. The first branch begins after the tenant that was served last, the second at the first
 # tenant. `due_at`: as above. Messages of clients that may not send stay in the queue.
 TENANTS_WAITING = f"""
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id,

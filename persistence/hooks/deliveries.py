@@ -28,7 +28,7 @@ from persistence.rows import object_of
 FAILURES_BEFORE_WAITING = 3
 """After fewer failures in a row, only the failed delivery waits; then the whole endpoint does."""
 
-# A loose index scan: one look into hook_delivery_due for each endpoint, however much waits for it.
+# A loose index scan: one look-up in hook_delivery_due for each endpoint, however much waits for it.
 WAITING = """
 WITH RECURSIVE waiting AS (
     (SELECT endpoint_id FROM hook_delivery WHERE status = 'PENDING'

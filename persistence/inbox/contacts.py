@@ -62,7 +62,7 @@ UNNAMED = "(contact.name IS NULL)"
 SORT_NAME = "lower(coalesce(contact.name, ''))"
 
 # The first `size` contacts of all clients by name belong to the clients whose first contact comes
-# first. So one look into the index by name is enough for most clients.
+# first. So one look-up in the index by name is enough for most clients.
 FIRST_BY_NAME = f"""
 SELECT found.id FROM (
     SELECT client.id FROM client CROSS JOIN LATERAL (
@@ -102,7 +102,7 @@ AMONG_NUMBERS = f"(contact.number IN ({OPTED_OUT_NUMBERS}))"
 WHOLE_NUMBER = re.compile(r"\+[0-9]{7,15}", re.ASCII)
 
 MOST_SEARCHED = 100_000
-"""Contacts that a search of all clients looks through: it must not take a second."""
+"""Contacts that a search of all clients looks through: it has to take less than a second."""
 
 FEW_OPT_OUTS = 2_000
 SOME_OPT_OUTS = 20_000
@@ -155,7 +155,7 @@ async def read_contacts(
     elif opted_out is not None:
         query = query.filter(opted_out=False)
     if isinstance(scope, OfClient) and not is_whole and not is_by_name:
-        # With an equation for the client, PostgreSQL may walk the contacts of all clients.
+        # With `client_id = …`, PostgreSQL may scan the contacts of all clients.
         query = query.filter(client_id__gte=scope.client_id, client_id__lte=scope.client_id)
         columns = ["client_id" if order is ContactOrder.NEWEST else "-client_id", *columns]
         keys = window.with_keys(lambda key: (client_id, key[1]))

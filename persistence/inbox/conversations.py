@@ -107,7 +107,7 @@ WHERE client.id = $1
 WARNING = "SELECT warning FROM send WHERE id = $1 AND client_id = $2"
 
 MOST_SEARCHED = 20_000
-"""Conversations that a search looks through, the last active ones: it must not take a second."""
+"""The last active conversations that a search looks through, in less than a second."""
 
 _ONE: Window[UUID] = Window(size=1)
 

@@ -222,7 +222,7 @@ async def _limited(pooled: Connection, received: Listed) -> Listed:
 def _inbound_page(received: Listed, wanted: Filter, *, searches: bool = False) -> str:
     """The page of inbound messages.
 
-    A search finds few. With an equation for the client, PostgreSQL could look for them among the
+    A search finds few. With `client_id = …`, PostgreSQL could look for them among the
     messages of all clients in the order of their IDs. The index is on (client_id, id DESC).
     """
     conditions, leading = list(wanted.conditions), None

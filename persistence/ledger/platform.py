@@ -109,7 +109,7 @@ CROSS JOIN LATERAL ({UNITS_WAITING.format("upstream.id")}) AS waiting
 """  # noqa: S608 - pieces of our own
 
 # The messages that wait. `job`: those that are not written yet. `first`: the first one that is due,
-# by one look for each tenant and priority, and for each part of a bulk. It is only looked for if no
+# by one look-up for each tenant and priority, and for each part of a bulk. It is read only if no
 # call was started. Messages are only counted if an alarm says how many there are. `overdue`: all
 # messages, less those that are due later. OFFSET 0: evaluated once, and not for each message.
 _QUEUE = f"""

@@ -1,8 +1,8 @@
-"""What retention drops, in SQL: which rows of which table, which of them wait, and how they go.
+"""What retention drops, in SQL: which rows of which table, which of them wait, and the statements.
 
-`send.dropped` has the sums of the messages of a send that are gone: the number in each status, and
-what the audit and reconcile need. So a send always agrees with its transfers, also while a part of
-its messages is gone. NULL: none is gone.
+`send.dropped` has the sums of the messages of a send that were dropped: the number in each status,
+and what the audit and reconcile need. So a send always agrees with its transfers, also after a part
+of its messages was dropped. NULL: none was dropped.
 
 The bounds $1 and $2 are in each statement, so that a table by month opens only old months.
 """
@@ -57,7 +57,7 @@ _SUMS = {
     "routeCost": "sum(-coalesce(route_charged, 0))",
 }
 _ADDED = ", ".join(f"'{name}', nullif({dropped(name)} + sums.\"{name}\", 0)" for name in _SUMS)
-# With the last message of a send, its text goes. Messages that a job never wrote are not awaited.
+# The text of a send is dropped with its last message. Messages that a job never wrote do not count.
 _IS_LAST = f"""
 {dropped("messages")} + sums.messages + coalesce(
     (SELECT cancelled FROM send_job WHERE send_id = send.id), 0) >= send.accepted
@@ -190,7 +190,7 @@ PARTS = {
     Part.EVENTS: replace(
         EVENT_BODIES,
         size=WHOLE_ROW,
-        # A key goes with its event: its index knows only ranges of events.
+        # A key is dropped with its event. Its index has only ranges of events.
         change="deleted AS (DELETE FROM webhook_event USING chosen"
         " WHERE webhook_event.id = chosen.id AND webhook_event.id > $1 AND webhook_event.id < $2),"
         " changed AS (DELETE FROM webhook_event_key USING chosen WHERE event_id = chosen.id"

@@ -20,7 +20,7 @@ _BETWEEN_IN_BODY = (
 
 
 def in_text(number: str) -> str:
-    """Matches an E.164 number in a text, with or without its calling code, but no longer number."""
+    """Matches an E.164 number in a text, with or without its calling code, and no longer number."""
     code = calling_code(number.removeprefix("+"))
     between = f"{_BETWEEN}{{0,{MOST_BETWEEN}}}"
     digits = between.join(_in_text(each) for each in national_digits(number))

@@ -37,7 +37,7 @@ SELECT id, number, text FROM {messages_of("$1", "id, number, text, client_id", s
 WHERE client_id = $2 ORDER BY id
 """  # noqa: S608 - names of our own
 # Whether a send has messages for a later time. coalesce(): never NULL, so that a filter can ask for
-# false. `due_until` comes first: for most sends, it saves the look at their messages.
+# false. `due_until` comes first: for most sends, their messages need not be read.
 IS_SCHEDULED = f"""
 (coalesce(due_until > statement_timestamp(), false) AND (EXISTS (
     SELECT FROM {messages_of("send.id", "status, send_at")}

@@ -26,7 +26,7 @@ from persistence.sending.waiting import (
 )
 
 # A page of the messages of all clients with one status. Only as many clients as the page has rows
-# can be on it: those whose first messages come first. So this takes one look into the index on
+# can be on it: those whose first messages come first. So this takes one look-up in the index on
 # (client_id, status, id) for each client, and a page for each of these. By ID alone, PostgreSQL
 # could read a million messages with other statuses.
 OF_ALL_CLIENTS = """
@@ -53,7 +53,7 @@ CLOCKS_DIFFER_SECONDS = 60 * 60
 FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 MOST_SEARCHED = 50_000
-"""Messages of each direction that a search looks through: it must not take a second."""
+"""Messages of each direction that a search looks through: it has to take less than a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,10 @@ class Listed:
     def _of_status(self, wanted: Filter, status: MessageStatus, columns: str, size: int) -> str:
         """A page of the messages of one client with one status.
 
-        The status is compared in pairs: of an equation, the planner drops it from ORDER BY, and
-        may read the index by ID, through a million messages with other statuses, instead of the
-        one on (client_id, status, id). Add no further condition for the status or the ID:
-        PostgreSQL would begin to read at that one, or choose the index by ID.
+        The status is compared in pairs. With `status = …`, PostgreSQL leaves the status out of
+        ORDER BY. Then it may read the index by ID, through a million messages with other statuses,
+        instead of the index on (client_id, status, id). Add no other condition for the status or
+        the ID: PostgreSQL would begin to read there, or choose the index by ID.
         """
         page = Filter(list(wanted.conditions), wanted.values)
         lowest, highest = self.ends

@@ -44,14 +44,14 @@ CROSS JOIN LATERAL (
 ) AS send CROSS JOIN LATERAL ({{pages}}) AS page
 ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
-# The messages of a send with one status, by the index on (client_id, status, id). Pairs instead of
-# equations: see Listed._of_status.
+# The messages of a send with one status, by the index on (client_id, status, id). Listed._of_status
+# says why pairs are compared.
 WITH_STATUS = f"""
 {BY_STATUS} AND client_id = send.client_id AND (status, id) >= ('{{status}}', {{first}})
 AND (status, id) <= ('{{status}}', {{last}})
 """
 # The messages of a send of an earlier release are between these two IDs, with few others of the
-# same client. Pairs are compared: for an equation, PostgreSQL may walk the primary key instead.
+# same client. Pairs are compared: for `send_id = …`, PostgreSQL may scan the primary key instead.
 # `since`: no message of the send has a smaller ID.
 FIRST_OF_SEND = """
 SELECT same.id FROM message AS same
@@ -63,7 +63,7 @@ SELECT same.id FROM message AS same
 WHERE same.by_send AND (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
   AND same.send_id >= {0} AND same.id >= {since}
 ORDER BY same.send_id DESC, same.id DESC LIMIT 1"""
-# coalesce(): for the plain equation, PostgreSQL would expect fewer rows than the limit.
+# coalesce(): without it, PostgreSQL would expect fewer rows than the limit.
 IS_BY_SEND = "coalesce(by_send AND send_id = {}, false)"
 # The queue is read only for large sends with messages that may wait.
 MAY_WAIT = "EXISTS (SELECT FROM open_send WHERE open_send.send_id = wanted.id)"
@@ -141,8 +141,8 @@ def _of_sends(wanted: Filter, send_ids: Sequence[UUID], listed: Listed) -> str:
 
     if status is None:
         listed.add_ends(wanted)
-        # BETWEEN instead of an equation, so that the planner does not drop send_id from ORDER BY.
-        # For a large send it would walk all messages in the order of their IDs.
+        # BETWEEN instead of =, so that PostgreSQL does not leave send_id out of ORDER BY. For a
+        # large send it would read all messages in the order of their IDs.
         between = f"send_id BETWEEN wanted.id AND wanted.id AND id >= {since}"
         pages = [
             page(next_in_range("wanted.id"), within=None),

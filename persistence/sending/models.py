@@ -22,8 +22,8 @@ class Send(Model):
     null if none apply. `expires_at`: after it, no message is submitted; null if there is no limit,
     or nothing is left to submit. `captured`: its numbers are contacts. `captured_to`: the last
     message whose number was captured, while a large send is being captured. `tallied`: a large send
-    has counters, see `persistence.sending.tallies`. `dropped`: sums of its messages that are gone,
-    see `persistence.retention.parts`.
+    has counters, see `persistence.sending.tallies`. `dropped`: sums of the messages that
+    retention has dropped, see `persistence.retention.parts`.
     """
 
     id = fields.UUIDField(primary_key=True)

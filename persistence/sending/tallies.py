@@ -27,7 +27,7 @@ SUMS = ", ".join(f"sum({name})" for name in NAMES.split(", "))
 
 
 def dropped(name: str) -> str:
-    """SQL: a sum of the messages of a send that are gone: see `persistence.retention.parts`."""
+    """SQL: a sum of the messages of a send that were dropped: see `persistence.retention.parts`."""
     return f"coalesce((send.dropped->>'{name}')::int8, 0)"
 
 
@@ -141,7 +141,7 @@ SELECT id, NULL, NULL, {dropped("messages")}, {dropped("givenBack")}, 0, 0, 0,
        {dropped("routeCredit")}, {dropped("routeCost")}, NULL, -({_WEIGHT_OF_DROPPED})
 FROM send WHERE id > $1 AND id <= $2 AND dropped IS NOT NULL
 """  # noqa: S608 - names of our own
-"""Sums of the messages that are gone, as entries of the audit of sends."""
+"""Sums of the messages that were dropped, as entries of the audit of sends."""
 
 NOT_OPEN = f"""
 SELECT id, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 1

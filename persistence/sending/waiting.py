@@ -5,7 +5,7 @@ lists of these two statuses read two places: `message_listed` has the messages o
 and replies (`BY_STATUS`), and those of large sends come from what the dispatchers read.
 
 QUEUED: the index of the queue is ordered by account, priority, client, `due_at` and ID. Messages
-that differ only in their IDs are a part, and its first message takes one look. There are few parts:
+that differ only in their IDs are a part. One look-up finds its first message. There are few parts:
 all messages of a bulk are due at once, and a retry makes one part of the messages of a call.
 
 SUBMITTING: the messages of the calls that have not ended.
