@@ -106,10 +106,10 @@ async def _load(
     latencies: list[float] = []
 
     async def call() -> None:
-        while (asked_at := time.perf_counter()) < until:
+        while (requested_at := time.perf_counter()) < until:
             result = await accept(send_of(tenants[next(turn) % len(tenants)]))
             assert isinstance(result, AcceptedNow), result
-            latencies.append(time.perf_counter() - asked_at)
+            latencies.append(time.perf_counter() - requested_at)
 
     pids = with_children(db.postgres_pid)
     before, began = cpu_seconds(pids), time.perf_counter()

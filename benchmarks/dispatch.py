@@ -126,12 +126,12 @@ async def urgent(provider: Provider, port: int, token: str, each: int) -> float:
     """Seconds from asking for a single message until the provider has it."""
     text = f"Urgent {each}"
     given: dict[str, object] = {"input": {"to": "+12025550100", "text": text}}
-    asked_at = time.perf_counter()
+    requested_at = time.perf_counter()
     await ask_once(port, request(token, SEND, given), b'"__typename":"Send"')
     async with asyncio.timeout(WAIT_SECONDS):
         while text not in provider.seen_at:  # noqa: ASYNC110 - another process sends it
             await asyncio.sleep(0.005)
-    return provider.seen_at[text] - asked_at
+    return provider.seen_at[text] - requested_at
 
 
 async def _beside_accepting(db: Database) -> tuple[float, float]:

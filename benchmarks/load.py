@@ -122,21 +122,21 @@ class _Caller(asyncio.Protocol):
 
     def start(self, at: float) -> None:
         """Sends the first request at that time."""
-        self._asked_at = at - self._pause_seconds
+        self._requested_at = at - self._pause_seconds
         self._ask_later()
 
     def _ask_later(self) -> None:
         """Sends the next request when it is planned."""
         if self._pause_seconds:
-            self._asked_at += self._pause_seconds
-            wait = max(0.0, self._asked_at - time.perf_counter())
+            self._requested_at += self._pause_seconds
+            wait = max(0.0, self._requested_at - time.perf_counter())
             asyncio.get_running_loop().call_later(wait, self._ask)
         else:
-            self._asked_at = time.perf_counter()
+            self._requested_at = time.perf_counter()
             self._ask()
 
     def _ask(self) -> None:
-        if self._asked_at >= self._until:
+        if self._requested_at >= self._until:
             self._transport.close()
             if not self.done.done():
                 self.done.set_result(None)
@@ -156,7 +156,7 @@ class _Caller(asyncio.Protocol):
             self.done.set_exception(AssertionError(body[:500]))
             self._transport.close()
             return
-        self._latencies.append(time.perf_counter() - self._asked_at)
+        self._latencies.append(time.perf_counter() - self._requested_at)
         self._ask_later()
 
     def connection_lost(self, failure: Exception | None) -> None:

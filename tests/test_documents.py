@@ -120,9 +120,9 @@ def test_every_named_command_exists() -> None:
 
 def test_the_documents_of_the_page_are_valid() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
-    asked = re.findall(r"`((?:mutation )?\{ [^`]*\})`", PAGE)
-    assert len(asked) >= 5
-    for document in asked:
+    requested = re.findall(r"`((?:mutation )?\{ [^`]*\})`", PAGE)
+    assert len(requested) >= 5
+    for document in requested:
         assert validate(schema, parse(document)) == [], document
 
 

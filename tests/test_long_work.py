@@ -142,17 +142,17 @@ async def test_a_defect_is_logged_and_after_a_killed_process_the_request_may_be_
 
 
 async def test_the_process_ends_with_the_request_that_needs_it() -> None:
-    asked = asyncio.Event()
+    requested = asyncio.Event()
     ids: list[int] = []
 
     async def never(pid: int) -> None:
         ids.append(pid)
-        asked.set()
+        requested.set()
         await asyncio.Event().wait()
 
     with tempfile.TemporaryFile() as file:
         request = asyncio.create_task(in_child(returns_its_id, file, answer=never))
-        await asked.wait()
+        await requested.wait()
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
     with pytest.raises(ProcessLookupError):

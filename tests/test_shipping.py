@@ -89,9 +89,9 @@ def test_serve_and_dispatch_wait_for_the_migrations(compose: dict[str, Any]) -> 
 
 
 def test_the_api_reads_readiness_when_it_is_queried(compose: dict[str, Any]) -> None:
-    asked = compose["services"]["serve"]["healthcheck"]["test"]
-    compile(asked[-1], "healthcheck", "exec")
-    assert "/readyz" in asked[-1]
+    requested = compose["services"]["serve"]["healthcheck"]["test"]
+    compile(requested[-1], "healthcheck", "exec")
+    assert "/readyz" in requested[-1]
 
 
 def test_the_image_holds_every_package_and_runs_without_privileges() -> None:

@@ -156,7 +156,7 @@ async def eventually(
 ) -> None:
     """Waits until the condition holds. Fails if it does not within this many seconds."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - the condition is a question asked
+        while not await condition():  # noqa: ASYNC110 - the condition is polled
             await asyncio.sleep(0.02)
 
 

@@ -39,20 +39,20 @@ class Lossy:
     def __init__(self, loses: Loses, *, keeps: bool) -> None:
         self._loses = loses
         self._keeps = keeps
-        self._asked: list[str] = []
+        self._requested: list[str] = []
         self.lost = 0
 
     def __getattr__(self, name: str) -> Any:
-        self._asked.append(name)
+        self._requested.append(name)
         return getattr(store, name)
 
     @asynccontextmanager
     async def transaction(self, *, keeps_plans: bool = False) -> AsyncIterator[Transaction]:
-        self._asked = []
+        self._requested = []
         try:
             async with store.transaction(keeps_plans=keeps_plans) as tx:
                 yield tx
-                loses = not self.lost and self._loses(self._asked)
+                loses = not self.lost and self._loses(self._requested)
                 if loses and not self._keeps:
                     raise _Cut
         except _Cut:
@@ -110,7 +110,7 @@ async def test_a_mark_whose_commit_is_not_known_is_undone_and_nothing_is_submitt
 ) -> None:
     client = await worlds.add_client()
     await worlds.accept(client, 5)
-    lossy, provider = Lossy(lambda asked: "mark_calls" in asked, keeps=keeps), Scripted()
+    lossy, provider = Lossy(lambda requested: "mark_calls" in requested, keeps=keeps), Scripted()
     async with dispatching_over(lossy, provider, client.pool):
         await eventually(all_sent)
     assert lossy.lost == 1
@@ -134,7 +134,7 @@ async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
     client = await worlds.add_client()
     for _ in range(QUICK.breaker_opens_after + 1):
         await worlds.accept(client)
-    lossy, breakers = Lossy(lambda asked: "mark_calls" in asked, keeps=True), Breakers()
+    lossy, breakers = Lossy(lambda requested: "mark_calls" in requested, keeps=True), Breakers()
     async with dispatching_over(lossy, Scripted(), client.pool, breakers):
         await eventually(all_sent)
     attempts = await worlds.fetch("SELECT FROM attempt WHERE outcome = 'NOT_SENT'")
@@ -147,7 +147,7 @@ async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
 async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(keeps: bool) -> None:
     client = await worlds.add_client(held=10)
     await worlds.accept(client, 5)
-    lossy = Lossy(lambda asked: "end_attempts" in asked, keeps=keeps)
+    lossy = Lossy(lambda requested: "end_attempts" in requested, keeps=keeps)
     provider = Scripted(_refuses)
     async with dispatching_over(lossy, provider, client.pool):
 
@@ -166,10 +166,10 @@ async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorde
     database_url: str, database_server: EmbeddedDatabase
 ) -> None:
     name = urlsplit(database_url).path.lstrip("/")
-    asked, answer = asyncio.Event(), asyncio.Event()
+    requested, answer = asyncio.Event(), asyncio.Event()
 
     async def waits(message: Outgoing) -> Outcome:
-        asked.set()
+        requested.set()
         await answer.wait()
         return Accepted("ref")
 
@@ -177,7 +177,7 @@ async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorde
         client = await worlds.add_client()
         await worlds.accept(client)
         async with dispatching_over(store, Scripted(waits), client.pool):
-            await asked.wait()
+            await requested.wait()
             superuser = await asyncpg.connect(database_server.superuser_url)
             try:
                 await superuser.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")

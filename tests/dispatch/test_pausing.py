@@ -238,10 +238,10 @@ async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:
     async with dispatching(Scripted(answer), rules=replace(QUICK, calls_at_once=1)):
         await worlds.accept(client)
 
-        async def asked_to_wait() -> bool:
+        async def requested_wait() -> bool:
             return len(answer.called_at) >= 1
 
-        await eventually(asked_to_wait)
+        await eventually(requested_wait)
         await worlds.accept(client, numbers=["+12025550105"])
         await eventually(all_sent)
     assert answer.called_at[1] - answer.called_at[0] > 0.4

@@ -48,7 +48,7 @@ class Slow:
         await asyncio.sleep(self.seconds)
         return Accepted(f"ref {message.number}")
 
-    def was_asked_for(self, *texts: str) -> Callable[[], Awaitable[bool]]:
+    def was_called_with(self, *texts: str) -> Callable[[], Awaitable[bool]]:
         async def is_so() -> bool:
             return set(texts) <= {text for _, text in self.at}
 
@@ -95,11 +95,11 @@ async def test_one_tenants_bulk_does_not_delay_anothers_single_or_reply() -> Non
     urgent = {"single": single, "reply": reply, "own single": single}
     async with dispatching(provider, rules=rules):
         await worlds.accept(large, 300, text="bulk")
-        await eventually(slow.was_asked_for("bulk"))
+        await eventually(slow.was_called_with("bulk"))
         for text, kind in urgent.items():
             await worlds.accept(large if text == "own single" else small, kind=kind, text=text)
         begun = len(provider.calls)
-        await eventually(slow.was_asked_for(*urgent))
+        await eventually(slow.was_called_with(*urgent))
         order = [call[0].text for call in provider.calls]
         # At most one round of bulk calls began before the urgent ones.
         assert max(order.index(text) for text in urgent) <= begun + rules.calls_at_once

@@ -97,8 +97,8 @@ def tokens(program: Program) -> dict[str, str | None]:
     """A token for each actor. They sign in before any test guesses passwords."""
     api, given = Api(program.address), {}
     for who in WHO[1:]:
-        asked = {"email": f"{who}@ibiki.test", "password": program.password}
-        given[who] = api.ask(SIGN_IN, input=asked)["signIn"]["accessToken"]
+        requested = {"email": f"{who}@ibiki.test", "password": program.password}
+        given[who] = api.ask(SIGN_IN, input=requested)["signIn"]["accessToken"]
     api.close()
     return {"nobody": None, **given}
 

@@ -66,8 +66,8 @@ class Chain:
     account_id: str
 
     def sync(self) -> Any:
-        asked = {"providerAccountId": self.account_id}
-        return done(self.operator, SYNC, "Synced", input=asked)
+        requested = {"providerAccountId": self.account_id}
+        return done(self.operator, SYNC, "Synced", input=requested)
 
     def platform(self) -> Any:
         accounts = self.operator.ask(ALARMS)["providerAccounts"]
@@ -103,8 +103,11 @@ def chain() -> Iterator[Chain]:
 
         upper = start()
         reseller = user(upper, "client@ibiki.test")
-        asked = {"url": "http://127.0.0.1:9/", "events": ["MESSAGE_RECEIVED", "MESSAGE_UPDATED"]}
-        added = done(reseller, ADD_ENDPOINT, "WebhookEndpointSecret", input=asked)
+        requested = {
+            "url": "http://127.0.0.1:9/",
+            "events": ["MESSAGE_RECEIVED", "MESSAGE_UPDATED"],
+        }
+        added = done(reseller, ADD_ENDPOINT, "WebhookEndpointSecret", input=requested)
         lower = start(WEBHOOK_SIGNING_SECRET=added["secret"])
         moved = {"id": added["endpoint"]["id"], "url": f"{lower.address}/webhooks/ibiki"}
         done(reseller, MOVE_ENDPOINT, "WebhookEndpoint", input=moved)

@@ -156,10 +156,10 @@ def test_a_send_that_cannot_be_paid_is_refused_as_a_whole(program: Program) -> N
 
 
 def test_the_same_key_is_one_send(client: Api) -> None:
-    asked = {"to": "+12025550183", "text": "Good morning", "idempotencyKey": "order-17"}
-    first = client.ask(SEND, input=asked)["send"]
-    assert client.ask(SEND, input=asked)["send"]["id"] == first["id"]
-    other = client.ask(SEND, input=asked | {"text": "Good night"})["send"]
+    requested = {"to": "+12025550183", "text": "Good morning", "idempotencyKey": "order-17"}
+    first = client.ask(SEND, input=requested)["send"]
+    assert client.ask(SEND, input=requested)["send"]["id"] == first["id"]
+    other = client.ask(SEND, input=requested | {"text": "Good night"})["send"]
     assert other["__typename"] == "IdempotencyConflict"
 
 

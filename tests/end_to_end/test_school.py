@@ -93,9 +93,9 @@ class Day:
     def balances(self) -> Any:
         return self.ask(self.school, BALANCES)
 
-    def control(self, what: str, **asked: Any) -> Any:
-        method = "POST" if asked else "GET"
-        answer = httpx.request(method, f"{self.provider}/control/{what}", json=asked or None)
+    def control(self, what: str, **requested: Any) -> Any:
+        method = "POST" if requested else "GET"
+        answer = httpx.request(method, f"{self.provider}/control/{what}", json=requested or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -110,13 +110,13 @@ class Day:
 
     def set_credentials(self, username: str, password: str) -> Any:
         client_id = self.ask(self.school, VIEWER)["client"]["id"]
-        asked = {
+        requested = {
             "clientId": client_id,
             "provider": "egosms",
             "username": username,
             "password": password,
         }
-        return self.ask(self.admin, SET, input=asked)
+        return self.ask(self.admin, SET, input=requested)
 
 
 @contextmanager
@@ -197,10 +197,10 @@ def test_after_a_top_up_a_check_sends_the_waiting_messages(it: Day) -> None:
     it.control("fault", kind="no_credits", path="/api/v1/")
     send = it.send(NUMBERS[2])
     eventually(lambda: it.balances()["platform"]["state"] == "NEEDS_SYNC")
-    asked_at = time.monotonic()
+    requested_at = time.monotonic()
     assert it.check()["__typename"] == "Synced"
     assert it.finished(send["id"])["charged"] == 50
-    assert time.monotonic() - asked_at < 20
+    assert time.monotonic() - requested_at < 20
 
 
 def test_a_delivery_report_arrives(it: Day) -> None:

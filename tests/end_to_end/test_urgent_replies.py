@@ -63,7 +63,7 @@ def _prepare(program: Program) -> None:
 
 def _reply(program: Program, client: Api, conversation: str, text: str) -> float:
     """Seconds from the request for a reply until the provider receives it."""
-    asked_at = datetime.now(UTC)
+    requested_at = datetime.now(UTC)
     assert client.ask(REPLY, id=conversation, text=text)["reply"]["__typename"] == "Reply"
 
     def seen() -> Any:
@@ -73,7 +73,7 @@ def _reply(program: Program, client: Api, conversation: str, text: str) -> float
         return None
 
     seen_at = datetime.fromisoformat(eventually(seen)["at"])
-    return (seen_at - asked_at).total_seconds()
+    return (seen_at - requested_at).total_seconds()
 
 
 def _log(program: Program) -> Any:
@@ -81,7 +81,7 @@ def _log(program: Program) -> Any:
     return reversed(answer.json())
 
 
-def _control(program: Program, what: str, asked: Mapping[str, object]) -> Any:
-    answer = httpx.post(f"{program.simulator}/control/{what}", json=asked, timeout=30)
+def _control(program: Program, what: str, requested: Mapping[str, object]) -> Any:
+    answer = httpx.post(f"{program.simulator}/control/{what}", json=requested, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()

@@ -39,9 +39,9 @@ CONVERSATION = """query { inbox { nodes { id messages { nodes { text direction }
 STATUS = "query ($id: ID!) { send(id: $id) { messages { nodes { status } } } }"
 
 
-def create(admin: Api, document: str, **asked: Any) -> Any:
+def create(admin: Api, document: str, **requested: Any) -> Any:
     """The object that a mutation creates."""
-    [answer] = admin.ask(document, input=asked).values()
+    [answer] = admin.ask(document, input=requested).values()
     assert "message" not in answer, answer
     return answer.get("id")
 

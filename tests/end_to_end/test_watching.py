@@ -159,11 +159,11 @@ def test_each_kind_of_span_arrives(program: Program, collector: Collector, name:
 
 
 def test_a_span_names_the_request_and_its_result(program: Program, collector: Collector) -> None:
-    asked = eventually(
+    requested = eventually(
         lambda: [each for each in collector.named("POST /graphql") if each.parent_span_id]
     )
-    assert [each.trace_id.hex() for each in asked] == [TRACE_ID]
-    shown = attributes(asked[0])
+    assert [each.trace_id.hex() for each in requested] == [TRACE_ID]
+    shown = attributes(requested[0])
     assert shown["graphql.operation"] == "query users"
     assert shown["http.response.status_code"] == 200
     eventually(

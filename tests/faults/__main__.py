@@ -31,18 +31,18 @@ HEAD = "round  accepting    submitting  watchers  longest try  fault"
 
 def main() -> int:
     """The exit code."""
-    asked = _asked()
-    print(f"seed {asked.seed}; seconds from the end of each fault:\n{HEAD}", flush=True)
+    options = _options()
+    print(f"seed {options.seed}; seconds from the end of each fault:\n{HEAD}", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with fresh_directory() as directory:
         try:
-            result = asyncio.run(_run(asked, directory))
+            result = asyncio.run(_run(options, directory))
         except KeyboardInterrupt:
-            print(f"interrupted, seed {asked.seed}")
+            print(f"interrupted, seed {options.seed}")
             return 130
         finally:
-            _keep_logs(directory, asked.logs)
+            _keep_logs(directory, options.logs)
     for name, why_not in result.left_out.items():
         print(f"left out: {name}: {why_not}")
     for each in result.violations:
@@ -51,46 +51,46 @@ def main() -> int:
     print(f"{result.acknowledged} requests acknowledged, {result.taken} messages at the provider")
     print(f"{result.outcomes_unknown} requests answered with OutcomeUnknown")
     print(f"{result.received} messages from phones answered with 200")
-    print(f"{count} violations in {len(result.rounds)} rounds, seed {asked.seed}")
+    print(f"{count} violations in {len(result.rounds)} rounds, seed {options.seed}")
     return 1 if count or not result.rounds else 0
 
 
-async def _run(asked: argparse.Namespace, directory: Path) -> SoakResult:
-    slow = asked.slow
+async def _run(options: argparse.Namespace, directory: Path) -> SoakResult:
+    slow = options.slow
     scale = Scale(
-        pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0 * slow),
+        pace=Pace(requests_per_second=options.rate, patience_seconds=3.0 * slow),
         database_frozen_seconds=20.0,
         gone_seconds=60.0,
-        with_redis=not asked.without_redis,
+        with_redis=not options.without_redis,
     ).slowed(slow)
     bounds = Bounds(
-        recovery_seconds=asked.recovery * slow,
-        watcher_seconds=asked.recovery * slow + scale.pace.patience_seconds,
+        recovery_seconds=options.recovery * slow,
+        watcher_seconds=options.recovery * slow + scale.pace.patience_seconds,
         settled_seconds=30.0 * slow,
     )
     count = itertools.count(1)
     with volume() as on:
-        async with rig(directory, on, scale, seed=asked.seed) as built:
+        async with rig(directory, on, scale, seed=options.seed) as built:
             return await run_faults(
                 built,
-                _chosen(asked, built),
+                _chosen(options, built),
                 bounds,
                 lambda played: _print_round(next(count), played),
             )
 
 
-def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
+def _chosen(options: argparse.Namespace, built: Rig) -> Iterator[Fault]:
     """The faults, shuffled again for each round, until the time or the rounds are over.
 
     A fault that this machine cannot cause is yielded once, so that the report names it.
     """
-    chance, ends_at = Random(asked.seed), time.monotonic() + asked.seconds
-    among = [each for each in COURSE if asked.only in each.name]
+    chance, ends_at = Random(options.seed), time.monotonic() + options.seconds
+    among = [each for each in COURSE if options.only in each.name]
     possible = [each for each in among if each.why_not(built) is None]
     yield from (each for each in among if each not in possible)
     rounds = itertools.count() if possible else ()
     shuffled = (each for _ in rounds for each in chance.sample(possible, len(possible)))
-    for fault in itertools.islice(shuffled, asked.rounds):
+    for fault in itertools.islice(shuffled, options.rounds):
         if time.monotonic() > ends_at:
             return
         yield fault
@@ -113,7 +113,7 @@ def _keep_logs(directory: Path, logs: Path | None) -> None:
         shutil.copy(log, logs)
 
 
-def _asked() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument(
         "--seconds", type=float, default=1_800.0, help="for how long new faults are caused"
@@ -126,10 +126,10 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only faults whose name contains this")
     parser.add_argument("--without-redis", action="store_true", help="the bus is PostgreSQL")
     parser.add_argument("--logs", type=Path, help="a directory for the output of the programs")
-    asked = parser.parse_args()
-    if not any(asked.only in each.name for each in COURSE):
-        parser.error(f"no name of a fault contains {asked.only!r}")
-    return asked
+    options = parser.parse_args()
+    if not any(options.only in each.name for each in COURSE):
+        parser.error(f"no name of a fault contains {options.only!r}")
+    return options
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ async def count(built: Rig) -> Count:
     """Counts from the tables, the provider's log, and the answers to the clients."""
     await built.provider.read()
     acknowledged = {
-        each.answer.send_id for each in built.load.asked if isinstance(each.answer, Taken)
+        each.answer.send_id for each in built.load.requests if isinstance(each.answer, Taken)
     }
     by_id = {ids.decode(Kind.SEND, each): each for each in acknowledged}
     kept = {by_id[row["id"]] for row in await worlds.fetch(SENDS, list(by_id))}
@@ -84,9 +84,9 @@ async def _lost_inbound(built: Rig) -> set[str]:
     return set(lost)
 
 
-async def measure(built: Rig, asked: argparse.Namespace, slow: Path) -> list[int]:
+async def measure(built: Rig, options: argparse.Namespace, slow: Path) -> list[int]:
     """The sums over all failovers."""
-    if asked.mode == "marks":
+    if options.mode == "marks":
         await built.postgres.ask("ALTER ROLE ibiki SET synchronous_commit = local")
         await built.postgres.cut_all()  # an open session keeps its old value
     built.load.start()
@@ -94,11 +94,11 @@ async def measure(built: Rig, asked: argparse.Namespace, slow: Path) -> list[int
     await asyncio.sleep(SETTLE_SECONDS)
     sums: list[int] = []
     before = await patiently(lambda: count(built))
-    for number in range(1, asked.times + 1):
+    for number in range(1, options.times + 1):
         async with proxying(built.postgres.socket, at=slow / ".s.PGSQL.5432") as line:
             (slow / ".s.PGSQL.5432").chmod(0o777)  # PostgreSQL runs as another user
-            late = partial(setattr, line, "conditions", Conditions(late_seconds=asked.late))
-            await fail_over(built, waits=asked.mode != "async", through=slow, followed=late)
+            late = partial(setattr, line, "conditions", Conditions(late_seconds=options.late))
+            await fail_over(built, waits=options.mode != "async", through=slow, followed=late)
         began = time.monotonic()
         while not built.load.answered_within(0.5):  # noqa: ASYNC110 - another program changes it
             await asyncio.sleep(0.05)
@@ -118,14 +118,14 @@ def _print_line(name: str, found: list[int], away_seconds: float) -> None:
     print(f"{name:>5}  {columns}  {away_seconds:4.1f}", flush=True)
 
 
-async def _run(asked: argparse.Namespace, directory: Path) -> list[int]:
-    pace = Pace(requests_per_second=asked.rate, patience_seconds=3.0 * asked.slow)
-    scale = Scale(pace=pace).slowed(asked.slow)
+async def _run(options: argparse.Namespace, directory: Path) -> list[int]:
+    pace = Pace(requests_per_second=options.rate, patience_seconds=3.0 * options.slow)
+    scale = Scale(pace=pace).slowed(options.slow)
     with volume() as on:
         slow = on.path / "slow"
         slow.mkdir()
-        async with rig(directory, on, scale, seed=asked.seed) as built:
-            return await measure(built, asked, slow)
+        async with rig(directory, on, scale, seed=options.seed) as built:
+            return await measure(built, options, slow)
 
 
 def main() -> int:
@@ -137,12 +137,12 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--slow", type=float, default=1.0, help="a factor for all time limits")
-    asked = parser.parse_args()
-    print(f"mode {asked.mode}, {asked.late} s late, {asked.rate:.0f}/s\n{HEAD}", flush=True)
+    options = parser.parse_args()
+    print(f"mode {options.mode}, {options.late} s late, {options.rate:.0f}/s\n{HEAD}", flush=True)
     with fresh_directory() as directory:
-        _, lost, twice, not_stored, _, inbound = asyncio.run(_run(asked, directory))
+        _, lost, twice, not_stored, _, inbound = asyncio.run(_run(options, directory))
     kept = {"all": lost + inbound + twice + not_stored, "marks": twice + not_stored, "async": 0}
-    return 1 if kept[asked.mode] else 0
+    return 1 if kept[options.mode] else 0
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ Answer = Taken | TooPoor
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class MadeRequest:
     """One request and its answer. `key`: None for a naive client.
 
     `tries`: how often it was sent. `in_doubt`: the ID of the send, if an answer said that its
@@ -74,7 +74,7 @@ class Asked:
     token: str
     numbers: Sequence[str]
     key: str | None
-    asked_at: float
+    requested_at: float
     answer: Answer | None = None
     answered_at: float | None = None
     given_up: bool = False
@@ -85,9 +85,9 @@ class Asked:
     def body(self) -> dict[str, Any]:
         """The request, the same each time."""
         to = {"to": list(self.numbers)} if len(self.numbers) > 1 else {"to": self.numbers[0]}
-        asked = {**to, "text": "Good morning", "idempotencyKey": self.key}
+        given = {**to, "text": "Good morning", "idempotencyKey": self.key}
         document = BULK_SEND if len(self.numbers) > 1 else SEND
-        return {"query": document, "variables": {"input": asked}}
+        return {"query": document, "variables": {"input": given}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Load:
 
     def __init__(self, servers: Sequence[str], clients: Clients, pace: Pace, *, seed: int) -> None:
         self.pace = pace
-        self.asked: list[Asked] = []
+        self.requests: list[MadeRequest] = []
         self.defects: list[str] = []
         self.longest_try_seconds = 0.0
         self.outcomes_unknown = 0
@@ -178,16 +178,16 @@ class Load:
     @property
     def acknowledged(self) -> int:
         """Requests that were accepted."""
-        return sum(isinstance(each.answer, Taken) for each in self.asked)
+        return sum(isinstance(each.answer, Taken) for each in self.requests)
 
     def answered_within(self, seconds: float) -> int:
         """The number of answers in the last seconds."""
         since = time.monotonic() - seconds
         return sum(1 for at in self._answered_at if at > since)
 
-    async def ask_again(self, asked: Asked) -> Answer | None:
+    async def ask_again(self, request: MadeRequest) -> Answer | None:
         """Repeats a request with its key, and returns the answer."""
-        again = Asked(asked.token, asked.numbers, asked.key, time.monotonic())
+        again = MadeRequest(request.token, request.numbers, request.key, time.monotonic())
         await self._ask(again)
         return again.answer
 
@@ -207,20 +207,20 @@ class Load:
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
-    def _next(self, count: int) -> Asked:
+    def _next(self, count: int) -> MadeRequest:
         if count % self.pace.large_every == 0:
             size = self.pace.large
         else:
             size = 1 if self._chance.random() < 0.75 else self._chance.choice(self.pace.bulk)
         is_poor = count % self.pace.poor_every == 0
-        asked = Asked(
+        request = MadeRequest(
             self._clients.poor if is_poor else self._chance.choice(self._clients.rich),
             [self._new_number() for _ in range(size)],
             None if count % self.pace.unkeyed_every == 0 else uuid4().hex,
             time.monotonic(),
         )
-        self.asked.append(asked)
-        return asked
+        self.requests.append(request)
+        return request
 
     def _new_number(self) -> str:
         place, line = divmod(self._numbers_given, 10_000)
@@ -228,25 +228,25 @@ class Load:
         self._numbers_given += 1
         return f"+1{AREAS[area]}{EXCHANGES[exchange]}{line:04d}"
 
-    async def _ask_and_note(self, asked: Asked) -> None:
-        await self._ask(asked)
-        if asked.answered_at is not None:
-            self._answered_at.append(asked.answered_at)
+    async def _ask_and_note(self, request: MadeRequest) -> None:
+        await self._ask(request)
+        if request.answered_at is not None:
+            self._answered_at.append(request.answered_at)
 
-    async def _ask(self, asked: Asked) -> None:
+    async def _ask(self, request: MadeRequest) -> None:
         """Repeats the request until it is answered. Without a key, no answer means to give up."""
         pause_seconds = FIRST_PAUSE_SECONDS
-        while asked.answer is None and not asked.given_up:
-            asked.tries += 1
-            response = await self._try(asked.token, asked.body)
-            asked.answer = self._read(asked, response)
-            if asked.in_doubt is not None and asked.key is None:
-                asked.answer = await self._look_up(asked.token, asked.in_doubt)
-            asked.in_doubt = None
-            if asked.answer is not None:
-                asked.answered_at = time.monotonic()
-            elif asked.key is None and response is None:
-                asked.given_up = True
+        while request.answer is None and not request.given_up:
+            request.tries += 1
+            response = await self._try(request.token, request.body)
+            request.answer = self._read(request, response)
+            if request.in_doubt is not None and request.key is None:
+                request.answer = await self._look_up(request.token, request.in_doubt)
+            request.in_doubt = None
+            if request.answer is not None:
+                request.answered_at = time.monotonic()
+            elif request.key is None and response is None:
+                request.given_up = True
             else:
                 await asyncio.sleep(pause_seconds * self._chance.uniform(0.5, 1.0))
                 pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
@@ -286,14 +286,14 @@ class Load:
             self.defects.append(f"HTTP {response.status}: {answer}")
         return answer
 
-    def _read(self, asked: Asked, response: Any) -> Answer | None:
+    def _read(self, request: MadeRequest, response: Any) -> Answer | None:
         """The final answer. None if the request is to be repeated."""
         if response is None:
             return None
         for error in response.get("errors", ()):
             if error.get("extensions", {}).get("code") not in TRANSIENT:
                 self.defects.append(f"{error}")
-                asked.given_up = True
+                request.given_up = True
             return None
         (result,) = response["data"].values()
         match result["__typename"]:
@@ -305,17 +305,17 @@ class Load:
                 return None
             case "OutcomeUnknown":
                 self.outcomes_unknown += 1
-                asked.in_doubt = result["sendId"]
+                request.in_doubt = result["sendId"]
                 return None
         self.defects.append(f"{result}")
-        asked.given_up = True
+        request.given_up = True
         return None
 
     async def _cancel_one(self) -> None:
         """Cancels one of the latest sends, if that is still possible."""
-        taken = [each for each in self.asked[-20:] if isinstance(each.answer, Taken)]
+        taken = [each for each in self.requests[-20:] if isinstance(each.answer, Taken)]
         if taken:
-            asked = self._chance.choice(taken)
-            assert isinstance(asked.answer, Taken)
-            variables = {"input": {"sendId": asked.answer.send_id}}
-            await self._try(asked.token, {"query": CANCEL_SEND, "variables": variables})
+            request = self._chance.choice(taken)
+            assert isinstance(request.answer, Taken)
+            variables = {"input": {"sendId": request.answer.send_id}}
+            await self._try(request.token, {"query": CANCEL_SEND, "variables": variables})

@@ -16,7 +16,7 @@ from domain.ids import Kind
 from domain.ledger.audit import audit, new_audit
 from persistence import store
 from tests import worlds
-from tests.faults.load import Asked, Load, Taken, TooPoor
+from tests.faults.load import Load, MadeRequest, Taken, TooPoor
 from tests.faults.simulated_provider import SimulatedProvider
 
 MOST_REPORTED = 5
@@ -127,11 +127,11 @@ class Promises:
 
     async def _acknowledged(self) -> list[str]:
         """What was acknowledged since the last check must be stored as it was acknowledged."""
-        asked = self._load.asked
-        new = [each for each in asked[self._checked :] if each.answer is not None]
+        requests = self._load.requests
+        new = [each for each in requests[self._checked :] if each.answer is not None]
         self._checked = next(
-            (place for place in range(self._checked, len(asked)) if _is_open(asked[place])),
-            len(asked),
+            (place for place in range(self._checked, len(requests)) if _is_open(requests[place])),
+            len(requests),
         )
         taken = {_id_of(each.answer): each for each in new if isinstance(each.answer, Taken)}
         sends = {row["id"]: row for row in await worlds.fetch(SENDS, list(taken))}
@@ -142,24 +142,24 @@ class Promises:
         ]
         lost += [each for id_, each in taken.items() if owners.get(each.numbers[0]) != id_]
         poor = [each for each in new if isinstance(each.answer, TooPoor)]
-        unsaid = [each for each in poor if each.numbers[0] in owners]
+        accepted = [each for each in poor if each.numbers[0] in owners]
         return [
             *_sentences("acknowledged, and not stored as acknowledged", lost),
-            *_sentences("refused because of the balance, and accepted nevertheless", unsaid),
+            *_sentences("refused because of the balance, and accepted nevertheless", accepted),
         ]
 
     async def _answered_the_same(self) -> list[str]:
         """The key of an accepted send must return that send again. A refused key stays unused."""
         answered = [
-            each for each in self._load.asked if each.key and isinstance(each.answer, Taken)
+            each for each in self._load.requests if each.key and isinstance(each.answer, Taken)
         ]
         sample = answered[-ASKED_AGAIN // 2 :]
         sample += self._chance.sample(answered, min(ASKED_AGAIN // 2, len(answered)))
         differing = []
-        for asked in sample:
-            again = await self._load.ask_again(asked)
-            if not _is_same(again, asked.answer):
-                differing.append(f"{asked.answer}, and then {again}")
+        for request in sample:
+            again = await self._load.ask_again(request)
+            if not _is_same(again, request.answer):
+                differing.append(f"{request.answer}, and then {again}")
         return _sentences("answered twice, with different answers", differing)
 
     async def _submitted(self, recent_seconds: float | None) -> list[str]:
@@ -205,12 +205,14 @@ def _is_same(again: object, answer: object) -> bool:
     return again == answer
 
 
-def _is_open(asked: Asked) -> bool:
-    return asked.answer is None and not asked.given_up
+def _is_open(request: MadeRequest) -> bool:
+    return request.answer is None and not request.given_up
 
 
-def _is_as_acknowledged(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id: UUID) -> bool:
-    row, answer = sends.get(send_id), asked.answer
+def _is_as_acknowledged(
+    request: MadeRequest, sends: dict[UUID, dict[str, Any]], send_id: UUID
+) -> bool:
+    row, answer = sends.get(send_id), request.answer
     assert isinstance(answer, Taken)
     given = (answer.accepted, answer.charged)
     return row is not None and (row["accepted"], row["charged"]) == given

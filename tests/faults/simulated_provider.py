@@ -29,10 +29,10 @@ class SimulatedProvider:
         """Reads the new entries of the log."""
         for entry in await self._get(f"log?after={self._seq}"):
             self._seq = entry["seq"]
-            asked_for = {message["recipient"] for message in entry["messages"]}
-            self.again |= asked_for & self._in_doubt
+            recipients = {message["recipient"] for message in entry["messages"]}
+            self.again |= recipients & self._in_doubt
             if entry["behaviour"] not in PLAINLY_NOT_TAKEN:
-                self._in_doubt |= asked_for
+                self._in_doubt |= recipients
             self.taken.update(
                 message["recipient"] for message in entry["messages"] if message["took"]
             )
@@ -68,9 +68,9 @@ class SimulatedProvider:
         ):
             return await response.json()
 
-    async def _post(self, what: str, asked: dict[str, object]) -> None:
+    async def _post(self, what: str, requested: dict[str, object]) -> None:
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{self.base_url}/control/{what}", json=asked) as response,
+            session.post(f"{self.base_url}/control/{what}", json=requested) as response,
         ):
             assert response.status == 200, await response.text()

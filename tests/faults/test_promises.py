@@ -14,7 +14,7 @@ from domain import ids
 from domain.ids import Kind
 from domain.sending.messages import NewSend
 from tests import worlds
-from tests.faults.load import Answer, Asked, Clients, Load, Pace, Taken, TooPoor
+from tests.faults.load import Answer, Clients, Load, MadeRequest, Pace, Taken, TooPoor
 from tests.faults.people import ASSIGN
 from tests.faults.phones import Phones
 from tests.faults.promises import Promises
@@ -53,8 +53,8 @@ class ScriptedClients(Load):
         super().__init__([], NOBODY, pace, seed=1)
         self.again = {}
 
-    async def ask_again(self, asked: Asked) -> Answer | None:
-        return self.again.get(asked.key or "", asked.answer)
+    async def ask_again(self, request: MadeRequest) -> Answer | None:
+        return self.again.get(request.key or "", request.answer)
 
 
 @dataclass
@@ -70,12 +70,14 @@ class Scene:
         """The checks."""
         return Promises(self.load, self.provider, lease_seconds=1.0, seed=1)
 
-    def acknowledge(self, answer: Answer | None = None) -> Asked:
+    def acknowledge(self, answer: Answer | None = None) -> MadeRequest:
         """Adds an answer that a client got."""
         taken = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
-        asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or taken)
-        self.load.asked.append(asked)
-        return asked
+        request = MadeRequest(
+            "key", self.send.numbers, uuid4().hex, time.monotonic(), answer or taken
+        )
+        self.load.requests.append(request)
+        return request
 
 
 @pytest.fixture
@@ -104,13 +106,13 @@ async def accepted_twice(scene: Scene) -> None:
 
 
 async def refused_and_accepted(scene: Scene) -> None:
-    scene.load.asked.clear()
+    scene.load.requests.clear()
     scene.acknowledge(TooPoor(2, 1))
 
 
 async def answered_differently(scene: Scene) -> None:
-    asked = scene.acknowledge()
-    scene.load.again[asked.key or ""] = TooPoor(2, 1)
+    request = scene.acknowledge()
+    scene.load.again[request.key or ""] = TooPoor(2, 1)
 
 
 async def accepted_by_the_provider_twice(scene: Scene) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.end_to_end.program import clean_environment, fresh_directory
 from tests.faults.building import rig
 from tests.faults.faults import Fault
-from tests.faults.load import Asked, Pace
+from tests.faults.load import MadeRequest, Pace
 from tests.faults.nodes import restart, through_balancer
 from tests.faults.programs import ibiki
 from tests.faults.release import ReleaseUnusable, before_the_newest_migration, exported
@@ -86,33 +86,39 @@ async def _migrate(rig: Rig) -> None:
     assert program.returncode == 0, f"ibiki migrate ended with {program.returncode}"
 
 
-def _line(name: str, asked: Sequence[Asked]) -> str:
+def _line(name: str, options: Sequence[MadeRequest]) -> str:
     """The figures of a phase for its callers. A caller without a key may have given up."""
-    took = sorted(1_000 * (each.answered_at - each.asked_at) for each in asked if each.answered_at)
+    took = sorted(
+        1_000 * (each.answered_at - each.requested_at) for each in options if each.answered_at
+    )
     if not took:
         return f"{0:8}  {'':36}  {name}"
     at = [took[int(share * (len(took) - 1))] for share in (0.5, 0.99, 1.0)]
-    repeated = sum(each.tries > 1 for each in asked)
-    return f"{len(asked):8}  {repeated:8}  {at[0]:6.0f}  {at[1]:6.0f}  {at[2]:10.0f}  {name}"
+    repeated = sum(each.tries > 1 for each in options)
+    return f"{len(options):8}  {repeated:8}  {at[0]:6.0f}  {at[1]:6.0f}  {at[2]:10.0f}  {name}"
 
 
-async def _run(asked: argparse.Namespace, directory: Path) -> SoakResult:
-    release = exported(asked.before or before_the_newest_migration(), directory / "before")
+async def _run(options: argparse.Namespace, directory: Path) -> SoakResult:
+    release = exported(options.before or before_the_newest_migration(), directory / "before")
     print(f"the previous release is {release.commit}", flush=True)
-    pace = Pace(requests_per_second=asked.rate, patience_seconds=5.0 * asked.slow)
-    scale = Scale(pace=pace).slowed(asked.slow)
-    upgrade = Upgrade(asked.seconds)
+    pace = Pace(requests_per_second=options.rate, patience_seconds=5.0 * options.slow)
+    scale = Scale(pace=pace).slowed(options.slow)
+    upgrade = Upgrade(options.seconds)
     bounds = Bounds(
-        recovery_seconds=20.0 * asked.slow,
-        watcher_seconds=20.0 * asked.slow,
-        settled_seconds=60.0 * asked.slow,
+        recovery_seconds=20.0 * options.slow,
+        watcher_seconds=20.0 * options.slow,
+        settled_seconds=60.0 * options.slow,
     )
     with volume() as on:
-        async with rig(directory, on, scale, seed=asked.seed, release=release) as built:
+        async with rig(directory, on, scale, seed=options.seed, release=release) as built:
             result = await run_faults(built, upgrade.faults, bounds, _print_violations)
     print(HEAD)
     for name, began, ended in upgrade.phases:
-        print(_line(name, [each for each in built.load.asked if began <= each.asked_at < ended]))
+        print(
+            _line(
+                name, [each for each in built.load.requests if began <= each.requested_at < ended]
+            )
+        )
     return result
 
 
@@ -130,10 +136,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--slow", type=float, default=1.0, help="a factor for all time limits")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with fresh_directory() as directory:
         try:
-            result = asyncio.run(_run(asked, directory))
+            result = asyncio.run(_run(options, directory))
         except ReleaseUnusable as unusable:
             print(f"The previous release cannot be run: {unusable}", file=sys.stderr)
             return 2

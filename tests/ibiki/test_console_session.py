@@ -36,12 +36,12 @@ class Site:
         return await self.post("sign-in", {"email": EMAIL, "password": PASSWORD})
 
     async def viewer(self, token: str) -> str | None:
-        asked = await self.http.post(
+        requested = await self.http.post(
             "/graphql",
             json={"query": "{ viewer { email } }"},
             headers={"authorization": f"Bearer {token}"},
         )
-        data = asked.json()["data"]
+        data = requested.json()["data"]
         return str(data["viewer"]["email"]) if data else None
 
 

@@ -28,10 +28,10 @@ HEAVY = (
 
 def loaded_by(program: str) -> set[str]:
     """The heavy packages that the program has imported."""
-    asked = f"{program}\nimport sys\nprint(*({HEAVY!r} & sys.modules.keys()))"
-    asked = asked.replace(repr(HEAVY), repr(set(HEAVY)))
+    requested = f"{program}\nimport sys\nprint(*({HEAVY!r} & sys.modules.keys()))"
+    requested = requested.replace(repr(HEAVY), repr(set(HEAVY)))
     ran = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", requested], capture_output=True, text=True, check=True, timeout=60
     )
     return set(ran.stdout.split())
 

@@ -13,7 +13,7 @@ from tests.ibiki.http_server import running_server
 TOKEN = {"authorization": "Bearer let-me-see"}
 
 
-def asked(address: str | None, **headers: str) -> Request:
+def requested(address: str | None, **headers: str) -> Request:
     """A request from that address."""
     scope: dict[str, Any] = {
         "type": "http",
@@ -40,19 +40,19 @@ def asked(address: str | None, **headers: str) -> Request:
     ],
 )
 def test_without_a_token_private_networks_may_read(address: str | None, expected: bool) -> None:
-    assert MetricsAccess().admit(asked(address)) is expected
+    assert MetricsAccess().admit(requested(address)) is expected
 
 
 @pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])
 def test_a_request_through_a_proxy_is_refused_without_a_token(header: str) -> None:
-    assert not MetricsAccess().admit(asked("10.1.2.3", **{header: "8.8.8.8"}))
+    assert not MetricsAccess().admit(requested("10.1.2.3", **{header: "8.8.8.8"}))
 
 
 def test_with_a_token_any_network_may_read() -> None:
     rules = MetricsAccess(token="let-me-see")
-    assert rules.admit(asked("8.8.8.8", **TOKEN))
-    assert not rules.admit(asked("127.0.0.1"))
-    assert not rules.admit(asked("127.0.0.1", authorization="Bearer let-me-se\xe9"))
+    assert rules.admit(requested("8.8.8.8", **TOKEN))
+    assert not rules.admit(requested("127.0.0.1"))
+    assert not rules.admit(requested("127.0.0.1", authorization="Bearer let-me-se\xe9"))
 
 
 async def test_a_refusal_says_how_to_read_and_health_is_public() -> None:

@@ -64,10 +64,10 @@ def upstreams_at(directory: Path) -> Upstreams:
 
 
 async def set_for(client_id: UUID, username: str, password: str) -> UUID:
-    asked = NewCredentials(
+    requested = NewCredentials(
         client_id=client_id, provider="egosms", username=username, password=password
     )
-    return (await set_credentials(store, SCHOOL_RULES, asked)).id
+    return (await set_credentials(store, SCHOOL_RULES, requested)).id
 
 
 async def balance_of(provider: Provider) -> str:
@@ -157,8 +157,8 @@ async def test_the_platforms_own_account_uses_the_settings(
     school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = replace(SCHOOL_RULES, platform_providers=frozenset({"egosms"}))
-    asked = NewCredentials(client_id=school, provider="egosms", username="", password="")
-    account = await set_credentials(store, rules, asked)
+    requested = NewCredentials(client_id=school, provider="egosms", username="", password="")
+    account = await set_credentials(store, rules, requested)
     async with simulated() as it:
         monkeypatch.setenv("SMS_API_URL", f"{it.base_url}/api/v1/plain/?")
         unset = upstreams_at(tmp_path)
@@ -202,7 +202,7 @@ async def test_webhook_calls_may_be_signed_with_the_secret_of_any_account(
     await upstreams.close()
 
 
-async def test_reports_are_asked_for_at_the_public_address(
+async def test_reports_are_requested_at_the_public_address(
     school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://sms.example/")

@@ -63,11 +63,11 @@ async def world(database_url: str) -> AsyncIterator[World]:
 async def within_a_second(condition: Callable[[], Awaitable[bool]]) -> None:
     """The condition holds for every check that begins a second after now or later."""
     async with asyncio.timeout(PATIENCE_SECONDS), stopwatch() as watch:
-        asked_seconds = 0.0
+        read_seconds = 0.0
         while not await condition():
-            assert asked_seconds < 1.0
+            assert read_seconds < 1.0
             await asyncio.sleep(0.01)
-            asked_seconds = watch.seconds
+            read_seconds = watch.seconds
 
 
 async def soon(condition: Callable[[], Awaitable[bool]]) -> None:

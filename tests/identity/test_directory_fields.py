@@ -168,12 +168,12 @@ async def test_a_user_of_each_role_is_created_and_listed(
         "group": group_id(app),
         **{each: client_id(app, each) for each in ("owner", "loner")},
     }
-    asked = {name: places.get(value, value) for name, value in given.items()}
-    made = await app.answer("admin", CREATE_USER, input=ADA | asked)
+    requested = {name: places.get(value, value) for name, value in given.items()}
+    made = await app.answer("admin", CREATE_USER, input=ADA | requested)
     for name, value in shown.items():
         assert made[name] == (None if value is None else {"id": places[value]})
     assert (made["role"], made["disabled"]) == (given["role"], False)
-    listed = await app.answer("admin", USERS, clientId=asked.get("clientId"))
+    listed = await app.answer("admin", USERS, clientId=requested.get("clientId"))
     assert listed["nodes"] == [{k: v for k, v in made.items() if k != "__typename"}]
     other = await app.answer("admin", USERS, clientId=client_id(app, "sibling"))
     assert (other["nodes"], other["totalCount"]) == ([], 0)

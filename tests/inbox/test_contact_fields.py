@@ -43,8 +43,8 @@ FILTERED = """query ($filter: ContactFilter, $orderBy: ContactOrder, $search: St
     nodes { number optedOut answerable } pageInfo { startCursor endCursor } } }"""
 
 
-async def numbers(app: App, **asked: Any) -> list[str]:
-    nodes = (await app.answer("owner", FILTERED, **asked))["nodes"]
+async def numbers(app: App, **requested: Any) -> list[str]:
+    nodes = (await app.answer("owner", FILTERED, **requested))["nodes"]
     return [node["number"][-1] for node in nodes]
 
 

@@ -184,8 +184,8 @@ async def test_an_inbound_message_is_found_by_its_id(app: App, conversation: str
     assert await app.answer("owner", MESSAGE, id=message_id) == expected
     assert await app.answer("admin", MODEM, id=message_id) == {"modem": "m7", "port": "3"}
     for field in ("modem", "port", "client { name }"):
-        asked = MODEM.replace("modem port", field)
-        assert await app.code("owner", asked, id=message_id) == "FORBIDDEN"
+        requested = MODEM.replace("modem port", field)
+        assert await app.code("owner", requested, id=message_id) == "FORBIDDEN"
 
 
 async def test_an_inbound_message_is_visible_to_its_tenant_only(

@@ -35,13 +35,13 @@ NOW = PollRules(ages_seconds=(0.0,), calls_per_second=10_000)
 
 @dataclass
 class Prepared:
-    """A provider with prepared answers. `asked`: the queried references, in order.
+    """A provider with prepared answers. `requested`: the queried references, in order.
 
     `failing`: references whose queries fail.
     """
 
     words: dict[str, ReportedStatus | None] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     unavailable: bool = False
     failing: Collection[str] = ()
     largest_batch: int = 1
@@ -49,7 +49,7 @@ class Prepared:
     async def status(self, reference: str) -> ReportedStatus | None:
         if self.unavailable or reference in self.failing:
             raise ProviderUnavailable
-        self.asked.append(reference)
+        self.requested.append(reference)
         return self.words.get(reference)
 
     async def send(self, message: Outgoing) -> Outcome:
@@ -96,10 +96,10 @@ async def test_sent_messages_are_queried_once_a_round() -> None:
     )
     poller = Poller(store, provider, NOW)
     await poll_all(poller)
-    assert provider.asked == references
+    assert provider.requested == references
     assert await worlds.statuses() == {"DELIVERED": 1, "UNDELIVERED": 1, "SENT": 23}
     await poll_all(poller)
-    assert provider.asked == references
+    assert provider.requested == references
     await worlds.assert_audit_holds()
 
 
@@ -109,7 +109,7 @@ async def test_each_round_queries_messages_that_are_still_open() -> None:
     await poll_all(
         Poller(store, provider, PollRules(ages_seconds=(0.0, 0.0), calls_per_second=1e4))
     )
-    assert provider.asked == [*references, "r0", "r2"]
+    assert provider.requested == [*references, "r0", "r2"]
 
 
 async def test_messages_too_new_or_too_old_are_not_queried() -> None:
@@ -118,7 +118,7 @@ async def test_messages_too_new_or_too_old_are_not_queried() -> None:
     await poll_all(Poller(store, provider, PollRules(calls_per_second=1e4)))
     old = PollRules(ages_seconds=(0.0,), oldest_seconds=0.0, calls_per_second=1e4)
     await poll_all(Poller(store, provider, old))
-    assert provider.asked == []
+    assert provider.requested == []
 
 
 async def test_messages_without_a_reference_or_with_a_final_status_are_not_queried() -> None:
@@ -128,7 +128,7 @@ async def test_messages_without_a_reference_or_with_a_final_status_are_not_queri
     await worlds.execute("UPDATE message SET status = 'UNKNOWN' WHERE reference = 'r2'")
     provider = Prepared({"r2": ReportedStatus.DELIVERED})
     await poll_all(Poller(store, provider, NOW))
-    assert provider.asked == ["r2", "r3"]
+    assert provider.requested == ["r2", "r3"]
     assert await worlds.statuses() == {"DELIVERED": 2, "SENT": 2}
 
 
@@ -139,9 +139,9 @@ async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
     await poll_all(poller)
     provider.unavailable = False
     await poll_all(poller)
-    assert provider.asked == []
+    assert provider.requested == []
     await poll_all(Poller(store, provider, NOW))
-    assert provider.asked == references
+    assert provider.requested == references
 
 
 async def test_a_message_whose_query_always_fails_does_not_stop_its_round() -> None:
@@ -150,10 +150,10 @@ async def test_a_message_whose_query_always_fails_does_not_stop_its_round() -> N
     rules = PollRules(ages_seconds=(0.0,), calls_per_second=1e4, rest_seconds=0.0)
     poller = Poller(store, provider, rules)
     for _ in range(rules.tries):
-        assert provider.asked in ([], ["r0"])
+        assert provider.requested in ([], ["r0"])
         await poller.poll()
     await poll_all(poller)
-    assert provider.asked == ["r0", "r2", "r3"]
+    assert provider.requested == ["r0", "r2", "r3"]
     assert await worlds.statuses() == {"DELIVERED": 1, "SENT": 3}
 
 
@@ -162,7 +162,7 @@ async def test_two_processes_share_the_queries() -> None:
     provider = Prepared(dict.fromkeys([f"r{each}" for each in range(30)], ReportedStatus.DELIVERED))
     await asyncio.gather(*(poll_all(Poller(store, provider, NOW)) for _ in range(3)))
     await poll_all(Poller(store, provider, NOW))
-    assert sorted(provider.asked) == sorted(references)
+    assert sorted(provider.requested) == sorted(references)
     assert await worlds.statuses() == {"DELIVERED": 30}
 
 
@@ -172,13 +172,13 @@ async def test_polling_stops_when_requested() -> None:
     poller = Poller(store, provider, PollRules(ages_seconds=(0.0,), calls_per_second=0.01))
     task = asyncio.create_task(poller.poll())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not provider.asked:  # noqa: ASYNC110 - a condition with a bound
+        while not provider.requested:  # noqa: ASYNC110 - a condition with a bound
             await asyncio.sleep(0.01)
         poller.stop()
         assert await task is False
-    assert provider.asked == ["r0"]
+    assert provider.requested == ["r0"]
     await poll_all(Poller(store, provider, NOW))
-    assert len(provider.asked) == 20
+    assert len(provider.requested) == 20
 
 
 async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
@@ -197,18 +197,18 @@ async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
     provider = Prepared({"r1": ReportedStatus.DELIVERED})
     rules = PollRules(ages_seconds=(60.0, 60.0), calls_per_second=1e4, batch_messages=2)
     await poll_all(Poller(store, provider, rules))
-    assert sorted(provider.asked) == ["r0", "r0", "r1", "r2", "r2"]
+    assert sorted(provider.requested) == ["r0", "r0", "r1", "r2", "r2"]
     assert await worlds.statuses() == {"DELIVERED": 1, "SENT": 2}
-    provider.asked.clear()
+    provider.requested.clear()
     await worlds.execute("TRUNCATE status_poll")
     for ages, oldest in (((600.0,), 3_600.0), ((0.0,), 60.0)):
         rules = PollRules(ages_seconds=ages, oldest_seconds=oldest, calls_per_second=1e4)
         await poll_all(Poller(store, provider, rules))
-    assert provider.asked == []
+    assert provider.requested == []
 
 
 async def test_zero_calls_per_second_never_polls() -> None:
     await sent(1)
     provider = Prepared()
     assert await Poller(store, provider, PollRules(calls_per_second=0)).poll() is False
-    assert provider.asked == []
+    assert provider.requested == []

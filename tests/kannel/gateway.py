@@ -135,7 +135,7 @@ class Gateway:
     async def shows(self, words: str) -> None:
         """Returns when the status page has these words."""
         async with asyncio.timeout(PATIENCE):
-            while words not in await self.command("status.xml"):  # noqa: ASYNC110 - asked
+            while words not in await self.command("status.xml"):  # noqa: ASYNC110 - polled
                 await asyncio.sleep(0.1)
 
     def sent(self) -> list[str]:

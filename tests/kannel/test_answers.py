@@ -116,7 +116,7 @@ async def test_while_bearerbox_is_down_smsbox_refuses_connections(gateway: Gatew
     await gateway.kill(BEARERBOX)
     try:
         async with asyncio.timeout(PATIENCE):
-            while isinstance(await sent(gateway.account()), Unknown):  # noqa: ASYNC110 - asked
+            while isinstance(await sent(gateway.account()), Unknown):  # noqa: ASYNC110 - polled
                 await asyncio.sleep(0.05)
         assert await sent(gateway.account()) == NotSent("The connection was refused.")
     finally:

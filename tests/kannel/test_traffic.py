@@ -196,7 +196,7 @@ async def test_a_text_waits_in_the_gateway_while_we_cannot_be_reached_and_comes_
     target, callback.target, callback.refused = callback.target, None, 0
     await network.text_from("+12025550145", OURS, b"Are you there?")
     async with asyncio.timeout(PATIENCE):
-        while callback.refused < 2:  # noqa: ASYNC110 - asked
+        while callback.refused < 2:  # noqa: ASYNC110 - polled
             await asyncio.sleep(0.05)
     callback.target = target
     assert await inbox_with(ibiki, 1) == ["Are you there?"]

@@ -93,8 +93,8 @@ async def allocated(
 ) -> Transfer:
     """Makes the allocation."""
     target = installation.target(whom)
-    asked = Allocation(target["client_id"], target["group_id"], units, key=key)
-    done = await allocate(store, installation.actor(who), asked)
+    requested = Allocation(target["client_id"], target["group_id"], units, key=key)
+    done = await allocate(store, installation.actor(who), requested)
     with suppress(TryAgain):  # the pool may hold a connection that a test has cut
         return await store.find_transfer(done.transfer.id)
     return await store.find_transfer(done.transfer.id)

@@ -80,8 +80,8 @@ class Hammerer:
         client = self.random.choice(self.clients)
         number = self.random.randrange(KEYS)
         count = COPY_FROM if number == 0 else number % 4 + 1
-        asked = keyed(worlds.new_send(client, count), f"k{number}")
-        result = await self.acceptor.accept(asked)
+        requested = keyed(worlds.new_send(client, count), f"k{number}")
+        result = await self.acceptor.accept(requested)
         if isinstance(result, AcceptedNow | AcceptedBefore):
             send_id = result.send.id if isinstance(result, AcceptedNow) else result.send_id
             _acknowledge(client, send_id, count, f"k{number}")
@@ -92,8 +92,8 @@ class Hammerer:
         """An admin gives to a client or a group, or takes back."""
         client = self.random.choice(self.clients[:-1])  # the last one's account is its own
         group_id = self.random.choice([None, client.group_id])
-        asked = Allocation(None if group_id else client.client_id, group_id, self._units())
-        await _unless_short(allocate(store, worlds.ADMIN, asked))
+        requested = Allocation(None if group_id else client.client_id, group_id, self._units())
+        await _unless_short(allocate(store, worlds.ADMIN, requested))
 
     async def lead(self) -> None:
         """A supervisor gives to a client of the group, or takes back."""

@@ -201,12 +201,12 @@ async def answer_of_allocation(
     """The answer of an allocation in the terms of the model."""
     group = installation.groups.get(whom)
     client = installation.clients.get(whom)
-    asked = Allocation(client.client_id if client else None, group.id if group else None, units)
+    requested = Allocation(client.client_id if client else None, group.id if group else None, units)
     actor = worlds.ADMIN
     if who != "admin":
         actor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=installation.groups[who].id)
     try:
-        done = await allocate(store, actor, asked)
+        done = await allocate(store, actor, requested)
         moved = await store.find_transfer(done.transfer.id)
     except (InsufficientPool, InsufficientBalance) as short:
         return "refused", short.required, short.available

@@ -124,7 +124,7 @@ async def test_no_actor_reaches_rows_outside_its_scope(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "requested",
     [
         Allocation(client_id=None, group_id=None, units=1),
         Allocation(client_id=UUID(int=1), group_id=UUID(int=2), units=1),
@@ -137,9 +137,9 @@ async def test_no_actor_reaches_rows_outside_its_scope(
         Allocation(client_id=UUID(int=1), group_id=None, units=1, key=""),
     ],
 )
-async def test_an_invalid_allocation_is_refused_before_a_read(asked: Allocation) -> None:
+async def test_an_invalid_allocation_is_refused_before_a_read(requested: Allocation) -> None:
     with pytest.raises(InvalidInput):
-        await allocate(store, worlds.ADMIN, asked)
+        await allocate(store, worlds.ADMIN, requested)
 
 
 async def test_a_pool_below_zero_gives_nothing_and_takes_back(installation: Installation) -> None:
@@ -189,9 +189,9 @@ async def test_five_thousand_at_three_cents_are_a_hundred_and_fifty(connected: N
     upstream = await worlds.add_pool(default=False, held=5_000)
     group = await worlds.add_group(upstream, rate_usd=Decimal("9"))
     client = await worlds.add_client(upstream, group=group, held=0, rate_usd=Decimal("0.03"))
-    asked = Allocation(client.client_id, None, 5_000, note="March")
-    given = (await allocate(store, worlds.ADMIN, asked)).transfer
+    requested = Allocation(client.client_id, None, 5_000, note="March")
+    given = (await allocate(store, worlds.ADMIN, requested)).transfer
     assert str(given.value_usd) == "150.00"
     assert given.note == "March"
-    taken = (await allocate(store, worlds.ADMIN, replace(asked, units=-5_000))).transfer
+    taken = (await allocate(store, worlds.ADMIN, replace(requested, units=-5_000))).transfer
     assert str(taken.value_usd) == "150.00"

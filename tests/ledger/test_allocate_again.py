@@ -110,10 +110,10 @@ async def test_a_client_that_leaves_the_group_meanwhile_is_not_given_the_groups_
         installation.member.account_id,
         installation.upstream.account_id,
     ):
-        asked = asyncio.create_task(allocated(installation, "supervisor", "member", 10))
-        await blocked(asked)
+        requested = asyncio.create_task(allocated(installation, "supervisor", "member", 10))
+        await blocked(requested)
     with pytest.raises(NotFound):
-        await asked
+        await requested
     assert (await installation.held())["group"] == GROUP
 
 

@@ -48,7 +48,7 @@ mutation ($input: SetProviderCredentialsInput!) { setProviderCredentials(input: 
 } }"""
 
 
-def asked(client_id: UUID, **changed: Any) -> NewCredentials:
+def requested(client_id: UUID, **changed: Any) -> NewCredentials:
     given = {"provider": "egosms", "username": "a school", "password": SECRET, **changed}
     return NewCredentials(client_id=client_id, **given)
 
@@ -92,27 +92,27 @@ async def test_a_client_gets_its_own_account_in_the_units_of_schools(app: App) -
 
 async def test_new_credentials_replace_the_old_ones_and_end_a_pause(app: App) -> None:
     school = await worlds.add_client(app.pool, held=0)
-    first = await set_credentials(store, RULES, asked(school.client_id, price=40))
+    first = await set_credentials(store, RULES, requested(school.client_id, price=40))
     await worlds.execute(
         "UPDATE provider_account SET paused_at = now(), pause_reason = 'x', read_at = now(),"
         " reading_raw = '70000' WHERE id = $1",
         first.id,
     )
-    second = await set_credentials(store, RULES, asked(school.client_id, password="another"))
+    second = await set_credentials(store, RULES, requested(school.client_id, password="another"))
     assert (second.id, second.price_per_message) == (first.id, 40)
     assert second.platform.state is SyncState.NEEDS_SYNC
     assert second.provider_balance == "70000", "the last reading is kept"
     row = await stored(school.client_id)
     assert CIPHER.decrypt(row["id"], row["credentials"])["password"] == "another"
     assert row["paused_at"] is None
-    third = await set_credentials(store, RULES, asked(school.client_id, price=35))
+    third = await set_credentials(store, RULES, requested(school.client_id, price=35))
     assert third.price_per_message == 35
 
 
 async def test_units_and_open_messages_in_another_pool_are_not_left_behind(app: App) -> None:
     school = await worlds.add_client(app.pool, held=1)
     with pytest.raises(InvalidInput, match="holds 1 unit in another pool"):
-        await set_credentials(store, RULES, asked(school.client_id))
+        await set_credentials(store, RULES, requested(school.client_id))
     send = await worlds.accept(school)
     for status in ("QUEUED", "SUBMITTING", "UNKNOWN"):
         await worlds.execute(
@@ -126,13 +126,13 @@ async def test_units_and_open_messages_in_another_pool_are_not_left_behind(app: 
             "UPDATE message SET status = $2, attempt_id = $1 WHERE send_id = $1", send.id, status
         )
         with pytest.raises(InvalidInput, match="not finished") as refused:
-            await set_credentials(store, RULES, asked(school.client_id))
+            await set_credentials(store, RULES, requested(school.client_id))
         assert refused.value.field == "clientId"
     await worlds.execute("UPDATE message SET status = 'SENT' WHERE send_id = $1", send.id)
-    await set_credentials(store, RULES, asked(school.client_id))
+    await set_credentials(store, RULES, requested(school.client_id))
     # From now on it may hold units and have open messages.
     await worlds.open_with((await stored(school.client_id))["account_id"], 100)
-    await set_credentials(store, RULES, asked(school.client_id, password="another"))
+    await set_credentials(store, RULES, requested(school.client_id, password="another"))
 
 
 @pytest.mark.parametrize(
@@ -154,16 +154,16 @@ async def test_an_invalid_sign_in_is_refused_and_not_repeated(
     app: App, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await set_credentials(store, RULES, asked(app.loner.client_id, **change))
+        await set_credentials(store, RULES, requested(app.loner.client_id, **change))
     assert refused.value.field == field
     assert SECRET not in str(refused.value)
     assert "copied" not in str(refused.value)
-    assert SECRET not in repr(asked(app.loner.client_id))
+    assert SECRET not in repr(requested(app.loner.client_id))
 
 
 async def test_a_client_that_does_not_exist_is_not_found(app: App) -> None:
     with pytest.raises(NotFound):
-        await set_credentials(store, RULES, asked(UUID(int=404)))
+        await set_credentials(store, RULES, requested(UUID(int=404)))
 
 
 async def test_without_credentials_a_client_comes_under_the_account_of_the_platform(
@@ -173,15 +173,15 @@ async def test_without_credentials_a_client_comes_under_the_account_of_the_platf
     other = await worlds.add_client(app.pool, held=0)
     none = {"username": "", "password": ""}
     with pytest.raises(InvalidInput) as refused:
-        await set_credentials(store, RULES, asked(school.client_id, **none))
+        await set_credentials(store, RULES, requested(school.client_id, **none))
     assert str(refused.value) == NOT_CONFIGURED
-    account = await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
+    account = await set_credentials(store, PLATFORM_RULES, requested(school.client_id, **none))
     assert (account.owner_client_id, account.unit, account.price_per_message) == (None, "UGX", 50)
     assert (
-        await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
+        await set_credentials(store, PLATFORM_RULES, requested(school.client_id, **none))
     ).id == account.id
     assert (
-        await set_credentials(store, PLATFORM_RULES, asked(other.client_id, **none))
+        await set_credentials(store, PLATFORM_RULES, requested(other.client_id, **none))
     ).id == account.id
     nodes = await worlds.fetch(
         "SELECT kind, count(*) FROM account WHERE provider_account_id = $1 GROUP BY kind",
@@ -189,9 +189,9 @@ async def test_without_credentials_a_client_comes_under_the_account_of_the_platf
     )
     assert {row["kind"]: row["count"] for row in nodes} == {"POOL": 1, "CLIENT": 2}
     # Its own account later, and back to the same one.
-    own = await set_credentials(store, PLATFORM_RULES, asked(school.client_id))
-    await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
-    assert (await set_credentials(store, RULES, asked(school.client_id))).id == own.id
+    own = await set_credentials(store, PLATFORM_RULES, requested(school.client_id))
+    await set_credentials(store, PLATFORM_RULES, requested(school.client_id, **none))
+    assert (await set_credentials(store, RULES, requested(school.client_id))).id == own.id
     await worlds.assert_audit_holds()
 
 
@@ -207,7 +207,7 @@ async def test_no_figure_of_the_client_gets_a_smaller_version(app: App, in_group
         BalanceView(),
     ]
     before = [(await store.read_balances(view)).version for view in views]
-    await set_credentials(store, RULES, asked(school.client_id))
+    await set_credentials(store, RULES, requested(school.client_id))
     after = [(await store.read_balances(view)).version for view in views]
     assert all(new >= old for new, old in zip(after, before, strict=True))
 
@@ -216,7 +216,7 @@ async def test_simultaneous_requests_open_one_account(app: App) -> None:
     school = await worlds.add_client(app.pool, held=0)
     opened = await asyncio.gather(
         *(
-            set_credentials(store, RULES, asked(school.client_id, password=f"pw {each}"))
+            set_credentials(store, RULES, requested(school.client_id, password=f"pw {each}"))
             for each in range(5)
         )
     )
@@ -237,8 +237,8 @@ async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) 
         await store.put_client_under(tx, school.client_id, account.account_id, as_owner=True)
 
     async with holding(lambda tx: store.lock_accounts(tx, [school.account_id]), move):
-        asked_for = Allocation(school.client_id, None, 5, note=None, key=None)
-        giving = asyncio.create_task(allocate(store, worlds.ADMIN, asked_for))
+        allocation = Allocation(school.client_id, None, 5, note=None, key=None)
+        giving = asyncio.create_task(allocate(store, worlds.ADMIN, allocation))
         await blocked(giving)
     with pytest.raises(TryAgain):
         await giving
@@ -265,7 +265,7 @@ def test_encrypted_credentials_are_of_one_account_and_of_one_installation() -> N
 async def test_keys_are_rotated_once_and_again(app: App) -> None:
     schools = [await worlds.add_client(app.pool, held=0) for _ in range(3)]
     for school in schools:
-        await set_credentials(store, RULES, asked(school.client_id))
+        await set_credentials(store, RULES, requested(school.client_id))
     lost = (await stored(schools[2].client_id))["id"]
     await worlds.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", lost)
     both = FernetCipher([NEW_KEY, OLD_KEY])

@@ -91,8 +91,8 @@ async def test_one_process_reconciles_in_a_night(app: App) -> None:
 async def test_the_daily_work_is_for_the_first_process_that_asks(app: App) -> None:
     await worlds.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")
     night = last_night(datetime.now(UTC))
-    asked = [await store.start_daily("reconcile", not_since=night) for _ in range(3)]
-    assert asked == [True, False, False]
+    requested = [await store.start_daily("reconcile", not_since=night) for _ in range(3)]
+    assert requested == [True, False, False]
 
 
 @pytest.mark.parametrize(

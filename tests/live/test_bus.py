@@ -143,9 +143,9 @@ async def test_connections_of_postgresql_may_be_cut(
             one.bus.publish({published})
             await one.receives(EVERYTHING, published)
             await other.receives(EVERYTHING)
-            said_after = topic()
-            one.bus.publish({said_after})
-            await other.receives(said_after)
+            published_after = topic()
+            one.bus.publish({published_after})
+            await other.receives(published_after)
 
 
 async def test_a_cut_connection_is_noticed_at_once(
@@ -178,10 +178,10 @@ async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
         redis.start()
         await one.receives(EVERYTHING, published)
         await other.receives(EVERYTHING)
-        said_after = topic()
-        other.bus.publish({said_after})
-        await one.receives(said_after)
-        await other.receives(said_after)
+        published_after = topic()
+        other.bus.publish({published_after})
+        await one.receives(published_after)
+        await other.receives(published_after)
 
 
 async def test_a_bus_starts_although_its_carrier_is_unavailable(

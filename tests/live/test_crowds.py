@@ -39,8 +39,8 @@ class Stalled:
         self._socket.sendall(HANDSHAKE.encode())
         assert b" 101 " in self._socket.recv(4_096)
         self._say({"type": "connection_init", "payload": {"Authorization": f"Bearer {who}"}})
-        asked = {"query": query, "variables": variables}
-        self._say({"type": "subscribe", "id": "1", "payload": asked})
+        requested = {"query": query, "variables": variables}
+        self._say({"type": "subscribe", "id": "1", "payload": requested})
 
     def read_to_the_end(self) -> bytes:
         """Everything that arrives until the connection is closed."""

@@ -114,11 +114,11 @@ class Unavailable:
     def __getattr__(self, name: str) -> Any:
         return getattr(store, name)
 
-    async def find_conversations_with(self, *asked: Any) -> Any:
+    async def find_conversations_with(self, *requested: Any) -> Any:
         if self.times:
             self.times -= 1
             raise TryAgain
-        return await store.find_conversations_with(*asked)
+        return await store.find_conversations_with(*requested)
 
 
 async def test_a_message_is_delivered_complete_after_its_other_fields_failed(

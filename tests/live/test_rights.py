@@ -131,13 +131,13 @@ async def test_new_rights_start_the_subscriptions_again() -> None:
 
 async def test_a_change_during_the_sign_in_is_not_missed() -> None:
     async with quiet() as app:
-        asked, actor_for = asyncio.Event(), app.authenticator.actor_for
+        requested, actor_for = asyncio.Event(), app.authenticator.actor_for
         answers = [await actor_for("good"), None]
 
         async def slowly(credential: str) -> object:
             answer = answers.pop(0)
             if answer is not None:
-                asked.set()
+                requested.set()
                 app.authenticator.change("good", None)
             return answer
 
@@ -145,7 +145,7 @@ async def test_a_change_during_the_sign_in_is_not_missed() -> None:
         async with client(app.server, begin=False) as socket:
             await socket.send(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 4403
-            assert asked.is_set()
+            assert requested.is_set()
 
 
 @dataclass

@@ -47,7 +47,7 @@ async def receive_many(people: App, count: int, text: str) -> list[str]:
 async def stalled_reader(
     people: App, authenticator: FakeAuthenticator, send_seconds: float
 ) -> AsyncIterator[tuple[Server, Stalled, list[str]]]:
-    """A reader who has asked for a long feed from its beginning, and reads nothing."""
+    """A reader that has requested a long feed from its beginning, and reads nothing."""
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     rules = SocketRules(send_seconds=send_seconds)
     async with server(people.installation, authenticator, rules=rules) as running:

@@ -63,7 +63,7 @@ async def app() -> AsyncIterator[Quiet]:
 
 
 @asynccontextmanager
-async def asked(
+async def requested(
     server: Server, query: str, who: str | None = "good", *, method: str = "POST"
 ) -> AsyncIterator[Events]:
     """A stream of the answers to a document."""
@@ -77,7 +77,7 @@ async def asked(
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_the_present_comes_first_and_then_every_change(app: Quiet, method: str) -> None:
-    async with asked(app.server, BALANCE, method=method) as events:
+    async with requested(app.server, BALANCE, method=method) as events:
         assert events.response.status_code == 200
         assert events.response.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert events.response.headers["cache-control"] == "no-store"
@@ -88,7 +88,7 @@ async def test_the_present_comes_first_and_then_every_change(app: Quiet, method:
 
 
 async def test_a_query_is_one_event_and_complete(app: Quiet) -> None:
-    async with asked(app.server, VIEWER) as events:
+    async with requested(app.server, VIEWER) as events:
         assert await events.delivered() == {"email": "ada@ibiki.test"}
         assert await events.next() == ("complete", None)
         assert await events.next() == ("", None)
@@ -123,7 +123,7 @@ async def test_no_text_ends_a_line_early() -> None:
 async def test_a_refusal_is_sent_as_an_event(
     app: Quiet, query: str, who: str | None, code: str
 ) -> None:
-    async with asked(app.server, query, who) as events:
+    async with requested(app.server, query, who) as events:
         kind, body = await events.next()
         assert kind == "next"
         assert body["errors"][0]["extensions"]["code"] == code
@@ -132,7 +132,7 @@ async def test_a_refusal_is_sent_as_an_event(
 
 async def test_a_mutation_with_get_is_refused(app: Quiet) -> None:
     mutation = 'mutation { cancelSend(input: {sendId: "x"}) { __typename } }'
-    async with asked(app.server, mutation, method="GET") as events:
+    async with requested(app.server, mutation, method="GET") as events:
         assert events.response.status_code == 405
 
 
@@ -145,13 +145,13 @@ async def test_a_subscription_is_not_answered_in_json(app: Quiet) -> None:
 
 async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Quiet) -> None:
     began = time.monotonic()
-    async with asked(app.server, BALANCE) as good:
+    async with requested(app.server, BALANCE) as good:
         await good.delivered()
         # Long enough to subscribe, which has just taken a part of it.
         lifetime = timedelta(seconds=0.4 + 20 * (time.monotonic() - began))
         ends_at = datetime.now(UTC) + lifetime
         app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
-        async with asked(app.server, BALANCE, "short") as short:
+        async with requested(app.server, BALANCE, "short") as short:
             await short.delivered()
             assert await short.next() == ("", None)  # cut, and not complete
         app.authenticator.change("good", None)
@@ -162,7 +162,7 @@ async def test_a_stream_is_kept_alive_without_blank_lines(
     app: Quiet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
-    async with asked(app.server, BALANCE) as events:
+    async with requested(app.server, BALANCE) as events:
         await events.delivered()
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert [await anext(events._lines) for _ in range(2)] == [":", ":"]
@@ -170,16 +170,16 @@ async def test_a_stream_is_kept_alive_without_blank_lines(
 
 async def test_streams_are_bounded_as_sockets_are() -> None:
     limits = ConnectionLimits(per_user=1)
-    async with quiet(limits=limits) as strict, asked(strict.server, BALANCE) as first:
+    async with quiet(limits=limits) as strict, requested(strict.server, BALANCE) as first:
         await first.delivered()
-        async with asked(strict.server, BALANCE) as second:
+        async with requested(strict.server, BALANCE) as second:
             assert second.response.status_code == 503
 
 
 async def test_a_server_that_stops_ends_its_streams() -> None:
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(quiet())
-        async with asked(app.server, BALANCE) as events:
+        async with requested(app.server, BALANCE) as events:
             await events.delivered()
             stopping = asyncio.create_task(stack.aclose())
             with pytest.raises(httpx.RemoteProtocolError):

@@ -64,31 +64,31 @@ def roles(others: str, *, given: Mapping[str, Any] | None = None, **cells: Any) 
     return Row(**cells, given=given or {})
 
 
-def own(**asked: Any) -> Row:
+def own(**requested: Any) -> Row:
     """A field that shows each user its own objects."""
     return Row(
-        **{"nobody": UNAUTHENTICATED, **{who: who for who in ROLES if who != "nobody"}, **asked}
+        **{"nobody": UNAUTHENTICATED, **{who: who for who in ROLES if who != "nobody"}, **requested}
     )
 
 
-def admins(sees: str, **asked: Any) -> Row:
+def admins(sees: str, **requested: Any) -> Row:
     """A field that only admins may use."""
-    return roles(FORBIDDEN, admin=sees, **asked)
+    return roles(FORBIDDEN, admin=sees, **requested)
 
 
-def senders(owner: str, *, sibling: str, admin: str, **asked: Any) -> Row:
+def senders(owner: str, *, sibling: str, admin: str, **requested: Any) -> Row:
     """A field for users with an account to send from. A supervisor has one in direct mode only."""
     return Row(
         owner=owner,
-        direct=asked.pop("direct", owner),
+        direct=requested.pop("direct", owner),
         sibling=sibling,
         supervisor=FORBIDDEN,
         other_supervisor=FORBIDDEN,
         admin=admin,
-        **asked,
+        **requested,
     )
 
 
-def anybody(sees: str, **asked: Any) -> Row:
+def anybody(sees: str, **requested: Any) -> Row:
     """A field with the same answer for all roles, also without a credential."""
-    return roles(sees, nobody=sees, **asked)
+    return roles(sees, nobody=sees, **requested)

@@ -157,7 +157,7 @@ async def fingerprint() -> str:
 
 async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
     """Adds an UNKNOWN message of the tenant. Returns its ID."""
-    asked, attempt_id = await worlds.accept(tenant, text=text), new_id()
+    requested, attempt_id = await worlds.accept(tenant, text=text), new_id()
     await worlds.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until, ended_at, outcome)"
@@ -166,7 +166,7 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
         attempt_id,
         tenant.pool.id,
     )
-    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", asked.id)
+    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", requested.id)
     await worlds.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1, updated_at = now()"
         " WHERE id = $2",

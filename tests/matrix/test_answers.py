@@ -48,9 +48,7 @@ async def test_a_mutation_answers_though_the_database_becomes_unavailable_after_
     settled: Scenario, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     row, who = somebody_who_may(name)
-    body = await asked_until_commit(
-        settled, monkeypatch, name, row, who, values_document(name, row)
-    )
+    body = await run_until_commit(settled, monkeypatch, name, row, who, values_document(name, row))
     assert "errors" not in body, body
     [answer] = body["data"].values()
     assert answer is not None
@@ -64,7 +62,7 @@ async def test_a_part_that_cannot_be_read_after_the_commit_does_not_ask_for_a_re
 ) -> None:
     row, who = somebody_who_may(name)
     whole = document_for(ENGINE.schema, name, row.given)
-    body = await asked_until_commit(settled, monkeypatch, name, row, who, whole)
+    body = await run_until_commit(settled, monkeypatch, name, row, who, whole)
     for error in body.get("errors", ()):
         assert error["extensions"]["code"] == "INTERNAL", error
         assert error["message"].startswith("The request was carried out"), error
@@ -75,7 +73,7 @@ async def test_every_exception_is_needed(settled: Scenario) -> None:
     assert set(EARLIER_COMMITS) <= set(MUTATIONS)
 
 
-async def asked_until_commit(
+async def run_until_commit(
     scenario: Scenario,
     monkeypatch: pytest.MonkeyPatch,
     name: str,

@@ -47,10 +47,10 @@ async def settled(database_template: Any) -> AsyncIterator[Scenario]:
 @pytest.mark.parametrize("name", ROWS)
 async def test_each_role_gets_what_the_table_says(settled: Scenario, name: str) -> None:
     found = [what for row in ROWS[name] async for what in differences(settled, name, row)]
-    assert not found, "\n".join([f"{name}, asked by everybody:", *found])
+    assert not found, "\n".join([f"{name}, called by each role:", *found])
 
 
-async def test_the_audit_holds_after_all_fields_were_asked_for(settled: Scenario) -> None:
+async def test_the_audit_holds_after_all_fields_were_requested(settled: Scenario) -> None:
     await worlds.assert_audit_holds()
 
 
@@ -140,11 +140,11 @@ def missing_rows(rows: Collection[str]) -> list[str]:
 
 def missing_ids(name: str, rows: Collection[Row]) -> list[str]:
     """The rows to add for IDs that a field takes and no row uses."""
-    asked = {path[1:] for row in rows for path, thing in things_in(row.given) if thing.kind}
+    requested = {path[1:] for row in rows for path, thing in things_in(row.given) if thing.kind}
     taken = ids_of(field_of(name))
     return [
         f"{name} takes an id ({path}) that no row asks with: add one with a Thing in its place"
-        for path in sorted(taken - asked)
+        for path in sorted(taken - requested)
     ]
 
 

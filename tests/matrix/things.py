@@ -59,8 +59,8 @@ async def another_provider_account(scenario: Scenario) -> UUID:
 async def a_provider_route(scenario: Scenario) -> UUID:
     """A new one of the default pool, to its own account."""
     prefix = str(1_000_000 + uuid4().int % 9_000_000)
-    asked = NewRoute(prefix=prefix, provider_account_id=scenario.app.pool.id)
-    return (await set_route(store, asked)).id
+    requested = NewRoute(prefix=prefix, provider_account_id=scenario.app.pool.id)
+    return (await set_route(store, requested)).id
 
 
 async def there_is_a_route(scenario: Scenario) -> None:

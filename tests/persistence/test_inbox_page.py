@@ -64,15 +64,15 @@ async def test_a_page_has_the_contacts_and_the_last_messages(client: worlds.Tena
 
 
 async def test_a_page_is_one_statement_whose_plan_is_kept(client: worlds.Tenant) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
     async with connection() as held:
-        held.add_query_logger(lambda logged: asked.append(logged.query))
+        held.add_query_logger(lambda logged: requested.append(logged.query))
     for _ in range(8):
         page = await read_conversations(OfClient(client.client_id), Window(50))
         assert len(page.items) == 50
-    assert len(set(asked)) == 1
-    assert len(asked) == 8
+    assert len(set(requested)) == 1
+    assert len(requested) == 8
     (plans,) = await worlds.fetch(
-        "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1", asked[0]
+        "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1", requested[0]
     )
     assert plans["generic_plans"] == 3

@@ -105,11 +105,11 @@ async def test_a_new_pool_does_not_doubt_its_connections(
     """A silence that an earlier pool saw says nothing about the connections of this one."""
     monkeypatch.setattr(connections.silence, "_count", 1)
     async with worlds.connected(worker_database_url):
-        asked: list[object] = []
-        monkeypatch.setattr(connections, "_answers", asked.append)
+        requested: list[object] = []
+        monkeypatch.setattr(connections, "_answers", requested.append)
         async with connection() as pooled:
             assert await pooled.fetchval("SELECT 1") == 1
-    assert asked == []
+    assert requested == []
 
 
 async def test_an_idle_transaction_that_postgresql_ends_raises_disconnected(

@@ -58,12 +58,14 @@ async def test_a_process_asks_once_what_the_types_of_postgresql_are(
     monkeypatch.setattr(Connection, "_known", {})
     questions: list[int] = []
     for _ in range(3):
-        asked: list[str] = []
+        requested: list[str] = []
         connection = await reach(**credentials(worker_database_url))
-        connection.add_query_logger(lambda logged, asked=asked: asked.append(logged.query))
+        connection.add_query_logger(
+            lambda logged, requested=requested: requested.append(logged.query)
+        )
         ids = [uuid4(), uuid4()]
         assert await connection.fetchval("SELECT $1::uuid[]", ids) == ids
         assert await connection.fetchval("SELECT ARRAY[$1::uuid]", ids[0]) == ids[:1]
         await connection.close()
-        questions.append(sum("typeinfo" in each for each in asked))
+        questions.append(sum("typeinfo" in each for each in requested))
     assert questions == [1, 0, 0]

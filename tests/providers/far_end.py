@@ -28,7 +28,7 @@ class FarEnd:
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -47,7 +47,7 @@ class FarEnd:
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             self.requests.append(await _one_request(reader))
-            self.asked.set()
+            self.requested.set()
             for part in self.parts:
                 if isinstance(part, bytes):
                     writer.write(part)

@@ -31,7 +31,7 @@ CONFIG = ProviderConfig(base_url="http://127.0.0.1:1", api_key="not-to-be-seen",
 
 
 @dataclass
-class Asked:
+class MadeRequest:
     """One request as the adapter made it."""
 
     method: str
@@ -45,18 +45,18 @@ class ScriptedTransport:
     """Gives the same exchange to every request."""
 
     exchange: Exchange
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[MadeRequest] = field(default_factory=list)
 
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Exchange:
         is_text = headers.get("Content-Type", "").startswith("text/plain")
         read = body if body is None or is_text else _read(body)
-        self.asked.append(Asked(method, path, headers, read))
+        self.requests.append(MadeRequest(method, path, headers, read))
         return self.exchange
 
     async def close(self) -> None:
-        self.asked.clear()
+        self.requests.clear()
 
 
 def _read(body: bytes) -> object:

@@ -36,11 +36,11 @@ class Simulated:
         async with account_at(self.base_url, deadline_seconds=1) as it:
             yield it.provider
 
-    async def control(self, what: str, **asked: object) -> Any:
+    async def control(self, what: str, **requested: object) -> Any:
         """The answer of the control endpoint. If values are given, they are set first."""
-        method = "POST" if asked or what == "reset" else "GET"
+        method = "POST" if requested or what == "reset" else "GET"
         url = f"{self.base_url}/control/{what}"
-        async with self.session.request(method, url, json=asked or None) as response:
+        async with self.session.request(method, url, json=requested or None) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 

@@ -34,14 +34,14 @@ TEXT = "50 % & more? é\n+1 = 你好"
 PROGRAM = """
 import json, sys
 import africastalking
-asked = json.load(sys.stdin)
-africastalking.initialize(asked["username"], asked["key"])
+given = json.load(sys.stdin)
+africastalking.initialize(given["username"], given["key"])
 answers = []
-for service, method, given in asked["calls"]:
+for service, method, arguments in given["calls"]:
     found = getattr(africastalking, service)
-    found._baseUrl = asked["address"] + "/version1"
+    found._baseUrl = given["address"] + "/version1"
     try:
-        answers.append(getattr(found, method)(**given))
+        answers.append(getattr(found, method)(**arguments))
     except Exception as error:
         answers.append(type(error).__name__ + ": " + str(error))
 json.dump(answers, sys.stdout)
@@ -58,7 +58,7 @@ async def with_sdk(address: str, *calls: tuple[str, str, object], key: str = OWN
     python = STOCK / "bin" / "python"
     if not python.exists():
         pytest.skip("the stock clients are not installed: `make clients` installs them")
-    asked = {"address": address, "username": OWN.username, "key": key, "calls": calls}
+    requested = {"address": address, "username": OWN.username, "key": key, "calls": calls}
     program = await asyncio.create_subprocess_exec(
         python,
         "-I",  # without the working directory: it has a package named `schema`
@@ -68,7 +68,7 @@ async def with_sdk(address: str, *calls: tuple[str, str, object], key: str = OWN
         stdout=asyncio.subprocess.PIPE,
         stderr=sys.stderr,
     )
-    printed, _ = await program.communicate(json.dumps(asked).encode())
+    printed, _ = await program.communicate(json.dumps(requested).encode())
     return json.loads(printed)
 
 

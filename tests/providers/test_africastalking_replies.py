@@ -236,14 +236,14 @@ async def test_a_batch_has_its_outcomes(
     outcomes = await opened.send_many(messages)
     assert len(outcomes) == len(expected)
     assert all(map(agrees, outcomes, expected)), outcomes
-    assert len(transport.asked) == bool(messages)
+    assert len(transport.requests) == bool(messages)
 
 
 async def test_a_batch_has_a_limit() -> None:
     opened, transport = account(answer(201, listed()), largest_batch=2)
     with pytest.raises(ValueError, match="At most 2"):
         await opened.send_many([ONE, TWO, THIRD])
-    assert transport.asked == []
+    assert transport.requests == []
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ async def test_a_balance_is_counted_in_messages(balance: str, raw: str, units: i
     opened, transport = account(answer(200, {"UserData": {"balance": balance}}))
     reading = await opened.balance()
     assert (reading.raw, int(reading.value)) == (raw, units)
-    assert transport.asked[0].path == "/version1/user?username=kanda"
+    assert transport.requests[0].path == "/version1/user?username=kanda"
 
 
 @pytest.mark.parametrize(

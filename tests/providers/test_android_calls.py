@@ -113,9 +113,9 @@ async def test_the_client_library_works_against_the_simulator(it: Simulated, pat
     )
     assert (sent.id, sent.state) == (OWN_ID, ProcessState.Pending)
     assert found.state is ProcessState.Delivered
-    for asked, status in ((send(), 409), (message("+12025550160"), 400)):
+    for requested, status in ((send(), 409), (message("+12025550160"), 400)):
         with pytest.raises(APIError) as refused:
-            await with_library(base_url, partial(APIClient.send, message=asked))
+            await with_library(base_url, partial(APIClient.send, message=requested))
         assert refused.value.status_code == status
     assert await it.took() == [NUMBER]
 

@@ -145,7 +145,7 @@ async def test_only_one_message_fits_into_a_call() -> None:
     account, transport = android(answer(202, PENDING))
     with pytest.raises(ValueError, match="one message"):
         await account.send_many([ONE, TWO])
-    assert transport.asked == []
+    assert transport.requests == []
     assert await account.send_many([MESSAGE]) == [Accepted(OWN_ID)]
 
 
@@ -169,7 +169,7 @@ def test_a_phone_has_no_balance() -> None:
 async def test_a_state_is_read(state: object, expected: ReportedStatus | None) -> None:
     account, transport = android(answer(200, {**PENDING, "state": state}))
     assert await account.status(OWN_ID) is expected
-    assert transport.asked[0].path == f"/messages/{OWN_ID}"
+    assert transport.requests[0].path == f"/messages/{OWN_ID}"
 
 
 @pytest.mark.parametrize("exchange", [answer(404, with_message("message not found")), answer(404)])
@@ -186,7 +186,7 @@ async def test_an_answer_in_html_says_to_check_the_address() -> None:
 @pytest.mark.parametrize(
     "exchange", [Unknown("It broke."), answer(401), answer(403), answer(429), answer(500)]
 )
-async def test_a_state_that_cannot_be_read_now_is_asked_for_later(exchange: Exchange) -> None:
+async def test_a_state_that_cannot_be_read_now_is_requested_later(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):
         await android(exchange)[0].status(OWN_ID)
 

@@ -186,9 +186,9 @@ async def test_one_request_is_made_in_the_shape_that_fits(
 ) -> None:
     transport = ScriptedTransport(answer(500))
     await ExtremeSMS(CONFIG, transport).send_many(messages)
-    (asked,) = transport.asked
-    assert (asked.method, asked.path, asked.body) == ("POST", path, body)
-    assert asked.headers["Authorization"] == "Bearer not-to-be-seen"
+    (requested,) = transport.requests
+    assert (requested.method, requested.path, requested.body) == ("POST", path, body)
+    assert requested.headers["Authorization"] == "Bearer not-to-be-seen"
 
 
 @pytest.mark.parametrize(
@@ -205,19 +205,19 @@ async def test_a_reply_names_its_modem_and_port(
 ) -> None:
     transport = ScriptedTransport(answer(500))
     await ExtremeSMS(CONFIG, transport).send(Outgoing(ONE.number, "Hello", modem, port))
-    assert transport.asked[0].body == {"recipient": ONE.number, "message": "Hello", **named}
+    assert transport.requests[0].body == {"recipient": ONE.number, "message": "Hello", **named}
 
 
 async def test_text_beyond_ascii_arrives_as_it_was_written() -> None:
     transport = ScriptedTransport(answer(500))
     await ExtremeSMS(CONFIG, transport).send(Outgoing(ONE.number, 'Ünï "🎉" \n'))
-    assert transport.asked[0].body == {"recipient": ONE.number, "message": 'Ünï "🎉" \n'}
+    assert transport.requests[0].body == {"recipient": ONE.number, "message": 'Ünï "🎉" \n'}
 
 
 async def test_no_messages_cause_no_call() -> None:
     transport = ScriptedTransport(answer(500))
     assert await ExtremeSMS(CONFIG, transport).send_many([]) == []
-    assert transport.asked == []
+    assert transport.requests == []
 
 
 @pytest.mark.parametrize("messages", [[ONE] * 101, [ONE, Outgoing(TWO.number, "Hello", modem="7")]])
@@ -227,7 +227,7 @@ async def test_an_invalid_batch_is_refused_before_anything_is_sent(
     transport = ScriptedTransport(answer(200, {"success": True}))
     with pytest.raises(ValueError, match="call"):
         await ExtremeSMS(CONFIG, transport).send_many(messages)
-    assert transport.asked == []
+    assert transport.requests == []
 
 
 @pytest.mark.parametrize(
@@ -296,4 +296,4 @@ async def test_closing_the_account_closes_its_transport() -> None:
     provider = ExtremeSMS(CONFIG, transport)
     await provider.send(ONE)
     await provider.close()
-    assert transport.asked == []
+    assert transport.requests == []

@@ -251,6 +251,6 @@ async def test_a_failed_status_query_raises_provider_unavailable(exchange: Excha
 async def test_any_reference_is_escaped_in_the_path() -> None:
     transport = ScriptedTransport(with_status("sent"))
     await ExtremeSMS(CONFIG, transport).status("a/b?c=d")
-    (asked,) = transport.asked
-    assert (asked.method, asked.path) == ("GET", "/api/v2/sms/status/a%2Fb%3Fc%3Dd")
-    assert asked.headers["Authorization"] == "Bearer not-to-be-seen"
+    (requested,) = transport.requests
+    assert (requested.method, requested.path) == ("GET", "/api/v2/sms/status/a%2Fb%3Fc%3Dd")
+    assert requested.headers["Authorization"] == "Bearer not-to-be-seen"

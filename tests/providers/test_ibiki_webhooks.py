@@ -100,6 +100,6 @@ async def test_a_reply_names_the_message_that_it_answers(
     reply = Outgoing("+12025550143", "And to you", BY_MESSAGE, "msg_1")
     outcome = await Ibiki(CONFIG, transport).send(reply)
     assert outcome == expected or (isinstance(expected, type) and isinstance(outcome, expected))
-    [asked] = transport.asked
-    assert (asked.method, asked.path) == ("POST", "/api/sms/reply")
-    assert asked.body == {"inboundMessageId": "msg_1", "message": "And to you"}
+    [requested] = transport.requests
+    assert (requested.method, requested.path) == ("POST", "/api/sms/reply")
+    assert requested.body == {"inboundMessageId": "msg_1", "message": "And to you"}

@@ -118,9 +118,13 @@ def test_no_reason_that_a_client_or_an_operator_reads_names_the_provider() -> No
 async def test_a_request_has_the_text_as_its_body_and_everything_else_in_headers() -> None:
     line = ScriptedTransport(ACCEPTED)
     await Kannel(ACCOUNT, line).send(ONE)
-    [asked] = line.asked
-    assert (asked.method, asked.path, asked.body) == ("POST", "/cgi-bin/sendsms", b"Hello")
-    assert asked.headers == (
+    [requested] = line.requests
+    assert (requested.method, requested.path, requested.body) == (
+        "POST",
+        "/cgi-bin/sendsms",
+        b"Hello",
+    )
+    assert requested.headers == (
         {
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-Username": "ibiki",
@@ -147,41 +151,41 @@ async def test_a_request_has_the_text_as_its_body_and_everything_else_in_headers
 async def test_a_text_outside_gsm_7_is_sent_as_ucs_2(text: str, coding: str | None) -> None:
     line = ScriptedTransport(ACCEPTED)
     await Kannel(ACCOUNT, line).send(replace(ONE, text=text))
-    assert line.asked[0].headers.get("X-Kannel-Coding") == coding
-    assert line.asked[0].body == text.encode()
+    assert line.requests[0].headers.get("X-Kannel-Coding") == coding
+    assert line.requests[0].body == text.encode()
 
 
 async def test_a_reply_leaves_through_the_line_that_the_contact_wrote_to() -> None:
     line = ScriptedTransport(ACCEPTED)
     await Kannel(ACCOUNT, line).send(replace(ONE, modem="sim 1", port="+12025550111"))
-    assert line.asked[0].headers["X-Kannel-From"] == "+12025550111"
-    assert line.asked[0].headers["X-Kannel-SMSC"] == "sim 1"
+    assert line.requests[0].headers["X-Kannel-From"] == "+12025550111"
+    assert line.requests[0].headers["X-Kannel-SMSC"] == "sim 1"
 
 
 async def test_without_a_sender_the_gateway_chooses_one() -> None:
     line = ScriptedTransport(ACCEPTED)
     await Kannel(replace(ACCOUNT, sender=None), line).send(ONE)
-    assert "X-Kannel-From" not in line.asked[0].headers
+    assert "X-Kannel-From" not in line.requests[0].headers
 
 
-async def test_without_an_address_for_reports_none_are_asked_for() -> None:
+async def test_without_an_address_for_reports_none_are_requested() -> None:
     line = ScriptedTransport(ACCEPTED)
     assert await Kannel(replace(ACCOUNT, report_url=None), line).send(ONE) == Accepted(None)
-    assert not [name for name in line.asked[0].headers if "DLR" in name]
+    assert not [name for name in line.requests[0].headers if "DLR" in name]
 
 
 async def test_an_address_with_a_path_is_called_as_it_is() -> None:
     line = ScriptedTransport(ACCEPTED)
     address = replace(ACCOUNT, base_url="http://127.0.0.1:1/sms/send")
     await Kannel(address, line).send(ONE)
-    assert line.asked[0].path == "/sms/send"
+    assert line.requests[0].path == "/sms/send"
 
 
 async def test_only_one_message_fits_into_a_call() -> None:
     line = ScriptedTransport(ACCEPTED)
     with pytest.raises(ValueError, match="one message"):
         await Kannel(ACCOUNT, line).send_many([ONE, ONE])
-    assert line.asked == []
+    assert line.requests == []
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,10 @@ async def test_in_a_bulk_each_number_has_its_own_callbacks(world: World) -> None
 
 
 async def test_the_control_endpoint_sends_an_inbound_message(world: World) -> None:
-    asked = {"from": "+12025550143", "message": "Hi", "modem": "m1", "receiver": "+12025550111"}
+    requested = {"from": "+12025550143", "message": "Hi", "modem": "m1", "receiver": "+12025550111"}
     url = f"{world.base_url}/control/inbound"
     async with aiohttp.ClientSession() as session:
-        async with session.post(url, json=asked) as answer:
+        async with session.post(url, json=requested) as answer:
             assert await answer.json() == {"status": 200}
         async with session.post(url, json={"message": "Hi"}) as answer:
             assert answer.status == 400

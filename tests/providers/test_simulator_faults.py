@@ -96,7 +96,7 @@ async def test_a_number_that_refuses_for_a_while_then_accepts_the_message(
     assert await it.took() == [number] * 2
 
 
-async def test_a_pause_is_asked_for_in_seconds(it: Simulated) -> None:
+async def test_a_pause_is_requested_in_seconds(it: Simulated) -> None:
     await it.control("fault", kind="rate_limited", seconds=7)
     outcome = await it.provider.send(one())
     assert outcome == replace(WAIT, retry_after_seconds=7.0)
@@ -176,7 +176,7 @@ async def test_a_simulator_with_hanging_calls_stops_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "requested",
     [
         {},
         {"kind": "nothing"},
@@ -193,18 +193,20 @@ async def test_a_simulator_with_hanging_calls_stops_at_once() -> None:
         None,
     ],
 )
-async def test_an_invalid_fault_is_refused_with_a_sentence(it: Simulated, asked: object) -> None:
-    async with it.session.post(f"{it.base_url}/control/fault", json=asked) as response:
+async def test_an_invalid_fault_is_refused_with_a_sentence(
+    it: Simulated, requested: object
+) -> None:
+    async with it.session.post(f"{it.base_url}/control/fault", json=requested) as response:
         assert response.status == 400
         assert (await response.json())["error"]
     assert (await it.control("fault"))["pending"] == []
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"balance": "5"}, {"balance": True}, {"add": 1.5}, {"add": 10**13}]
+    "requested", [{}, {"balance": "5"}, {"balance": True}, {"add": 1.5}, {"add": 10**13}]
 )
-async def test_an_invalid_balance_is_refused(it: Simulated, asked: dict[str, object]) -> None:
-    async with it.session.post(f"{it.base_url}/control/balance", json=asked) as response:
+async def test_an_invalid_balance_is_refused(it: Simulated, requested: dict[str, object]) -> None:
+    async with it.session.post(f"{it.base_url}/control/balance", json=requested) as response:
         assert response.status == 400
     assert await it.balance() == 1000
 

@@ -244,7 +244,7 @@ async def test_a_far_end_that_speaks_no_tls_was_never_connected_to() -> None:
 async def test_a_name_that_is_not_known_was_never_connected_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def unknown(*asked: object, **also: object) -> None:
+    def unknown(*requested: object, **also: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     # The DNS query does not leave this machine.
@@ -313,7 +313,7 @@ async def test_a_closed_transport_can_be_used_again() -> None:
 async def test_a_cancelled_request_stays_cancelled() -> None:
     async with listening(FarEnd(end="hang")) as far_end:
         task = asyncio.ensure_future(exchanged(transport(far_end.base_url, deadline_seconds=60)))
-        await asyncio.wait_for(far_end.asked.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(far_end.requested.wait(), PATIENCE_SECONDS)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

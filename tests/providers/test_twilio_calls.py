@@ -55,8 +55,8 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> Non
         senders: list[dict[str, Any]] = [{"from_": SENDER}, {"messaging_service_sid": SERVICE}]
         for sender in senders:
             for callback in ({}, {"status_callback": REPORTS}):
-                asked = {"to": NUMBER, "body": TEXT, **sender, **callback}
-                await asyncio.to_thread(partial(sdk.messages.create, **asked))
+                requested = {"to": NUMBER, "body": TEXT, **sender, **callback}
+                await asyncio.to_thread(partial(sdk.messages.create, **requested))
         await asyncio.to_thread(lambda: sdk.messages(SID).fetch())
         await asyncio.to_thread(lambda: sdk.balance.fetch())
         theirs = it.taken()

@@ -172,7 +172,7 @@ async def test_only_one_message_fits_into_a_call() -> None:
     account, transport = twilio(answer(201, QUEUED))
     with pytest.raises(ValueError, match="one message"):
         await account.send_many([ONE, TWO])
-    assert transport.asked == []
+    assert transport.requests == []
     assert await account.send_many([]) == []
 
 
@@ -234,14 +234,14 @@ async def test_anything_else_is_not_a_balance(exchange: Exchange) -> None:
 async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | None) -> None:
     account, transport = twilio(exchange)
     assert await account.status(SID) is expected
-    assert transport.asked[0].path.endswith(f"/Messages/{SID}.json")
+    assert transport.requests[0].path.endswith(f"/Messages/{SID}.json")
 
 
 @pytest.mark.parametrize(
     "exchange",
     [Unknown("It broke."), answer(401), answer(429), answer(503), answer(302), answer(200, HTML)],
 )
-async def test_a_status_that_cannot_be_read_now_is_asked_for_later(exchange: Exchange) -> None:
+async def test_a_status_that_cannot_be_read_now_is_requested_later(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):
         await twilio(exchange)[0].status(SID)
 

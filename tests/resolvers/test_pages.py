@@ -37,7 +37,7 @@ def test_a_page_begins_at_a_cursor_from_either_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence", "field"),
+    ("requested", "sentence", "field"),
     [
         ({"first": 101}, "first is from 0 to 100.", "first"),
         ({"last": 10**9}, "last is from 0 to 100.", "last"),
@@ -49,9 +49,11 @@ def test_a_page_begins_at_a_cursor_from_either_end() -> None:
         ({"after": BY_VERSION.encode(7)}, "after is not a cursor of this list.", "after"),
     ],
 )
-def test_invalid_arguments_are_refused(asked: dict[str, Any], sentence: str, field: str) -> None:
+def test_invalid_arguments_are_refused(
+    requested: dict[str, Any], sentence: str, field: str
+) -> None:
     with pytest.raises(InvalidInput) as refused:
-        window_of(BY_ID, **asked)
+        window_of(BY_ID, **requested)
     assert (str(refused.value), refused.value.field) == (sentence, field)
 
 

@@ -104,10 +104,12 @@ async def test_each_request_becomes_one_send(ego: httpx.AsyncClient, app: App) -
 async def test_a_balance_needs_no_messages_and_no_wallet(ego: httpx.AsyncClient) -> None:
     nothing: list[dict[str, Any]] = [{"msgdata": None}, {"msgdata": []}, {}]
     for given in nothing:
-        asked = {**request("Balance"), **given}
-        assert (await answer_to(ego, {**asked, "walletType": "International"}))["Balance"] == 100
-        del asked["walletType"]
-        assert (await answer_to(ego, asked))["Balance"] == 100
+        requested = {**request("Balance"), **given}
+        assert (await answer_to(ego, {**requested, "walletType": "International"}))[
+            "Balance"
+        ] == 100
+        del requested["walletType"]
+        assert (await answer_to(ego, requested))["Balance"] == 100
     assert (await answer_to(ego, request("Balance", who="admin")))["Status"] == "OK"
 
 

@@ -31,7 +31,7 @@ MADE_UP = build_schema("""
     input Inner { name: String = "none", colours: [Colour!] = [RED], deep: [[Int]!] }
     input Choice @oneOf { a: Int, b: String }
     type Query {
-        asked(inner: Inner!, some: Int = 3, colour: Colour = GREEN, choice: Choice, list: [String!],
+        find(inner: Inner!, some: Int = 3, colour: Colour = GREEN, choice: Choice, list: [String!],
               flag: Boolean! = true, many: [Int] = [1, 2]): String
     }
 """)

@@ -46,10 +46,10 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 
 async def test_a_send_is_found_with_its_counts_and_what_it_was_charged(world: World) -> None:
-    asked = await worlds.accept(world.client, 5)
-    await set_statuses(asked.id, ["SENT", "REJECTED", "UNKNOWN", "CANCELLED"])
-    send = await find_send(world.own, asked.id)
-    assert (send.id, send.client_id) == (asked.id, world.client.client_id)
+    requested = await worlds.accept(world.client, 5)
+    await set_statuses(requested.id, ["SENT", "REJECTED", "UNKNOWN", "CANCELLED"])
+    send = await find_send(world.own, requested.id)
+    assert (send.id, send.client_id) == (requested.id, world.client.client_id)
     assert (send.kind, send.accepted, send.price) == (SendKind.BULK, 5, 1)
     assert send.counts == {
         MessageStatus.QUEUED: 1,
@@ -67,41 +67,41 @@ async def test_a_send_keeps_its_rejected_recipients(world: World) -> None:
         RejectedRecipient("nonsense", 1, RejectionReason.INVALID, "Write it in digits."),
         RejectedRecipient("2025550100", 4, RejectionReason.DUPLICATE, "Sent once."),
     ]
-    asked = replace(worlds.new_send(world.client, 3), rejected=refused, rejected_count=7)
-    await accept_single(asked)
-    send = await find_send(world.own, asked.id)
+    requested = replace(worlds.new_send(world.client, 3), rejected=refused, rejected_count=7)
+    await accept_single(requested)
+    send = await find_send(world.own, requested.id)
     assert list(send.rejected) == refused
     assert send.rejected_count == 7
 
 
 async def test_a_rejection_stored_without_a_message_gets_that_of_its_reason(world: World) -> None:
-    asked = await worlds.accept(world.client, 1)
+    requested = await worlds.accept(world.client, 1)
     await worlds.execute(
         "UPDATE send SET rejected = $2, rejected_count = 1 WHERE id = $1",
-        asked.id,
+        requested.id,
         '[["555", 3, "INVALID"]]',
     )
-    send = await find_send(world.own, asked.id)
+    send = await find_send(world.own, requested.id)
     assert list(send.rejected) == [
         RejectedRecipient("555", 3, RejectionReason.INVALID, "This is not a valid phone number.")
     ]
 
 
 async def test_sends_outside_the_scope_are_not_found(world: World) -> None:
-    asked = await worlds.accept(world.client)
-    message_id = await only_message(asked.id)
+    requested = await worlds.accept(world.client)
+    message_id = await only_message(requested.id)
     for scope in (world.own, Everything()):
-        assert (await find_send(scope, asked.id)).id == asked.id
+        assert (await find_send(scope, requested.id)).id == requested.id
         assert (await find_message(scope, message_id)).id == message_id
     outside = (OfClient(world.sibling.client_id), OfGroup(world.group.id))
     for scope in outside:
         with pytest.raises(NotFound, match=r"^No such send\.$"):
-            await find_send(scope, asked.id)
+            await find_send(scope, requested.id)
         with pytest.raises(NotFound, match=r"^No such message\.$"):
             await find_message(scope, message_id)
         assert (await read_sends(scope, Window(25))).items == []
         assert (await read_messages(scope, Window(25))).items == []
-        assert (await messages_of(scope, asked.id)) == []
+        assert (await messages_of(scope, requested.id)) == []
     with pytest.raises(NotFound, match=r"^No such send\.$"):
         await find_send(Everything(), UNKNOWN_ID)
     with pytest.raises(NotFound, match=r"^No such message\.$"):
@@ -109,9 +109,9 @@ async def test_sends_outside_the_scope_are_not_found(world: World) -> None:
 
 
 async def test_sends_are_listed_newest_first_and_paged_both_ways(world: World) -> None:
-    asked = [(await worlds.accept(world.client, 1 + turn)).id for turn in range(4)]
+    requested = [(await worlds.accept(world.client, 1 + turn)).id for turn in range(4)]
     await worlds.accept(world.sibling)
-    newest = asked[::-1]
+    newest = requested[::-1]
 
     async def page(window: Window[UUID]) -> tuple[list[UUID], bool, bool]:
         found = await read_sends(world.own, window)

@@ -61,12 +61,12 @@ async def test_each_request_gets_its_own_answer_even_if_others_fail(
     failing |= frozenset(requests[3:4])
     decider = RecordingDecider(failing=failing)
     async with running(decider.decide, largest=largest) as batcher:
-        asked = []
+        requested = []
         for place, request in enumerate(requests):
-            asked.append(asyncio.create_task(batcher.ask(request)))
+            requested.append(asyncio.create_task(batcher.ask(request)))
             if place in pauses:
                 await asyncio.sleep(0.001)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        answers = await asyncio.gather(*requested, return_exceptions=True)
     for request, answer in zip(requests, answers, strict=True):
         if request in failing:
             assert isinstance(answer, CannotDecide)
@@ -95,15 +95,15 @@ async def test_a_batch_waits_for_as_many_requests_as_there_were_last_time() -> N
     decider = RecordingDecider()
     decider.may_continue.clear()
     async with running(decider.decide, window_seconds=30, longest_window_seconds=30) as batcher:
-        asked = [asyncio.create_task(batcher.ask(1))]
+        requested = [asyncio.create_task(batcher.ask(1))]
         await until(lambda: decider.batches == [[1]])
-        asked += [asyncio.create_task(batcher.ask(request)) for request in (2, 3)]
+        requested += [asyncio.create_task(batcher.ask(request)) for request in (2, 3)]
         await asyncio.sleep(0)
         decider.may_continue.set()
-        assert await asked[0] == "answer 1"
+        assert await requested[0] == "answer 1"
         assert decider.batches == [[1]]
-        asked.append(asyncio.create_task(batcher.ask(4)))
-        await asyncio.wait_for(asyncio.gather(*asked), PATIENCE_SECONDS)
+        requested.append(asyncio.create_task(batcher.ask(4)))
+        await asyncio.wait_for(asyncio.gather(*requested), PATIENCE_SECONDS)
     assert decider.batches == [[1], [2, 3, 4]]
 
 
@@ -132,10 +132,10 @@ async def test_the_request_of_a_cancelled_caller_is_dropped() -> None:
 async def test_a_batcher_that_stops_decides_waiting_requests_and_refuses_later_ones() -> None:
     decider = RecordingDecider()
     async with running(decider.decide, largest=2) as batcher:
-        asked = [asyncio.create_task(batcher.ask(request)) for request in range(5)]
+        requested = [asyncio.create_task(batcher.ask(request)) for request in range(5)]
         await asyncio.sleep(0)
         await batcher.stop()
-        assert await asyncio.gather(*asked) == [f"answer {request}" for request in range(5)]
+        assert await asyncio.gather(*requested) == [f"answer {request}" for request in range(5)]
         with pytest.raises(TryAgain):
             await batcher.ask(6)
 
@@ -150,12 +150,12 @@ async def test_too_many_waiting_requests_are_refused_at_once() -> None:
     decider = RecordingDecider()
     decider.may_continue.clear()
     async with running(decider.decide, most_waiting=3) as batcher:
-        asked = [asyncio.create_task(batcher.ask(request)) for request in range(3)]
+        requested = [asyncio.create_task(batcher.ask(request)) for request in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(RateLimited):
             await batcher.ask(4)
         decider.may_continue.set()
-        await asyncio.gather(*asked)
+        await asyncio.gather(*requested)
         assert await batcher.ask(5) == "answer 5"
 
 

@@ -158,13 +158,13 @@ async def test_a_few_requests_do_not_wait_for_a_slow_batch() -> None:
 async def test_a_stop_with_two_batches_under_way_answers_all() -> None:
     bank = Bank()
     async with two_at_once(bank) as ask:
-        asked = ask(("a", 1))
+        requested = ask(("a", 1))
         await until(lambda: len(bank.begun) == 1)
-        asked += ask(("b", 1))
+        requested += ask(("b", 1))
         await until(lambda: len(bank.begun) == 2)
-        asked += ask(("a", 2), ("b", 2), ("c", 1))
+        requested += ask(("a", 2), ("b", 2), ("c", 1))
         await asyncio.sleep(0)
-    assert [each.result() for each in asked] == ["a 1", "b 1", "a 2", "b 2", "c 1"]
+    assert [each.result() for each in requested] == ["a 1", "b 1", "a 2", "b 2", "c 1"]
 
 
 @pytest.mark.parametrize(("smallest_share", "batches"), [(5, [5] * 6), (6, [10] * 3)])

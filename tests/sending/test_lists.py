@@ -75,15 +75,15 @@ async def received(tenant: worlds.Tenant, number: str) -> UUID:
     return message_id
 
 
-async def sends_of(app: App, who: str, **asked: Any) -> list[str]:
+async def sends_of(app: App, who: str, **requested: Any) -> list[str]:
     """The IDs of the sends that somebody lists."""
-    answer = await app.answer(who, SENDS, **asked)
+    answer = await app.answer(who, SENDS, **requested)
     return [each["id"] for each in answer["nodes"]]
 
 
-async def numbers_of(app: App, **asked: Any) -> list[str]:
+async def numbers_of(app: App, **requested: Any) -> list[str]:
     """The numbers of the messages that the owner lists."""
-    answer = await app.answer("owner", MESSAGES, **asked)
+    answer = await app.answer("owner", MESSAGES, **requested)
     return [each["number"] for each in answer["nodes"]]
 
 
@@ -203,8 +203,8 @@ async def test_statistics_count_messages_and_units_by_hour_and_day(app: App) -> 
         " (SELECT id FROM message WHERE send_id = $1 LIMIT 1)",
         sent,
     )
-    asked = {"from": begin.isoformat(), "to": (begin + 3 * HOUR).isoformat()}
-    hours = await app.answer("owner", STATS, by="HOUR", **asked)
+    requested = {"from": begin.isoformat(), "to": (begin + 3 * HOUR).isoformat()}
+    hours = await app.answer("owner", STATS, by="HOUR", **requested)
     starts = [datetime.fromisoformat(each["startsAt"]) for each in hours]
     assert starts == [begin, begin + HOUR, begin + 2 * HOUR]
     nothing = {"queued": 0, "sent": 0, "rejected": 0, "cancelled": 0}
@@ -222,17 +222,17 @@ async def test_statistics_count_messages_and_units_by_hour_and_day(app: App) -> 
         ("admin", None, 4),
         ("sibling", None, 1),
     ):
-        days = await app.answer(who, STATS, by="DAY", clientId=named, **asked)
+        days = await app.answer(who, STATS, by="DAY", clientId=named, **requested)
         assert days[0]["startsAt"].endswith("T00:00:00Z")
         assert sum(each["counts"]["queued"] for each in days) == messages, (who, named)
 
 
 async def test_statistics_of_too_much_time_are_refused(app: App) -> None:
-    for asked in (
+    for requested in (
         {"by": "HOUR", "from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
         {"by": "DAY", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
     ):
-        assert await app.code("owner", STATS, **asked) == "BAD_USER_INPUT"
+        assert await app.code("owner", STATS, **requested) == "BAD_USER_INPUT"
 
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))

@@ -28,7 +28,7 @@ PAYERS = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class MadeRequest:
     """A request for either pool. `key`: None without one. `given`: its input."""
 
     payer: int
@@ -38,7 +38,7 @@ class Asked:
 
 
 ASKED = st.builds(
-    Asked,
+    MadeRequest,
     payer=st.integers(0, PAYERS - 1),
     count=st.integers(1, 6),
     key=st.none() | st.integers(0, 2),
@@ -53,28 +53,32 @@ in_two_worlds = settings(
 
 
 @in_two_worlds
-@given(held=HELD, asked=st.lists(ASKED, max_size=14), cuts=st.sets(st.integers(0, 14), max_size=3))
+@given(
+    held=HELD, requested=st.lists(ASKED, max_size=14), cuts=st.sets(st.integers(0, 14), max_size=3)
+)
 async def test_batches_give_each_send_the_result_that_it_would_get_alone(
-    connected: None, held: tuple[int, ...], asked: list[Asked], cuts: set[int]
+    connected: None, held: tuple[int, ...], requested: list[MadeRequest], cuts: set[int]
 ) -> None:
     ours, mirrored = await _worlds(held)
     batched: list[AcceptResult | Postponed] = []
-    for batch in _cut(_sends(ours, asked), cuts):
+    for batch in _cut(_sends(ours, requested), cuts):
         batched += await accept_batch(store, batch)
-    alone = [await accept_single(send) for send in _sends(mirrored, asked)]
+    alone = [await accept_single(send) for send in _sends(mirrored, requested)]
     assert _results(batched) == _results(alone)
     assert await _figures(ours) == await _figures(mirrored)
 
 
 @in_two_worlds
-@given(held=HELD, asked=st.lists(ASKED, max_size=14))
+@given(held=HELD, requested=st.lists(ASKED, max_size=14))
 async def test_concurrent_sends_get_the_results_that_they_would_get_alone(
-    connected: None, held: tuple[int, ...], asked: list[Asked]
+    connected: None, held: tuple[int, ...], requested: list[MadeRequest]
 ) -> None:
     ours, mirrored = await _worlds(held)
     async with accepting() as acceptor:
-        together = await asyncio.gather(*(acceptor.accept(each) for each in _sends(ours, asked)))
-    alone = [await accept_single(send) for send in _sends(mirrored, asked)]
+        together = await asyncio.gather(
+            *(acceptor.accept(each) for each in _sends(ours, requested))
+        )
+    alone = [await accept_single(send) for send in _sends(mirrored, requested)]
     assert _results(together) == _results(alone)
     assert await _figures(ours) == await _figures(mirrored)
 
@@ -87,11 +91,11 @@ async def _worlds(held: Sequence[int]) -> list[list[worlds.Tenant]]:
     ]
 
 
-def _sends(clients: Sequence[worlds.Tenant], asked: Sequence[Asked]) -> list[NewSend]:
-    sends = [worlds.new_send(clients[each.payer], each.count) for each in asked]
+def _sends(clients: Sequence[worlds.Tenant], requested: Sequence[MadeRequest]) -> list[NewSend]:
+    sends = [worlds.new_send(clients[each.payer], each.count) for each in requested]
     return [
         send if each.key is None else keyed(send, str(each.key), each.given)
-        for send, each in zip(sends, asked, strict=True)
+        for send, each in zip(sends, requested, strict=True)
     ]
 
 

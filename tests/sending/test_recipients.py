@@ -141,14 +141,14 @@ def test_there_must_be_one_text_for_each_recipient() -> None:
     st.booleans(),
 )
 def test_every_recipient_is_accepted_once_or_rejected_once(
-    asked: list[tuple[str, str]], opted_out: set[str], multi: bool
+    requested: list[tuple[str, str]], opted_out: set[str], multi: bool
 ) -> None:
-    inputs = [number for number, _ in asked]
-    texts = [text for _, text in asked] if multi else None
+    inputs = [number for number, _ in requested]
+    texts = [text for _, text in requested] if multi else None
     recipients = sort_recipients(inputs, texts=texts, opted_out=opted_out)
 
     rejected = [rejection.position for rejection in recipients.rejected]
-    assert sorted(recipients.positions + rejected) == list(range(len(asked)))
+    assert sorted(recipients.positions + rejected) == list(range(len(requested)))
     assert recipients.positions == sorted(recipients.positions)
     assert recipients.rejected_count == len(rejected)
     assert recipients.numbers == [US.normalise(inputs[at]) for at in recipients.positions]

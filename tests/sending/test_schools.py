@@ -111,8 +111,8 @@ async def test_a_cached_actor_does_not_read_the_balance_twice(school: School) ->
     school.app.upstream.balance_word = "7000"
     before = await school.actor()
     for _ in range(2):
-        asked = {"to": NUMBERS[:1], "text": "Hello"}
-        assert (await school.app.answer(before, SEND, input=asked))["charged"] == 50
+        requested = {"to": NUMBERS[:1], "text": "Hello"}
+        assert (await school.app.answer(before, SEND, input=requested))["charged"] == 50
     assert [kind for kind, _ in await school.statement()] == ["SEND", "SEND", "SYNC"]
 
 
@@ -162,10 +162,10 @@ async def test_a_shortage_names_both_figures_in_a_plain_sentence(school: School)
 
 async def test_a_message_costs_the_price_of_its_client(school: School) -> None:
     school.app.upstream.balance_word = "70"
-    asked = NewCredentials(
+    requested = NewCredentials(
         client_id=school.client_id, provider="egosms", username="a", password="b", price=35
     )
-    await set_credentials(store, school.app.installation.own_accounts, asked)
+    await set_credentials(store, school.app.installation.own_accounts, requested)
     assert (await school.send(2))["charged"] == 70
 
 
@@ -174,10 +174,10 @@ async def test_after_new_credentials_the_balance_is_read_before_the_next_send(
 ) -> None:
     school.app.upstream.balance_word = "7000"
     await school.send()
-    asked = NewCredentials(
+    requested = NewCredentials(
         client_id=school.client_id, provider="egosms", username="other", password="c"
     )
-    await set_credentials(store, school.app.installation.own_accounts, asked)
+    await set_credentials(store, school.app.installation.own_accounts, requested)
     school.app.upstream.balance_word = "35"
     assert (await school.send(2))["__typename"] == "InsufficientBalance"
     # One message is queued, so that its 50 units are not in the reading of 50.
@@ -187,10 +187,10 @@ async def test_after_new_credentials_the_balance_is_read_before_the_next_send(
 async def test_a_check_that_began_before_new_credentials_is_not_stored(school: School) -> None:
     account = await store.find_provider_account(school.account_id)
     school.app.upstream.balance_word = "70000"
-    asked = NewCredentials(
+    requested = NewCredentials(
         client_id=school.client_id, provider="egosms", username="other", password="c"
     )
-    await set_credentials(store, school.app.installation.own_accounts, asked)
+    await set_credentials(store, school.app.installation.own_accounts, requested)
     rules = school.app.installation.sync_rules
     with pytest.raises(ProviderUnavailable, match="changed during the check"):
         await sync(store, school.app.upstream, account, actor_id=None, rules=rules)

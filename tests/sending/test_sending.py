@@ -199,8 +199,8 @@ async def test_a_rejected_recipient_has_its_message_wherever_it_is_shown(app: Ap
 
 
 async def test_a_quote_shows_the_cost_and_changes_nothing(app: App) -> None:
-    asked = {"to": [*NUMBERS, "x"], "text": "Olá ツ"}
-    assert await app.answer("sibling", QUOTE, input=asked) == {
+    requested = {"to": [*NUMBERS, "x"], "text": "Olá ツ"}
+    assert await app.answer("sibling", QUOTE, input=requested) == {
         "accepted": 3,
         "rejectedCount": 1,
         "rejected": [{"input": "x", "position": 3, "reason": "INVALID"}],
@@ -211,8 +211,8 @@ async def test_a_quote_shows_the_cost_and_changes_nothing(app: App) -> None:
         "balance": 20,
         "affordable": True,
     }
-    asked["to"] = worlds.generated_numbers(21)
-    assert not (await app.answer("sibling", QUOTE, input=asked))["affordable"]
+    requested["to"] = worlds.generated_numbers(21)
+    assert not (await app.answer("sibling", QUOTE, input=requested))["affordable"]
     assert await worlds.held(app.sibling.account_id) == 20
 
 
@@ -231,8 +231,8 @@ async def test_a_quote_shows_the_cost_and_changes_nothing(app: App) -> None:
 async def test_a_send_is_cancelled_by_its_owner(
     app: App, who: str, code: str | None, found: bool
 ) -> None:
-    asked = await worlds.accept(app.owner, 3)
-    given = {"sendId": ids.encode(Kind.SEND, asked.id)}
+    requested = await worlds.accept(app.owner, 3)
+    given = {"sendId": ids.encode(Kind.SEND, requested.id)}
     unknown = {"sendId": ids.encode(Kind.SEND, UUID(int=404))}
     nonsense = {"sendId": "nonsense"}
     for each in (unknown, nonsense, given):
@@ -251,7 +251,7 @@ async def test_a_send_is_cancelled_by_its_owner(
 
 async def in_doubt(app: App) -> UUID:
     """An UNKNOWN message of the owner."""
-    asked = await worlds.accept(app.owner)
+    requested = await worlds.accept(app.owner)
     attempt_id = new_id()
     await worlds.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
@@ -263,9 +263,9 @@ async def in_doubt(app: App) -> UUID:
     await worlds.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1 WHERE send_id = $2",
         attempt_id,
-        asked.id,
+        requested.id,
     )
-    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", asked.id)
+    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", requested.id)
     found: UUID = row["id"]
     return found
 

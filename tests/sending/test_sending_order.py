@@ -27,7 +27,7 @@ WRONG = {
 MANY = 301  # more than the limit of 300, and more than any account holds
 
 
-def asked(app: App, wrong: set[str]) -> tuple[Actor, list[str], str]:
+def requested(app: App, wrong: set[str]) -> tuple[Actor, list[str], str]:
     """A request for which these checks fail."""
     actor = app.owner.actor
     if "status" in wrong:
@@ -44,7 +44,7 @@ async def test_the_first_failing_check_decides_the_error(
 ) -> None:
     names = list(WRONG)
     wrong = {WRONG[each] for each in names[names.index(expected) :]}
-    actor, to, text = asked(app, wrong)
+    actor, to, text = requested(app, wrong)
     given: dict[str, Any] = {"to": to, "text": text}
     if query is MULTI:
         given = {"messages": [{"to": number, "text": text} for number in to]}
@@ -57,5 +57,5 @@ async def test_the_first_failing_check_decides_the_error(
 async def test_a_stored_success_is_the_answer_before_every_check(app: App) -> None:
     given = {"to": worlds.generated_numbers(1), "text": "Good morning", "idempotencyKey": "once"}
     first = await app.answer("owner", BULK, input=given)
-    inactive, _, _ = asked(app, {"status"})
+    inactive, _, _ = requested(app, {"status"})
     assert await app.answer(inactive, BULK, input=given) == first == {"__typename": "Send"}

@@ -26,11 +26,13 @@ MESSAGES = """query ($status: MessageStatus, $search: String) {
 
 async def sent(app: App, count: int = 3) -> tuple[str, list[str]]:
     """A send of the owner: its ID and the IDs of its messages, newest first."""
-    asked = await worlds.accept(app.owner, count, text="Lunch at 12?")
+    requested = await worlds.accept(app.owner, count, text="Lunch at 12?")
     rows = await worlds.fetch(
-        "SELECT id FROM message WHERE send_id = $1 ORDER BY id DESC", asked.id
+        "SELECT id FROM message WHERE send_id = $1 ORDER BY id DESC", requested.id
     )
-    return ids.encode(Kind.SEND, asked.id), [ids.encode(Kind.MESSAGE, row["id"]) for row in rows]
+    return ids.encode(Kind.SEND, requested.id), [
+        ids.encode(Kind.MESSAGE, row["id"]) for row in rows
+    ]
 
 
 async def test_a_send_has_all_its_fields(app: App) -> None:
@@ -74,7 +76,7 @@ async def test_a_message_has_all_its_fields(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("requested", "found"),
     [
         ({}, ["Supper", "Lunch at 12?"]),
         ({"search": "  lunch "}, ["Lunch at 12?"]),
@@ -86,11 +88,11 @@ async def test_a_message_has_all_its_fields(app: App) -> None:
     ],
 )
 async def test_messages_are_filtered_by_status_and_searched(
-    app: App, asked: dict[str, str], found: list[str]
+    app: App, requested: dict[str, str], found: list[str]
 ) -> None:
     await sent(app, 1)
     await worlds.accept(app.owner, text="Supper")
-    answer = await app.answer("owner", MESSAGES, **asked)
+    answer = await app.answer("owner", MESSAGES, **requested)
     assert [node["text"] for node in answer["nodes"]] == found
 
 

@@ -194,14 +194,14 @@ async def test_a_batch_that_never_gets_a_connection_again_names_its_sends(gate: 
     lost = [keyed(worlds.new_send(first), f"k{number}") for number in range(2)]
     async with accepting(patience_seconds=0.05) as acceptor:
         async with slow_commit(gate, acceptor, worlds.new_send(other)) as healthy:
-            asked = [
+            requested = [
                 asyncio.create_task(acceptor.accept(replace(each, text="slow"))) for each in lost
             ]
             await gate.until_waiting(2)
-            while not all(each.done() for each in asked):
+            while not all(each.done() for each in requested):
                 await gate.cut(not_first=True)
                 await asyncio.sleep(0.002)
-        results = [await each for each in asked]
+        results = [await each for each in requested]
         assert sent(await healthy) is not None
     errors = [each.refusal for each in results if isinstance(each, Refused)]
     assert {type(each) for each in errors} == {OutcomeUnknown}
@@ -217,14 +217,14 @@ async def test_a_batch_that_never_gets_a_connection_again_names_its_sends(gate: 
 async def test_the_sends_of_each_account_are_charged_in_order_of_arrival(connected: None) -> None:
     clients = await _clients(5, held=1_000)
     async with accepting() as acceptor:
-        asked = []
+        requested = []
         for size in range(1, 25):
-            asked += [
+            requested += [
                 asyncio.create_task(acceptor.accept(worlds.new_send(client, size)))
                 for client in clients
             ]
             await asyncio.sleep(0.001)
-        await asyncio.gather(*asked)
+        await asyncio.gather(*requested)
     for client in clients:
         assert await charges(client.account_id) == list(range(1, 25))
     await worlds.assert_audit_holds()

@@ -77,7 +77,7 @@ def failure(answer: httpx.Response, status: int, code: int) -> str:
 
 @pytest.fixture
 async def web(app: App) -> AsyncIterator[Web]:
-    """The server, asked by the owner."""
+    """The server, called by the owner."""
     routes = TwilioFacade(app.installation, KnownUsers(app)).routes()
     async with running_server(routes=routes, body=BodyLimit(size=1_000_000)) as made:
         yield Web(made.http, app)

@@ -132,8 +132,8 @@ async def test_the_owner_sees_callbacks_that_failed_and_posts_them_again(
     await until(lambda: deliveries(status="DELIVERED"))
     for change in ("updateWebhookEndpoint", "deleteWebhookEndpoint", "rotateWebhookSecret"):
         kind = f"{change[0].upper()}{change[1:]}Input!"
-        asked = f"mutation ($input: {kind}) {{ {change}(input: $input) {{ __typename }} }}"
-        refused = await web.app.answer("owner", asked, input={"id": host["id"]})
+        requested = f"mutation ($input: {kind}) {{ {change}(input: $input) {{ __typename }} }}"
+        refused = await web.app.answer("owner", requested, input={"id": host["id"]})
         assert refused["__typename"] == "NotFound"
 
 

@@ -29,9 +29,9 @@ async function apollo() {
   });
   const link = authorized.concat(new HttpLink({ uri }));
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
-  const answerOf = async (asked) => {
+  const answerOf = async (given) => {
     try {
-      return { data: (await asked).data };
+      return { data: (await given).data };
     } catch (failure) {
       if (!CombinedGraphQLErrors.is(failure)) throw failure;
       return { codes: failure.errors.map((error) => error.extensions.code) };
@@ -51,8 +51,8 @@ async function urql() {
     fetchOptions: () => ({ headers: headers() }),
     preferGetMethod: false,
   });
-  const answerOf = async (asked) => {
-    const { data, error } = await asked;
+  const answerOf = async (given) => {
+    const { data, error } = await given;
     if (error?.networkError) throw error.networkError;
     return error ? { codes: error.graphQLErrors.map((each) => each.extensions.code) } : { data };
   };
