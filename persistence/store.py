@@ -6,9 +6,9 @@ mypy compares the module with the ports: docs/decisions/0095. Add a line for a n
 from persistence.database import transaction as transaction
 from persistence.dispatch.backlog import *
 from persistence.dispatch.clock import *
+from persistence.dispatch.delays import *
 from persistence.dispatch.jobs import *
 from persistence.dispatch.queue import *
-from persistence.dispatch.recording import *
 from persistence.dispatch.restored import *
 from persistence.dispatch.settlement import *
 from persistence.dispatch.unknowns import *

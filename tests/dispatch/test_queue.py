@@ -14,8 +14,8 @@ from domain.dispatch.messages import EVER_SECONDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
-from persistence.dispatch.queue import BURST_SECONDS, MARK, PICK, TENANTS_WAITING
-from persistence.dispatch.recording import RECORD_ACCEPTED
+from persistence.dispatch.delays import BURST_SECONDS
+from persistence.dispatch.queue import MARK, PICK, RECORD_ACCEPTED, TENANTS_WAITING
 from persistence.dispatch.settlement import WRITE_TRANSITIONS
 from tests import worlds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from persistence.dispatch import queue, recording
+from persistence.dispatch import queue
 from persistence.ledger import transfers as ledger
 from persistence.sending import accept, batches
 from tests.faults.wire import COMMIT, Moment, Step
@@ -25,8 +25,8 @@ HANDING_OVER = (
     Step("picked", queue.PICK, Moment.AFTER),
     Step("marked, not committed", COMMIT, Moment.BEFORE, within=queue.MARK),
     Step("marked", COMMIT, Moment.AFTER, within=queue.MARK),
-    Step("before it records", recording.LOCK_ATTEMPTS, Moment.BEFORE),
-    Step("recorded, not committed", COMMIT, Moment.BEFORE, within=recording.END_ATTEMPTS),
-    Step("recorded", COMMIT, Moment.AFTER, within=recording.END_ATTEMPTS),
+    Step("before it records", queue.LOCK_ATTEMPTS, Moment.BEFORE),
+    Step("recorded, not committed", COMMIT, Moment.BEFORE, within=queue.END_ATTEMPTS),
+    Step("recorded", COMMIT, Moment.AFTER, within=queue.END_ATTEMPTS),
 )
 """Of submitting, in a dispatcher; its batcher records many calls at once."""

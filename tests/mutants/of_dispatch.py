@@ -7,7 +7,6 @@ from tests.mutants.mutant import Mutant
 SETTLEMENT = "domain/dispatch/settlement.py"
 RECORDING = "domain/dispatch/recording.py"
 SETTLEMENT_SQL = "persistence/dispatch/settlement.py"
-RECORDING_SQL = "persistence/dispatch/recording.py"
 QUEUE_SQL = "persistence/dispatch/queue.py"
 
 MUTANTS = (
@@ -58,7 +57,7 @@ MUTANTS = (
     ),
     Mutant(
         "a mark does not lock the provider account",
-        RECORDING_SQL,
+        QUEUE_SQL,
         'f"{PROVIDER_ACCOUNT} FOR SHARE"',
         'f"{PROVIDER_ACCOUNT}"',
         ("ledger/test_sync_pause.py",),
@@ -102,7 +101,7 @@ MUTANTS = (
     # Outcomes
     Mutant(
         "the locks of attempts are not ordered",
-        RECORDING_SQL,
+        QUEUE_SQL,
         "AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE",
         "AND id BETWEEN $2 AND $3 FOR UPDATE",
         ("ledger/test_lock_order.py",),
@@ -235,28 +234,28 @@ MUTANTS = (
     # Accepted messages, which are not read
     Mutant(
         "an answer to an earlier call is recorded",
-        RECORDING_SQL,
+        QUEUE_SQL,
         "attempt_id = ANY($6::uuid[])\n",
         "$6::uuid[] IS NOT NULL\n",
         ("dispatch/test_accepted.py",),
     ),
     Mutant(
         "a decided message becomes SENT",
-        RECORDING_SQL,
+        QUEUE_SQL,
         "status IN ('SUBMITTING', 'UNKNOWN')",
         "status IN ('SUBMITTING', 'UNKNOWN', 'REJECTED')",
         ("dispatch/test_accepted.py",),
     ),
     Mutant(
         "a message with another outcome becomes SENT",
-        RECORDING_SQL,
+        QUEUE_SQL,
         "[width_bucket(id, $1::uuid[])], true)",
         "[width_bucket(id, $1::uuid[])] OR true, true)",
         ("dispatch/test_accepted.py",),
     ),
     Mutant(
         "what a route costs is not charged",
-        RECORDING_SQL,
+        QUEUE_SQL,
         "route_id IS NULL AND ",
         "",
         ("dispatch/test_routes.py",),
