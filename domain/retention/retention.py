@@ -38,8 +38,8 @@ class Part(StrEnum):
 
 
 TEXTS = (Part.SENDS, Part.MESSAGE_TEXTS, Part.INBOUND_TEXTS, Part.EVENT_BODIES)
-# A conversation is dropped with its last message. So is the text of a send, which is counted before
-# the messages.
+# A conversation and the text of a send are dropped with their last message. The texts of sends are
+# counted before the messages.
 ROWS = (Part.SENDS, Part.MESSAGES, Part.INBOUND, Part.CONVERSATIONS, Part.EVENTS)
 EXPORTED = (Part.MESSAGES, Part.INBOUND, Part.EVENTS, Part.ATTEMPTS)
 OF_A_PERSON = (
