@@ -19,8 +19,10 @@ from typing import Any
 
 import asyncpg
 
+from domain.ids import first_id_at
 from ibiki.local import embedded
-from persistence import migrating
+from persistence import closing, migrating
+from persistence.partitions import month_of
 from persistence.servers import credentials
 from tests import worlds
 
@@ -42,7 +44,7 @@ TABLES = (
     "sent_to",
     "conversation",
 )
-# What can be made at the same time. Conversations need the index of sent_to.
+# What can be made at the same time. Conversations need the index of numbers.
 STAGES = (
     (("messages",), ("sends", "transfers", "attempts", "contacts", "inbound")),
     (("sent_to",), ("tallies", "events", "event_keys")),
@@ -69,7 +71,8 @@ CREATE SCHEMA filling;
 CREATE UNLOGGED TABLE filling.client (
     no int8, id uuid, account_id uuid, pool_id uuid, pool_account_id uuid, group_account_id uuid,
     messages int8, contacts int8, queued_bulks int8);
-CREATE UNLOGGED TABLE filling.year (start_ms int8, end_ms int8, large int8, small int8);
+CREATE UNLOGGED TABLE filling.year (start_ms int8, end_ms int8, large int8, small int8,
+    open_id uuid);
 """
 
 
@@ -139,6 +142,7 @@ async def fill_database(
             await asyncio.gather(one.run(firsts), other.run(seconds))
         early = [each for each in indexes if each["table"] in ("sent_to", "conversation")]
         await _build([one, other], early)
+        await _close(one.connection)
         late = [each for each in indexes if each not in early]
         await asyncio.gather(one.run(["conversations"]), _build([other], late[:2]))
         await _build([one, other], late[2:])
@@ -149,6 +153,13 @@ async def fill_database(
         )
         await one.execute("analyze", "ANALYZE")
         await one.execute("checkpoint", "CHECKPOINT")
+
+
+async def _close(own: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Closes the months that are over, as the program does: they have no rows in `sent_to`."""
+    until = await own.fetchval("SELECT open_id FROM filling.year")
+    await closing.build_index(own, until)
+    await closing.read_index(own, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +221,9 @@ async def _plan_clients(url: str, own: asyncpg.Connection[asyncpg.Record], size:
     # It ends an hour ago. The queued bulks were accepted after that.
     end = datetime.now(UTC) - timedelta(hours=1)
     year = [int(moment.timestamp() * 1000) for moment in (end - timedelta(days=365), end)]
+    open_id = first_id_at(month_of(end - closing.STAYS))
     await own.copy_records_to_table(
-        "year", schema_name="filling", records=[(*year, size.large, size.small)]
+        "year", schema_name="filling", records=[(*year, size.large, size.small, open_id)]
     )
     await own.execute("ANALYZE filling.client, filling.year")
 

@@ -207,8 +207,9 @@ ORDER BY 1;
 INSERT INTO webhook_event_key (key, event_id)
 SELECT md5(id::text)::uuid, id FROM webhook_event WHERE outcome <> 'DUPLICATE' ORDER BY id;
 
--- step sent_to
-INSERT INTO sent_to (number, client_id, message_id) SELECT number, client_id, id FROM message;
+-- step sent_to: of the months that are not closed
+INSERT INTO sent_to (number, client_id, message_id)
+SELECT number, client_id, id FROM message WHERE id >= (SELECT open_id FROM filling.year);
 
 -- step tallies: of sends with several messages, as the trigger would have counted them
 INSERT INTO send_tally (send_id, queued, submitting, sent, delivered, undelivered, rejected, unknown,
@@ -228,9 +229,13 @@ FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
 INSERT INTO conversation (id, client_id, number, unread, last_message_id, last_inbound_id, modem,
                           port, created_at, updated_at)
 SELECT last.id, client_id, number, (last.feed % 9 = 0)::int,
-       greatest(last.id, (SELECT message_id FROM sent_to
-                          WHERE sent_to.number = last.number AND sent_to.client_id = last.client_id
-                          ORDER BY message_id DESC LIMIT 1)),
+       greatest(last.id, (SELECT message_id FROM open_sent_to AS sent_to
+                          WHERE number = last.number AND client_id = last.client_id
+                          ORDER BY message_id DESC LIMIT 1),
+                (SELECT message_id FROM closed_sent_to AS sent_to
+                 WHERE number_hash = hashtext(last.number) AND number = last.number
+                   AND client_hash = uuid_hash(last.client_id) AND client_id = last.client_id
+                 ORDER BY message_id DESC LIMIT 1)),
        last.id, modem, port, created_at, created_at
 FROM (SELECT DISTINCT ON (client_id, number) * FROM inbound
       ORDER BY client_id, number, id DESC) AS last;

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -18,19 +19,19 @@ from asyncpg import Record
 
 from domain.ids import first_id_at
 from domain.loops import backoff_seconds
-from persistence.database import Connection
 from persistence.partitions import (
     BRIEFLY,
     COLUMNS,
     HAS_ROWS,
     LATEST,
+    Held,
     month_after,
     month_of,
     time_of,
 )
 from persistence.servers import credentials
 
-Held: TypeAlias = "Connection | asyncpg.Connection[Record]"
+Answer = TypeVar("Answer")
 
 NOTICE = timedelta(days=40)
 """How far ahead the first partition ends, at least: no row may come after its end while that is
@@ -90,14 +91,29 @@ async def move_events(url: str) -> None:
     No program of an older release may run: it could not store events. Safe to repeat. Raises
     LockNotAvailableError if others hold the table for GIVE_UP_SECONDS.
     """
-    settings = {"lock_timeout": "1s", "application_name": "ibiki partitions"}
+
+    async def move(held: Held) -> None:
+        await partition(held, "webhook_event", left_out="webhook_event_guarded")
+
+    await with_patience(url, move)
+
+
+async def with_patience(url: str, work: Callable[[Held], Awaitable[Answer]]) -> Answer:
+    """Runs `work` on its own connection, again and again while a table is in use for too long.
+
+    Raises LockNotAvailableError after GIVE_UP_SECONDS.
+    """
+    settings = {
+        "lock_timeout": "1s",
+        "statement_timeout": "0",
+        "application_name": "ibiki partitions",
+    }
     held = await asyncpg.connect(**credentials(url), server_settings=settings)
     began, failures = time.monotonic(), 0
     try:
         while True:
             try:
-                await partition(held, "webhook_event", left_out="webhook_event_guarded")
-                return
+                return await work(held)
             except asyncpg.LockNotAvailableError:
                 if time.monotonic() - began > GIVE_UP_SECONDS:
                     raise

@@ -11,7 +11,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
+
+import asyncpg
+from asyncpg import Record
 
 from domain.ids import first_id_at
 from domain.transactions import LockTimeout
@@ -20,6 +24,9 @@ from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, transact
 __all__ = ["drop_empty_months", "make_partitions"]
 
 from persistence.database import Connection
+
+Held: TypeAlias = "Connection | asyncpg.Connection[Record]"
+"""A connection of the pool, or a separate one."""
 
 COLUMNS = {"attempt": "id", "sent_to": "message_id", "webhook_event": "id"}
 """The tables, each with the column that has the month."""
@@ -82,9 +89,7 @@ def time_of(id_: UUID) -> datetime:
     return min(datetime.fromtimestamp(min(id_.int >> 80, 2**47) / 1000, UTC), LATEST)
 
 
-async def read_partitions(
-    held: Connection, tables: Sequence[str] = tuple(COLUMNS)
-) -> list[Partition]:
+async def read_partitions(held: Held, tables: Sequence[str] = tuple(COLUMNS)) -> list[Partition]:
     """The partitions in the order of their tables and months; the default ones last."""
     return [Partition(*row) for row in await held.fetch(READ, list(tables))]
 

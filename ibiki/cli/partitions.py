@@ -1,4 +1,4 @@
-"""`ibiki partitions`: lists the months of the large tables, and moves what is not in months yet."""
+"""`ibiki partitions`: lists the months of the large tables, and changes how they are stored."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import busy, print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
+from persistence.closing import close_months
 from persistence.database import connection
 from persistence.partitioning import move_events
 from persistence.partitions import Partition, read_partitions, time_of
@@ -30,6 +31,14 @@ def partitions(
             help="Move webhook events into months. No process of an older release may run.",
         ),
     ] = False,
+    close: Annotated[
+        bool,
+        typer.Option(
+            "--close",
+            help="Store what was sent to numbers in months that are over in less space. No process"
+            " of an older release may run.",
+        ),
+    ] = False,
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
@@ -39,6 +48,9 @@ def partitions(
         if move:
             with busy("Moving webhook events"):
                 await move_events(context.database_url)
+        if close:
+            with busy("Closing months"):
+                await close_months(context.database_url)
         async with connection() as pooled:
             found = await read_partitions(pooled)
         print_result(

@@ -21,6 +21,7 @@ from persistence.inbox import models
 from persistence.inbox.messages import find_messages
 from persistence.sending.models import Message as MessageRow
 from persistence.sending.models import Send
+from persistence.sending.to_number import is_to
 from persistence.sql import NOW
 
 # updated_at stays: it is the time of the last status. So the version is counted here.
@@ -45,15 +46,17 @@ WHERE client_id = $1 AND number = $2 AND unread > (
     WHERE inbound.client_id = $1 AND inbound.number = $2 AND inbound.id > $3
       AND deleted_at IS NULL)
 """
-LAST_SHOWN = """
+LAST_SHOWN = f"""
 (SELECT id FROM inbound WHERE client_id = $1 AND number = $2 AND deleted_at IS NULL
  ORDER BY id DESC LIMIT 1)
 UNION ALL
-(SELECT message_id FROM sent_to JOIN message ON message.id = message_id
- WHERE sent_to.client_id = $1 AND sent_to.number = $2 AND deleted_at IS NULL
- ORDER BY message_id DESC LIMIT 1)
+(SELECT message_id FROM open_sent_to AS sent_to JOIN message ON message.id = message_id
+ WHERE {is_to("$2", "$1")} AND deleted_at IS NULL ORDER BY message_id DESC LIMIT 1)
+UNION ALL
+(SELECT message_id FROM closed_sent_to AS sent_to JOIN message ON message.id = message_id
+ WHERE {is_to("$2", "$1")} AND deleted_at IS NULL ORDER BY message_id DESC LIMIT 1)
 ORDER BY id DESC LIMIT 1
-"""
+"""  # noqa: S608 - conditions of our own
 
 
 async def lock_message(tx: Connection, scope: OfClient, message_id: UUID) -> AnyMessage:

@@ -27,6 +27,7 @@ from persistence.sending.messages import (
     add_search,
     message_of,
 )
+from persistence.sending.to_number import is_to
 
 # Both directions with the same columns. IDs of both tables sort as one list.
 OUTBOUND = """
@@ -87,7 +88,9 @@ WITH page AS (
         AS pair (client_id, number)
     CROSS JOIN LATERAL (
         SELECT id, inbound FROM (
-            (SELECT message_id AS id, false AS inbound FROM sent_to {sent_page})
+            (SELECT message_id AS id, false AS inbound FROM open_sent_to AS sent_to {sent_page})
+            UNION ALL
+            (SELECT message_id, false FROM closed_sent_to AS sent_to {sent_page})
             UNION ALL
             (SELECT id, true FROM inbound {inbound_page})
         ) AS each ORDER BY id {order} LIMIT {limit}
@@ -192,10 +195,10 @@ async def read_messages_of_conversations(
     clients, numbers = ([pair[at] for pair in own] for at in (0, 1))
     placeholders = {"clients": sent.value(clients), "numbers": sent.value(numbers)}
     inbound = Filter(values=sent.values)
-    for each in (sent, inbound):
-        table = "sent_to" if each is sent else "inbound"
-        each.add(f"{table}.client_id = pair.client_id AND {table}.number = pair.number")
-        each.add(SENT_TO_IS_SHOWN if each is sent else "inbound.deleted_at IS NULL")
+    sent.add(is_to("pair.number", "pair.client_id"))
+    sent.add(SENT_TO_IS_SHOWN)
+    inbound.add("inbound.client_id = pair.client_id AND inbound.number = pair.number")
+    inbound.add("inbound.deleted_at IS NULL")
     statement = MESSAGES_OF_CONVERSATIONS.format(
         **placeholders,
         sent_page=page_clause(sent, window, key="message_id"),

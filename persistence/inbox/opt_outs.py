@@ -18,6 +18,7 @@ from domain.sending.schedule import LONGEST_WAIT
 from persistence.database import Connection, columns, connection, ends_of, note
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, in_range
+from persistence.sending.to_number import is_to
 
 # The sources from the weakest to the strongest. Of two pending ones, the newer event counts.
 WRITE_OPT_OUTS = """
@@ -49,18 +50,20 @@ WHERE number = ANY($1::text[]) AND source = 'PENDING' AND NOT EXISTS (
 RETURNING client_id, number
 """
 
-# A question mark as written in Latin, full-width and Arabic script.
-ASKED_LATELY = """
+# A question mark as written in Latin, full-width and Arabic script. A scalar subquery, because
+# PostgreSQL would turn EXISTS into a scan of all messages.
+ASKED_LATELY = f"""
 SELECT client_id, number FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
-WHERE EXISTS (
-    SELECT FROM sent_to
+WHERE (
+    SELECT true FROM all_sent_to AS sent_to
     JOIN message ON message.id = sent_to.message_id
     JOIN send ON send.id = message.send_id
-    WHERE sent_to.number = pair.number AND sent_to.client_id = pair.client_id
+    WHERE {is_to("pair.number", "pair.client_id")}
       AND sent_to.message_id >= $3 AND (message.created_at >= $4 OR message.send_at >= $4)
       AND message.status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED')
-      AND coalesce(message.text, send.text) ~ '[?？؟]')
-"""
+      AND coalesce(message.text, send.text) ~ '[?？؟]'
+    LIMIT 1)
+"""  # noqa: S608 - conditions of our own
 
 # Locked in ID order, like all code that captures or receives.
 CHANGE_CONVERSATIONS = """
@@ -117,27 +120,29 @@ WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND (
     WHERE opt_out.client_id = message.client_id AND opt_out.number = message.number)
 """
 
+# One look into an index for each pair, whatever the statistics say.
+SENT_TO_PAIRS = f"""
+ARRAY(SELECT sent.message_id FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
+CROSS JOIN LATERAL (
+    SELECT message_id FROM all_sent_to AS sent_to
+    WHERE {is_to("pair.number", "pair.client_id")} OFFSET 0
+) AS sent)
+"""  # noqa: S608 - conditions of our own
 # A SUBMITTING message may be QUEUED again a moment later, so its provider account counts too. With
 # a route, a message can wait for another account than that of its client's pool.
-UPSTREAMS_QUEUED_TO = """
+UPSTREAMS_QUEUED_TO = f"""
 SELECT DISTINCT unnest(ARRAY[message.provider_account_id, send.provider_account_id])
-FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
-JOIN sent_to USING (client_id, number)
-JOIN message ON message.id = sent_to.message_id
-JOIN send ON send.id = message.send_id
-WHERE message.status IN ('QUEUED', 'SUBMITTING')
-"""
+FROM message JOIN send ON send.id = message.send_id
+WHERE message.id = ANY ({SENT_TO_PAIRS}) AND message.status IN ('QUEUED', 'SUBMITTING')
+"""  # noqa: S608 - conditions of our own
 # Locking SUBMITTING messages waits for their outcome: those that were not submitted are QUEUED
 # again, and are cancelled too.
-CANCEL_MESSAGES = """
+CANCEL_MESSAGES = f"""
 WITH queued AS (
-    SELECT message.id, message.status
-    FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
-    JOIN sent_to USING (client_id, number)
-    JOIN message ON message.id = sent_to.message_id
-    WHERE message.status IN ('QUEUED', 'SUBMITTING')
-      AND message.provider_account_id = ANY($3::uuid[])
-    ORDER BY message.id FOR UPDATE OF message
+    SELECT id, status FROM message
+    WHERE id = ANY ({SENT_TO_PAIRS}) AND status IN ('QUEUED', 'SUBMITTING')
+      AND provider_account_id = ANY($3::uuid[])
+    ORDER BY id FOR UPDATE
 ), cancelled AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, failure = $4,
            updated_at = clock_timestamp()
@@ -148,7 +153,7 @@ SELECT send.id, send.provider_account_id, send.account_id, send.price, send.rate
 FROM (SELECT send_id, array_agg(id) AS ids FROM cancelled GROUP BY send_id) AS each
 JOIN send ON send.id = each.send_id
 ORDER BY send.id
-"""
+"""  # noqa: S608 - conditions of our own
 
 
 async def write_opt_outs(tx: Connection, opt_outs: Sequence[OptOut]) -> None:

@@ -20,6 +20,7 @@ from domain.sending.messages import Line
 from domain.sending.schedule import LONGEST_WAIT
 from persistence.database import Connection, columns, note
 from persistence.inbox.capture import write_lines
+from persistence.sending.to_number import is_to
 
 ASSIGNED = "SELECT number, client_id FROM assigned_number WHERE number = ANY($1::text[])"
 
@@ -48,31 +49,37 @@ CROSS JOIN LATERAL (
 ORDER BY recent.last_active_id DESC
 """
 
-# `writer`: the clients that ever sent to `sender`. A loose index scan: one probe per client,
-# however many messages each one sent.
-_WRITER = """
+# The clients that sent to `sender`. A loose index scan of the months that go on: one probe per
+# client, however many messages each one sent. `since`: more conditions.
+_WRITER = f"""
 WITH RECURSIVE writer AS (
-    (SELECT client_id FROM sent_to WHERE number = sender.number ORDER BY client_id LIMIT 1)
+    (SELECT client_id FROM open_sent_to AS sent_to
+     WHERE {is_to("sender.number")} {{since}} ORDER BY client_id LIMIT 1)
     UNION ALL
     SELECT next.client_id FROM writer CROSS JOIN LATERAL (
-        SELECT client_id FROM sent_to
-        WHERE number = sender.number AND client_id > writer.client_id
+        SELECT client_id FROM open_sent_to AS sent_to
+        WHERE {is_to("sender.number")} AND client_id > writer.client_id {{since}}
         ORDER BY client_id LIMIT 1) AS next)
-"""
+SELECT client_id FROM writer
+UNION
+SELECT client_id FROM closed_sent_to AS sent_to WHERE {is_to("sender.number")} {{since}}
+"""  # noqa: S608 - conditions of our own
 # Nobody can answer a message that was never submitted. The ID of a scheduled message is older than
-# the message.
+# the message. A scalar subquery, because PostgreSQL would turn EXISTS into a join that reads all
+# messages to the number.
 WRITERS = f"""
 SELECT sender.number, writer.client_id
 FROM unnest($1::text[]) AS sender (number)
 CROSS JOIN LATERAL (
-    {_WRITER}
-    SELECT client_id FROM writer WHERE EXISTS (
-        SELECT FROM sent_to
-        WHERE sent_to.number = sender.number AND sent_to.client_id = writer.client_id
+    SELECT client_id FROM ({_WRITER.format(since="AND message_id >= $2")}) AS writer
+    WHERE (
+        SELECT true FROM all_sent_to AS sent_to
+        WHERE {is_to("sender.number", "writer.client_id")}
           AND sent_to.message_id >= $2 AND (
               SELECT (created_at >= $3 OR send_at >= $3)
                  AND status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED')
-              FROM message WHERE message.id = sent_to.message_id))
+              FROM message WHERE message.id = sent_to.message_id)
+        LIMIT 1)
     LIMIT 2
 ) AS writer
 """  # noqa: S608 - a piece of our own
@@ -80,10 +87,7 @@ CROSS JOIN LATERAL (
 CORRESPONDENTS = f"""
 SELECT writer.client_id, sender.number
 FROM unnest($1::text[]) AS sender (number)
-CROSS JOIN LATERAL (
-    {_WRITER}
-    SELECT client_id FROM writer
-) AS writer
+CROSS JOIN LATERAL ({_WRITER.format(since="")}) AS writer
 UNION
 SELECT client_id, number FROM conversation WHERE number = ANY($1::text[])
 """  # noqa: S608 - a piece of our own
@@ -121,8 +125,12 @@ ON CONFLICT (client_id, number) DO UPDATE SET name = excluded.name
 WHERE contact.name IS NULL AND excluded.name IS NOT NULL
 """
 
+SHOWN_OF_NEW = f"""
+{is_to("new.number", "new.client_id")}
+AND (SELECT deleted_at IS NULL FROM message WHERE message.id = message_id)
+"""  # noqa: S608 - conditions of our own
 # A conversation starts with the first inbound message. Earlier sends to the number join it.
-WRITE_CONVERSATIONS = """
+WRITE_CONVERSATIONS = f"""
 INSERT INTO conversation (
     id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at)
 SELECT new.id, new.client_id, new.number, unread, greatest(inbound_id, sent.message_id),
@@ -130,9 +138,11 @@ SELECT new.id, new.client_id, new.number, unread, greatest(inbound_id, sent.mess
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::uuid[], $6::text[], $7::text[])
     AS new (id, client_id, number, unread, inbound_id, modem, port)
 LEFT JOIN LATERAL (
-    SELECT message_id FROM sent_to
-    WHERE sent_to.number = new.number AND sent_to.client_id = new.client_id
-      AND (SELECT deleted_at IS NULL FROM message WHERE message.id = message_id)
+    (SELECT message_id FROM open_sent_to AS sent_to WHERE {SHOWN_OF_NEW}
+     ORDER BY message_id DESC LIMIT 1)
+    UNION ALL
+    (SELECT message_id FROM closed_sent_to AS sent_to WHERE {SHOWN_OF_NEW}
+     ORDER BY message_id DESC LIMIT 1)
     ORDER BY message_id DESC LIMIT 1
 ) AS sent ON true
 ORDER BY new.client_id, new.number
@@ -146,7 +156,7 @@ SET unread = conversation.unread + excluded.unread,
            THEN excluded.port ELSE conversation.port END,
     updated_at = clock_timestamp()
 RETURNING id
-"""
+"""  # noqa: S608 - conditions of our own
 
 LEARN_ROUTES = """
 INSERT INTO modem_route (id, client_id, modem, port, learned, last_seen_at)

@@ -17,6 +17,7 @@ from domain.retention.retention import Part
 from domain.sending.messages import TAKEN
 from persistence.sending.of_send import messages_of
 from persistence.sending.tallies import dropped
+from persistence.sending.to_number import is_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +233,8 @@ def _without_number(column: str) -> str:
 PERSON = {
     Part.MESSAGES: replace(
         PARTS[Part.MESSAGES],
-        page="SELECT message_id AS id FROM sent_to"
-        f" WHERE number = {NUMBER} AND message_id > $1 AND message_id < $2",
+        page="SELECT message_id AS id FROM all_sent_to AS sent_to"
+        f" WHERE {is_to(NUMBER)} AND message_id > $1 AND message_id < $2",
     ),
     Part.INBOUND: replace(
         PARTS[Part.INBOUND],

@@ -38,13 +38,16 @@ SELECT {columns} FROM message WHERE id = ANY (ARRAY(
     ORDER BY found.id {order} LIMIT {size}
 )) ORDER BY id {order}
 """
-# The messages to one number, by the index of `sent_to`. OFFSET 0 keeps each message a look-up by
-# its key: as a join, it could be planned to read all messages.
+# The messages to one number, by a view of `persistence.closing`. OFFSET 0 keeps each message a
+# look-up by its key: as a join, it could be planned to read all messages.
 TO_NUMBER = """
-(SELECT message_id AS id, client_id, number, each.* FROM sent_to CROSS JOIN LATERAL (
+(SELECT message_id AS id, client_id, number, number_hash, client_hash, each.*
+ FROM {view} AS sent_to CROSS JOIN LATERAL (
     SELECT send_id, text, status, failure, created_at, updated_at, send_at, deleted_at
     FROM message WHERE message.id = sent_to.message_id OFFSET 0) AS each) AS message
 """
+
+VIEWS = ("open_sent_to", "closed_sent_to")
 
 # IDs contain the time of the server that made them, created_at is PostgreSQL's. The exact limit is
 # created_at; the range of IDs leads to an index, and may include an hour of rows too many.
@@ -115,9 +118,14 @@ class Listed:
                 return self._first_of(wanted, pages + self._waiting(wanted, status, columns))
         _add_status(wanted, status)
         self.add_ends(wanted)
+        if number is not None:
+            wanted.add("number_hash = hashtext({})", number)
+            if isinstance(self.scope, OfClient):
+                wanted.add("client_hash = uuid_hash({})", self.scope.client_id)
         page = page_clause(wanted, self.window, key="id")
-        table = "message" if number is None else TO_NUMBER
-        return f"SELECT {columns} FROM {table} {page}"  # noqa: S608 - names of our own
+        tables = ["message"] if number is None else [TO_NUMBER.format(view=each) for each in VIEWS]
+        pages = [f"SELECT {columns} FROM {table} {page}" for table in tables]  # noqa: S608
+        return self._first_of(wanted, pages)
 
     def _of_status(self, wanted: Filter, status: MessageStatus, columns: str, size: int) -> str:
         """A page of the messages of one client with one status.

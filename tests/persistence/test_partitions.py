@@ -206,6 +206,7 @@ async def test_refused_calls_of_a_minute_are_one_row_for_all_processes() -> None
 @pytest.fixture
 async def url(database_url: str) -> str:
     """A database as the previous release had it: its tables are not partitioned."""
+    await databases.execute(database_url, "DROP VIEW all_sent_to, closed_sent_to, open_sent_to")
     for table in COLUMNS:
         await databases.execute(
             database_url,
