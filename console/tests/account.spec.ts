@@ -163,6 +163,14 @@ test("lists are filtered: sends by kind, contacts by opt-out, the statement by d
   await expect(page.getByRole("table", { name: "Statement" })).toContainText("Send");
   await page.getByLabel("To", { exact: true }).fill("2001-01-01");
   await expect(page.getByRole("heading", { name: "No movement matches" })).toBeVisible();
+  await page.reload();
+  await expect(page.getByLabel("To", { exact: true })).toHaveValue("2001-01-01");
+  await expect(page.getByRole("heading", { name: "No movement matches" })).toBeVisible();
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Sends" }).click();
+  await page.goBack();
+  await expect(page.getByRole("heading", { name: "No movement matches" })).toBeVisible();
+  await page.goto("/statement?kind=NONE&to=yesterday");
+  await expect(page.getByRole("table", { name: "Statement" })).toContainText("Send");
 
   await page.goto("/contacts");
   await page.getByRole("searchbox").fill("2025550107");

@@ -7,8 +7,7 @@ const NAME = "Greenhill School";
 test("clients of the same name show a detail, and a third one a warning", async ({ page, program, signIn }) => {
   const admin = await ApiCaller.signedIn(program, USERS.admin);
   const { groups } = await admin.ask<{ groups: { id: string; name: string }[] }>("{ groups { id name } }");
-  await addClient(admin, { name: NAME });
-  await addClient(admin, { name: NAME, groupId: groups[0]!.id });
+  const ids = [await addClient(admin, { name: NAME }), await addClient(admin, { name: NAME, groupId: groups[0]!.id })];
   const [alone, grouped] = [`${NAME} (no group)`, `${NAME} (${groups[0]!.name})`];
   await signIn("admin");
 
@@ -23,6 +22,18 @@ test("clients of the same name show a detail, and a third one a warning", async 
   for (const name of [alone, grouped]) await expect(page.getByRole("option", { name, exact: true })).toBeVisible();
   await page.getByRole("option", { name: alone }).click();
   await expect(page.getByRole("combobox", { name: "Client" })).toHaveValue(alone);
+
+  const setUp = `mutation ($user: CreateUserInput!, $line: SetModemRouteInput!) {
+    createUser(input: $user) { ... on UserError { message } } setModemRoute(input: $line) { ... on UserError { message } } }`;
+  for (const clientId of ids) {
+    const user = { email: `${clientId}@greenhill.test`, password: "a long password", role: "CLIENT", clientId };
+    await admin.ask(setUp, { user, line: { clientId, modem: `greenhill-${clientId}`, port: "1" } });
+  }
+  for (const [path, label] of [["/users", "Users"], ["/lines", "Lines"]] as const) {
+    await page.goto(path);
+    const list = page.getByRole("table", { name: label });
+    for (const name of [alone, grouped]) await expect(list.getByRole("cell", { name, exact: true })).toBeVisible();
+  }
 
   await page.goto("/clients");
   for (const name of [alone, grouped]) await expect(page.getByRole("button", { name: `Edit ${name}` })).toBeVisible();

@@ -12,6 +12,18 @@ export const PROBLEM = graphql(`
   }
 `);
 
+/** A client, and what tells it from another one of the same name: see `distinctNames`. */
+export const NAMED_CLIENT = graphql(`
+  fragment NamedClient on Client @_unmask {
+    id
+    name
+    createdAt
+    group {
+      name
+    }
+  }
+`);
+
 /** The messages of a send by status. */
 export const COUNTS = graphql(`
   fragment Counts on MessageCounts @_unmask {

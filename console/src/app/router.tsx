@@ -7,6 +7,7 @@ import {
 import { NotFoundPage } from "../pages/not-found/NotFoundPage";
 import { StartPage } from "../pages/start/StartPage";
 import { FailedPage } from "./FailedPage";
+import { filtersOf } from "./filters";
 import { lazyPage } from "./lazyPage";
 import { Shell } from "./shell/Shell";
 import type { Ability } from "./viewer";
@@ -24,7 +25,13 @@ declare module "@tanstack/react-router" {
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage });
 
 function page<const Path extends string>(path: Path, ability: Ability, component: RouteComponent) {
-  return createRoute({ getParentRoute: () => root, path, component, staticData: { ability } });
+  return createRoute({
+    getParentRoute: () => root,
+    path,
+    component,
+    staticData: { ability },
+    validateSearch: filtersOf,
+  });
 }
 
 // Each page is a separate file that is loaded when it is opened.
@@ -62,14 +69,7 @@ const routeTree = root.addChildren([
   page("/inbox/$conversationId", "sender", inbox),
   page("/contacts", "sender", contacts),
   page("/templates", "sender", templates),
-  createRoute({
-    getParentRoute: () => root,
-    path: "/statement",
-    component: statement,
-    staticData: { ability: "everybody" },
-    validateSearch: (search: Record<string, unknown>): { clientId?: string } =>
-      typeof search.clientId === "string" ? { clientId: search.clientId } : {},
-  }),
+  page("/statement", "everybody", statement),
   page("/account", "everybody", account),
   page("/developers", "everybody", developers),
   page("/developers/rest", "everybody", rest),

@@ -1,33 +1,23 @@
 import { Select } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
+import { NAMED_CLIENT } from "../api/fragments";
 import { graphql } from "../api/graphql";
 import { useData } from "../api/useData";
 import { useViewer } from "../app/viewer";
 import { distinctNames } from "../text/names";
-
-const PICKED = graphql(`
-  fragment PickedClient on Client @_unmask {
-    id
-    name
-    createdAt
-    group {
-      name
-    }
-  }
-`);
 
 const CLIENTS = graphql(
   `
     query PickClient($search: String) {
       clients(first: 50, search: $search) {
         nodes {
-          ...PickedClient
+          ...NamedClient
         }
       }
     }
   `,
-  [PICKED],
+  [NAMED_CLIENT],
 );
 
 const MEMBERS = graphql(
@@ -36,13 +26,13 @@ const MEMBERS = graphql(
       allocations(first: 50, search: $search) {
         nodes {
           client {
-            ...PickedClient
+            ...NamedClient
           }
         }
       }
     }
   `,
-  [PICKED],
+  [NAMED_CLIENT],
 );
 
 const ONE = graphql(
@@ -50,12 +40,12 @@ const ONE = graphql(
     query PickedClient($id: ID!) {
       node(id: $id) {
         ... on Client {
-          ...PickedClient
+          ...NamedClient
         }
       }
     }
   `,
-  [PICKED],
+  [NAMED_CLIENT],
 );
 
 interface ClientPickerProps {

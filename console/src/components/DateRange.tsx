@@ -7,8 +7,6 @@ export interface Days {
   to: string;
 }
 
-export const ALL_DAYS: Days = { from: "", to: "" };
-
 /** The beginning of the first day and the end of the last one, as the API's filters take them. */
 export function limitsOf({ from, to }: Days) {
   return {

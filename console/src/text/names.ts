@@ -16,9 +16,10 @@ const DETAILS: Detail[] = [
 ];
 
 /** The name of each client by its ID, with a detail if another one here has the same name. */
-export function distinctNames(clients: Named[]): Map<string, string> {
+export function distinctNames(clients: (Named | null)[]): Map<string, string> {
   const same = new Map<string, Named[]>();
-  for (const client of clients) {
+  const different = new Map(clients.flatMap((each) => (each ? [[each.id, each]] : [])));
+  for (const client of different.values()) {
     const key = nameKey(client.name);
     same.set(key, [...(same.get(key) ?? []), client]);
   }

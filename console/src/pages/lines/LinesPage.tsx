@@ -11,6 +11,7 @@ import { Page } from "../../components/Page";
 import { PlainTable, RowButton } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
+import { distinctNames } from "../../text/names";
 import { phone } from "../../text/phones";
 import { WEBHOOK_RECEIVED } from "../webhooks/documents";
 import { DELETE_ROUTE, type Line, ROUTES } from "./documents";
@@ -25,6 +26,8 @@ export function LinesPage() {
   const [removed, setRemoved] = useState<Line | null>(null);
   const remove = useAction(DELETE_ROUTE);
   const lines = data?.modemRoutes ?? [];
+  const names = distinctNames(lines.map(({ client }) => client));
+  const nameOf = ({ client }: Line) => names.get(client.id) ?? client.name;
 
   async function confirm() {
     if (!removed) return;
@@ -62,7 +65,7 @@ export function LinesPage() {
           ]}
         >
           {lines.map((line) => (
-            <LineRow key={line.id} line={line} onEdit={setEdited} onRemove={setRemoved} />
+            <LineRow key={line.id} line={line} client={nameOf(line)} onEdit={setEdited} onRemove={setRemoved} />
           ))}
         </PlainTable>
       )}
@@ -82,7 +85,7 @@ export function LinesPage() {
         onConfirm={() => void confirm()}
       >
         Messages that come in on modem {removed?.modem}, port {removed?.port} are no longer given to{" "}
-        {removed?.client.name} because of it. It can be learned again.
+        {removed && nameOf(removed)} because of it. It can be learned again.
       </ConfirmModal>
     </Page>
   );
@@ -90,16 +93,17 @@ export function LinesPage() {
 
 interface LineRowProps {
   line: Line;
+  client: string;
   onEdit: (line: Line) => void;
   onRemove: (line: Line) => void;
 }
 
-function LineRow({ line, onEdit, onRemove }: LineRowProps) {
+function LineRow({ line, client, onEdit, onRemove }: LineRowProps) {
   const name = `${line.modem} / ${line.port}`;
   return (
     <Table.Tr>
       <Table.Td>{name}</Table.Td>
-      <Table.Td>{line.client.name}</Table.Td>
+      <Table.Td>{client}</Table.Td>
       <Table.Td visibleFrom="sm">{line.assignedNumbers.map(phone).join(", ") || "–"}</Table.Td>
       <Table.Td visibleFrom="sm">
         <Badge variant="dot" color={line.learned ? "gray" : "indigo"}>

@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/fragments";
+import { NAMED_CLIENT, PROBLEM } from "../../api/fragments";
 
 export const ROUTES = graphql(`
   query ModemRoutes {
@@ -11,12 +11,11 @@ export const ROUTES = graphql(`
       learned
       lastSeenAt
       client {
-        id
-        name
+        ...NamedClient
       }
     }
   }
-`);
+`, [NAMED_CLIENT]);
 
 export type Line = ResultOf<typeof ROUTES>["modemRoutes"][number];
 

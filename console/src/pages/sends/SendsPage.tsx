@@ -1,18 +1,18 @@
 import { Checkbox, Group, Select } from "@mantine/core";
-import { useState } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
+import { daysOf, oneOf, useFilters } from "../../app/filters";
 import { can, useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { type Column, DataTable } from "../../components/DataTable";
-import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
+import { DateRange, limitsOf } from "../../components/DateRange";
 import { EmptyState } from "../../components/EmptyState";
 import { ButtonLink, TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { SendProgress } from "../../components/SendProgress";
 import { TimeText } from "../../components/TimeText";
 import { count } from "../../text/numbers";
-import { KINDS, MESSAGE_UPDATED, type SendKind, SENDS, type SendRow } from "./documents";
+import { KINDS, MESSAGE_UPDATED, SENDS, type SendRow } from "./documents";
 
 const columns: Column<SendRow>[] = [
   {
@@ -47,10 +47,11 @@ const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label })
 
 export function SendsPage() {
   const viewer = useViewer();
-  const [kind, setKind] = useState<SendKind | null>(null);
-  const [clientId, setClientId] = useState<string | null>(null);
-  const [days, setDays] = useState(ALL_DAYS);
-  const [isScheduled, setScheduled] = useState(false);
+  const [filters, change] = useFilters();
+  const clientId = filters.clientId ?? null;
+  const kind = oneOf(filters.kind, KINDS);
+  const days = daysOf(filters);
+  const isScheduled = filters.scheduled === "only";
   const filter = { kind, clientId, scheduled: isScheduled || null, ...limitsOf(days) };
   const isFiltered = Object.values(filter).some((each) => each !== null);
   const pages = usePages(SENDS, { filter }, (data) => data.sends);
@@ -66,20 +67,20 @@ export function SendsPage() {
       }
     >
       <Group>
-        {can(viewer, "admin") && <ClientPicker value={clientId} onChange={setClientId} />}
+        {can(viewer, "admin") && <ClientPicker value={clientId} onChange={(id) => change({ clientId: id })} />}
         <Select
           aria-label="Kind"
           placeholder="All kinds"
           data={CHOICES}
           value={kind}
-          onChange={(value) => setKind(value as SendKind | null)}
+          onChange={(value) => change({ kind: value })}
           clearable
         />
-        <DateRange days={days} onChange={setDays} />
+        <DateRange days={days} onChange={change} />
         <Checkbox
           label="Only scheduled"
           checked={isScheduled}
-          onChange={(event) => setScheduled(event.currentTarget.checked)}
+          onChange={(event) => change({ scheduled: event.currentTarget.checked ? "only" : null })}
         />
       </Group>
       <DataTable

@@ -1,13 +1,13 @@
 import { Group, Select } from "@mantine/core";
-import { useSearch } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 import { useClient } from "urql";
 import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
+import { daysOf, oneOf, useFilters } from "../../app/filters";
 import { useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { type Column, DataTable } from "../../components/DataTable";
-import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
+import { DateRange, limitsOf } from "../../components/DateRange";
 import { DownloadButton } from "../../components/DownloadButton";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
@@ -15,7 +15,7 @@ import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
 import { csvOf, download, readAll } from "../../text/csv";
 import { count, signed, usd } from "../../text/numbers";
-import { KINDS, TRANSFERS, type TransferKind, type TransferRow } from "./documents";
+import { KINDS, TRANSFERS, type TransferRow } from "./documents";
 
 const columns: Column<TransferRow>[] = [
   { header: "When", cell: ({ createdAt }) => <TimeText at={createdAt} /> },
@@ -47,10 +47,10 @@ const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label })
 export function StatementPage() {
   const viewer = useViewer();
   const client = useClient();
-  const search = useSearch({ strict: false }) as { clientId?: string };
-  const [clientId, setClientId] = useState<string | null>(search.clientId ?? null);
-  const [kind, setKind] = useState<TransferKind | null>(null);
-  const [days, setDays] = useState(ALL_DAYS);
+  const [filters, change] = useFilters();
+  const clientId = filters.clientId ?? null;
+  const kind = oneOf(filters.kind, KINDS);
+  const days = daysOf(filters);
   const filter = { kind, ...limitsOf(days) };
   const isFiltered = Object.values(filter).some((each) => each !== null);
   const pages = usePages(TRANSFERS, { clientId, filter }, (data) => data.transfers);
@@ -80,16 +80,16 @@ export function StatementPage() {
       }
     >
       <Group>
-        {viewer.role !== "CLIENT" && <ClientPicker value={clientId} onChange={setClientId} />}
+        {viewer.role !== "CLIENT" && <ClientPicker value={clientId} onChange={(id) => change({ clientId: id })} />}
         <Select
           aria-label="Kind"
           placeholder="All kinds"
           data={CHOICES}
           value={kind}
-          onChange={(value) => setKind(value as TransferKind | null)}
+          onChange={(value) => change({ kind: value })}
           clearable
         />
-        <DateRange days={days} onChange={setDays} />
+        <DateRange days={days} onChange={change} />
       </Group>
       <DataTable
         label="Statement"

@@ -9,6 +9,7 @@ import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { PhoneText } from "../../components/PhoneText";
 import { TimeText } from "../../components/TimeText";
+import { distinctNames } from "../../text/names";
 import { phone } from "../../text/phones";
 import { MESSAGE_UPDATED } from "../sends/documents";
 import { UNKNOWN, type UnknownMessage } from "./documents";
@@ -16,10 +17,10 @@ import { ExportButton } from "./ExportButton";
 import { SettleManyModal } from "./SettleManyModal";
 import { SettleModal } from "./SettleModal";
 
-function columnsWith(settle: (message: UnknownMessage) => void): Column<UnknownMessage>[] {
+function columnsWith(names: Map<string, string>, settle: (message: UnknownMessage) => void): Column<UnknownMessage>[] {
   return [
     { header: "Number", cell: ({ number }) => <PhoneText number={number} /> },
-    { header: "Client", cell: ({ client }) => client?.name ?? "–" },
+    { header: "Client", cell: ({ client }) => (client && names.get(client.id)) ?? "–" },
     { header: "Since", cell: ({ updatedAt }) => <TimeText at={updatedAt} />, isWide: true },
     {
       header: "Send",
@@ -59,7 +60,7 @@ export function UnknownPage() {
       <DataTable
         label="Unknown messages"
         pages={pages}
-        columns={columnsWith(setSettled)}
+        columns={columnsWith(distinctNames(pages.items.map(({ client }) => client)), setSettled)}
         empty={
           <EmptyState title="No outcome is unknown">
             Messages appear here if a provider accepts a call and does not answer it clearly.

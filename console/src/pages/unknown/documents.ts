@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/fragments";
+import { NAMED_CLIENT, PROBLEM } from "../../api/fragments";
 
 export const UNKNOWN = graphql(`
   query UnknownMessages($first: Int, $after: String) {
@@ -12,8 +12,7 @@ export const UNKNOWN = graphql(`
         updatedAt
         sendId
         client {
-          id
-          name
+          ...NamedClient
         }
       }
       pageInfo {
@@ -23,7 +22,7 @@ export const UNKNOWN = graphql(`
       totalCount
     }
   }
-`);
+`, [NAMED_CLIENT]);
 
 export type UnknownMessage = ResultOf<typeof UNKNOWN>["messages"]["nodes"][number];
 

@@ -2,15 +2,17 @@ import { Badge, Button, Group } from "@mantine/core";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { usePages } from "../../api/usePages";
+import { useFilters } from "../../app/filters";
 import { ClientPicker } from "../../components/ClientPicker";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
+import { distinctNames } from "../../text/names";
 import { ROLES, USERS, type User } from "./documents";
 import { UserModal } from "./UserModal";
 
-function columnsWith(edit: (user: User) => void): Column<User>[] {
+function columnsWith(names: Map<string, string>, edit: (user: User) => void): Column<User>[] {
   return [
     {
       header: "Email",
@@ -19,7 +21,7 @@ function columnsWith(edit: (user: User) => void): Column<User>[] {
     { header: "Role", cell: ({ role }) => ROLES[role] },
     {
       header: "Client or group",
-      cell: ({ client, group }) => client?.name ?? group?.name ?? "–",
+      cell: ({ client, group }) => (client && names.get(client.id)) ?? group?.name ?? "–",
       isWide: true,
     },
     {
@@ -37,7 +39,8 @@ function columnsWith(edit: (user: User) => void): Column<User>[] {
 }
 
 export function UsersPage() {
-  const [clientId, setClientId] = useState<string | null>(null);
+  const [filters, change] = useFilters();
+  const clientId = filters.clientId ?? null;
   const [edited, setEdited] = useState<User | "new" | null>(null);
   const pages = usePages(USERS, { clientId }, (data) => data.users);
   return (
@@ -51,12 +54,12 @@ export function UsersPage() {
       }
     >
       <Group>
-        <ClientPicker label="Users of a client" value={clientId} onChange={setClientId} />
+        <ClientPicker label="Users of a client" value={clientId} onChange={(id) => change({ clientId: id })} />
       </Group>
       <DataTable
         label="Users"
         pages={pages}
-        columns={columnsWith(setEdited)}
+        columns={columnsWith(distinctNames(pages.items.map(({ client }) => client)), setEdited)}
         empty={<EmptyState title="No users">Add a user who signs in for this client.</EmptyState>}
       />
       <UserModal

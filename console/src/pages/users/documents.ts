@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/fragments";
+import { NAMED_CLIENT, PROBLEM } from "../../api/fragments";
 
 export const USERS = graphql(`
   query Users($clientId: ID, $first: Int, $after: String) {
@@ -11,8 +11,7 @@ export const USERS = graphql(`
         disabled
         createdAt
         client {
-          id
-          name
+          ...NamedClient
         }
         group {
           id
@@ -26,7 +25,7 @@ export const USERS = graphql(`
       totalCount
     }
   }
-`);
+`, [NAMED_CLIENT]);
 
 export type User = ResultOf<typeof USERS>["users"]["nodes"][number];
 

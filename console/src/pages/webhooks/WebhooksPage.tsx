@@ -2,6 +2,7 @@ import { Badge, Button, Select } from "@mantine/core";
 import { useState } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
+import { oneOf, useFilters } from "../../app/filters";
 import { type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
@@ -9,6 +10,7 @@ import { MessageText } from "../../components/MessageText";
 import { Page } from "../../components/Page";
 import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
+import { distinctNames } from "../../text/names";
 import { EVENTS, type Outcome, WEBHOOK_RECEIVED, type WebhookEvent } from "./documents";
 import { EventModal } from "./EventModal";
 import { StatusCard } from "./StatusCard";
@@ -23,7 +25,7 @@ const OUTCOMES: Record<Outcome, { label: string; color: string }> = {
 };
 const CHOICES = Object.entries(OUTCOMES).map(([value, { label }]) => ({ value, label }));
 
-function columnsWith(open: (event: WebhookEvent) => void): Column<WebhookEvent>[] {
+function columnsWith(names: Map<string, string>, open: (event: WebhookEvent) => void): Column<WebhookEvent>[] {
   return [
     { header: "When", cell: ({ receivedAt }) => <TimeText at={receivedAt} /> },
     {
@@ -35,7 +37,7 @@ function columnsWith(open: (event: WebhookEvent) => void): Column<WebhookEvent>[
         </Badge>
       ),
     },
-    { header: "Client", cell: ({ client }) => client?.name ?? "–" },
+    { header: "Client", cell: ({ client }) => (client && names.get(client.id)) ?? "–" },
     {
       header: "Modem / port",
       cell: ({ modem, port }) => (modem ? `${modem} / ${port ?? "–"}` : "–"),
@@ -56,7 +58,8 @@ function columnsWith(open: (event: WebhookEvent) => void): Column<WebhookEvent>[
 }
 
 export function WebhooksPage() {
-  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const [filters, change] = useFilters();
+  const outcome = oneOf(filters.outcome, OUTCOMES);
   const [opened, setOpened] = useState<WebhookEvent | null>(null);
   const pages = usePages(EVENTS, { outcome }, (data) => data.webhookEvents);
   useLive(WEBHOOK_RECEIVED, {}, (events) => {
@@ -72,14 +75,14 @@ export function WebhooksPage() {
         placeholder="All outcomes"
         data={CHOICES}
         value={outcome}
-        onChange={(value) => setOutcome(value as Outcome | null)}
+        onChange={(value) => change({ outcome: value })}
         clearable
         maw={220}
       />
       <DataTable
         label="Webhook events"
         pages={pages}
-        columns={columnsWith(setOpened)}
+        columns={columnsWith(distinctNames(pages.items.map(({ client }) => client)), setOpened)}
         empty={
           <EmptyState title={outcome ? "No event has this outcome" : "No events yet"}>
             {!outcome && (

@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/fragments";
+import { NAMED_CLIENT, PROBLEM } from "../../api/fragments";
 
 const EVENT = graphql(`
   fragment Event on WebhookEvent @_unmask {
@@ -15,8 +15,7 @@ const EVENT = graphql(`
     sender
     payload
     client {
-      id
-      name
+      ...NamedClient
     }
     inbound {
       id
@@ -24,7 +23,7 @@ const EVENT = graphql(`
       text
     }
   }
-`);
+`, [NAMED_CLIENT]);
 
 export type WebhookEvent = ResultOf<typeof EVENT>;
 export type Outcome = WebhookEvent["outcome"];

@@ -1,0 +1,34 @@
+// The filters of a list. They are in the address, so that a reload, a link and "Back" keep them.
+import { useNavigate, useSearch } from "@tanstack/react-router";
+
+const NAMES = ["clientId", "kind", "from", "to", "scheduled", "outcome"] as const;
+const DAY = /^\d{4}-\d\d-\d\d$/;
+
+export type Filters = Partial<Record<(typeof NAMES)[number], string>>;
+
+/** The filters in an address that somebody may have typed. */
+export function filtersOf(search: Record<string, unknown>): Filters {
+  const given = NAMES.map((name) => [name, search[name]] as const);
+  return Object.fromEntries(given.filter(([, value]) => typeof value === "string" && value));
+}
+
+/** The filters, and a function that changes some of them. Null removes one. */
+export function useFilters() {
+  const filters: Filters = useSearch({ strict: false });
+  const navigate = useNavigate();
+  function change(changed: { [Name in keyof Filters]: string | null }) {
+    const search = filtersOf({ ...filters, ...changed });
+    void navigate({ to: ".", search, replace: true, resetScroll: false });
+  }
+  return [filters, change] as const;
+}
+
+/** The value if it is one of these names. */
+export function oneOf<Name extends string>(value: string | undefined, names: Record<Name, unknown>): Name | null {
+  return value !== undefined && Object.hasOwn(names, value) ? (value as Name) : null;
+}
+
+/** The days of the filters, as date fields write them; empty for no limit. */
+export function daysOf({ from = "", to = "" }: Filters) {
+  return { from: DAY.test(from) ? from : "", to: DAY.test(to) ? to : "" };
+}
