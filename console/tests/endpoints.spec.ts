@@ -2,7 +2,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "@playwright/test";
-import { expect, test } from "./console";
+import { ApiCaller } from "./api";
+import { expect, test, USERS } from "./console";
 
 /** Holds the next answer to a query. `answered`: the server has given it. */
 async function holdNext(page: Page, operationName: string) {
@@ -87,5 +88,40 @@ test("a client adds an endpoint, posts a test, and posts it again", async ({ pag
   await dialog.getByRole("button", { name: "Delete" }).click();
   await dialog.getByRole("button", { name: "Delete it for ever" }).click();
   await expect(page.getByText("No endpoints yet")).toBeVisible();
+  receiver.close();
+});
+
+test("a client sees the status callbacks of its messages, and those that failed", async ({ page, program, signIn }) => {
+  const receiver = createServer((request, response) => {
+    response.writeHead(request.url === "/broken" ? 500 : 200).end();
+  });
+  await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
+  const host = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  const caller = await ApiCaller.signedIn(program, USERS.client);
+  const { viewer } = await caller.ask<{ viewer: { client: { twilioAccountSid: string } } }>(
+    "{ viewer { client { twilioAccountSid } } }",
+  );
+  for (const path of ["/works", "/broken"]) {
+    const response = await fetch(`${program.address}/2010-04-01/Accounts/${viewer.client.twilioAccountSid}/Messages.json`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${caller.token}` },
+      body: new URLSearchParams({ To: "+12025550100", Body: "With a callback", StatusCallback: host + path }),
+    });
+    expect(response.status).toBe(201);
+  }
+
+  await signIn("client");
+  await page.goto("/endpoints");
+  const hosts = page.getByRole("table", { name: "Status callbacks" });
+  await expect(hosts).toContainText(host);
+  await hosts.getByRole("button", { name: `Deliveries to ${host}` }).click();
+  const deliveries = page.getByRole("table", { name: "Deliveries" });
+  await expect(deliveries).toContainText(`${host}/works`);
+  await expect(deliveries).toContainText("500");
+  await expect(page.getByRole("button", { name: "Post a test" })).toHaveCount(0);
+  await page.getByRole("combobox", { name: "Status" }).click();
+  await page.getByRole("option", { name: "Arrived" }).click();
+  await expect(deliveries).not.toContainText(`${host}/broken`);
+  await expect(deliveries).toContainText(`${host}/works`);
   receiver.close();
 });

@@ -1,4 +1,5 @@
-import { Badge, Button, Group, Text, Title } from "@mantine/core";
+import { Badge, Button, Group, Select, Text, Title } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
@@ -25,10 +26,14 @@ function answerOf(delivery: Delivery): string {
   return `${delivery.answerStatus} in ${delivery.durationMs} ms${tries}`;
 }
 
-function columnsWith(redeliver: (delivery: Delivery) => void): Column<Delivery>[] {
+const CHOICES = Object.entries(STATUSES).map(([value, { label }]) => ({ value, label }));
+
+function columnsWith(isCallback: boolean, redeliver: (delivery: Delivery) => void): Column<Delivery>[] {
   return [
     { header: "When", cell: ({ occurredAt }) => <TimeText at={occurredAt} /> },
-    { header: "Event", cell: ({ type }) => EVENT_NAMES[type] },
+    isCallback
+      ? { header: "Address", cell: ({ url }) => <MessageText text={url ?? "–"} lines={2} /> }
+      : { header: "Event", cell: ({ type }) => EVENT_NAMES[type] },
     {
       header: "Status",
       cell: ({ status }) => (
@@ -56,11 +61,19 @@ function columnsWith(redeliver: (delivery: Delivery) => void): Column<Delivery>[
   ];
 }
 
+interface DeliveriesProps {
+  endpoint: Endpoint;
+  /** It is a host, and each delivery has another address. */
+  isCallback: boolean;
+  onChange: () => void;
+}
+
 /** What was posted to an endpoint, as it happens. */
-export function Deliveries({ endpoint, onChange }: { endpoint: Endpoint; onChange: () => void }) {
+export function Deliveries({ endpoint, isCallback, onChange }: DeliveriesProps) {
+  const [status, setStatus] = useState<Delivery["status"] | null>(null);
   const pages = usePages(
     DELIVERIES,
-    { endpointId: endpoint.id },
+    { endpointId: endpoint.id, status },
     (data) => data.webhookDeliveries,
   );
   const again = useAction(REDELIVER);
@@ -76,24 +89,39 @@ export function Deliveries({ endpoint, onChange }: { endpoint: Endpoint; onChang
         <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }}>
           Deliveries to {endpoint.url}
         </Title>
-        <Button
-          variant="default"
-          loading={test.isBusy}
-          disabled={endpoint.status === "PAUSED"}
-          onClick={() => void test.run({ id: endpoint.id })}
-        >
-          Post a test
-        </Button>
+        {!isCallback && (
+          <Button
+            variant="default"
+            loading={test.isBusy}
+            disabled={endpoint.status === "PAUSED"}
+            onClick={() => void test.run({ id: endpoint.id })}
+          >
+            Post a test
+          </Button>
+        )}
       </Group>
       <Text c="dimmed" size="sm">
         Of the last 7 days. What did not arrive is posted again for 24 hours.
       </Text>
+      <Select
+        aria-label="Status"
+        placeholder="All statuses"
+        data={CHOICES}
+        value={status}
+        onChange={(value) => setStatus(value as Delivery["status"] | null)}
+        clearable
+        maw={220}
+      />
       <FailureNote failure={again.failure ?? test.failure} />
       <DataTable
         label="Deliveries"
         pages={pages}
-        columns={columnsWith(({ id }) => void again.run({ deliveryId: id }))}
-        empty={<EmptyState title="Nothing was posted yet">Post a test to see what comes back.</EmptyState>}
+        columns={columnsWith(isCallback, ({ id }) => void again.run({ deliveryId: id }))}
+        empty={
+          <EmptyState title={status ? "No delivery has this status" : "Nothing was posted yet"}>
+            {!status && !isCallback && "Post a test to see what comes back."}
+          </EmptyState>
+        }
       />
     </>
   );

@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/fragments";
+import { NAMED_CLIENT, PROBLEM } from "../../api/fragments";
 
 const ENDPOINT = graphql(`
   fragment ShownEndpoint on WebhookEndpoint {
@@ -17,26 +17,17 @@ const ENDPOINT = graphql(`
 
 export const ENDPOINTS = graphql(
   `
-    query WebhookEndpoints {
-      webhookEndpoints {
+    query WebhookEndpoints($callbacks: Boolean!, $isAdmin: Boolean!) {
+      webhookEndpoints(callbacks: $callbacks) {
         ...ShownEndpoint
+        client @include(if: $isAdmin) {
+          ...NamedClient
+        }
       }
     }
   `,
-  [ENDPOINT],
+  [ENDPOINT, NAMED_CLIENT],
 );
-
-export const ENDPOINTS_OF_ALL = graphql(`
-  query WebhookEndpointsOfAll {
-    webhookEndpoints {
-      id
-      client {
-        id
-        name
-      }
-    }
-  }
-`);
 
 export const CREATE = graphql(
   `
@@ -92,6 +83,7 @@ const DELIVERY = graphql(`
     attemptedAt
     nextAttemptAt
     durationMs
+    url
     answerStatus
     error
   }
@@ -115,8 +107,13 @@ export const REDELIVER = graphql(`
 
 export const DELIVERIES = graphql(
   `
-    query WebhookDeliveries($endpointId: ID!, $first: Int!, $after: String) {
-      webhookDeliveries(endpointId: $endpointId, first: $first, after: $after) {
+    query WebhookDeliveries(
+      $endpointId: ID!
+      $status: WebhookDeliveryStatus
+      $first: Int!
+      $after: String
+    ) {
+      webhookDeliveries(endpointId: $endpointId, status: $status, first: $first, after: $after) {
         nodes {
           ...ShownDelivery
         }
@@ -147,7 +144,7 @@ export const ENDPOINT_UPDATED = graphql(`
   }
 `);
 
-export type Endpoint = ResultOf<typeof ENDPOINT>;
+export type Endpoint = ResultOf<typeof ENDPOINTS>["webhookEndpoints"][number];
 export type EndpointStatus = Endpoint["status"];
 export type EventType = Endpoint["events"][number];
 export type Delivery = ResultOf<typeof DELIVERY>;
