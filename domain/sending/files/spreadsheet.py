@@ -11,9 +11,9 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -89,12 +89,14 @@ class Sheet:
     """A sheet that was written as CSV.
 
     `hidden_rows`: how many filled rows were left out because they are hidden, for example by a
-    filter. `others`: the other visible sheets that have cells.
+    filter. `others`: the other visible sheets that have cells. `formulas`: by column, the first row
+    in which a formula has no result. Programs that compute nothing write such files.
     """
 
     name: str
     hidden_rows: int
     others: Sequence[str]
+    formulas: Mapping[int, int] = field(default_factory=dict)
 
 
 def write_as_csv(file: BinaryIO, into: BinaryIO, position: int = 0) -> Sheet:
@@ -112,8 +114,10 @@ def write_as_csv(file: BinaryIO, into: BinaryIO, position: int = 0) -> Sheet:
             filled = [each for each in visible[:_MOST_SHEETS] if _has_cells(each)]
             if position < len(filled):
                 sheet = filled.pop(position)
-                hidden = _write_sheet(sheet, into)
-                return Sheet(str(sheet.title), hidden, [str(each.title) for each in filled])
+                formulas: dict[int, int] = {}
+                hidden = _write_sheet(sheet, into, formulas)
+                others = [str(each.title) for each in filled]
+                return Sheet(str(sheet.title), hidden, others, formulas)
         finally:
             book.close()
     raise InvalidFile("The file is empty. Check that it was saved.")
@@ -161,15 +165,15 @@ def _has_cells(sheet: ReadOnlyWorksheet) -> bool:
     return any(any(map(_text_of, cells)) for _, _, cells in rows)
 
 
-def _write_sheet(sheet: ReadOnlyWorksheet, into: BinaryIO) -> int:
-    """Writes the sheet and returns how many filled rows are hidden."""
+def _write_sheet(sheet: ReadOnlyWorksheet, into: BinaryIO, formulas: dict[int, int]) -> int:
+    """Writes the sheet and returns how many filled rows are hidden. Fills `formulas`."""
     into.seek(0)
     into.truncate()
     text = io.TextIOWrapper(into, "utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     count = hidden = last = 0
     try:
-        for number, is_hidden, found in _rows_of(sheet):
+        for number, is_hidden, found in _rows_of(sheet, formulas):
             if number <= last:
                 continue
             cells = [_text_of(cell) for cell in found]
@@ -188,17 +192,30 @@ def _write_sheet(sheet: ReadOnlyWorksheet, into: BinaryIO) -> int:
     return hidden
 
 
-def _rows_of(sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, bool, list[Any]]]:
+def _rows_of(
+    sheet: ReadOnlyWorksheet, formulas: dict[int, int] | None = None
+) -> Iterator[tuple[int, bool, list[Any]]]:
     """The number of each row, whether it is hidden, and its cells.
+
+    `formulas`: gets the columns and rows of those that have no result.
 
     `iter_rows` does not say which rows are hidden: only the parser below it knows.
     """
     from openpyxl.cell.read_only import EMPTY_CELL, ReadOnlyCell
-    from openpyxl.worksheet._reader import WorkSheetParser
+    from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+
+    class Parser(WorkSheetParser):  # type: ignore[misc]
+        def parse_cell(self, element: Any) -> dict[str, Any]:
+            cell: dict[str, Any] = super().parse_cell(element)
+            # A result that is an empty text has the type "str".
+            is_empty = cell["value"] is None and element.get("t") != "str"
+            if formulas is not None and is_empty and element.find(FORMULA_TAG) is not None:
+                formulas.setdefault(cell["column"] - 1, cell["row"])
+            return cell
 
     book = sheet.parent
     with sheet._get_source() as source:
-        parser = WorkSheetParser(
+        parser = Parser(
             source,
             sheet._shared_strings,
             data_only=True,

@@ -18,7 +18,8 @@ from domain.identity.access import Actor, OfClient, own_scope
 from domain.ids import new_id
 from domain.long_work import in_file_thread
 from domain.numbers import Normaliser
-from domain.sending.files.layout import Layout, has_numbers, layout_of
+from domain.sending.files.headers import PHONES, kind_of
+from domain.sending.files.layout import Layout, cut, has_numbers, layout_of
 from domain.sending.files.spreadsheet import Sheet, is_spreadsheet, write_as_csv
 from domain.sending.files.table import PART_BYTES, Upload
 from domain.sending.ports import Uploads
@@ -80,7 +81,22 @@ def read_table(
         if found is not None:
             return found
         sheet = write_as_csv(file, converted)
-    return layout_of(converted, normaliser, sheet=sheet.name, named=named), converted, sheet
+    layout = layout_of(converted, normaliser, sheet=sheet.name, named=named)
+    _check_results(layout, sheet)
+    return layout, converted, sheet
+
+
+def _check_results(layout: Layout, sheet: Sheet) -> None:
+    """Raises InvalidFile if a column of phone numbers has formulas that were never computed."""
+    for at, row in sheet.formulas.items():
+        name = layout.columns[at] if at < len(layout.columns) else ""
+        if at in layout.number_columns or kind_of(name) in PHONES:
+            raise InvalidFile(
+                f"Row {row} of the sheet “{cut(sheet.name)}” has a formula without a result in the"
+                f" column “{cut(name)}”. Open the file in Excel, LibreOffice or Google Sheets, save"
+                " it there as .xlsx, and upload that.",
+                line=row,
+            )
 
 
 def _read_other_sheet(
@@ -93,6 +109,7 @@ def _read_other_sheet(
             if has_numbers(converted, normaliser):
                 layout = layout_of(converted, normaliser, sheet=sheet.name)
                 if layout.number_columns:
+                    _check_results(layout, sheet)
                     return layout, converted, sheet
     return None
 

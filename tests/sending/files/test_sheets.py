@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 from openpyxl import Workbook
@@ -99,3 +100,25 @@ def test_a_file_of_notes_only_is_read_as_its_first_sheet() -> None:
     book.active.append(["Nothing here."])
     book.create_sheet("More").append(["Nothing here either."])
     assert table_of(saved(book))[0].sheet == "Sheet"
+
+
+@pytest.mark.parametrize(("column", "cell"), [("B", "B3"), ("C", "C3")])
+def test_a_phone_column_with_formulas_without_results_is_refused(column: str, cell: str) -> None:
+    book = pupils(2025550101, 2025550102, 2025550103)
+    book.active["C1"] = "Guardian phone"
+    book.active[cell] = f"={column}2+1"
+    with pytest.raises(InvalidFile, match="has a formula without a result") as refused:
+        table_of(saved(book))
+    assert refused.value.line == 3
+    assert "save it there" in str(refused.value)
+
+
+def test_formulas_elsewhere_and_formulas_with_empty_results_are_read() -> None:
+    book = pupils(2025550101, 2025550102)
+    book.active["A3"] = '=UPPER("ann")'
+    empty = b'<row r="9"><c r="B9" t="str"><f>IF(A9="","",A9)</f><v></v></c></row></sheetData>'
+    content = saved(book)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheet = archive.read(SHEET).replace(b"</sheetData>", empty)
+    layout, rows, _ = table_of(changed(content, SHEET, sheet))
+    assert (layout.number_columns, rows) == ([1], [2, 3])
