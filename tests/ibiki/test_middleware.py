@@ -32,11 +32,15 @@ async def _swallow(request: Request) -> Response:
 async def web() -> AsyncIterator[RunningServer]:
     async with running_server(
         origins=AllowedOrigins(frozenset({"https://app.example.com"})),
-        body=BodyLimit(size=200_000, seconds=1.0),
-        body_by_path={"/uploads": BodyLimit(size=1_000_000, seconds=1.0)},
+        body=BodyLimit(size=200_000),
+        body_by_path={
+            "/uploads": BodyLimit(size=1_000_000),
+            "/slow": BodyLimit(size=1_000_000, seconds=1.0),
+        },
         routes=[
             Route("/break", _break),
             Route("/uploads", _swallow, methods=["POST"]),
+            Route("/slow", _swallow, methods=["POST"]),
             Route("/webhooks/{provider}/{token}", _swallow, methods=["POST"]),
         ],
     ) as running:
@@ -241,13 +245,13 @@ async def test_a_path_may_have_its_own_limit(web: RunningServer) -> None:
 
 
 async def test_a_body_that_does_not_arrive_times_out(web: RunningServer) -> None:
-    head = b"POST /uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
+    head = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
     answered = await web.raw(head, b"{", pause_seconds=0.01)
     assert answered.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in answered
 
 
 async def test_a_body_that_arrives_slowly_times_out(web: RunningServer) -> None:
-    head = b"POST /uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
+    head = b"POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
     answered = await web.raw(head, *[b"x"] * 20, pause_seconds=0.1)
     assert answered.startswith(b"HTTP/1.1 408")
