@@ -45,9 +45,8 @@ MUCH = Much()
 
 @pytest.fixture
 async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningServer]:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
-    monkeypatch.setattr(server, "LINGER_SECONDS", 0.3)
-    monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
+    monkeypatch.setattr(server, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(server, "LINGER_SECONDS", 1.0)
     async with running_server(routes=[Route("/much", MUCH)]) as running:
         yield running
 
@@ -59,7 +58,7 @@ async def test_a_silent_connection_is_closed(web: RunningServer) -> None:
 async def test_a_head_that_never_ends_is_closed(web: RunningServer) -> None:
     assert await web.raw(b"GET /healthz HTTP/1.1\r\nhost: ") == b""
     dripping = [b"GET /healthz HTTP/1.1\r\n", *[b"a: b\r\n"] * 20]
-    assert await web.raw(*dripping, pause_seconds=0.05) == b""
+    assert await web.raw(*dripping, pause_seconds=0.1) == b""
 
 
 @pytest.mark.parametrize("rest", [b"GET /healthz HTTP/1.1\r\n", b"\r\n"])
@@ -133,7 +132,10 @@ async def test_slow_connections_do_not_delay_others(web: RunningServer) -> None:
     assert await asyncio.gather(*slow) == [b""] * 100
 
 
-async def test_a_response_that_is_not_read_is_dropped(web: RunningServer) -> None:
+async def test_a_response_that_is_not_read_is_dropped(
+    web: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
     MUCH.ended.clear()
     _, writer = await asyncio.open_connection("127.0.0.1", web.port, limit=1_000)
     writer.write(GET.replace(b"/healthz", b"/much"))
