@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound, Unauthenticated
 from domain.identity.access import Actor, Role
 from domain.identity.actors import MARK, hash_of_secret
 from domain.identity.directory import name_of
@@ -25,10 +25,15 @@ class CreatedApiKey:
 
 
 async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> CreatedApiKey:
-    """Adds a key for the actor's user. Raises InvalidInput."""
+    """Adds a key for the actor's user. Raises InvalidInput, or Unauthenticated.
+
+    The key outlasts the credential, so one that has just ended must not add any.
+    """
     prefix = MARK + secrets.token_hex(4)
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     async with changing(store) as tx:
+        if await store.has_ended(tx, actor.credential_id):
+            raise Unauthenticated
         api_key = await store.add_api_key(
             tx,
             user_id=actor.user_id,

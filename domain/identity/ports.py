@@ -116,7 +116,14 @@ class OpenSession:
     expires_at: datetime
 
 
-class SessionStore(Transactional, Protocol):
+class CredentialStore(Transactional, Protocol):
+    """Whether a credential has ended. A process may still take it for valid, for a second."""
+
+    async def has_ended(self, tx: Transaction, credential_id: UUID) -> bool:
+        """Whether this session was ended, or this API key revoked."""
+
+
+class SessionStore(CredentialStore, Protocol):
     """Sessions with their refresh tokens. Secrets are stored as hashes."""
 
     async def find_login(self, email: str) -> Login | None:
@@ -184,7 +191,7 @@ class ApiKey:
         return sid_of(SidKind.KEY, self.id)
 
 
-class ApiKeyStore(Transactional, Protocol):
+class ApiKeyStore(CredentialStore, Protocol):
     """API keys of users."""
 
     async def list_api_keys(self, user_id: UUID) -> Sequence[ApiKey]:

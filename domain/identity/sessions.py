@@ -103,8 +103,8 @@ class Sessions:
     async def change_password(self, actor: Actor, *, current: str, new: str, address: str) -> User:
         """Changes the password of the actor's user, and ends its other sessions. Keys stay valid.
 
-        A wrong current password counts as a failed sign-in. Raises InvalidInput, RateLimited, or
-        Forbidden if the actor is an API key.
+        A wrong current password counts as a failed sign-in. Raises InvalidInput, RateLimited,
+        Unauthenticated if the session has just ended, or Forbidden if the actor is an API key.
         """
         if actor.expires_at is None:
             raise Forbidden("An API key cannot change the password. Sign in to do this.")
@@ -123,6 +123,8 @@ class Sessions:
         async with changing(self._store) as tx:
             if not await self._store.change_password(tx, login, password_hash):
                 raise wrong
+            if await self._store.has_ended(tx, actor.credential_id):
+                raise Unauthenticated
             await self._store.end_sessions_of(tx, user.id, except_id=actor.credential_id)
             await self._store.note_access_changes(tx, [user.id])
         return user

@@ -49,6 +49,12 @@ async def end_session(tx: Connection, session_id: UUID) -> None:
     await note_access_changes(tx, [session_id])
 
 
+async def has_ended(tx: Connection, credential_id: UUID) -> bool:
+    ended = {"id": credential_id, "revoked_at__isnull": False}
+    session, key = models.Session.filter(**ended), models.ApiKey.filter(**ended)
+    return await session.using_db(orm(tx)).exists() or await key.using_db(orm(tx)).exists()
+
+
 async def list_sessions(user_id: UUID, *, most: int) -> list[OpenSession]:
     return [_open_session(row) for row in await _open_sessions(user_id).order_by("-id").limit(most)]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Forbidden, InvalidCredentials, InvalidInput, RateLimited
+from domain.errors import Forbidden, InvalidCredentials, InvalidInput, RateLimited, Unauthenticated
 from domain.identity.access import Actor
 from domain.identity.actors import Actors
-from domain.identity.api_keys import create_api_key
+from domain.identity.api_keys import create_api_key, revoke_api_key
 from domain.identity.directory import User
 from domain.identity.sessions import SessionOver, Sessions, SignedIn, _hash
 from domain.identity.users import UserChange, update_user
@@ -118,6 +118,31 @@ async def test_accents_that_are_composed_in_another_way_make_no_new_password(wor
         await world.change("caf\u00e9 at noon", "cafe\u0301 at noon")
     assert refused.value.field == "newPassword"
     await world.change("cafe\u0301 at noon", NEW)
+
+
+@pytest.mark.parametrize("during", [True, False])
+async def test_a_session_that_has_ended_changes_nothing(world: World, during: bool) -> None:
+    def end() -> Awaitable[bool]:
+        return world.sessions.sign_out(world.mine.refresh_token)
+
+    slow = interrupted(end) if during else world.sessions
+    if not during:
+        await end()
+    with pytest.raises(Unauthenticated):
+        await slow.change_password(world.actor, current=PASSWORD, new=NEW, address=ADDRESS)
+    with pytest.raises(Unauthenticated):
+        await create_api_key(store, world.actor, name="Till")
+    assert await world.accepted() == {PASSWORD}
+    assert await world.lives(world.other)
+
+
+async def test_a_revoked_key_makes_no_other_key(world: World) -> None:
+    created = await create_api_key(store, world.actor, name="Till")
+    by_key = await world.actors.actor_for(created.secret)
+    assert by_key is not None
+    await revoke_api_key(store, world.actor, created.api_key.id)
+    with pytest.raises(Unauthenticated):
+        await create_api_key(store, by_key, name="Another")
 
 
 async def test_an_api_key_cannot_change_the_password(world: World) -> None:
