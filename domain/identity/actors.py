@@ -19,11 +19,11 @@ from hashlib import sha256
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from domain.errors import TryAgain
+from domain.errors import TryAgain, Unauthenticated
 from domain.identity.access import Actor
-from domain.identity.ports import ActorStore, Tokens
+from domain.identity.ports import ActorStore, CredentialStore, Tokens
 from domain.loops import end_task
-from domain.transactions import Failures
+from domain.transactions import Failures, Transaction
 
 LONGEST_CREDENTIAL = 2_048
 POLL_SECONDS = 0.2
@@ -238,6 +238,16 @@ class _Changes:
 def is_secret(credential: str) -> bool:
     """Whether it has the form of a key's secret. If not, no look-up is needed."""
     return _SECRET.fullmatch(credential) is not None
+
+
+async def check_credential(store: CredentialStore, tx: Transaction, actor: Actor | None) -> None:
+    """Raises Unauthenticated if the credential has just ended. None: the command line.
+
+    Until a process has read that change, the actor may still act. For what outlasts its credential,
+    such as a password, a key or another user, that is too late.
+    """
+    if actor is not None and await store.has_ended(tx, actor.credential_id):
+        raise Unauthenticated
 
 
 def hash_of_secret(secret: str) -> bytes:

@@ -6,9 +6,9 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound, Unauthenticated
+from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Actor, Role
-from domain.identity.actors import MARK, hash_of_secret
+from domain.identity.actors import MARK, check_credential, hash_of_secret
 from domain.identity.directory import name_of
 from domain.identity.ports import ApiKey, ApiKeyStore
 from domain.transactions import changing
@@ -25,15 +25,11 @@ class CreatedApiKey:
 
 
 async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> CreatedApiKey:
-    """Adds a key for the actor's user. Raises InvalidInput, or Unauthenticated.
-
-    The key outlasts the credential, so one that has just ended must not add any.
-    """
+    """Adds a key for the actor's user. Raises InvalidInput, or Unauthenticated."""
     prefix = MARK + secrets.token_hex(4)
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     async with changing(store) as tx:
-        if await store.has_ended(tx, actor.credential_id):
-            raise Unauthenticated
+        await check_credential(store, tx, actor)
         api_key = await store.add_api_key(
             tx,
             user_id=actor.user_id,

@@ -117,7 +117,7 @@ class OpenSession:
 
 
 class CredentialStore(Transactional, Protocol):
-    """Whether a credential has ended. A process may still take it for valid, for a second."""
+    """Whether a credential has ended: the cache of actors may learn that later."""
 
     async def has_ended(self, tx: Transaction, credential_id: UUID) -> bool:
         """Whether this session was ended, or this API key revoked."""
@@ -294,7 +294,7 @@ class Node:
     departed_version: int
 
 
-class IdentityStore(Directory, Transactional, Protocol):
+class IdentityStore(Directory, CredentialStore, Protocol):
     """Writes users, clients and groups.
 
     Locks are taken in this order: `lock_identities`, then accounts in ID order.

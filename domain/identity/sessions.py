@@ -29,6 +29,7 @@ from domain.errors import (
     Unauthenticated,
 )
 from domain.identity.access import Actor
+from domain.identity.actors import check_credential
 from domain.identity.directory import LONGEST_EMAIL, LONGEST_PASSWORD, User, password_of
 from domain.identity.ports import (
     Login,
@@ -123,8 +124,7 @@ class Sessions:
         async with changing(self._store) as tx:
             if not await self._store.change_password(tx, login, password_hash):
                 raise wrong
-            if await self._store.has_ended(tx, actor.credential_id):
-                raise Unauthenticated
+            await check_credential(self._store, tx, actor)
             await self._store.end_sessions_of(tx, user.id, except_id=actor.credential_id)
             await self._store.note_access_changes(tx, [user.id])
         return user

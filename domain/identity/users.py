@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
-from domain.identity.access import Role
+from domain.identity.access import Actor, Role
+from domain.identity.actors import check_credential
 from domain.identity.clients import existing_client
 from domain.identity.directory import KEEP, Keep, User, Value, email_of, kept, password_of
 from domain.identity.ports import IdentityStore, Passwords
@@ -37,11 +38,17 @@ class UserChange:
     disabled: bool | Keep | None = KEEP
 
 
-async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) -> User:
-    """Adds a user. Raises InvalidInput, or NotFound if the client or group does not exist."""
+async def create_user(
+    store: IdentityStore, passwords: Passwords, new: NewUser, *, by: Actor | None = None
+) -> User:
+    """Adds a user. `by`: the actor; None for the command line.
+
+    Raises InvalidInput, NotFound if the client or group does not exist, or Unauthenticated.
+    """
     user = user_of(new.email, new.role, client_id=new.client_id, group_id=new.group_id)
     password_hash = await passwords.hash(password_of(new.password))
     async with changing(store) as tx:
+        await check_credential(store, tx, by)
         await store.lock_identities(tx)
         await _check_references(store, tx, user)
         await store.add_user(tx, user, password_hash=password_hash)
@@ -75,16 +82,23 @@ async def create_admin(
 
 
 async def update_user(
-    store: IdentityStore, passwords: Passwords, user_id: UUID, change: UserChange
+    store: IdentityStore,
+    passwords: Passwords,
+    user_id: UUID,
+    change: UserChange,
+    *,
+    by: Actor | None = None,
 ) -> User:
     """Changes a user. A new password or role, or disabling, ends all sessions of the user.
 
-    Raises NotFound, or InvalidInput: also if no active admin would be left.
+    `by`: the actor; None for the command line. Raises NotFound, Unauthenticated, or InvalidInput:
+    also if no active admin would be left.
     """
     password_hash = None
     if not isinstance(change.password, Keep):
         password_hash = await passwords.hash(password_of(change.password))
     async with changing(store, repeatable=True) as tx:
+        await check_credential(store, tx, by)
         await store.lock_identities(tx)
         before = await store.find_user(user_id, tx=tx)
         if before is None:

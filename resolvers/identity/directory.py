@@ -213,7 +213,9 @@ async def create_user(info: Info, input: CreateUserInput) -> User:
         client_id=ids.decode_given(Kind.CLIENT, input.client_id),
         group_id=ids.decode_given(Kind.GROUP, input.group_id),
     )
-    return await domain_users.create_user(installation.store, installation.passwords, new)
+    return await domain_users.create_user(
+        installation.store, installation.passwords, new, by=actor_of(info)
+    )
 
 
 @requires(Role.ADMIN)
@@ -227,7 +229,7 @@ async def update_user(info: Info, input: UpdateUserInput) -> User:
     )
     user_id = ids.decode(Kind.USER, input.id)
     user = await domain_users.update_user(
-        installation.store, installation.passwords, user_id, change
+        installation.store, installation.passwords, user_id, change, by=actor_of(info)
     )
     await installation.actors.catch_up()
     return user

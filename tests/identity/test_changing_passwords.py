@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from domain.errors import Forbidden, InvalidCredentials, InvalidInput, RateLimited, Unauthenticated
-from domain.identity.access import Actor
+from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.identity.api_keys import create_api_key, revoke_api_key
 from domain.identity.directory import User
 from domain.identity.sessions import SessionOver, Sessions, SignedIn, _hash
-from domain.identity.users import UserChange, update_user
+from domain.identity.users import NewUser, UserChange, create_user, update_user
 from domain.ids import new_id
 from ibiki.http.throttle import SignInThrottle
 from ibiki.passwords import Argon2Passwords
@@ -134,6 +134,18 @@ async def test_a_session_that_has_ended_changes_nothing(world: World, during: bo
         await create_api_key(store, world.actor, name="Till")
     assert await world.accepted() == {PASSWORD}
     assert await world.lives(world.other)
+
+
+async def test_a_session_that_has_ended_adds_and_changes_no_user(world: World) -> None:
+    await world.sessions.sign_out(world.mine.refresh_token)
+    new = NewUser(email="second@ibiki.test", password=NEW, role=Role.ADMIN)
+    with pytest.raises(Unauthenticated):
+        await create_user(store, PASSWORDS, new, by=world.actor)
+    change = UserChange(password=NEW)
+    with pytest.raises(Unauthenticated):
+        await update_user(store, PASSWORDS, world.user.id, change, by=world.actor)
+    assert await world.accepted() == {PASSWORD}
+    assert await store.find_login("second@ibiki.test") is None
 
 
 async def test_a_revoked_key_makes_no_other_key(world: World) -> None:
