@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import queue
 import shutil
@@ -41,6 +42,7 @@ BALANCE = "subscription { balanceUpdated { version account { balance } } }"
 SEND = """mutation {
   send(input: {to: "+12025550100", text: "Hello"}) { __typename ... on Send { id } }
 }"""
+NUMBERS = itertools.count()
 INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
 SET_ROUTE = """mutation ($client: ID!) {
   setModemRoute(input: {clientId: $client, modem: "m1", port: "1"}) { __typename }
@@ -290,26 +292,26 @@ def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> N
             watcher.balance()
 
 
-def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place) -> None:
+@pytest.mark.parametrize("kind", ["graphql-ws", "apollo", "urql"])
+def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place, kind: str) -> None:
     _own_a_line(two)
-    watcher = Watcher("graphql-ws", two.second.address, two.person.token_file, INBOUND)
+    watcher = Watcher(kind, two.second.address, two.person.token_file, INBOUND)
     with closing(watcher):
         watcher.arrived("connected")
-        delivered = iter(range(10_000))
         arrived: list[int] = []
         while not arrived:
-            _phone(two, next(delivered))
+            _phone(two, next(NUMBERS))
             with suppress(queue.Empty):
                 arrived.append(watcher.inbound(0.5))
         for kill in (True, False):
             two.second.stop(kill=kill)
             for _ in range(7):
-                _phone(two, next(delivered))  # while it is unavailable
+                _phone(two, next(NUMBERS))  # while it is unavailable
             two.second.start()
-            _phone(two, next(delivered))
+            _phone(two, next(NUMBERS))
         with embedded.start(two.program.directory) as database:
             asyncio.run(databases.execute(database.superuser_url, CUT))
-        last = next(delivered)
+        last = next(NUMBERS)
         eventually(lambda: _phone(two, last))
         while arrived[-1] != last:
             arrived.append(watcher.inbound())

@@ -39,25 +39,42 @@ async function overEvents() {
 }
 
 // The payload is sent again after each reconnect: what is written into its variables resumes.
+function resumeAfter(data, variables) {
+  if (query.includes("$since") && data) variables.since = data.inboundMessage.id;
+}
+
 async function plain(client) {
   const variables = {};
   for await (const result of client.iterate({ query, variables })) {
-    if (query.includes("$since")) variables.since = Object.values(result.data)[0].id;
+    resumeAfter(result.data, variables);
     say({ next: result });
   }
 }
 
 async function apollo(client) {
-  const { ApolloClient, InMemoryCache, gql } = await import("@apollo/client/core/index.js");
+  const { ApolloClient, ApolloLink, InMemoryCache, gql } = await import(
+    "@apollo/client/core/index.js"
+  );
   const { GraphQLWsLink } = await import("@apollo/client/link/subscriptions/index.js");
-  const apollo = new ApolloClient({ link: new GraphQLWsLink(client), cache: new InMemoryCache() });
+  const { tap } = await import("rxjs");
+  const resuming = new ApolloLink((operation, forward) =>
+    forward(operation).pipe(tap(({ data }) => resumeAfter(data, operation.variables))),
+  );
+  const link = ApolloLink.from([resuming, new GraphQLWsLink(client)]);
+  const apollo = new ApolloClient({ link, cache: new InMemoryCache() });
   await apollo.subscribe({ query: gql(query) }).forEach((result) => say({ next: result }));
 }
 
 async function urql(client) {
   const { Client, subscriptionExchange } = await import("@urql/core");
   const forwardSubscription = (request) => ({
-    subscribe: (sink) => ({ unsubscribe: client.subscribe(request, sink) }),
+    subscribe: (sink) => {
+      const next = (result) => {
+        resumeAfter(result.data, request.variables);
+        sink.next(result);
+      };
+      return { unsubscribe: client.subscribe(request, { ...sink, next }) };
+    },
   });
   const exchanges = [subscriptionExchange({ forwardSubscription })];
   const asking = new Client({ url: `${address}/graphql`, exchanges, preferGetMethod: false });
