@@ -41,6 +41,7 @@ GRAPHQL = "/graphql"
 ALLOW = (b"allow", b"GET, POST")
 ANONYMOUS_BYTES = 64 * 1024
 SMALL_BYTES = 64 * 1024
+NOT_PERSISTED = "PERSISTED_QUERY_NOT_SUPPORTED"
 MOST_BRACKETS = 200_000
 MOST_COMMAS = 1_001_000
 """`LIMIT_RECIPIENTS` may be 1,000,000."""
@@ -193,7 +194,10 @@ def split_query_string(query_string: bytes) -> dict[str, str]:
 
 def parameters_of(given: dict[str, Any]) -> GraphQLParameters:
     """The parameters of an object. Raises RequestRefused."""
-    query = given.get("query")
+    query, extensions = given.get("query"), given.get("extensions")
+    if query is None and isinstance(extensions, dict) and "persistedQuery" in extensions:
+        # The name is that of the protocol: clients then send the whole document.
+        raise RequestRefused(400, "PersistedQueryNotSupported", code=NOT_PERSISTED)
     if not isinstance(query, str):
         raise RequestRefused(400, "query is required. It is a string with a GraphQL document.")
     operation_name = given.get("operationName")

@@ -98,6 +98,20 @@ async def test_a_name_that_is_given_twice_is_refused(web: RunningServer) -> None
         assert "is given twice" in error["message"]
 
 
+async def test_a_client_with_persisted_queries_is_told_to_send_the_document(
+    web: RunningServer,
+) -> None:
+    hashed = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+    posted = await web.post({"extensions": hashed, "variables": {}})
+    got = await web.http.get("/graphql", params={"extensions": orjson.dumps(hashed).decode()})
+    for answer in (posted, got):
+        [error] = answer.json()["errors"]
+        assert (answer.status_code, error["message"]) == (400, "PersistedQueryNotSupported")
+        assert error["extensions"] == {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}
+    both = await web.post({"query": VIEWER, "extensions": hashed})
+    assert both.json() == VIEWER_ANSWER
+
+
 async def test_variables_of_a_url_have_no_name_twice(web: RunningServer) -> None:
     values = {"query": VIEWER, "variables": '{"to": "1", "to": "2"}'}
     answer = await web.http.get("/graphql", params=values, headers=SIGNED_IN)
