@@ -57,7 +57,7 @@ class Refusal(Exception):
 
 
 class Unauthenticated(Refusal):
-    """Sign in first, or send a valid API key."""
+    """Send a valid access token or API key: `Authorization: Bearer …`."""
 
     code = "UNAUTHENTICATED"
 

@@ -36,6 +36,7 @@ TOO_MANY = 4429
 SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 
+NO_CREDENTIAL = "No valid `Authorization: Bearer …` in the payload of connection_init"
 LONGEST_ID = 128
 LONGEST_REASON = 120
 
@@ -151,7 +152,7 @@ class Socket:
             self.close(TRY_AGAIN_LATER, "Try again later")
             return
         if self._holder is None:
-            self.close(FORBIDDEN, "The credential in the payload of connection_init is not valid")
+            self.close(FORBIDDEN, NO_CREDENTIAL)
         else:
             self.send({"type": "connection_ack"})
 

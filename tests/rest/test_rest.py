@@ -277,6 +277,7 @@ async def test_refusals_have_their_figures(web: httpx.AsyncClient, app: App) -> 
     unknown = await web.get(BALANCE, headers=by("nobody"))
     assert failure(unknown, 401, "UNAUTHORIZED") == {}
     assert unknown.headers["www-authenticate"] == "Bearer"
+    assert "Authorization: Bearer" in unknown.json()["error"]
     unavailable = await web.get(BALANCE, headers=by("unavailable"))
     assert failure(unavailable, 503, "UNAVAILABLE") == {"retryAfterSeconds": 1}
     assert unavailable.headers["retry-after"] == "1"

@@ -214,6 +214,7 @@ async def test_basic_credentials_need_the_sid_of_their_own_account_or_key(web: W
     answer = await web.http.get(f"{PREFIX}/Accounts.json", auth=(web.account, "stranger"))
     failure(answer, 401, 20003)
     assert answer.headers["www-authenticate"].startswith("Basic ")
+    assert "user name" in answer.json()["message"]
     for given in ("Basic", "Basic ", "Basic ###", "Basic /w==", "Basic eA==", "Other x"):
         answer = await web.http.get(
             f"{PREFIX}/Accounts.json", headers={"authorization": given.strip() or "Basic"}

@@ -30,10 +30,18 @@ RECIPIENTS = {
     RejectionReason.OPTED_OUT: 21610,
     RejectionReason.NOT_ALLOWED: 21408,
 }
-UNKNOWN = (
-    "It is not known whether the message was accepted: the database did not confirm it. Repeat the "
-    "request with the same Idempotency-Key, which is safe, or look for the message in the list."
-)
+OWN_SENTENCES = {
+    errors.OutcomeUnknown: (
+        "It is not known whether the message was accepted: the database did not confirm it. Repeat "
+        "the request with the same Idempotency-Key, which is safe, or look for the message in the "
+        "list."
+    ),
+    errors.Unauthenticated: (
+        "Send the SID of the account or of an API key as the user name, and the secret of a valid "
+        "API key as the password."
+    ),
+}
+"""What callers of this API read instead of the message of the domain."""
 
 
 class TwilioRefused(RequestRefused):
@@ -62,7 +70,7 @@ def refused(refusal: Refusal) -> TwilioRefused:
         first = refusal.rejected[0]
         return TwilioRefused(400, RECIPIENTS.get(first.reason, 21211), first.message)
     status, code = KINDS.get(type(refusal), (400, 20001))
-    sentence = UNKNOWN if isinstance(refusal, errors.OutcomeUnknown) else str(refusal)
+    sentence = OWN_SENTENCES.get(type(refusal)) or str(refusal)
     return TwilioRefused(
         status,
         code,
