@@ -38,7 +38,8 @@ TRY_AGAIN_LATER = 1013
 
 NO_CREDENTIAL = "No valid `Authorization: Bearer …` in the payload of connection_init"
 LONGEST_ID = 128
-LONGEST_REASON = 120
+LONGEST_REASON = 123
+"""Bytes (RFC 6455 §5.5)."""
 
 
 class Socket:
@@ -82,8 +83,8 @@ class Socket:
             self._end()
 
     def close(self, code: int, reason: str) -> None:
-        """Closes the socket."""
-        self.wire.close(code, reason[:LONGEST_REASON])
+        """Closes the socket. A reason that is too long for its frame is cut."""
+        self.wire.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
 
     def send(self, message: dict[str, Any]) -> None:
         """Sends a message of the protocol."""

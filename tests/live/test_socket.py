@@ -152,6 +152,17 @@ async def test_an_id_that_is_in_use_closes_the_socket(app: Quiet) -> None:
         assert await socket.closed() == 4409
 
 
+async def test_a_long_id_or_name_in_a_reason_is_cut(app: Quiet) -> None:
+    name = "\U0001f600" * 100
+    async with client(app.server, "good") as socket:
+        await socket.subscribe(BALANCE, id=name)
+        await socket.subscribe(BALANCE, id=name)
+        assert await socket.closed() == 4409
+    async with client(app.server, begin=False) as socket:
+        await socket.connection.send(f'{{"{name}": 1, "{name}": 2}}')
+        assert await socket.closed() == 4400
+
+
 async def test_a_message_that_is_too_long_closes_the_socket(app: Quiet) -> None:
     async with client(app.server, "good") as socket:
         await socket.send(type="ping", payload={"much": "x" * 65_536})
