@@ -15,13 +15,15 @@ BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
 _MASK = "Internal error. Send the correlationId to the operator."
 _LONGEST_MESSAGE = 500
-_VALUES = (
+_REPLACED = (
     # "… to include required field 'provider', found: {'password': …}."
     (re.compile(r", found: .*", re.DOTALL), "."),
     # "String cannot represent a non string value: […]"
     (re.compile(r"(cannot represent [\w -]*value): .*", re.DOTALL), r"\1."),
     # "Expected ':', found String 'a password'."
     (re.compile(r"found (String|BlockString) .*", re.DOTALL), r"found a \1."),
+    # Callers do not see that this is a Python program.
+    (re.compile(r"not to be None\."), "not to be null."),
 )
 
 log = logging.getLogger("ibiki.graphql")
@@ -77,15 +79,15 @@ def _formatted_error(
         return _formatted(error, str(cause), _refusal_extensions(cause, correlation_id))
     if cause is None:
         # One rule of graphql-core suggests fields even if suggestions are switched off.
-        message = _without_values(error.message.split(" Did you mean ")[0])
+        message = _reworded(error.message.split(" Did you mean ")[0])
         return _formatted(error, message, {"code": BAD_USER_INPUT, **(error.extensions or {})})
     log.error("resolver failed", exc_info=cause, extra={"request_id": correlation_id})
     return _formatted(error, _MASK, {"code": INTERNAL, "correlationId": correlation_id})
 
 
-def _without_values(message: str) -> str:
-    """The message of graphql-core without the given value, which may contain a password."""
-    for pattern, replacement in _VALUES:
+def _reworded(message: str) -> str:
+    """The message of graphql-core in our words, without the given value: it may be a password."""
+    for pattern, replacement in _REPLACED:
         message = pattern.sub(replacement, message)
     return message
 

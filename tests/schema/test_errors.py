@@ -165,3 +165,7 @@ async def test_errors_still_say_what_is_wrong(app: App) -> None:
         "Variable '$input' has invalid value: Expected value of type"
         " 'SetProviderCredentialsInput' to include required field 'provider'."
     )
+    body = await app.ask("admin", SET, input=None)
+    assert body["errors"][0]["message"].endswith(
+        "type 'SetProviderCredentialsInput!' not to be null."
+    )
