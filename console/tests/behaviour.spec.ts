@@ -77,7 +77,12 @@ test("a send while the database is unavailable is refused in plain words and wor
   const signal = (name: string) => {
     const children = execFileSync("ps", ["--ppid", postmaster, "-o", "pid="], { encoding: "utf8" });
     for (const pid of [postmaster, ...children.split(/\s+/)]) {
-      if (pid) process.kill(Number(pid), name);
+      if (!pid) continue;
+      try {
+        process.kill(Number(pid), name);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // it has just ended
+      }
     }
   };
   signal("SIGSTOP");

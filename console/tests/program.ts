@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 export const PYTHON = process.env.IBIKI_PYTHON ?? join(ROOT, ".venv/bin/python");
-const START_MILLISECONDS = 90_000;
+const START_MILLISECONDS = 110_000;
 const KEPT = ["PATH", "HOME", "LANG", "TMPDIR"];
 
 export class Program {
@@ -75,11 +75,12 @@ export class Program {
   }
 }
 
+/** Not of the range that the system gives to connections: one of the page's could get it during a restart. */
 function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => done(address !== null && typeof address === "object" ? address.port : 0));
-    });
+  const port = 16_000 + Math.floor(Math.random() * 16_000);
+  return new Promise((done, fail) => {
+    const server = createServer()
+      .once("error", () => freePort().then(done, fail))
+      .listen(port, "127.0.0.1", () => server.close(() => done(port)));
   });
 }
