@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
@@ -58,43 +58,26 @@ class Endpoint:
         return (self.run.__doc__ or "").strip()
 
 
+def _send(
+    path: str, run: Callable[[Call], Awaitable[BaseModel]], body: type[BaseModel], **more: Any
+) -> Endpoint:
+    return Endpoint("POST", path, run, SENDERS, body=body, **{"refusals": SEND_REFUSALS, **more})
+
+
+SMS, SCHOOLS = f"{PREFIX}/sms", "/api/v1/communications"
 ENDPOINTS = (
-    Endpoint(
-        "POST",
-        f"{PREFIX}/sms/sendsingle",
-        operations.send_single,
-        SENDERS,
-        body=models.SendSingle,
-        refusals=SEND_REFUSALS,
-    ),
-    Endpoint(
-        "POST",
-        f"{PREFIX}/sms/sendbulk",
-        operations.send_bulk,
-        SENDERS,
-        body=models.SendBulk,
-        refusals=SEND_REFUSALS,
-    ),
-    Endpoint(
-        "POST",
-        f"{PREFIX}/sms/sendbulkmulti",
+    _send(f"{SMS}/sendsingle", operations.send_single, models.SendSingle),
+    _send(f"{SMS}/sendbulk", operations.send_bulk, models.SendBulk),
+    _send(
+        f"{SMS}/sendbulkmulti",
         operations.send_bulk_multi,
-        SENDERS,
-        body=models.SendBulkMulti,
+        models.SendBulkMulti,
         query=models.SendBulkMultiQuery,
-        refusals=SEND_REFUSALS,
     ),
-    Endpoint(
-        "POST",
-        f"{PREFIX}/sms/quote",
-        operations.quote,
-        SENDERS,
-        body=models.SendBulk,
-        refusals=(429,),
-    ),
+    _send(f"{SMS}/quote", operations.quote, models.SendBulk, refusals=(429,)),
     Endpoint(
         "GET",
-        f"{PREFIX}/sms/status/{{messageId}}",
+        f"{SMS}/status/{{messageId}}",
         operations.message_status,
         READERS,
         refusals=(404,),
@@ -108,22 +91,17 @@ ENDPOINTS = (
         query=models.InboxQuery,
         refusals=(404,),
     ),
-    Endpoint(
-        "POST",
+    _send(
         "/api/sms/send",
         operations.send_single,
-        SENDERS,
-        body=models.SendSingle,
-        refusals=SEND_REFUSALS,
+        models.SendSingle,
         tag="console",
         given_name="send",
     ),
-    Endpoint(
-        "POST",
+    _send(
         "/api/sms/reply",
         operator.reply,
-        SENDERS,
-        body=operator.SendReply,
+        operator.SendReply,
         refusals=(*SEND_REFUSALS, 404),
         tag="console",
     ),
@@ -138,25 +116,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/api/admin/webhook/last", operator.last_webhook_event, OPERATORS, tag="console"
     ),
-    Endpoint(
-        "GET", "/api/v1/communications/credits", schools.check_credits, CLIENTS, tag="schools"
-    ),
-    Endpoint(
-        "POST",
-        "/api/v1/communications/single-sms",
-        schools.single_sms,
-        SENDERS,
-        body=models.SendSingle,
-        refusals=SEND_REFUSALS,
-        tag="schools",
-    ),
-    Endpoint(
-        "POST",
-        "/api/v1/communications/bulk-sms",
-        schools.bulk_sms,
-        SENDERS,
-        body=schools.SchoolBulk,
-        refusals=SEND_REFUSALS,
-        tag="schools",
-    ),
+    Endpoint("GET", f"{SCHOOLS}/credits", schools.check_credits, CLIENTS, tag="schools"),
+    _send(f"{SCHOOLS}/single-sms", schools.single_sms, models.SendSingle, tag="schools"),
+    _send(f"{SCHOOLS}/bulk-sms", schools.bulk_sms, schools.SchoolBulk, tag="schools"),
 )
