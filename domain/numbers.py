@@ -20,14 +20,14 @@ LONGEST_INPUT = 1_000
 """Longer inputs are refused without being read."""
 
 _LONGEST_PARSED = 250  # the library's own limit, after stripping
-_CHUNK = 1_024  # the interpreter is given up after each: 100,000 at once would hold it for 60 ms
-_LONG_CHUNK = 100  # numbers that are worth their own pattern
+_CHUNK = 1_024  # other threads run after each: 100,000 at once would delay them by 60 ms
+_LONG_CHUNK = 100  # from this many numbers on, one pattern for all of them is faster
 _END = "\0"  # separates the numbers of a chunk; a number that contains it is refused
 
 _DIGITS = re.compile(r"\+*[0-9]+").fullmatch
 _EXTENSION = re.compile(r"[0-9][,;]*(?:x|ext|extension|#|,|;)[:=]?[0-9]{1,6}\Z", re.IGNORECASE)
 
-# Spellings that need a closer look. The marks are quick to find in a whole chunk.
+# Spellings that are read one by one. These marks are quick to find in a whole chunk.
 _MARKS = (".", "/", "'", '="', *LINE_ENDS)
 _AROUND = f" {LINE_ENDS}"
 _FROM_SPREADSHEET = re.compile(r"""'(.*)|=\s*"([^"]*)\"""", re.DOTALL).fullmatch

@@ -255,8 +255,8 @@ class EgoSMSJson(_Account):
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """One outcome for each message, in order. Raises ValueError for too many.
 
-        A call must not name a number twice. The second message to a number is not sent, and goes
-        in a separate call.
+        A call must not name a number twice. The second message to a number is NotSent, and is
+        retried in a separate call.
         """
         if len(messages) > self.largest_batch:
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")

@@ -185,8 +185,7 @@ def _refused(words: str) -> NotSent:
 class Kannel(OneByOne):
     """A `sendsms-user` of one gateway. Implements `domain.provider.Provider`.
 
-    A call has one number: with several, one sentence answers for all, and some can be dropped
-    silently.
+    A call has one number. For several, Kannel gives one answer, and it can drop some silently.
     """
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:

@@ -105,7 +105,7 @@ class _Picking:
     expired: list[UUID] = field(default_factory=list)
     """Messages that are rejected instead, because their validity period has ended."""
     held: dict[UUID, datetime] = field(default_factory=dict)
-    """Messages that wait until these times instead, because it is quiet where they go."""
+    """Messages that are held until these times instead, during quiet hours of their recipients."""
 
     def most_calls(self, round_: Round) -> int:
         """How many more calls of the round's priority may be opened."""

@@ -85,7 +85,7 @@ class Queued:
 
     @property
     def held_until(self) -> datetime | None:
-        """When it may be submitted, if it is quiet where its recipient is; else None."""
+        """When its quiet hours end, if they apply to its recipient now; else None."""
         if self.quiet_hours is None or self.picked_at is None:
             return None
         [ends_at] = ends_of_hold([self.number], self.picked_at, self.quiet_hours)

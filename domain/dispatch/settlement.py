@@ -103,8 +103,8 @@ def retry_seconds(
 ) -> float:
     """The wait before the next attempt: between half of the back-off and all of it.
 
-    `refused`: the account was refused. In the end, it is tried as rarely as the account, so that a
-    message that alone is refused each time does not pause the account for most of the time.
+    `refused`: the provider refused the account. Then the back-off grows as long as that of the
+    account. Otherwise one message that is always refused would keep pausing the account.
     """
     pause_seconds = backoff_seconds(
         attempts,

@@ -28,8 +28,8 @@ class Line:
     The modem BY_MESSAGE means that the provider names no line, but lets its message be answered:
     the port is the ID of that message. It serves for replies, and no message is routed by it.
 
-    Two accounts can have a line of the same name. If a webhook call says whose it is, the modem
-    ends with the account: docs/decisions/0245.
+    Two accounts can have a line of the same name. If a webhook call names the account, the modem
+    ends with it: docs/decisions/0245.
     """
 
     modem: str
@@ -100,7 +100,7 @@ PRIORITY = {
     SendKind.CSV: 2,
 }
 LATER = 10
-"""Added to the priority of a scheduled message until its time has come, so that claims pass it."""
+"""Added to the priority of a scheduled message until its time has come, so that claims skip it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class SingleOptions:
-    """What a caller may ask for a single message, each as in `NewSend`."""
+    """Options of a single message, each as in `NewSend`."""
 
     callback: Callback | None = None
     valid_seconds: int | None = None

@@ -1,4 +1,4 @@
-"""A day of a school on the running program: checks, sends, refusals, errors, a new password.
+"""A school on the running program: checks, sends, refusals, errors, a new password.
 
 Once with the JSON API of the program's own simulator, and once with the plain API of another one.
 """
@@ -59,11 +59,11 @@ mutation ($input: SetProviderCredentialsInput!) {{ setProviderCredentials(input:
 
 
 @dataclass
-class Day:
+class SchoolSetup:
     """The program, its school and its admin, and the provider that the school has its account at.
 
-    `settings`: where the provider is. `collector`: receives the traces. `answers`: all that the API
-    has said.
+    `settings`: where the provider is. `collector`: receives the traces. `answers`: all answers
+    of the API.
     """
 
     program: Program
@@ -137,162 +137,174 @@ def simulator() -> Iterator[str]:
 
 
 @contextmanager
-def day(program: Program, provider: str, collector: Collector, **settings: str) -> Iterator[Day]:
+def school_setup(
+    program: Program, provider: str, collector: Collector, **settings: str
+) -> Iterator[SchoolSetup]:
     with (
         signed_in(program, "school@ibiki.test") as school,
         signed_in(program, "admin@ibiki.test") as admin,
     ):
-        yield Day(program, school, admin, provider, collector, settings)
+        yield SchoolSetup(program, school, admin, provider, collector, settings)
 
 
 @pytest.fixture(scope="module", params=["json", "plain"])
-def it(request: pytest.FixtureRequest) -> Iterator[Day]:
+def setup(request: pytest.FixtureRequest) -> Iterator[SchoolSetup]:
     with fresh_directory() as directory, collecting() as collector:
         watched = {"LOG_LEVEL": "debug", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
         if request.param == "json":
             with up(directory, **watched) as program:
                 eventually(lambda: "is up at" in "".join(program.printed))
-                with day(program, program.simulator, collector) as it:
-                    yield it
+                with school_setup(program, program.simulator, collector) as setup:
+                    yield setup
             return
         with simulator() as url:
             address = {"SMS_API_URL": f"{url}/api/v1/plain/?"}
             with (
                 up(directory, **watched, **address) as program,
-                day(program, url, collector, **address) as it,
+                school_setup(program, url, collector, **address) as setup,
             ):
-                it.set_credentials(DEMO_USERNAME, DEMO_PASSWORD)
-                assert it.check()["change"] == 100_000
-                yield it
+                setup.set_credentials(DEMO_USERNAME, DEMO_PASSWORD)
+                assert setup.check()["change"] == 100_000
+                yield setup
 
 
-def test_the_sign_in_is_printed_and_the_balance_is_there(it: Day) -> None:
-    eventually(lambda: "school@ibiki.test" in "".join(it.program.printed))
-    balances = it.balances()
+def test_the_sign_in_is_printed_and_the_balance_is_there(setup: SchoolSetup) -> None:
+    eventually(lambda: "school@ibiki.test" in "".join(setup.program.printed))
+    balances = setup.balances()
     assert balances["account"] == {"balance": 100_000, "unit": "UGX", "pricePerMessage": 50}
     assert balances["platform"]["providerBalance"] == str(DEMO_BALANCE)
     assert balances["platform"]["state"] == ("IN_SYNC")
 
 
-def test_a_send_and_a_refund_agree_with_the_provider_at_the_next_check(it: Day) -> None:
-    send = it.send(*NUMBERS)
+def test_a_send_and_a_refund_agree_with_the_provider_at_the_next_check(setup: SchoolSetup) -> None:
+    send = setup.send(*NUMBERS)
     assert send["charged"] == 150
-    counts = it.finished(send["id"])["counts"]
+    counts = setup.finished(send["id"])["counts"]
     assert counts["sent"] + counts["delivered"] == 3
-    refused = it.send(REFUSED, NUMBERS[0])
+    refused = setup.send(REFUSED, NUMBERS[0])
     assert refused["charged"] == 100
-    now = it.finished(refused["id"])
+    now = setup.finished(refused["id"])
     assert (now["charged"], now["counts"]["rejected"]) == (50, 1)
-    assert it.balances()["account"]["balance"] == 100_000 - 200
-    assert it.control("egosms")[DEMO_USERNAME] == DEMO_BALANCE - 4 * PRICE
-    assert it.check()["change"] == 0, "both sides agree"
-    lines = [(each["kind"], each["amount"]) for each in it.ask(it.school, STATEMENT)["nodes"]]
+    assert setup.balances()["account"]["balance"] == 100_000 - 200
+    assert setup.control("egosms")[DEMO_USERNAME] == DEMO_BALANCE - 4 * PRICE
+    assert setup.check()["change"] == 0, "both sides agree"
+    lines = [(each["kind"], each["amount"]) for each in setup.ask(setup.school, STATEMENT)["nodes"]]
     sends = [("SEND", -100), ("SEND", -150)]
     assert lines[:5] == [("SYNC", 0), ("REFUND", 50), *sends, ("SYNC", 100_000)]
-    assert sorted(it.taken()) == sorted(each.removeprefix("+") for each in [*NUMBERS, NUMBERS[0]])
+    assert sorted(setup.taken()) == sorted(
+        each.removeprefix("+") for each in [*NUMBERS, NUMBERS[0]]
+    )
 
 
-def test_after_a_top_up_a_check_sends_the_waiting_messages(it: Day) -> None:
+def test_after_a_top_up_a_check_sends_the_waiting_messages(setup: SchoolSetup) -> None:
     """Without the check, the next message would be tried half a minute later."""
-    it.control("fault", kind="no_credits", path="/api/v1/")
-    send = it.send(NUMBERS[2])
-    eventually(lambda: it.balances()["platform"]["state"] == "NEEDS_SYNC")
+    setup.control("fault", kind="no_credits", path="/api/v1/")
+    send = setup.send(NUMBERS[2])
+    eventually(lambda: setup.balances()["platform"]["state"] == "NEEDS_SYNC")
     requested_at = time.monotonic()
-    assert it.check()["__typename"] == "Synced"
-    assert it.finished(send["id"])["charged"] == 50
+    assert setup.check()["__typename"] == "Synced"
+    assert setup.finished(send["id"])["charged"] == 50
     assert time.monotonic() - requested_at < 20
 
 
-def test_a_delivery_report_arrives(it: Day) -> None:
+def test_a_delivery_report_arrives(setup: SchoolSetup) -> None:
     """The plain API has none: there, the message stays SENT."""
-    last = "delivered" if it.provider == it.program.simulator else "sent"
-    send = it.send("+256700000179")
-    eventually(lambda: it.ask(it.school, SENT, id=send["id"])["counts"][last] == 1)
+    last = "delivered" if setup.provider == setup.program.simulator else "sent"
+    send = setup.send("+256700000179")
+    eventually(lambda: setup.ask(setup.school, SENT, id=send["id"])["counts"][last] == 1)
 
 
-def test_a_send_that_the_school_cannot_pay_is_refused_as_a_whole_in_words(it: Day) -> None:
-    it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70)
-    assert it.check()["__typename"] == "Synced"
-    before = it.taken()
-    assert it.send(*NUMBERS) == {
+def test_a_send_that_the_school_cannot_pay_is_refused_as_a_whole_in_words(
+    setup: SchoolSetup,
+) -> None:
+    setup.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70)
+    assert setup.check()["__typename"] == "Synced"
+    before = setup.taken()
+    assert setup.send(*NUMBERS) == {
         "__typename": "InsufficientBalance",
         "message": "This takes 150 UGX, but the balance is 100 UGX. Nothing was sent or charged.",
         "required": 150,
         "available": 100,
         "unit": "UGX",
     }
-    assert it.taken() == before
+    assert setup.taken() == before
 
 
 @pytest.mark.parametrize(
     "kind", ["html", "empty", "wrong_types", "currency_word", "thousands", "bad_key", "broken"]
 )
-def test_an_invalid_text_is_not_a_reading_and_the_last_one_stays(it: Day, kind: str) -> None:
-    it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=7_000)
-    assert it.check()["__typename"] == "Synced"
-    before = it.balances()
-    it.control("fault", kind=kind, path="/api/v1/")
-    failed = it.check()
+def test_an_invalid_text_is_not_a_reading_and_the_last_one_stays(
+    setup: SchoolSetup, kind: str
+) -> None:
+    setup.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=7_000)
+    assert setup.check()["__typename"] == "Synced"
+    before = setup.balances()
+    setup.control("fault", kind=kind, path="/api/v1/")
+    failed = setup.check()
     assert failed["__typename"] == "ProviderUnavailable"
     assert "The balance from the last check, 0 minutes ago, is kept." in failed["message"]
-    after = it.balances()
+    after = setup.balances()
     assert after["account"] == before["account"]
     for kept in ("providerBalance", "lastSyncedAt"):
         assert after["platform"][kept] == before["platform"][kept]
     assert after["platform"]["state"] == "PROVIDER_UNREACHABLE"
-    assert it.check()["__typename"] == "Synced"
-    assert it.balances()["platform"]["state"] == "IN_SYNC"
+    assert setup.check()["__typename"] == "Synced"
+    assert setup.balances()["platform"]["state"] == "IN_SYNC"
 
 
-def test_a_dormant_school_sends_nothing(it: Day) -> None:
-    client_id = it.ask(it.school, VIEWER)["client"]["id"]
-    it.ask(it.admin, STATUS, input={"id": client_id, "status": "DORMANT"})
+def test_a_dormant_school_sends_nothing(setup: SchoolSetup) -> None:
+    client_id = setup.ask(setup.school, VIEWER)["client"]["id"]
+    setup.ask(setup.admin, STATUS, input={"id": client_id, "status": "DORMANT"})
     refused = eventually(
-        lambda: (now := it.send(NUMBERS[0]))["__typename"] == "AccountInactive" and now
+        lambda: (now := setup.send(NUMBERS[0]))["__typename"] == "AccountInactive" and now
     )
     assert "DORMANT" in refused["message"]
-    it.ask(it.admin, STATUS, input={"id": client_id, "status": "ACTIVE"})
-    sent = eventually(lambda: (now := it.send(NUMBERS[0]))["__typename"] == "Send" and now)
-    assert it.finished(sent["id"])["charged"] == 50
+    setup.ask(setup.admin, STATUS, input={"id": client_id, "status": "ACTIVE"})
+    sent = eventually(lambda: (now := setup.send(NUMBERS[0]))["__typename"] == "Send" and now)
+    assert setup.finished(sent["id"])["charged"] == 50
 
 
-def test_after_a_new_password_waiting_messages_go_out_without_a_restart(it: Day) -> None:
-    it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70_000)
-    assert it.check()["__typename"] == "Synced"
-    it.control("egosms", username=DEMO_USERNAME, password=SECRET, balance=70_000)
-    send = it.send(NUMBERS[1])
-    eventually(lambda: it.balances()["platform"]["state"] == "NEEDS_SYNC")
-    waiting = it.ask(it.school, SENT, id=send["id"])
+def test_after_a_new_password_waiting_messages_go_out_without_a_restart(setup: SchoolSetup) -> None:
+    setup.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70_000)
+    assert setup.check()["__typename"] == "Synced"
+    setup.control("egosms", username=DEMO_USERNAME, password=SECRET, balance=70_000)
+    send = setup.send(NUMBERS[1])
+    eventually(lambda: setup.balances()["platform"]["state"] == "NEEDS_SYNC")
+    waiting = setup.ask(setup.school, SENT, id=send["id"])
     assert (waiting["counts"]["queued"], waiting["charged"]) == (1, 50)
-    assert it.set_credentials(DEMO_USERNAME, SECRET)["provider"] == "egosms"
-    counts = it.finished(send["id"])["counts"]
+    assert setup.set_credentials(DEMO_USERNAME, SECRET)["provider"] == "egosms"
+    counts = setup.finished(send["id"])["counts"]
     assert counts["sent"] + counts["delivered"] == 1
-    assert it.check()["change"] == 0
+    assert setup.check()["change"] == 0
 
 
-def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
+def test_the_password_is_nowhere_in_plain_text(setup: SchoolSetup) -> None:
     """Answers, logs, metrics, traces, the provider's log, a dump, and all files are searched."""
-    it.control("egosms", username=DEMO_USERNAME, password=SECRET, balance=70_000)
-    assert it.set_credentials(DEMO_USERNAME, SECRET)["__typename"] == "ProviderAccount"
-    assert it.check()["__typename"] == "Synced"
-    assert it.set_credentials(DEMO_USERNAME, f"{SECRET}\n")["__typename"] == "InvalidInput"
-    checked = run("sync", "--client", "School", "--data", str(it.program.directory), **it.settings)
+    setup.control("egosms", username=DEMO_USERNAME, password=SECRET, balance=70_000)
+    assert setup.set_credentials(DEMO_USERNAME, SECRET)["__typename"] == "ProviderAccount"
+    assert setup.check()["__typename"] == "Synced"
+    assert setup.set_credentials(DEMO_USERNAME, f"{SECRET}\n")["__typename"] == "InvalidInput"
+    checked = run(
+        "sync", "--client", "School", "--data", str(setup.program.directory), **setup.settings
+    )
     assert checked.stdout.startswith("The provider reports 100,000 UGX, 0 of them"), checked
-    rotated = run("rotate-keys", "--data", str(it.program.directory))
+    rotated = run("rotate-keys", "--data", str(setup.program.directory))
     assert rotated.stdout.startswith("The credentials of 1 provider account and the secrets of 0")
-    assert it.check()["__typename"] == "Synced"
-    assert run("audit", "--data", str(it.program.directory)).returncode == 0
-    metrics = httpx.get(f"{it.program.address}/metrics", timeout=60)
+    assert setup.check()["__typename"] == "Synced"
+    assert run("audit", "--data", str(setup.program.directory)).returncode == 0
+    metrics = httpx.get(f"{setup.program.address}/metrics", timeout=60)
     assert metrics.status_code == 200
-    printed = "".join(it.program.printed)
+    printed = "".join(setup.program.printed)
     assert "school@ibiki.test" in printed
-    eventually(lambda: b"setProviderCredentials" in it.collector.everything)
-    output = "\n".join([printed, metrics.text, repr(it.answers), repr(it.control("log"))]).encode()
-    dump = dump_of(it.program)
+    eventually(lambda: b"setProviderCredentials" in setup.collector.everything)
+    output = "\n".join(
+        [printed, metrics.text, repr(setup.answers), repr(setup.control("log"))]
+    ).encode()
+    dump = dump_of(setup.program)
     assert b"credentials_set_at" in dump
-    for each in (output, dump, it.collector.everything):
+    for each in (output, dump, setup.collector.everything):
         assert traces_of(SECRET, each) == []
-    files = [path for path in it.program.directory.rglob("*") if path.is_file()]
+    files = [path for path in setup.program.directory.rglob("*") if path.is_file()]
     assert any("base" in path.parts for path in files), "the database is among them"
     for path in files:
         with suppress(FileNotFoundError):  # PostgreSQL removes its own files meanwhile

@@ -10,6 +10,6 @@ from tests.providers.simulated import Simulated, simulated
 
 
 @pytest.fixture
-async def it() -> AsyncIterator[Simulated]:
-    async with simulated() as it:
-        yield it
+async def simulator() -> AsyncIterator[Simulated]:
+    async with simulated() as simulator:
+        yield simulator

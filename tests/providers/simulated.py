@@ -33,8 +33,8 @@ class Simulated:
     @asynccontextmanager
     async def with_short_deadline(self) -> AsyncIterator[ExtremeSMS]:
         """The same account with a short deadline, for calls that are not answered."""
-        async with account_at(self.base_url, deadline_seconds=1) as it:
-            yield it.provider
+        async with account_at(self.base_url, deadline_seconds=1) as simulator:
+            yield simulator.provider
 
     async def control(self, what: str, **requested: object) -> Any:
         """The answer of the control endpoint. If values are given, they are set first."""
@@ -93,9 +93,9 @@ async def simulated(
     """An account at its own simulator."""
     async with (
         running(state_dir=state_dir, balance=balance) as base_url,
-        account_at(base_url, deadline_seconds=deadline_seconds) as it,
+        account_at(base_url, deadline_seconds=deadline_seconds) as simulator,
     ):
-        yield it
+        yield simulator
 
 
 def one(number: str = PLAIN[0]) -> Outgoing:

@@ -74,37 +74,37 @@ async def with_sdk(address: str, *calls: tuple[str, str, object], key: str = OWN
 
 async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> None:
     headers = ("apiKey", "Accept", "Content-Type")
-    async with recorder(*headers, status=201, answer={}) as it:
+    async with recorder(*headers, status=201, answer={}) as simulator:
         await with_sdk(
-            it.base_url,
+            simulator.base_url,
             send(NUMBERS[:1]),
             send(NUMBERS, sender_id="Kanda"),
             send(NUMBERS[:1], sender_id="22384"),
             BALANCE,
         )
-        theirs = it.taken()
+        theirs = simulator.taken()
         more = {"sender": None}
-        async with account_of("africastalking", it.base_url, **more) as account:
+        async with account_of("africastalking", simulator.base_url, **more) as account:
             await account.send(Outgoing(NUMBERS[0], TEXT))
-        async with account_of("africastalking", it.base_url, sender="Kanda") as account:
+        async with account_of("africastalking", simulator.base_url, sender="Kanda") as account:
             await account.send_many([Outgoing(number, TEXT) for number in NUMBERS])
             await account.send(Outgoing(NUMBERS[0], TEXT, "number", "22384"))
             with pytest.raises(ProviderUnavailable):
                 await balance_of(account)
-        ours = it.taken()
+        ours = simulator.taken()
     assert len(ours) == 4
     assert ours == theirs
 
 
-async def test_the_vendors_sdk_works_against_the_simulator(it: Simulated) -> None:
+async def test_the_vendors_sdk_works_against_the_simulator(simulator: Simulated) -> None:
     numbers = [NUMBERS[0], "+12025550160", NUMBERS[1]]
-    sent, balance = await with_sdk(it.base_url, send(numbers), BALANCE)
+    sent, balance = await with_sdk(simulator.base_url, send(numbers), BALANCE)
     assert sent["SMSMessageData"]["Message"].startswith("Sent to 2/3")
     codes = [each["statusCode"] for each in sent["SMSMessageData"]["Recipients"]]
     assert codes == [101, 403, 101]
     assert balance == {"UserData": {"balance": "KES 998.5000"}}
-    assert await it.took() == NUMBERS
-    [refused] = await with_sdk(it.base_url, send(NUMBERS), key="a guess")
+    assert await simulator.took() == NUMBERS
+    [refused] = await with_sdk(simulator.base_url, send(NUMBERS), key="a guess")
     assert refused == "AfricasTalkingException: The supplied authentication is invalid"
 
 

@@ -53,7 +53,7 @@ async def with_library(base_url: str, *asks: Callable[[APIClient], Any]) -> list
 
 
 async def test_our_requests_are_those_of_the_client_library_field_by_field() -> None:
-    async with recorder("Authorization", "Content-Type", answer=STATE) as it:
+    async with recorder("Authorization", "Content-Type", answer=STATE) as simulator:
         texts = [TextMessage(text=TEXT), TextMessage(text="Hello")]
         plain = Message(phone_numbers=[NUMBER], text_message=texts[0])
         own = Message(
@@ -64,25 +64,25 @@ async def test_our_requests_are_those_of_the_client_library_field_by_field() -> 
             device_id="a phone",
         )
         await with_library(
-            f"{it.base_url}/3rdparty/v1",
+            f"{simulator.base_url}/3rdparty/v1",
             lambda client: client.send(plain),
             lambda client: client.send(own),
             lambda client: client.get_state(OWN_ID),
         )
-        theirs = it.taken()
-        async with account_of("android", it.base_url, sender=None) as account:
+        theirs = simulator.taken()
+        async with account_of("android", simulator.base_url, sender=None) as account:
             assert await account.send(Outgoing(NUMBER, TEXT)) == Accepted(OWN_ID)
             await account.send(Outgoing(NUMBER, "Hello", "a phone", "2", id=OWN_ID))
             await account.status(OWN_ID)  # type: ignore[attr-defined]
-        ours = it.taken()
+        ours = simulator.taken()
     assert len(ours) == 3
     assert ours == theirs
 
 
 async def test_a_sim_card_of_the_account_sends_unless_it_is_a_reply() -> None:
     async with (
-        recorder(answer=STATE) as it,
-        account_of("android", it.base_url, sender="3") as account,
+        recorder(answer=STATE) as simulator,
+        account_of("android", simulator.base_url, sender="3") as account,
     ):
         for message in (
             Outgoing(NUMBER, "x"),
@@ -90,7 +90,7 @@ async def test_a_sim_card_of_the_account_sends_unless_it_is_a_reply() -> None:
             Outgoing(NUMBER, "x", "a phone", "odd"),
         ):
             await account.send(message)
-    assert [each.body.get("simNumber") for each in it.requests] == [3, 1, None]
+    assert [each.body.get("simNumber") for each in simulator.requests] == [3, 1, None]
 
 
 def test_the_library_and_we_have_the_same_address_and_events() -> None:
@@ -102,11 +102,13 @@ def test_the_library_and_we_have_the_same_address_and_events() -> None:
 
 
 @pytest.mark.parametrize("path", ["/3rdparty/v1", ""])
-async def test_the_client_library_works_against_the_simulator(it: Simulated, path: str) -> None:
+async def test_the_client_library_works_against_the_simulator(
+    simulator: Simulated, path: str
+) -> None:
     def message(number: str, **more: Any) -> Message:
         return Message(phone_numbers=[number], text_message=TextMessage(text="Hello"), **more)
 
-    base_url = it.base_url + path
+    base_url = simulator.base_url + path
     send = partial(message, NUMBER, id=OWN_ID)
     sent, found = await with_library(
         base_url, lambda client: client.send(send()), lambda client: client.get_state(OWN_ID)
@@ -117,15 +119,15 @@ async def test_the_client_library_works_against_the_simulator(it: Simulated, pat
         with pytest.raises(APIError) as refused:
             await with_library(base_url, partial(APIClient.send, message=requested))
         assert refused.value.status_code == status
-    assert await it.took() == [NUMBER]
+    assert await simulator.took() == [NUMBER]
 
 
-async def test_a_repeated_call_is_accepted_once(it: Simulated) -> None:
+async def test_a_repeated_call_is_accepted_once(simulator: Simulated) -> None:
     message = Outgoing(NUMBER, "Hello", id=OWN_ID)
-    async with account_of("android", it.base_url) as account:
+    async with account_of("android", simulator.base_url) as account:
         assert await account.send(message) == Accepted(OWN_ID)
         assert await account.send(message) == Accepted(OWN_ID)
-    assert await it.took() == [NUMBER]
+    assert await simulator.took() == [NUMBER]
 
 
 # --- Webhooks

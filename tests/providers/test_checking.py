@@ -55,17 +55,17 @@ async def problem(name: str, made: ProviderConfig) -> str | None:
 
 
 @pytest.mark.parametrize("name", CHECKED)
-async def test_an_account_is_checked_without_sending(it: Simulated, name: str) -> None:
-    assert await problem(name, config(name, it.base_url)) is None
+async def test_an_account_is_checked_without_sending(simulator: Simulated, name: str) -> None:
+    assert await problem(name, config(name, simulator.base_url)) is None
     changes: dict[str, dict[str, Any]] = {
         "a wrong key": {"api_key": "wrong"}
         if name in ("extreme", "ibiki")
         else {"credentials": Credentials(SIMULATED_ACCOUNTS.get(name, SCHOOL).username, "wrong")},
-        "another page": {"base_url": f"{it.base_url}/elsewhere"},
+        "another page": {"base_url": f"{simulator.base_url}/elsewhere"},
         "a closed port": {"base_url": "http://127.0.0.1:1"},
     }
     for what, change in changes.items():
-        found = await problem(name, replace(config(name, it.base_url), **change))
+        found = await problem(name, replace(config(name, simulator.base_url), **change))
         assert found, what
         assert "wrong" not in found
-    assert await it.took() == []
+    assert await simulator.took() == []

@@ -178,19 +178,19 @@ async def test_no_log_names_the_credentials(path: str, caplog: pytest.LogCapture
 # --- At the simulator
 
 
-def json_of(it: Simulated) -> str:
-    return f"{it.base_url}/api/v1/json/"
+def json_of(simulator: Simulated) -> str:
+    return f"{simulator.base_url}/api/v1/json/"
 
 
-def plain_of(it: Simulated) -> str:
-    return f"{it.base_url}/api/v1/plain/?"
+def plain_of(simulator: Simulated) -> str:
+    return f"{simulator.base_url}/api/v1/plain/?"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/json/", "/api/v1/json"])
 async def test_the_vendors_sdk_works_against_the_simulator(
-    it: Simulated, path: str, sdk_url: Callable[[str], None]
+    simulator: Simulated, path: str, sdk_url: Callable[[str], None]
 ) -> None:
-    sdk_url(it.base_url + path)
+    sdk_url(simulator.base_url + path)
     sdk = await sdk_of()
     assert sdk.is_authenticated
     assert (await quietly(sdk.get_balance))[0] == DEMO_BALANCE
@@ -202,44 +202,44 @@ async def test_the_vendors_sdk_works_against_the_simulator(
     assert (one.Status, one.Cost) == ("OK", PRICE)
     assert one.MsgFollowUpUniqueCode
     assert (await quietly(sdk.get_balance))[0] == DEMO_BALANCE - 4 * PRICE
-    assert sorted(await it.took()) == [f"25670000000{each}" for each in range(1, 5)]
+    assert sorted(await simulator.took()) == [f"25670000000{each}" for each in range(1, 5)]
 
 
 async def test_the_vendors_sdk_is_refused_as_the_vendor_refuses(
-    it: Simulated, sdk_url: Callable[[str], None]
+    simulator: Simulated, sdk_url: Callable[[str], None]
 ) -> None:
-    sdk_url(json_of(it))
+    sdk_url(json_of(simulator))
     stranger = await sdk_of(Credentials(DEMO_USERNAME, "a guess"))
     assert not stranger.is_authenticated
-    await it.control("egosms", username="poor", password="pw", balance=PRICE - 1)
+    await simulator.control("egosms", username="poor", password="pw", balance=PRICE - 1)
     poor = await sdk_of(Credentials("poor", "pw"))
     assert poor.is_authenticated
     sent, printed = await quietly(lambda: poor.send_sms(NUMBERS[0], "Hello"))
     assert not sent
     assert "Failed: Insufficient balance" in printed
-    assert await it.took() == []
+    assert await simulator.took() == []
 
 
 @pytest.mark.parametrize("address", [json_of, plain_of])
 async def test_our_adapter_sends_and_reads_the_balance(
-    it: Simulated, address: Callable[[Simulated], str]
+    simulator: Simulated, address: Callable[[Simulated], str]
 ) -> None:
-    async with account_at(address(it)) as provider:
+    async with account_at(address(simulator)) as provider:
         assert (await provider.balance()).value == Decimal(DEMO_BALANCE)
         outcome = await provider.send(Outgoing(NUMBERS[0], "Hello"))
         assert isinstance(outcome, Accepted)
         assert (outcome.reference is None) == (address is plain_of)
         assert (await provider.balance()).value == DEMO_BALANCE - PRICE
-    assert await it.balance() == 1000, "the other provider's credits are not touched"
-    assert "simulated-school" not in json.dumps(await it.log())
+    assert await simulator.balance() == 1000, "the other provider's credits are not touched"
+    assert "simulated-school" not in json.dumps(await simulator.log())
 
 
-async def test_one_code_covers_a_batch(it: Simulated) -> None:
-    async with account_at(json_of(it)) as provider:
+async def test_one_code_covers_a_batch(simulator: Simulated) -> None:
+    async with account_at(json_of(simulator)) as provider:
         outcomes = await provider.send_many([Outgoing(each, "Hello") for each in NUMBERS])
     assert len(set(outcomes)) == 1
     assert isinstance(outcomes[0], Accepted)
-    assert await it.took() == [each.removeprefix("+") for each in NUMBERS]
+    assert await simulator.took() == [each.removeprefix("+") for each in NUMBERS]
 
 
 # The kind of a fault, the outcome of a send by the plain and by the JSON API, and whether the
@@ -270,19 +270,19 @@ FAULTS: list[tuple[str, type[Outcome], type[Outcome], bool]] = [
 @pytest.mark.parametrize("address", [json_of, plain_of])
 @pytest.mark.parametrize(("kind", "plain", "in_json", "taken"), FAULTS)
 async def test_each_fault_of_the_simulator_has_its_outcome(
-    it: Simulated,
+    simulator: Simulated,
     address: Callable[[Simulated], str],
     kind: str,
     plain: type[Outcome],
     in_json: type[Outcome],
     taken: bool,
 ) -> None:
-    await it.control("fault", kind=kind, path="/api/v1/")
-    async with account_at(address(it)) as provider:
+    await simulator.control("fault", kind=kind, path="/api/v1/")
+    async with account_at(address(simulator)) as provider:
         outcome = await provider.send(Outgoing(NUMBERS[0], "Hello"))
     assert isinstance(outcome, plain if address is plain_of else in_json), outcome
-    assert bool(await it.took()) == taken
-    left = (await it.control("egosms"))[DEMO_USERNAME]
+    assert bool(await simulator.took()) == taken
+    left = (await simulator.control("egosms"))[DEMO_USERNAME]
     assert left == DEMO_BALANCE - PRICE * taken
 
 
@@ -291,18 +291,20 @@ async def test_each_fault_of_the_simulator_has_its_outcome(
     "kind", ["html", "empty", "wrong_types", "currency_word", "thousands", "bad_key", "broken"]
 )
 async def test_an_invalid_text_is_not_a_balance(
-    it: Simulated, address: Callable[[Simulated], str], kind: str
+    simulator: Simulated, address: Callable[[Simulated], str], kind: str
 ) -> None:
-    await it.control("fault", kind=kind, path="/api/v1/")
-    async with account_at(address(it)) as provider:
+    await simulator.control("fault", kind=kind, path="/api/v1/")
+    async with account_at(address(simulator)) as provider:
         with pytest.raises(ProviderUnavailable):
             await provider.balance()
         assert (await provider.balance()).value == DEMO_BALANCE
 
 
 @pytest.mark.parametrize("number", ["256700000160", "12025550160"])
-async def test_magic_numbers_are_those_of_the_other_provider(it: Simulated, number: str) -> None:
-    async with account_at(json_of(it)) as provider:
+async def test_magic_numbers_are_those_of_the_other_provider(
+    simulator: Simulated, number: str
+) -> None:
+    async with account_at(json_of(simulator)) as provider:
         assert await provider.send(Outgoing(f"+{number}", "Hello")) == Rejected(REJECTED)
 
 
@@ -321,28 +323,28 @@ async def test_magic_numbers_are_those_of_the_other_provider(it: Simulated, numb
     ],
 )
 async def test_a_json_call_that_is_not_right_fails_and_takes_nothing(
-    it: Simulated, change: dict[str, object]
+    simulator: Simulated, change: dict[str, object]
 ) -> None:
     right: dict[str, object] = {
         "method": "SendSms",
         "userdata": {"username": DEMO_USERNAME, "password": DEMO_PASSWORD},
         "msgdata": [{"number": "256700000001", "message": "x"}],
     }
-    async with it.session.post(json_of(it), json=right) as response:
+    async with simulator.session.post(json_of(simulator), json=right) as response:
         assert (await response.json())["Status"] == "OK"
-    async with it.session.post(json_of(it), json=right | change) as response:
+    async with simulator.session.post(json_of(simulator), json=right | change) as response:
         assert response.status == 200
         assert (await response.json())["Status"] == "Failed"
-    assert await it.took() == ["256700000001"]
+    assert await simulator.took() == ["256700000001"]
 
 
 @pytest.mark.parametrize("more", [{}, {"msgdata": []}, {"msgdata": None}, {"walletType": "Local"}])
 async def test_a_request_for_the_balance_may_have_empty_messages(
-    it: Simulated, more: dict[str, object]
+    simulator: Simulated, more: dict[str, object]
 ) -> None:
     own = {"username": DEMO_USERNAME, "password": DEMO_PASSWORD}
-    async with it.session.post(
-        json_of(it), json={"method": "Balance", "userdata": own, **more}
+    async with simulator.session.post(
+        json_of(simulator), json={"method": "Balance", "userdata": own, **more}
     ) as response:
         assert (await response.json())["Balance"] == DEMO_BALANCE
 

@@ -41,8 +41,8 @@ async def separate_program(
         assert program.stdout is not None
         announced = (await asyncio.wait_for(program.stdout.readline(), 60)).decode()
         base_url = announced.split()[-1].removesuffix(".")
-        async with account_at(base_url) as it:
-            yield program, it
+        async with account_at(base_url) as simulator:
+            yield program, simulator
     finally:
         if program.returncode is None:
             program.kill()
@@ -52,24 +52,24 @@ async def separate_program(
 async def test_every_answered_message_is_in_the_log_after_a_kill(tmp_path: Path) -> None:
     answered: list[Outcome] = []
 
-    async def send_on(it: Simulated) -> None:
+    async def send_on(simulator: Simulated) -> None:
         while True:
-            outcomes = await it.provider.send_many(BATCH)
+            outcomes = await simulator.provider.send_many(BATCH)
             if not all(isinstance(outcome, Accepted) for outcome in outcomes):
                 return
             answered.extend(outcomes)
 
-    async with separate_program(tmp_path) as (program, it):
-        await it.control("balance", balance=1_000_000)
-        senders = [asyncio.ensure_future(send_on(it)) for _ in range(4)]
-        await it.has_seen(30)
+    async with separate_program(tmp_path) as (program, simulator):
+        await simulator.control("balance", balance=1_000_000)
+        senders = [asyncio.ensure_future(send_on(simulator)) for _ in range(4)]
+        await simulator.has_seen(30)
         os.kill(program.pid, signal.SIGKILL)
         await asyncio.gather(*senders)
 
-    async with separate_program(tmp_path) as (_, it):
+    async with separate_program(tmp_path) as (_, simulator):
         taken = {
             message["id"]
-            for request in await it.log()
+            for request in await simulator.log()
             for message in request["messages"]
             if message["took"]
         }
@@ -78,31 +78,31 @@ async def test_every_answered_message_is_in_the_log_after_a_kill(tmp_path: Path)
         assert references <= taken
         # Only the calls that were open at the kill can be accepted and not answered.
         assert len(taken) - len(answered) in (0, 50, 100, 150, 200)
-        assert await it.balance() == 1_000_000 - len(taken)
-        assert [request["seq"] for request in await it.log()] == list(
-            range(1, len(await it.log()) + 1)
+        assert await simulator.balance() == 1_000_000 - len(taken)
+        assert [request["seq"] for request in await simulator.log()] == list(
+            range(1, len(await simulator.log()) + 1)
         )
-        assert isinstance(await it.provider.send(BATCH[0]), Accepted)
+        assert isinstance(await simulator.provider.send(BATCH[0]), Accepted)
 
 
 @pytest.mark.parametrize("torn", [b'{"kind":"requ', b'{"kind":"request","seq":2}', b"\x00" * 5000])
 async def test_an_incomplete_last_line_is_removed(tmp_path: Path, torn: bytes) -> None:
-    async with simulated(tmp_path) as it:
-        await it.provider.send_many(BATCH)
+    async with simulated(tmp_path) as simulator:
+        await simulator.provider.send_many(BATCH)
     with (tmp_path / LOG_NAME).open("ab") as log:
         log.write(torn)
-    async with simulated(tmp_path) as it:
-        await it.provider.send(BATCH[0])
-        assert [request["seq"] for request in await it.log()] == [1, 2]
-        assert await it.balance() == 1000 - 51
+    async with simulated(tmp_path) as simulator:
+        await simulator.provider.send(BATCH[0])
+        assert [request["seq"] for request in await simulator.log()] == [1, 2]
+        assert await simulator.balance() == 1000 - 51
 
 
 async def test_the_opening_balance_is_used_only_for_a_new_directory(tmp_path: Path) -> None:
-    async with simulated(tmp_path, balance=10) as it:
-        await it.provider.send(BATCH[0])
-        await it.control("balance", add=5)
-    async with simulated(tmp_path, balance=777) as it:
-        assert await it.control("balance") == {
+    async with simulated(tmp_path, balance=10) as simulator:
+        await simulator.provider.send(BATCH[0])
+        await simulator.control("balance", add=5)
+    async with simulated(tmp_path, balance=777) as simulator:
+        assert await simulator.control("balance") == {
             "balance": 14, "opening": 10, "added": 5, "taken": 1, "requests": 1, "open": 0,
         }  # fmt: skip
 
@@ -121,10 +121,10 @@ async def test_two_simulators_cannot_use_one_directory(tmp_path: Path) -> None:
 
 
 async def test_without_a_directory_nothing_is_kept() -> None:
-    async with simulated() as it:
-        await it.provider.send(BATCH[0])
-    async with simulated() as it:
-        assert await it.log() == []
+    async with simulated() as simulator:
+        await simulator.provider.send(BATCH[0])
+    async with simulated() as simulator:
+        assert await simulator.log() == []
 
 
 def message(took: bool) -> LoggedMessage:
@@ -155,11 +155,11 @@ def test_a_request_that_could_not_be_written_is_not_counted(
 async def test_a_simulator_with_a_full_disk_says_that_it_accepts_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with simulated() as it:
+    async with simulated() as simulator:
         with monkeypatch.context() as disk:
             disk.setattr(request_log, "_write_whole", write_to_full_disk)
-            refused = await it.provider.send(BATCH[0])
-        taken = await it.provider.send(BATCH[0])
+            refused = await simulator.provider.send(BATCH[0])
+        taken = await simulator.provider.send(BATCH[0])
     assert isinstance(refused, NotSent)
     assert isinstance(taken, Accepted)
     [line] = [each for each in caplog.records if each.levelno >= logging.ERROR]

@@ -51,7 +51,10 @@ async def sdk_at(base_url: str) -> AsyncIterator[Client]:
 
 async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> None:
     headers = ("Authorization", "Content-Type", "Accept")
-    async with recorder(*headers, status=201, answer=ANSWER) as it, sdk_at(it.base_url) as sdk:
+    async with (
+        recorder(*headers, status=201, answer=ANSWER) as simulator,
+        sdk_at(simulator.base_url) as sdk,
+    ):
         senders: list[dict[str, Any]] = [{"from_": SENDER}, {"messaging_service_sid": SERVICE}]
         for sender in senders:
             for callback in ({}, {"status_callback": REPORTS}):
@@ -59,17 +62,17 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> Non
                 await asyncio.to_thread(partial(sdk.messages.create, **requested))
         await asyncio.to_thread(lambda: sdk.messages(SID).fetch())
         await asyncio.to_thread(lambda: sdk.balance.fetch())
-        theirs = it.taken()
+        theirs = simulator.taken()
         for own in (SENDER, SERVICE):
             for reports in (None, REPORTS):
                 more = {"sender": own, "report_url": reports}
-                async with account_of("twilio", it.base_url, **more) as account:
+                async with account_of("twilio", simulator.base_url, **more) as account:
                     await account.send(Outgoing(NUMBER, TEXT))
-        async with account_of("twilio", it.base_url) as account:
+        async with account_of("twilio", simulator.base_url) as account:
             await account.status(SID)  # type: ignore[attr-defined]
             with pytest.raises(ProviderUnavailable):
                 await balance_of(account)
-        ours = it.taken()
+        ours = simulator.taken()
     # The SDK names the type of a body that one of its queries does not have.
     assert (theirs[5].headers["Content-Type"], theirs[5].body) == (FORM, [])
     theirs[5].headers["Content-Type"], theirs[5].body = None, None
@@ -79,15 +82,15 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> Non
 
 async def test_a_reply_leaves_from_the_number_that_was_texted() -> None:
     async with (
-        recorder(status=201, answer=ANSWER) as it,
-        account_of("twilio", it.base_url, sender=SERVICE) as account,
+        recorder(status=201, answer=ANSWER) as simulator,
+        account_of("twilio", simulator.base_url, sender=SERVICE) as account,
     ):
         await account.send(Outgoing(NUMBER, "Hello", OWN.username, SENDER))
-    assert it.requests[0].body == [("Body", "Hello"), ("From", SENDER), ("To", NUMBER)]
+    assert simulator.requests[0].body == [("Body", "Hello"), ("From", SENDER), ("To", NUMBER)]
 
 
-async def test_the_vendors_sdk_works_against_the_simulator(it: Simulated) -> None:
-    async with sdk_at(it.base_url) as sdk:
+async def test_the_vendors_sdk_works_against_the_simulator(simulator: Simulated) -> None:
+    async with sdk_at(simulator.base_url) as sdk:
         create: Callable[..., Any] = sdk.messages.create
         sent = await asyncio.to_thread(lambda: create(to=NUMBER, from_=SENDER, body="Hello"))
         assert (sent.status, sent.to) == ("queued", NUMBER)
@@ -98,11 +101,11 @@ async def test_the_vendors_sdk_works_against_the_simulator(it: Simulated) -> Non
             with pytest.raises(TwilioRestException) as refused:
                 await asyncio.to_thread(partial(create, to=number, from_=SENDER, body="x"))
             assert refused.value.code == code
-    assert await it.took() == [NUMBER]
+    assert await simulator.took() == [NUMBER]
 
 
-async def test_a_message_and_its_status_have_the_same_id(it: Simulated) -> None:
-    async with account_of("twilio", it.base_url) as account:
+async def test_a_message_and_its_status_have_the_same_id(simulator: Simulated) -> None:
+    async with account_of("twilio", simulator.base_url) as account:
         sent = await account.send(Outgoing(NUMBER, "Hello"))
         assert isinstance(sent, Accepted)
         assert await account.status(sent.reference) is ReportedStatus.DELIVERED  # type: ignore[attr-defined]

@@ -65,28 +65,28 @@ FAULTS: list[tuple[str, type[Outcome], bool]] = [
 
 
 @pytest.mark.parametrize("provider", VENDORS)
-async def test_a_fault_on_demand_has_its_outcome(it: Simulated, provider: str) -> None:
+async def test_a_fault_on_demand_has_its_outcome(simulator: Simulated, provider: str) -> None:
     for kind, expected, is_taken in FAULTS:
-        before = len(await it.took())
-        await it.control("fault", kind=kind, seconds=0.05)
-        async with account_of(provider, it.base_url) as account:
+        before = len(await simulator.took())
+        await simulator.control("fault", kind=kind, seconds=0.05)
+        async with account_of(provider, simulator.base_url) as account:
             [outcome] = await account.send_many([ONE])
         assert isinstance(outcome, expected), (kind, outcome)
-        assert (len(await it.took()) > before) == is_taken, kind
+        assert (len(await simulator.took()) > before) == is_taken, kind
         if isinstance(outcome, NotSent):
             assert outcome.refuses_account == (kind != "rate_limited"), kind
 
 
 @pytest.mark.parametrize("provider", VENDORS)
 async def test_a_refused_number_is_rejected_and_a_silent_call_is_unknown(
-    it: Simulated, provider: str
+    simulator: Simulated, provider: str
 ) -> None:
-    async with account_of(provider, it.base_url, deadline_seconds=1.0) as account:
+    async with account_of(provider, simulator.base_url, deadline_seconds=1.0) as account:
         assert isinstance(await account.send(Outgoing("+12025550160", "Hello")), Rejected)
         assert isinstance(await account.send(Outgoing("+12025550163", "Hello")), Unknown)
     async with account_of(provider, "http://127.0.0.1:1") as account:
         assert isinstance(await account.send(ONE), NotSent)
-    assert await it.took() == ["+12025550163"]
+    assert await simulator.took() == ["+12025550163"]
 
 
 @pytest.mark.parametrize("provider", VENDORS)
@@ -100,8 +100,8 @@ async def test_a_deadline_after_the_first_byte_is_unknown(provider: str) -> None
 
 
 @pytest.mark.parametrize("provider", VENDORS)
-async def test_the_status_of_a_message_is_read(it: Simulated, provider: str) -> None:
-    async with account_of(provider, it.base_url) as account:
+async def test_the_status_of_a_message_is_read(simulator: Simulated, provider: str) -> None:
+    async with account_of(provider, simulator.base_url) as account:
         if not isinstance(account, SupportsStatus):
             return  # it has no call for this
         sent = [await account.send(Outgoing(number, "Hello")) for number in (PHONE, FAILS)]
@@ -132,13 +132,15 @@ async def test_no_log_and_no_error_names_a_secret(
 
 
 @pytest.mark.parametrize("provider", VENDORS)
-async def test_a_wrong_secret_is_a_refusal_of_the_account(it: Simulated, provider: str) -> None:
+async def test_a_wrong_secret_is_a_refusal_of_the_account(
+    simulator: Simulated, provider: str
+) -> None:
     own = Credentials(SIMULATED_ACCOUNTS[provider].username, SECRET)
-    async with account_of(provider, it.base_url, credentials=own) as account:
+    async with account_of(provider, simulator.base_url, credentials=own) as account:
         outcome = await account.send(ONE)
     assert isinstance(outcome, NotSent)
     assert outcome.refuses_account
-    assert SECRET not in json.dumps(await it.log(), ensure_ascii=False)
+    assert SECRET not in json.dumps(await simulator.log(), ensure_ascii=False)
 
 
 # --- Webhook calls
@@ -238,7 +240,7 @@ def test_no_damaged_body_raises_and_what_is_read_can_be_stored() -> None:
 
 
 @pytest.mark.parametrize("provider", VENDORS)
-async def test_the_balance_is_read(it: Simulated, provider: str) -> None:
-    async with account_of(provider, it.base_url) as account:
+async def test_the_balance_is_read(simulator: Simulated, provider: str) -> None:
+    async with account_of(provider, simulator.base_url) as account:
         if isinstance(account, SupportsBalance):
             assert (await balance_of(account)).value == Decimal(1000)
