@@ -1,6 +1,6 @@
 """The transfers of sends, as pieces of SQL.
 
-A charge has the ID of its send: the primary key holds that a send is charged once, and no other
+A charge has the ID of its send: the primary key ensures that a send is charged once, and no other
 index has to be written. Charges of earlier releases have other IDs. The index
 `transfer_charge_with_own_id` is only for them.
 """

@@ -64,7 +64,7 @@ MAY_SEND = """
 
 # `tenant`: the first message that waits for the account `upstream`, of each client and priority. Of
 # a client with parts of bulks, there are several rows. `{{0}}`: a condition for all of it. Messages
-# of clients that may not send wait for nobody: the reader leaves them out.
+# of clients that may not send are included: each statement that uses this leaves them out.
 FIRST_OF_TENANTS = f"""
 WITH RECURSIVE apart AS (
     (SELECT priority, client_id, due_at FROM message

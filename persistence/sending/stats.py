@@ -24,7 +24,7 @@ from persistence.sending.waiting import messages_of_client
 COUNTED_FROM = 200
 """Sends with this many messages are counted by their counters. To read fewer is as fast."""
 
-# With date_trunc() in a time zone, this took half as long again.
+# With date_trunc() in a time zone, this took 1.5 times as long.
 STARTS_AT = "date_bin({by}, created_at, '2000-01-01 00:00:00+00') AS starts_at"
 # With a plan for the values, PostgreSQL expects a large client to send as much on each day. Then it
 # reads the messages of all clients by ID. A plan that is kept uses `message_listed`.
