@@ -12,7 +12,13 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -26,6 +32,7 @@ from domain.inbox.polling import PollRules
 from domain.ledger.closing import Closer
 from domain.loops import Loop
 from ibiki import hooks
+from ibiki.agreeing import comparing_settings, shown_name
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_monitoring_app
 from ibiki.http.console import Console
@@ -53,6 +60,7 @@ from ibiki.workers import Workers
 from persistence import store
 from persistence.database import takes_writes
 from persistence.migrating import newer_migrations, pending_migrations
+from persistence.sessions_of_programs import read_program_names
 from providers.guarded import GuardedClient, GuardRules
 from providers.registry import CALLS_BY_GET
 from providers.simulator.caller import Webhook
@@ -74,8 +82,11 @@ async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, por
         async with (
             revived(context.embedded),
             running_components(
-                context, name="ibiki serve", observer=telemetry.for_requests()
+                context,
+                name=shown_name("ibiki serve", context.settings),
+                observer=telemetry.for_requests(),
             ) as parts,
+            comparing(context, telemetry),
         ):
             app = app_of(context, parts, telemetry, stop)
             bound = listener.getsockname()[1]
@@ -91,7 +102,9 @@ async def dispatch(
         stop = stack.enter_context(stop_signal())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
         await stack.enter_async_context(revived(context.embedded))
-        parts = await stack.enter_async_context(running_components(context, name="ibiki dispatch"))
+        name = shown_name("ibiki dispatch", context.settings)
+        parts = await stack.enter_async_context(running_components(context, name=name))
+        await stack.enter_async_context(comparing(context, telemetry))
         if listener is not None:
             # Before the workers, so that it ends after them: /readyz says that they are stopping.
             access = MetricsAccess(token=context.settings.monitoring.metrics_token)
@@ -103,6 +116,12 @@ async def dispatch(
         await _log_started("the dispatcher is running")
         await stop.wait()
         log.info("stopping")
+
+
+def comparing(context: CommandContext, telemetry: Telemetry) -> AbstractAsyncContextManager[None]:
+    """While the block runs, says whether other processes have other settings."""
+    gauge = telemetry.metrics.settings_differ
+    return comparing_settings(context.settings, read_program_names, gauge)
 
 
 async def _log_started(what: str) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ibiki import processes
+from ibiki.agreeing import shown_name
 from ibiki.local import demo
 from ibiki.local.command_context import CommandContext, check_session
 from ibiki.local.listening import listening
@@ -69,8 +70,13 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
             sim_listener = stack.enter_context(listening(LOOPBACK, 0))
             await stack.enter_async_context(processes.simulating(context.directory, sim_listener))
         parts = await stack.enter_async_context(
-            running_components(context, name="ibiki up", observer=telemetry.for_requests())
+            running_components(
+                context,
+                name=shown_name("ibiki up", context.settings),
+                observer=telemetry.for_requests(),
+            )
         )
+        await stack.enter_async_context(processes.comparing(context, telemetry))
         password = await demo.write_demo(context, parts.installation)
         await stack.enter_async_context(processes.run_workers(context, parts, telemetry))
         stop = stack.enter_context(processes.stop_signal())

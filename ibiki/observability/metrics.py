@@ -106,6 +106,9 @@ class Metrics:
             "hook_seconds", "How long such a post takes.", _QUICK_SECONDS
         )
         self.sockets = self._gauge("sockets", "Open WebSockets.")
+        self.settings_differ = self._gauge(
+            "settings_differ", "1 while another process has another value.", "setting"
+        )
         self.replica_up = self._gauge(
             "replica_up", "1 while DATABASE_READ_URL is read from, 0 if not, NaN if not set."
         )

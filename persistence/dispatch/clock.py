@@ -127,7 +127,7 @@ SELECT count(CASE WHEN state = 'active' THEN pg_cancel_backend(pid)
              ELSE pg_terminate_backend(pid) END)
 FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-  AND application_name IN ('ibiki serve', 'ibiki dispatch', 'ibiki up')
+  AND application_name ~ '^ibiki (serve|dispatch|up)( |$)'
   AND CASE WHEN state = 'active' AND wait_event_type = 'Lock'
       THEN query_start NOT BETWEEN
           clock_timestamp() - make_interval(secs => {STATEMENT_TIMEOUT_SECONDS} + $2)

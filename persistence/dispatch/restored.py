@@ -29,7 +29,7 @@ SELECT picked.* FROM queued_part AS part CROSS JOIN LATERAL (
 HAS_DISPATCHERS = """
 SELECT EXISTS (
     SELECT FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name IN ('ibiki dispatch', 'ibiki up'))
+    WHERE datname = current_database() AND application_name ~ '^ibiki (dispatch|up)( |$)')
 """
 
 

@@ -29,7 +29,7 @@ async def test_what_waits_for_a_lock_by_a_wrong_clock_is_ended(
     database_url: str, slack_seconds: float, late_seconds: float
 ) -> None:
     async with worlds.connected(database_url):
-        names = ("somebody", "ibiki dispatch", "ibiki dispatch")
+        names = ("somebody", "ibiki dispatch", "ibiki dispatch 2f6C.7u-U")
         sessions = [await _session(database_url, each) for each in names]
         somebody, idle, busy = sessions
         try:

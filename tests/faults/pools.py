@@ -26,7 +26,8 @@ WANTED = {"ibiki serve": 2 * POOL_SIZE, "ibiki dispatch": 2 * POOL_SIZE}
 LOCK = "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE"
 TABLES = ("message", "attempt", "send", "access_change", "contact")
 WAITING = """
-SELECT application_name AS name, count(*) AS connections FROM pg_stat_activity
+SELECT substring(application_name FROM '^ibiki [a-z]+') AS name, count(*) AS connections
+FROM pg_stat_activity
 WHERE wait_event_type = 'Lock' AND datname = 'ibiki' GROUP BY 1
 """
 CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}

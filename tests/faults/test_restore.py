@@ -196,8 +196,13 @@ async def test_a_backup_does_not_mix_with_that_of_another_directory(tmp_path: Pa
         backups.backup(tmp_path / "data", tmp_path)
 
 
-async def test_the_queue_is_left_alone_while_a_dispatcher_runs(database_url: str) -> None:
-    await connect(database_url, application_name="ibiki dispatch")
+@pytest.mark.parametrize(
+    "name", ["ibiki dispatch", "ibiki dispatch 2f6C.7u-U", "ibiki up 2f6C.7u-U"]
+)
+async def test_the_queue_is_left_alone_while_a_dispatcher_runs(
+    database_url: str, name: str
+) -> None:
+    await connect(database_url, application_name=name)
     try:
         with pytest.raises(DispatchersRunning):
             await doubt_queued(store)
