@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from domain.dispatch.cancel import finish_cancel
 from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.jobs import JobWriter
 from domain.dispatch.ports import WorkStore
@@ -25,6 +26,7 @@ from domain.sending.ports import Uploads
 
 RECEIVE_SECONDS = 0.2
 JOB_SECONDS = 0.5
+CANCEL_SECONDS = 5.0
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 FOLD_SECONDS = 5.0
@@ -91,6 +93,7 @@ class Workers:
                 store.queue_finished_sends,
                 every_seconds=FINISHED_SECONDS,
             ),
+            Loop("finishing cancels", self._finish_cancels, every_seconds=CANCEL_SECONDS),
             Loop("making months", store.make_partitions, every_seconds=MONTHS_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
             Loop(
@@ -122,6 +125,9 @@ class Workers:
 
     async def _capture(self) -> bool:
         return await capture_contacts(self._store)
+
+    async def _finish_cancels(self) -> bool:
+        return await finish_cancel(self._store)
 
     async def _purge(self) -> bool:
         purged = await self._store.purge_keys(age_seconds=KEPT_KEY_SECONDS, most=MOST_PURGED)

@@ -5,6 +5,7 @@ mypy compares the module with the ports: docs/decisions/0095. Add a line for a n
 
 from persistence.database import transaction as transaction
 from persistence.dispatch.backlog import *
+from persistence.dispatch.cancels import *
 from persistence.dispatch.clock import *
 from persistence.dispatch.delays import *
 from persistence.dispatch.jobs import *

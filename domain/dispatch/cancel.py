@@ -18,23 +18,40 @@ from domain.transactions import Transaction
 CANCELLED = "Cancelled before it was submitted."
 
 MOST_AT_ONCE = 100_000
-"""Messages of one transaction, so that it takes seconds. Only a scheduled job can have more."""
+"""Messages of one transaction, so that it takes seconds. A scheduled job can have more."""
+
+UNFINISHED_SECONDS = 15.0
+"""The process of a cancel counts as killed if its last part is older than this."""
 
 
 async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send:
     """Cancels the QUEUED messages of a send and refunds them. Returns the send as it is then.
 
-    Safe to repeat: messages that are cancelled or submitted already are left as they are. Raises
-    NotFound, Forbidden, TryAgain, OutcomeUnknown.
+    Safe to repeat: messages that are cancelled or submitted already are left as they are. If this
+    process is killed after the first part, `finish_cancel` of another one goes on. Raises NotFound,
+    Forbidden, TryAgain, OutcomeUnknown.
     """
-    scope = message_scope(actor)
+    return await _cancel_all(store, message_scope(actor), actor.user_id, send_id)
+
+
+async def finish_cancel(store: Cancellations) -> bool:
+    """Goes on with a cancel whose process was killed. True if there may be more."""
+    claimed = await store.claim_cancel(age_seconds=UNFINISHED_SECONDS)
+    if claimed is None:
+        return False
+    send_id, actor_id = claimed
+    await _cancel_all(store, Everything(), actor_id, send_id)
+    return True
+
+
+async def _cancel_all(store: Cancellations, scope: Scope, actor_id: UUID, send_id: UUID) -> Send:
     found = await store.find_cancellable(scope, send_id)
     last: UUID | None = None
     while True:
         answer, send = await once(
             store,
-            own_key(actor.user_id, "cancelSend"),
-            partial(_cancel, store, scope, found, actor.user_id, last),
+            own_key(actor_id, "cancelSend"),
+            partial(_cancel, store, scope, found, actor_id, last),
             unknown=OutcomeUnknown(send_id=send_id),
         )
         assert send is not None  # the key is new, so that no earlier call can have used it
@@ -87,6 +104,10 @@ async def _cancel(
     tx: Transaction,
 ) -> tuple[Answer, Send]:
     count, last = await _cancel_queued(store, found, actor_id, tx, after=after)
+    if count < MOST_AT_ONCE:
+        await store.end_cancel(tx, found.send_id)
+    else:
+        await store.keep_cancel(tx, found.send_id, actor_id)
     # Read before COMMIT: there must be no read after it that could fail.
     send = await store.find_send(scope, found.send_id, tx=tx)
     return {"cancelled": count, "last": str(last) if last else None}, send

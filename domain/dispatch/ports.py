@@ -239,6 +239,15 @@ class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Pro
         Locked in ID order. Returns how many, and the last one.
         """
 
+    async def keep_cancel(self, tx: Transaction, send_id: UUID, actor_id: UUID) -> None:
+        """Notes that more of a send is to be cancelled than this transaction cancels."""
+
+    async def end_cancel(self, tx: Transaction, send_id: UUID) -> None:
+        """Forgets it: all of the send is cancelled."""
+
+    async def claim_cancel(self, *, age_seconds: float) -> tuple[UUID, UUID] | None:
+        """A noted send whose last part is older than this, and who cancels it. For one caller."""
+
 
 class Restoring(Queue, Protocol):
     """The queue of a database that was restored to an earlier time."""
@@ -342,7 +351,7 @@ class DatabaseClock(Protocol):
         """
 
 
-class WorkStore(Queue, Settling, Captures, Upkeep, DatabaseClock, Protocol):
+class WorkStore(Queue, Settling, Cancellations, Captures, Upkeep, DatabaseClock, Protocol):
     """All that the background workers need."""
 
 

@@ -87,6 +87,10 @@ UPDATE send_job
 SET seen_at = clock_timestamp(), claimed_until = clock_timestamp() + (claimed_until - seen_at)
 WHERE unwritten > 0 AND seen_at > clock_timestamp() + make_interval(secs => $1)
 """
+CANCELS = """
+UPDATE unfinished_cancel SET seen_at = clock_timestamp()
+WHERE seen_at > clock_timestamp() + make_interval(secs => $1)
+"""
 # A run that was killed would seem to be alive, and no other could begin. A daily run would wait for
 # the day that the wrong clock showed.
 RECONCILIATIONS = """
@@ -101,7 +105,7 @@ DAILY_RUNS = """
 UPDATE scheduled_run SET started_at = clock_timestamp()
 WHERE started_at > clock_timestamp() + make_interval(secs => $1)
 """
-FEW = (PACES, POLLS, PAUSES, JOBS, RECONCILIATIONS, AUDITS, DAILY_RUNS)
+FEW = (PACES, POLLS, PAUSES, JOBS, CANCELS, RECONCILIATIONS, AUDITS, DAILY_RUNS)
 
 # These two store only when a wait ends. It ends now if it is longer than any wait can be.
 READINGS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tortoise import fields
+from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
 
 
@@ -25,6 +26,20 @@ class Attempt(Model):
 
     class Meta:
         table = "attempt"
+
+
+class UnfinishedCancel(Model):
+    """A send of which a part is cancelled, and the rest is not yet.
+
+    `actor_id`: who cancels. `seen_at`: of the last part.
+    """
+
+    send_id = fields.UUIDField(primary_key=True)
+    actor_id = fields.UUIDField()
+    seen_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "unfinished_cancel"
 
 
 class ProviderPace(Model):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from domain.dispatch.cancel import CANCELLED, cancel_send
+from domain.dispatch.cancel import CANCELLED, cancel_send, finish_cancel
 from domain.errors import Forbidden, NotFound
 from domain.identity.access import Actor, Role
 from domain.ids import new_id
 from domain.provider import Accepted, NotSent
 from domain.sending.messages import MessageStatus
 from persistence import store
+from persistence.dispatch import settlement
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
 
@@ -70,6 +72,42 @@ async def test_a_large_send_is_cancelled_in_parts_that_begin_where_the_last_one_
         assert await store.cancel_queued(tx, other.id, most=2, after=ids[2]) == (1, ids[3])
         assert await store.cancel_queued(tx, other.id, most=2, after=ids[3]) == (0, None)
         assert await store.cancel_queued(tx, other.id, most=2) == (1, ids[0])
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+async def test_another_process_goes_on_with_a_large_cancel_whose_process_was_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("domain.dispatch.cancel.MOST_AT_ONCE", 3)
+    client = await worlds.add_client(held=20)
+    send = await worlds.accept(client, 8)
+    parts = 0
+
+    async def cancel_queued(*given: Any, **named: Any) -> tuple[int, UUID | None]:
+        nonlocal parts
+        parts += 1
+        if parts == 2:
+            raise Killed
+        return await settlement.cancel_queued(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "cancel_queued", cancel_queued)
+        with pytest.raises(Killed):
+            await cancel_send(store, client.actor, send.id)
+    assert await worlds.statuses() == {"CANCELLED": 3, "QUEUED": 5}
+    assert not await finish_cancel(store)  # it may still be at work
+    await worlds.execute("UPDATE unfinished_cancel SET seen_at = now() - interval '16 seconds'")
+    assert await finish_cancel(store)
+    assert not await finish_cancel(store)
+    assert await worlds.statuses() == {"CANCELLED": 8}
+    assert await worlds.fetch("SELECT * FROM unfinished_cancel") == []
+    assert await worlds.held(client.account_id) == 20
+    refunds = await worlds.fetch("SELECT actor_id FROM transfer WHERE kind = 'REFUND'")
+    assert {row["actor_id"] for row in refunds} == {client.actor.user_id}
+    await worlds.assert_audit_holds()
 
 
 async def test_messages_that_wait_after_a_refusal_are_refunded_from_outside_in_every_epoch() -> (

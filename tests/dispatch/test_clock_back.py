@@ -281,6 +281,10 @@ WRITTEN_AHEAD = (
     VALUES (gen_random_uuid(), 0, now() + interval '1 h')
     """,
     "UPDATE scheduled_run SET started_at = now() + interval '1 h' WHERE name = 'retention'",
+    """
+    INSERT INTO unfinished_cancel (send_id, actor_id, seen_at)
+    VALUES (gen_random_uuid(), gen_random_uuid(), now() + interval '1 h')
+    """,
 )
 
 
@@ -293,6 +297,7 @@ async def test_jobs_and_runs_of_processes_that_were_killed_are_not_held_for_an_h
     assert await seconds_left("heartbeat_at", "reconciliation") <= 0
     assert await seconds_left("checked_at", "ledger_audit") <= 0
     assert await seconds_left("max(started_at)", "scheduled_run") <= 0
+    assert await seconds_left("seen_at", "unfinished_cancel") <= 0
 
 
 CORRECTED = """
@@ -301,6 +306,7 @@ provider_pace.next_at status_poll.claimed_until provider_account.paused_at provi
 provider_account.reading_until hook_delivery.due_at hook_delivery.created_at
 hook_delivery.attempted_at hook_endpoint.lease_until hook_endpoint.retry_at send_job.seen_at
 send_job.claimed_until reconciliation.heartbeat_at ledger_audit.checked_at scheduled_run.started_at
+unfinished_cancel.seen_at
 """
 NOT_WAITED_FOR = """
 access_change.created_at account.created_at api_key.created_at api_key.last_used_at
