@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 
 from domain.dispatch.ports import DatabaseClock
+from domain.errors import units_in_words
 from domain.loops import now_seconds
 
 SLACK_SECONDS = 2.0
@@ -49,7 +50,8 @@ class ClockWatch:
             slack_seconds=SLACK_SECONDS, late_seconds=LATE_SECONDS
         )
         if ended:
-            _log.warning("ended %d database sessions that held or awaited locks too long", ended)
+            sessions = units_in_words(ended, "database session")
+            _log.warning("ended %s that held or awaited locks too long", sessions)
         before = now_seconds()
         reading = await self.store.read_clock()
         after = now_seconds()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from domain.errors import units_in_words
 from domain.identity.access import Everything, Payer
 from domain.ids import new_id
 from domain.imports.ports import LegacyLogStore
@@ -69,7 +70,7 @@ def _key(line: NewImportedLine) -> tuple[UUID, str]:
 
 def _conflict(before: LogLine) -> str:
     return (
-        f"The reference {before.reference} was imported before, for {before.messages:,} messages"
-        f" charged {before.charged.normalize():f} at {before.created_at.isoformat()}. Give this"
-        " line its own reference, or remove it."
+        f"The reference {before.reference} was imported before, for"
+        f" {units_in_words(before.messages, 'message')} charged {before.charged.normalize():f} at"
+        f" {before.created_at.isoformat()}. Give this line its own reference, or remove it."
     )

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from domain.errors import units_in_words
 from domain.identity.access import Everything
 from domain.ledger.checkpoints import (
     AccountAtClose,
@@ -149,13 +150,15 @@ def violations_of_page(page: AccountPage) -> Iterator[str]:
 def violations_of_account(page: AccountPage, chain: ProvenChain) -> Iterator[str]:
     """Whether the account agrees with all its transfers. `page` is its last page."""
     if not page.exists:
-        yield f"account {page.account_id} does not exist, but has {chain.entries:,} transfers"
+        transfers = units_in_words(chain.entries, "transfer")
+        yield f"account {page.account_id} does not exist, but has {transfers}"
         return
     proven = (chain.total, chain.entries, page.highest_version)
     if (page.held, page.version, page.version) != proven:
         yield (
-            f"account {page.account_id} holds {page.held} at version {page.version}; its"
-            f" {chain.entries} transfers say {chain.total} at version {page.highest_version}"
+            f"account {page.account_id} holds {page.held} at version {page.version}; the sum of"
+            f" {units_in_words(chain.entries, 'transfer')} is {chain.total} at version"
+            f" {page.highest_version}"
         )
     if page.is_miscounted:
         yield f"the sum of the single messages that wait differs from them: pool {page.account_id}"

@@ -189,6 +189,7 @@ def summary(run: Reconciliation) -> str:
     return (
         f"{units_in_words(run.sends_checked, 'send')} and"
         f" {units_in_words(run.messages_checked, 'message')} checked,"
-        f" {run.charged_missing:,} units {would}charged, {run.refunded_excess:,} units"
-        f" {would}refunded, {run.unknown_left:,} messages UNKNOWN"
+        f" {units_in_words(run.charged_missing, 'unit')} {would}charged,"
+        f" {units_in_words(run.refunded_excess, 'unit')} {would}refunded,"
+        f" {units_in_words(run.unknown_left, 'message')} UNKNOWN"
     )

@@ -23,6 +23,7 @@ from prometheus_client import (
 )
 
 from domain.dispatch.rules import Observer
+from domain.errors import units_in_words
 from domain.hooks.deliveries import Recorded
 from domain.hooks.worker import HookObserver
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -218,9 +219,10 @@ class DispatchMetrics(Observer):
         unknown = [outcome for outcome in outcomes if isinstance(outcome, Unknown)]
         if unknown:
             log.warning(
-                "%d of %d messages of a call are UNKNOWN: %s",
-                len(unknown),
+                "%s of a call with %d %s UNKNOWN: %s",
+                units_in_words(len(unknown), "message"),
                 len(outcomes),
+                "is" if len(unknown) == 1 else "are",
                 unknown[0].reason,
                 extra={"provider_account": account},
             )
@@ -229,9 +231,9 @@ class DispatchMetrics(Observer):
         """Counts the messages that became UNKNOWN because their lease ended."""
         self._metrics.swept.inc(messages)
         if messages:
+            were = "is UNKNOWN: its" if messages == 1 else "are UNKNOWN: their"
             log.warning(
-                "%d messages are UNKNOWN: their lease ended during the call",
-                messages,
+                "%s %s lease ended during the call", units_in_words(messages, "message"), were
             )
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:

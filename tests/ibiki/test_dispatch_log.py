@@ -25,12 +25,22 @@ ACCOUNT = UUID(int=7)
         (
             lambda log: log.called(ACCOUNT, [Accepted("r"), Unknown("reset")], seconds=1),
             logging.WARNING,
-            "1 of 2 messages of a call are UNKNOWN: reset",
+            "1 message of a call with 2 is UNKNOWN: reset",
+        ),
+        (
+            lambda log: log.called(ACCOUNT, [Unknown("reset"), Unknown("reset")], seconds=1),
+            logging.WARNING,
+            "2 messages of a call with 2 are UNKNOWN: reset",
         ),
         (
             lambda log: log.swept(3),
             logging.WARNING,
             "3 messages are UNKNOWN: their lease ended during the call",
+        ),
+        (
+            lambda log: log.swept(1),
+            logging.WARNING,
+            "1 message is UNKNOWN: its lease ended during the call",
         ),
         (
             lambda log: log.breaker(ACCOUNT, open_=True),

@@ -109,11 +109,11 @@ async def test_the_counts_do_not_depend_on_the_size_of_the_pages(
 FAULTS = {
     "an account holds more": (
         "UPDATE account SET held = held + 1 WHERE kind = 'CLIENT'",
-        "holds 95 at version 3; its 3 transfers say 94",
+        "holds 95 at version 3; the sum of 3 transfers is 94",
     ),
     "an account has another version": (
         "UPDATE account SET version = version - 1 WHERE kind = 'GROUP'",
-        "holds 50 at version 0; its 1 transfers say 50 at version 1",
+        "holds 50 at version 0; the sum of 1 transfer is 50 at version 1",
     ),
     "an account was deleted": (
         "DELETE FROM account WHERE kind = 'GROUP'",

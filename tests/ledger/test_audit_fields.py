@@ -48,7 +48,7 @@ async def test_an_audit_runs_in_the_background_and_its_result_is_kept(app: App) 
     await app.answer("admin", START)
     broken = await finished(app)
     assert not broken["holds"]
-    assert "its 1 transfers say" in broken["violations"][0]
+    assert "the sum of 1 transfer is" in broken["violations"][0]
     assert await app.answer("admin", LAST) == broken
     assert [each["id"] for each in (await app.answer("admin", ALL))["nodes"]] == [
         broken["id"],

@@ -138,7 +138,7 @@ CHANGES = {
         "the accounts of the checkpoint of",
         True,
     ),
-    "a balance now": ("UPDATE account SET held = held + 1", "its 2 transfers say", True),
+    "a balance now": ("UPDATE account SET held = held + 1", "the sum of 2 transfers is", True),
     "an account left the checkpoint": (
         "DELETE FROM ledger_checkpoint_account WHERE balance = 95",
         "the accounts of the checkpoint of",
