@@ -50,6 +50,7 @@ from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.local.command_context import CommandContext, check_settled, make_directory
 from ibiki.local.listening import listening
 from ibiki.local.reviving import revived
+from ibiki.migrated import until_migrated
 from ibiki.observability.metrics import HookMetrics
 from ibiki.observability.telemetry import Telemetry
 from ibiki.retention import DailyRetention
@@ -112,8 +113,10 @@ async def dispatch(
             routes = MonitoringRoutes(telemetry.metrics, is_ready, store, access)
             app = build_monitoring_app(routes)
             await stack.enter_async_context(server.serving_at(listener, app))
-        await stack.enter_async_context(run_workers(context, parts, telemetry))
-        await _log_started("the dispatcher is running")
+        await until_migrated(stop)
+        if not stop.is_set():
+            await stack.enter_async_context(run_workers(context, parts, telemetry))
+            await _log_started("the dispatcher is running")
         await stop.wait()
         log.info("stopping")
 
