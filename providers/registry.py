@@ -54,7 +54,8 @@ class ProviderKind:
 
     `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
     the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
-    `parse` parses the query of the URL. `secret_in_url`: it can show a secret only in the path of
+    `parse` parses the query of the URL. `has_query`: the query is added to the form in the body.
+    `secret_in_url`: it can show a secret only in the path of
     the URL. `signature`: how it signs them, if in its own way. `answer`: what it expects, if
     it is not JSON. `shorten`: returns a body without its files, if it sends them.
     """
@@ -63,6 +64,7 @@ class ProviderKind:
     parse: Parser
     fields: Sequence[ProviderField]
     calls_by_get: bool = False
+    has_query: bool = False
     secret_in_url: bool = False
     signature: Signature | None = None
     answer: WebhookAnswer | None = None
@@ -169,6 +171,7 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
             ),
             UNIT_COST,
         ),
+        has_query=True,
         signature=twilio.SIGNATURE,
         answer=twilio.ANSWER,
     ),
@@ -179,6 +182,7 @@ PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVI
 """The parser for the webhook calls of each provider."""
 
 CALLS_BY_GET: Final = frozenset(name for name, each in PROVIDERS.items() if each.calls_by_get)
+HAS_QUERY: Final = frozenset(name for name, each in PROVIDERS.items() if each.has_query)
 SIGNATURES: Final = {name: each.signature for name, each in PROVIDERS.items() if each.signature}
 ANSWERS: Final = {name: each.answer for name, each in PROVIDERS.items() if each.answer}
 SHORTEN: Final = {name: each.shorten for name, each in PROVIDERS.items() if each.shorten}

@@ -111,6 +111,8 @@ STATUSES: Final = {
     "canceled": ReportedStatus.FAILED,
 }
 KEYWORDS: Final = {"STOP": Keyword.STOP, "START": Keyword.START}
+ATTEMPT: Final = "attempt"
+"""The name of our attempt in the query of the URL for reports."""
 SIGNATURE_HEADER: Final = "x-twilio-signature"
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -122,10 +124,14 @@ ANSWER: Final = WebhookAnswer("text/xml", b"<Response/>")
 
 
 def _form(message: Outgoing, sender: str | None, report_url: str | None) -> dict[str, str]:
-    """The fields of a message. A reply leaves from the number that was texted."""
+    """The fields of a message. A reply leaves from the number that was texted.
+
+    The URL for reports names our attempt: reports find the message also if the answer is lost.
+    """
     form = {"To": message.number}
     if report_url is not None:
-        form["StatusCallback"] = report_url
+        query = f"?{ATTEMPT}={message.attempt}" if message.attempt else ""
+        form["StatusCallback"] = report_url + query
     own = message.port or sender
     if own is not None and MESSAGING_SERVICE.fullmatch(own):
         form["MessagingServiceSid"] = own
@@ -248,7 +254,10 @@ class Twilio(OneByOne):
 
 
 def parse_webhook(body: bytes) -> Parsed:
-    """Parses a webhook call: an inbound message, or the new status of a message."""
+    """Parses a webhook call: an inbound message, or the new status of a message.
+
+    The query of the URL is behind the fields of the form.
+    """
     fields = webhook_fields(body)
     sid = reference_of(fields.get("MessageSid") or fields.get("SmsSid"))
     if sid is None:
@@ -279,7 +288,8 @@ def _report(sid: str, fields: Mapping[str, object]) -> Parsed:
         return Malformed("`MessageStatus` is not a word.")
     code = field_of(fields, "ErrorCode")
     shown = f"{word} {code}" if code and code != "0" else word
-    return ReportCall(sid, shown, STATUSES.get(word.strip().lower()))
+    meaning = STATUSES.get(word.strip().lower())
+    return ReportCall(sid, shown, meaning, attempt=reference_of(fields.get(ATTEMPT)))
 
 
 # --- Signatures

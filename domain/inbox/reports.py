@@ -265,10 +265,14 @@ def _index_of(report: ReportEvent, messages: Sequence[ReportedMessage]) -> int |
         for at, each in enumerate(messages)
         if each.provider == report.event.provider
         and report.event.provider_account_id in (None, each.provider_account_id)
-        and report.report.reference in (each.reference, each.message_id.hex)
+        and not {each.reference, each.message_id.hex}.isdisjoint(_names(report.report))
         and (report.numbers is None or each.number in report.numbers)
     ]
     return matches[0] if len(matches) == 1 else None
+
+
+def _names(report: ReportCall) -> tuple[str | None, ...]:
+    return report.reference, report.attempt
 
 
 def _wait(report: ReportEvent) -> EventResult:

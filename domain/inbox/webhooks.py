@@ -63,12 +63,15 @@ class ReportCall:
     """A delivery report. `number`: the recipient, needed if one reference covers several messages.
 
     `word`: the status as the provider wrote it. `status`: what it means, None if it is not known.
+    `attempt`: the ID of our attempt in hex, if the report names it too: then it also finds a
+    message whose answer was lost.
     """
 
     reference: str
     word: str
     status: ReportedStatus | None
     number: str | None = None
+    attempt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

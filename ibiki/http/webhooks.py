@@ -32,7 +32,7 @@ from domain.loops import RequestRateLimiter
 from ibiki.http.middleware import FORWARDED, OUTCOME
 from ibiki.http.requests import RequestRefused, ip_of
 from ibiki.observability.metrics import Metrics
-from providers.registry import ANSWERS, SHORTEN, SIGNATURES
+from providers.registry import ANSWERS, HAS_QUERY, SHORTEN, SIGNATURES
 from providers.replies import Signature, SignedCall
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -119,8 +119,8 @@ class Webhooks:
                 account_id = await self._signer(request, provider, body, named)
             if named.account is not None:
                 account_id = await self._known(provider, named)
-            body = self._shortened(provider, body)
-            taken = await self._intake.take(provider, body, provider_account_id=account_id)
+            event = self._event(request, provider, body)
+            taken = await self._intake.take(provider, event, provider_account_id=account_id)
         except (TryAgain, RateLimited) as busy:
             retry = [(b"retry-after", b"1")]
             message = "The event cannot be stored now. Send it again."
@@ -229,13 +229,18 @@ class Webhooks:
             raise RequestRefused(400, "The body is incomplete. Send it again.") from None
         return b"".join(parts)
 
-    def _shortened(self, provider: str, body: bytes) -> bytes:
-        """The body without its files, if it is too large with them. Raises RequestRefused."""
-        if len(body) > LARGEST_BODY and provider in SHORTEN:
-            body = SHORTEN[provider](body)
-            if len(body) > LARGEST_BODY:
-                raise self._refused(provider, 413, TOO_LARGE)
-        return body
+    def _event(self, request: Request, provider: str, body: bytes) -> bytes:
+        """What is stored: the body with the query of the URL, if the provider's calls have one.
+
+        Without its files, if it is too large with them. Raises RequestRefused.
+        """
+        query: bytes = request.scope["query_string"]
+        event = body + b"&" + query if query and provider in HAS_QUERY else body
+        if len(event) > LARGEST_BODY and provider in SHORTEN:
+            event = SHORTEN[provider](event)
+        if len(event) > LARGEST_BODY:
+            raise self._refused(provider, 413, TOO_LARGE)
+        return event
 
     def _refused(
         self,

@@ -167,7 +167,7 @@ async def lock_reported(
     tx: Connection, reports: Sequence[tuple[str, ReportCall]]
 ) -> list[ReportedMessage]:
     named = [
-        (provider, report.reference, report.number, _own_id(report.reference))
+        (provider, report.reference, report.number, _own_id(report.attempt or report.reference))
         for provider, report in reports
     ]
     recent = first_id_at(datetime.now(UTC) - RECENT)

@@ -75,6 +75,26 @@ async def test_a_report_may_name_a_message_by_our_own_id_after_a_crash(
     assert await worlds.held(client.account_id) == 98
 
 
+async def test_a_report_of_twilio_finds_a_message_whose_answer_was_lost_by_its_attempt(
+    client: worlds.Tenant,
+) -> None:
+    await worlds.execute("UPDATE provider_account SET provider = 'twilio'")
+    sends = [await worlds.accept(client, numbers=[each]) for each in (PHONE, post.OUR_NUMBER)]
+    attempts = {}
+    for call in await marked(client.pool):
+        attempts[call.messages[0].send_id] = call.attempt_id.hex
+        await answered(client.pool, call, Unknown("The line broke."))
+    about = {"MessageSid": "SM1", "attempt": attempts[sends[0].id]}
+    for word, status in (("sent", "SENT"), ("delivered", "DELIVERED"), ("queued", "DELIVERED")):
+        await post.received({**about, "MessageStatus": word}, provider="twilio")
+        assert await worlds.statuses(sends[0].id) == {status: 1}
+    assert await worlds.fetch("SELECT reference FROM message WHERE send_id = $1", sends[0].id) == [
+        {"reference": "SM1"}
+    ]
+    assert await worlds.statuses(sends[1].id) == {"UNKNOWN": 1}
+    assert await worlds.held(client.account_id) == 98
+
+
 async def test_an_undelivered_message_stays_charged(client: worlds.Tenant) -> None:
     send = await sent(client)
     await post.received(report("failed"))

@@ -64,6 +64,15 @@ async def test_a_signed_call_needs_no_secret_and_is_answered_in_xml() -> None:
     assert await outcomes() == ["UNROUTED", "DUPLICATE"]
 
 
+async def test_the_query_of_a_signed_url_is_a_part_of_the_event() -> None:
+    path = f"{PATH}?attempt={'0f' * 16}"
+    async with webhook_app(accounts=keys, public_url=PUBLIC) as here:
+        assert (await here.post(BODY, path, **signed(PUBLIC + path))).status_code == 200
+        assert (await here.post(BODY, path, **signed(PUBLIC + PATH))).status_code == 401
+    [row] = await worlds.fetch("SELECT body FROM webhook_event WHERE outcome <> 'REFUSED'")
+    assert row["body"] == BODY + f"&attempt={'0f' * 16}".encode()
+
+
 async def test_without_a_public_url_the_url_of_the_request_is_signed() -> None:
     async with webhook_app(accounts=keys) as here:
         url = f"{str(here.front.http.base_url).rstrip('/')}{PATH}"

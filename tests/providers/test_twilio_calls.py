@@ -89,6 +89,15 @@ async def test_a_reply_leaves_from_the_number_that_was_texted() -> None:
     assert simulator.requests[0].body == [("Body", "Hello"), ("From", SENDER), ("To", NUMBER)]
 
 
+async def test_the_address_for_reports_names_the_attempt() -> None:
+    async with (
+        recorder(status=201, answer=ANSWER) as recorded,
+        account_of("twilio", recorded.base_url, report_url=REPORTS) as account,
+    ):
+        await account.send(Outgoing(NUMBER, "Hello", attempt="0f" * 16))
+    assert ("StatusCallback", f"{REPORTS}?attempt={'0f' * 16}") in recorded.requests[0].body
+
+
 async def test_the_vendors_sdk_works_against_the_simulator(simulator: Simulated) -> None:
     async with sdk_at(simulator.base_url) as sdk:
         create: Callable[..., Any] = sdk.messages.create
