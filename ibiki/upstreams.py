@@ -55,7 +55,7 @@ class Upstreams:
         }
         self._cipher = cipher
         self._read: dict[UUID, tuple[float, SignIn]] = {}
-        self._keys: dict[str, tuple[float, Mapping[UUID, str | None]]] = {}
+        self._keys: dict[str, tuple[float, Mapping[UUID, Sequence[str]]]] = {}
         self._open: dict[UUID, _Open] = {}
         self._retired: list[tuple[float, Provider]] = []
 
@@ -115,8 +115,8 @@ class Upstreams:
             )
         return sign_in
 
-    async def accounts(self, provider: str) -> Mapping[UUID, str | None]:
-        """The accounts at this provider, each with the secret that it signs its webhook calls with.
+    async def accounts(self, provider: str) -> Mapping[UUID, Sequence[str]]:
+        """The accounts at this provider, each with the keys that may sign its webhook calls.
 
         At most a second old. Raises TryAgain while the database is unavailable.
         """
@@ -124,18 +124,20 @@ class Upstreams:
         if not read_at or now_seconds() - read_at >= FRESH_SECONDS:
             began = now_seconds()
             found = {
-                account_id: self._signing_key(provider, account_id, encrypted)
+                account_id: self._signing_keys(provider, account_id, encrypted)
                 for account_id, encrypted in await store.read_secrets(provider)
             }
             self._keys[provider] = (began, found)
         return found
 
-    def _signing_key(self, provider: str, account_id: UUID, encrypted: bytes | None) -> str | None:
+    def _signing_keys(
+        self, provider: str, account_id: UUID, encrypted: bytes | None
+    ) -> Sequence[str]:
         if provider not in SIGNATURES or encrypted is None:
-            return None
+            return ()
         with suppress(CredentialsUnreadable):
-            return self._cipher.decrypt(account_id, encrypted).get(SIGNATURES[provider].key)
-        return None
+            return SIGNATURES[provider].keys_of(self._cipher.decrypt(account_id, encrypted))
+        return ()
 
     def _opened(self, provider_account_id: UUID, sign_in: SignIn, base_url: str | None) -> Provider:
         secrets: dict[str, str] = {}

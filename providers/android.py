@@ -264,4 +264,4 @@ def _is_signed(call: SignedCall, key: str) -> bool:
     return is_own and age_seconds <= LONGEST_AGE_SECONDS
 
 
-SIGNATURE: Final = Signature(SIGNATURE_HEADER, "signingKey", _is_signed)
+SIGNATURE: Final = Signature(SIGNATURE_HEADER, ("signingKey",), _is_signed)

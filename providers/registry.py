@@ -150,7 +150,7 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
             ),
             ProviderField(
                 name="signingKey",
-                description="The signing key of the phone's webhooks.",
+                description="The signing key of the phone's webhooks. Several with commas.",
                 required=False,
                 secret=True,
             ),
@@ -170,6 +170,12 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
                 description="A number or a name of the account, or the SID of a messaging service.",
             ),
             UNIT_COST,
+            ProviderField(
+                name="signingKey",
+                description="Another auth token that may sign webhook calls, while you change it.",
+                required=False,
+                secret=True,
+            ),
         ),
         has_query=True,
         signature=twilio.SIGNATURE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -205,13 +205,20 @@ class SignedCall:
 class Signature:
     """How a provider signs.
 
-    `header`: has the signature. `key`: the name of the account's secret that makes it. `check`:
-    whether a call is signed with this secret; it never raises.
+    `header`: has the signature. `keys`: the names of the account's secrets that can make it; one of
+    them can be several keys with commas. `check`: whether a call is signed with this key; it never
+    raises.
     """
 
     header: str
-    key: str
+    keys: Sequence[str]
     check: Callable[[SignedCall, str], bool]
+
+    def keys_of(self, secrets: Mapping[str, str]) -> list[str]:
+        """The keys in an account's secrets. A key that has a comma itself is one of them too."""
+        given = [secrets[name] for name in self.keys if secrets.get(name)]
+        parts = [part.strip() for each in given for part in each.split(",")]
+        return list(dict.fromkeys(filter(None, given + parts)))
 
 
 @dataclass(frozen=True, slots=True)

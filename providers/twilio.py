@@ -325,4 +325,4 @@ def _with_and_without_port(url: str) -> list[str]:
     return [parts._replace(netloc=each).geturl() for each in (f"{host}:{port}", host)]
 
 
-SIGNATURE: Final = Signature(SIGNATURE_HEADER, "password", _is_signed)
+SIGNATURE: Final = Signature(SIGNATURE_HEADER, ("password", "signingKey"), _is_signed)

@@ -36,8 +36,8 @@ from providers.registry import ANSWERS, HAS_QUERY, SHORTEN, SIGNATURES
 from providers.replies import Signature, SignedCall
 
 Network: TypeAlias = IPv4Network | IPv6Network
-Accounts: TypeAlias = Callable[[str], Awaitable[Mapping[UUID, str | None]]]
-"""The accounts at a provider, each with the secret that signs its calls; None without one."""
+Accounts: TypeAlias = Callable[[str], Awaitable[Mapping[UUID, Sequence[str]]]]
+"""The accounts at a provider, each with the keys that may sign its calls."""
 
 EXTREME_PATH = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
@@ -55,7 +55,7 @@ LARGEST_WITH_FILES = 2 * 1024 * 1024
 NO_ACCOUNT = "The address names no account at this provider."
 
 
-async def no_accounts(provider: str) -> Mapping[UUID, str | None]:
+async def no_accounts(provider: str) -> Mapping[UUID, Sequence[str]]:
     """The accounts of an installation that has none."""
     return {}
 
@@ -180,8 +180,9 @@ class Webhooks:
         call = SignedCall(self._url(request), request.headers, body)
         signers = [
             account_id
-            for account_id, key in (await self._rules.accounts(provider)).items()
-            if key and signature.check(call, key) and named.account_id in (None, account_id)
+            for account_id, keys in (await self._rules.accounts(provider)).items()
+            if named.account_id in (None, account_id)
+            and any(signature.check(call, key) for key in keys)
         ]
         if not signers:
             raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")

@@ -36,11 +36,11 @@ def signed(url: str, token: str = TOKEN) -> dict[str, str]:
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 
 
-async def keys(provider: str) -> dict[UUID, str | None]:
+async def keys(provider: str) -> dict[UUID, list[str]]:
     """Two accounts at Twilio, and one at a provider that does not sign."""
     if provider == "extreme":
-        return {FIRST: None}
-    return {FIRST: "another token", SECOND: TOKEN} if provider == "twilio" else {}
+        return {FIRST: []}
+    return {FIRST: ["another token"], SECOND: ["old", TOKEN]} if provider == "twilio" else {}
 
 
 async def accounts() -> list[UUID | None]:
@@ -111,7 +111,7 @@ async def test_without_any_secret_only_signed_calls_are_taken() -> None:
 
 
 async def test_while_the_accounts_cannot_be_read_a_signed_call_is_sent_again() -> None:
-    async def unavailable(provider: str) -> dict[UUID, str | None]:
+    async def unavailable(provider: str) -> dict[UUID, list[str]]:
         raise TryAgain
 
     async with webhook_app(accounts=unavailable, public_url=PUBLIC) as here:
@@ -153,8 +153,8 @@ def picture(data: str, **more: object) -> bytes:
 
 
 async def test_pictures_are_removed_from_an_event_that_is_too_large_with_them() -> None:
-    async def key(provider: str) -> dict[UUID, str | None]:
-        return {FIRST: "the-signing-key"}
+    async def key(provider: str) -> dict[UUID, list[str]]:
+        return {FIRST: ["the-signing-key"]}
 
     def signed_by_phone(body: bytes) -> dict[str, str]:
         timestamp = str(int(datetime.now(UTC).timestamp()))
