@@ -19,6 +19,12 @@ from tests.imports.test_legacy_logs import HEADER, lines_of
 from tests.installations import App
 from tests.sending.files.files import saved
 
+SESSIONS_OF_OTHERS = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend'
+    AND application_name <> 'tests'
+"""
+
 
 def written(tmp_path: Path, text: str) -> str:
     """A file with this text."""
@@ -154,6 +160,9 @@ async def test_an_import_that_is_killed_is_finished_by_the_next_one(
             await asyncio.sleep(0.005)
     killed.kill()
     await killed.wait()
+    async with asyncio.timeout(60):
+        while await worlds.fetch(SESSIONS_OF_OTHERS):  # its COMMIT can be under way  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
     (half,) = await worlds.fetch("SELECT count(*) AS lines FROM imported_line")
     assert 0 < half["lines"] < count
     ended = await ibiki(database_url, tmp_path, "import", "legacy-logs", file)

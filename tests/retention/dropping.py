@@ -16,7 +16,7 @@ from tests import worlds
 
 
 async def drop_all(url: str) -> None:
-    """Drops one row in each step, and prints what."""
+    """Drops one row in each step, prints what, and waits for a line of its input."""
     retention.MOST = 1
     async with worlds.connected(url):
         rules = await store.read_rules(Retention(months=1))
@@ -25,6 +25,7 @@ async def drop_all(url: str) -> None:
         ):
             sys.stdout.write(f"{found.part.value}\n")
             sys.stdout.flush()
+            sys.stdin.readline()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio.subprocess import PIPE
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -168,11 +169,13 @@ async def test_the_daily_run_drops_only_if_it_is_set(old: Old) -> None:
 
 async def test_a_killed_run_is_continued(old: Old) -> None:
     program = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.retention.dropping", old.url, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.retention.dropping", old.url), stdin=PIPE, stdout=PIPE
     )
+    assert program.stdin is not None
     assert program.stdout is not None
     seen = [await program.stdout.readline()]
     while b"messages" not in seen[-1].split():
+        program.stdin.write(b"\n")
         seen.append(await program.stdout.readline())
         assert seen[-1], seen
     program.kill()
