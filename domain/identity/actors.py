@@ -246,7 +246,7 @@ async def check_credential(store: CredentialStore, tx: Transaction, actor: Actor
     Until a process has read that change, the actor may still act. For what outlasts its credential,
     such as a password, a key or another user, that is too late.
     """
-    if actor is not None and await store.has_ended(tx, actor.credential_id):
+    if actor is not None and await store.has_ended(tx, actor):
         raise Unauthenticated
 
 

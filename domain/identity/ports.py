@@ -119,8 +119,11 @@ class OpenSession:
 class CredentialStore(Transactional, Protocol):
     """Whether a credential has ended: the cache of actors may learn that later."""
 
-    async def has_ended(self, tx: Transaction, credential_id: UUID) -> bool:
-        """Whether this session was ended, or this API key revoked."""
+    async def has_ended(self, tx: Transaction, actor: Actor) -> bool:
+        """Whether its session was ended or its key revoked, or its user disabled or demoted.
+
+        Keys of a user stay, so they do not end with its role.
+        """
 
 
 class SessionStore(CredentialStore, Protocol):

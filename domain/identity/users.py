@@ -48,8 +48,8 @@ async def create_user(
     user = user_of(new.email, new.role, client_id=new.client_id, group_id=new.group_id)
     password_hash = await passwords.hash(password_of(new.password))
     async with changing(store) as tx:
-        await check_credential(store, tx, by)
         await store.lock_identities(tx)
+        await check_credential(store, tx, by)
         await _check_references(store, tx, user)
         await store.add_user(tx, user, password_hash=password_hash)
     return user
@@ -98,8 +98,8 @@ async def update_user(
     if not isinstance(change.password, Keep):
         password_hash = await passwords.hash(password_of(change.password))
     async with changing(store, repeatable=True) as tx:
-        await check_credential(store, tx, by)
         await store.lock_identities(tx)
+        await check_credential(store, tx, by)
         before = await store.find_user(user_id, tx=tx)
         if before is None:
             raise NotFound("user")

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tortoise.expressions import RawSQL
+from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
+from domain.identity.access import Actor
 from domain.identity.ports import ApiKey, Login, OpenSession, RefreshToken
 from domain.ids import new_id
 from persistence.database import Connection, orm
@@ -49,10 +50,15 @@ async def end_session(tx: Connection, session_id: UUID) -> None:
     await note_access_changes(tx, [session_id])
 
 
-async def has_ended(tx: Connection, credential_id: UUID) -> bool:
-    ended = {"id": credential_id, "revoked_at__isnull": False}
-    session, key = models.Session.filter(**ended), models.ApiKey.filter(**ended)
-    return await session.using_db(orm(tx)).exists() or await key.using_db(orm(tx)).exists()
+async def has_ended(tx: Connection, actor: Actor) -> bool:
+    revoked = {"id": actor.credential_id, "revoked_at__isnull": False}
+    changed = Q(disabled=True) | ~Q(role=actor.role)
+    ends: list[QuerySet[Any]] = [
+        models.Session.filter(**revoked),
+        models.ApiKey.filter(**revoked),
+        models.User.filter(changed, id=actor.user_id),
+    ]
+    return any([await each.using_db(orm(tx)).exists() for each in ends])
 
 
 async def list_sessions(user_id: UUID, *, most: int) -> list[OpenSession]:

@@ -26,6 +26,7 @@ from tests.people import ADDRESS, PASSWORD, PASSWORDS, TOKENS
 
 EMAIL = "ada@ibiki.test"
 NEW = "another password"
+SECOND = NewUser(email="second@ibiki.test", password=NEW, role=Role.ADMIN)
 
 
 @dataclass
@@ -138,9 +139,8 @@ async def test_a_session_that_has_ended_changes_nothing(world: World, during: bo
 
 async def test_a_session_that_has_ended_adds_and_changes_no_user(world: World) -> None:
     await world.sessions.sign_out(world.mine.refresh_token)
-    new = NewUser(email="second@ibiki.test", password=NEW, role=Role.ADMIN)
     with pytest.raises(Unauthenticated):
-        await create_user(store, PASSWORDS, new, by=world.actor)
+        await create_user(store, PASSWORDS, SECOND, by=world.actor)
     change = UserChange(password=NEW)
     with pytest.raises(Unauthenticated):
         await update_user(store, PASSWORDS, world.user.id, change, by=world.actor)
@@ -155,6 +155,27 @@ async def test_a_revoked_key_makes_no_other_key(world: World) -> None:
     await revoke_api_key(store, world.actor, created.api_key.id)
     with pytest.raises(Unauthenticated):
         await create_api_key(store, by_key, name="Another")
+
+
+@pytest.mark.parametrize("is_demoted", [False, True])
+async def test_a_key_of_a_former_admin_adds_no_user(world: World, is_demoted: bool) -> None:
+    created = await create_api_key(store, world.actor, name="Till")
+    by_key = await world.actors.actor_for(created.secret)
+    assert by_key is not None
+    await people.add_user("third@ibiki.test")
+    demoted = UserChange(role=Role.CLIENT, client_id=(await people.add_client()).id)
+    change = demoted if is_demoted else UserChange(disabled=True)
+    await update_user(store, PASSWORDS, world.user.id, change)
+    with pytest.raises(Unauthenticated):
+        await create_user(store, PASSWORDS, SECOND, by=by_key)
+
+
+async def test_a_session_that_ends_while_it_waits_for_others_adds_no_user(world: World) -> None:
+    async with holding(store.lock_identities, lambda tx: store.end_sessions_of(tx, world.user.id)):
+        adding = asyncio.create_task(create_user(store, PASSWORDS, SECOND, by=world.actor))
+        await blocked(adding)
+    with pytest.raises(Unauthenticated):
+        await adding
 
 
 async def test_an_api_key_cannot_change_the_password(world: World) -> None:
