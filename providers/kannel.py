@@ -157,8 +157,11 @@ def _outcome_of_answer(answer: Answer, words: str, reference: str | None) -> Out
         return Unknown("The answer does not say whether the message was accepted.")
     if answer.status in (401, 403):
         return _refused(words)
-    if answer.status == 429 or (answer.status == 503 and words.startswith(BUSY)):
+    if answer.status == 429:
         return asked_to_wait(answer.headers)
+    if answer.status == 503 and words.startswith(BUSY):
+        # Perhaps only the queue of one network is full: messages to others need not wait longer.
+        return replace(asked_to_wait(answer.headers), asks_to_wait=False)
     if answer.status == 400 and words.startswith(DENIED_NUMBER):
         return Rejected(REJECTED)
     if answer.status == 400 and words.startswith(WRONG_TYPE):

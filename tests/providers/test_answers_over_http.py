@@ -242,7 +242,9 @@ async def test_a_provider_that_is_busy_has_not_accepted_the_message(name: str) -
         assert isinstance(outcome, Unknown)
     else:
         assert isinstance(outcome, NotSent)
-        assert (outcome.asks_to_wait, outcome.retry_after_seconds) == (True, 7)
+        # With Kannel, it may be the queue of one network.
+        assert outcome.asks_to_wait is (name != "kannel")
+        assert outcome.retry_after_seconds == 7
 
 
 def items(**item: object) -> object:

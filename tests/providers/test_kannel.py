@@ -48,6 +48,7 @@ LOGIN = NotSent("The account's user name or password was refused.", refuses_acco
 FORBIDDEN = NotSent("The account is not allowed to send.", refuses_account=True)
 SETTINGS = NotSent("The gateway refuses the account's settings.", refuses_account=True)
 NO_PATH = NotSent("The gateway has no such address.", refuses_account=True)
+BUSY = replace(WAIT, asks_to_wait=False)
 NO_ROUTE = NotSent("The gateway has no route for this number at the moment.")
 DENIED = b"Number(s) has/have been denied by white- and/or black-lists."
 ACCEPTED = answer(202, b"0: Accepted for delivery")
@@ -72,10 +73,10 @@ ANSWERS: list[Case] = [
     ("403 that claims success", answer(403, b"0: Accepted for delivery"), UNKNOWN),
     ("400 that claims success", answer(400, b"3: Queued for later delivery"), UNKNOWN),
     ("503 that claims success", answer(503, b"0: Accepted for delivery"), UNKNOWN),
-    ("temporal failure", answer(503, b"Temporal failure, try again later."), WAIT),
+    ("temporal failure", answer(503, b"Temporal failure, try again later."), BUSY),
     ("temporal failure, with a wait",
      answer(503, b"Temporal failure, try again later.", Retry_After="7"),
-     replace(WAIT, retry_after_seconds=7.0)),
+     replace(BUSY, retry_after_seconds=7.0)),
     ("503 with nothing", answer(503, b"", Retry_After="7"), UNKNOWN),
     ("429", answer(429, HTML), WAIT),
     ("429 with a wait", answer(429, HTML, Retry_After="9"),
