@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -32,9 +33,12 @@ class Logo:
 
 def read_logo(path: str) -> Logo:
     """The logo in a file."""
+    file = Path(path.strip())
     try:
-        with Path(path.strip()).open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
+        if file.is_fifo():  # it could be opened only when somebody writes to it
+            raise OSError(errno.EINVAL, "It is a pipe")
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name is not valid"
         raise wrong(f"cannot be read: {reason}", _FIX) from None

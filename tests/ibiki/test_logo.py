@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -87,4 +88,12 @@ def test_a_file_that_is_no_logo_is_reported(
 def test_a_directory_is_no_logo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRAND_LOGO", str(tmp_path))
     with pytest.raises(SettingsInvalid, match="BRAND_LOGO cannot be read: Is a directory"):
+        load(tmp_path)
+
+
+def test_a_pipe_is_no_logo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "logo.svg"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("BRAND_LOGO", str(pipe))
+    with pytest.raises(SettingsInvalid, match="BRAND_LOGO cannot be read: It is a pipe"):
         load(tmp_path)
