@@ -70,7 +70,7 @@ class GuardedClient:
         self._names: _Names | None = None
 
     async def post(self, url: str, request: HookRequest) -> HookAnswer:
-        """Posts once. The deadline covers everything, from the name to the last byte."""
+        """Posts. The deadline covers everything, from the name to the last byte."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:

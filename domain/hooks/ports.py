@@ -89,7 +89,7 @@ class HookSender(Protocol):
     """Posts to the URLs of clients. It cannot reach private networks."""
 
     async def post(self, url: str, request: HookRequest) -> HookAnswer:
-        """Posts once. Never raises because of what the receiver does."""
+        """Posts. Never raises because of what the receiver does."""
 
 
 class HookCipher(Protocol):
