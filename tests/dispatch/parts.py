@@ -22,8 +22,8 @@ from tests import worlds
 from tests.clocks import PATIENCE_SECONDS
 
 QUICK = DispatchRules(
-    deadline_seconds=1.0,
-    lease_seconds=2.0,
+    deadline_seconds=2.5,
+    lease_seconds=4.0,
     sweep_seconds=0.1,
     poll_seconds=0.02,
     breaker_first_seconds=0.1,

@@ -12,6 +12,7 @@ from domain.ledger.sync import Synced, SyncRules, sync
 from domain.provider import Accepted, Outcome, Outgoing, Reading
 from persistence import store
 from tests import worlds
+from tests.clocks import PATIENCE_SECONDS
 
 QUICK = SyncRules(lease_seconds=5.0, deadline_seconds=1.0)
 
@@ -75,13 +76,11 @@ async def account_of(pool: worlds.Pool) -> ProviderAccount:
     return await store.find_provider_account(pool.id)
 
 
-async def synced(
-    pool: worlds.Pool, upstream: Upstream, *, rules: SyncRules = QUICK, within_seconds: float = 20
-) -> Synced:
+async def synced(pool: worlds.Pool, upstream: Upstream, *, rules: SyncRules = QUICK) -> Synced:
     """Starts a sync of the pool, like the operator."""
     account = await account_of(pool)
     return await asyncio.wait_for(
-        sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, rules=rules), within_seconds
+        sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, rules=rules), PATIENCE_SECONDS
     )
 
 
