@@ -1,5 +1,5 @@
-import { Badge, Tooltip } from "@mantine/core";
 import type { MessageStatus } from "../api/graphql";
+import { ReasonBadge } from "./ReasonBadge";
 
 interface Look {
   label: string;
@@ -23,12 +23,5 @@ export const STATUSES: Record<MessageStatus, Look> = {
 };
 
 export function StatusBadge({ status, failure }: { status: MessageStatus; failure?: string | null }) {
-  const { label, color, meaning } = STATUSES[status];
-  return (
-    <Tooltip label={failure ?? meaning} multiline maw={280} events={{ hover: true, focus: true, touch: true }}>
-      <Badge variant="dot" color={color}>
-        {label}
-      </Badge>
-    </Tooltip>
-  );
+  return <ReasonBadge {...STATUSES[status]} reason={failure} />;
 }

@@ -6,6 +6,7 @@ import { ConfirmModal } from "../../components/ConfirmModal";
 import { FailureNote } from "../../components/FailureNote";
 import { PlainTable, RowButton } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
+import { fullTime } from "../../text/times";
 import { END_OTHER_SESSIONS, END_SESSION, SESSIONS } from "./documents";
 import { useEndOthers } from "./useEndOthers";
 
@@ -59,7 +60,7 @@ export function Sessions() {
                   </Badge>
                 ) : (
                   <RowButton onClick={() => void end.run({ id: session.id }).then(reload)}>
-                    End<span className="visually-hidden"> the session of {session.createdAt}</span>
+                    End<span className="visually-hidden"> the session of {fullTime(session.createdAt)}</span>
                   </RowButton>
                 )}
               </Table.Td>

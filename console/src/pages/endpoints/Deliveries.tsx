@@ -9,6 +9,7 @@ import { FailureNote } from "../../components/FailureNote";
 import { MessageText } from "../../components/MessageText";
 import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
+import { fullTime } from "../../text/times";
 import { DELIVERIES, type Delivery, type Endpoint, ENDPOINT_UPDATED, REDELIVER, TEST } from "./documents";
 import { EVENT_NAMES } from "./EndpointModal";
 
@@ -53,7 +54,7 @@ function columnsWith(isCallback: boolean, redeliver: (delivery: Delivery) => voi
         delivery.status !== "PENDING" && (
           <Button variant="default" size="compact-sm" onClick={() => redeliver(delivery)}>
             Post again
-            <span className="visually-hidden"> the event of {delivery.occurredAt}</span>
+            <span className="visually-hidden"> the event of {fullTime(delivery.occurredAt)}</span>
           </Button>
         ),
       isNumber: true,

@@ -1,6 +1,7 @@
-import { Badge, Group, Table, Text, Tooltip } from "@mantine/core";
+import { Group, Table, Text } from "@mantine/core";
 import { can, useViewer } from "../../app/viewer";
 import { PlainTable, RowButton } from "../../components/PlainTable";
+import { ReasonBadge } from "../../components/ReasonBadge";
 import { distinctNames } from "../../text/names";
 import type { Endpoint, EndpointStatus } from "./documents";
 import { EVENT_NAMES } from "./EndpointModal";
@@ -55,7 +56,7 @@ export function EndpointTable({ label, endpoints, onOpen, onEdit }: EndpointTabl
             </Table.Td>
           )}
           <Table.Td>
-            <EndpointBadge endpoint={endpoint} />
+            <ReasonBadge {...STATUSES[endpoint.status]} reason={endpoint.pauseReason} />
           </Table.Td>
           <Table.Td>
             <Group gap="xs" justify="flex-end">
@@ -72,21 +73,5 @@ export function EndpointTable({ label, endpoints, onOpen, onEdit }: EndpointTabl
         </Table.Tr>
       ))}
     </PlainTable>
-  );
-}
-
-function EndpointBadge({ endpoint }: { endpoint: Endpoint }) {
-  const { label, color, meaning } = STATUSES[endpoint.status];
-  return (
-    <Tooltip
-      label={endpoint.pauseReason ?? meaning}
-      multiline
-      maw={280}
-      events={{ hover: true, focus: true, touch: true }}
-    >
-      <Badge variant="dot" color={color}>
-        {label}
-      </Badge>
-    </Tooltip>
   );
 }

@@ -10,6 +10,7 @@ import { Page } from "../../components/Page";
 import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { count, units } from "../../text/numbers";
+import { fullTime } from "../../text/times";
 import { RECONCILE, type Run, RUN_PROGRESS, RUNS } from "./documents";
 import { RunModal } from "./RunModal";
 
@@ -34,7 +35,7 @@ function columnsWith(open: (run: Run) => void): Column<Run>[] {
       cell: (run) => (
         <Button variant="default" size="compact-sm" onClick={() => open(run)}>
           {units(run.differences.length, "difference")}
-          <span className="visually-hidden"> of the run of {run.startedAt}</span>
+          <span className="visually-hidden"> of the run of {fullTime(run.startedAt)}</span>
         </Button>
       ),
       isNumber: true,

@@ -4,6 +4,7 @@ import { useData } from "../../api/useData";
 import { useLive } from "../../api/useLive";
 import { TimeText } from "../../components/TimeText";
 import { phone } from "../../text/phones";
+import { fullTime } from "../../text/times";
 import { WAITING_EVENTS, WEBHOOK_RECEIVED, type WebhookEvent } from "./documents";
 
 /** STOPs that block a number for several clients: they are decided before anything else. */
@@ -27,7 +28,7 @@ export function WaitingStops({ onOpen }: { onOpen: (event: WebhookEvent) => void
             </Text>
             <Button variant="default" size="compact-sm" onClick={() => onOpen(event)}>
               Decide
-              <span className="visually-hidden"> the opt-out of {event.receivedAt}</span>
+              <span className="visually-hidden"> the opt-out of {fullTime(event.receivedAt)}</span>
             </Button>
           </Group>
         ))}
