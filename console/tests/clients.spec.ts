@@ -58,6 +58,28 @@ test("a statement names its client, also if the client is not among the first on
   await expect(page.getByRole("combobox", { name: "Client" })).toHaveValue(name);
 });
 
+test("a picker does not say that nothing was found while it searches", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/sends");
+  let release = () => {};
+  let ask = () => {};
+  const released = new Promise<void>((done) => (release = done));
+  const asked = new Promise<void>((done) => (ask = done));
+  await page.route("**/graphql", async (route) => {
+    if (route.request().postData()?.includes("no such school")) {
+      ask();
+      await released;
+    }
+    return route.fallback();
+  });
+  await page.getByRole("combobox", { name: "Client" }).fill("no such school");
+  await asked;
+  await expect(page.getByText("Searching …")).toBeVisible();
+  await expect(page.getByText("No client found")).toHaveCount(0);
+  release();
+  await expect(page.getByText("No client found")).toBeVisible();
+});
+
 test("a long name leaves room for the button that closes a dialog on a phone", async ({ page, program, signIn }) => {
   const admin = await ApiCaller.signedIn(program, USERS.admin);
   const name = "Long".repeat(30);

@@ -22,11 +22,14 @@ test("a file with bad rows is previewed, sent, and its bad rows can be downloade
     buffer: Buffer.from(PEOPLE),
   });
   await expect(page.getByText("Found by its name: Phone")).toBeVisible();
-  await page.getByRole("textbox", { name: "Text" }).fill("Hi ");
+  await expect(page.getByText(/^The file was uploaded: \d+ rows\.$/)).toBeVisible();
+  // A value is inserted where the cursor is.
+  await page.getByRole("textbox", { name: "Text" }).fill("Hi !");
+  await page.getByRole("textbox", { name: "Text" }).press("ArrowLeft");
   await page.getByRole("button", { name: "Insert Name" }).click();
   const quote = page.getByRole("region", { name: "Quote" });
   await expect(quote).toContainText("3 messages to the numbers in “Phone”");
-  await expect(quote).toContainText("Hi Ann");
+  await expect(quote).toContainText("Hi Ann!");
   await expect(quote).toContainText("Not accepted: 2");
 
   const downloading = page.waitForEvent("download");

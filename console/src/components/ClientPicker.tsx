@@ -67,6 +67,7 @@ export function ClientPicker({ label = "Client", value, onChange, error, withLab
   const found = isAdmin
     ? (clients.data?.clients.nodes ?? [])
     : (members.data?.allocations.nodes.map(({ client }) => client) ?? []);
+  const isSearching = search !== wanted || clients.isFetching || members.isFetching;
   const isUnknown = value !== null && found.every(({ id }) => id !== value);
   const one = useData(ONE, { id: value ?? "" }, { isPaused: !isUnknown, types: ["Client"] });
   const picked = isUnknown && one.data?.node && "name" in one.data.node ? [one.data.node] : [];
@@ -84,7 +85,7 @@ export function ClientPicker({ label = "Client", value, onChange, error, withLab
         setSearch("");
       }}
       onSearchChange={(text) => setSearch([...names.values()].includes(text) ? "" : text)}
-      nothingFoundMessage="No client found"
+      nothingFoundMessage={isSearching ? "Searching …" : "No client found"}
       data={Array.from(names, ([id, label]) => ({ value: id, label }))}
       error={error}
     />

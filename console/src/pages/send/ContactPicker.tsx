@@ -9,7 +9,8 @@ import { FIND_CONTACTS } from "./documents";
 export function ContactPicker({ onPick }: { onPick: (number: string) => void }) {
   const [search, setSearch] = useState("");
   const [wanted] = useDebouncedValue(search.trim(), 250);
-  const { data } = useData(FIND_CONTACTS, { search: wanted || null }, { types: ["Contact"] });
+  const { data, isFetching } = useData(FIND_CONTACTS, { search: wanted || null }, { types: ["Contact"] });
+  const isSearching = search.trim() !== wanted || isFetching;
   const found = data?.contacts.nodes ?? [];
   return (
     <Select
@@ -20,7 +21,7 @@ export function ContactPicker({ onPick }: { onPick: (number: string) => void }) 
       searchValue={search}
       onSearchChange={setSearch}
       filter={({ options }) => options}
-      nothingFoundMessage="No contact found"
+      nothingFoundMessage={isSearching ? "Searching …" : "No contact found"}
       data={found.map(({ id, number, name, optedOut }) => ({
         value: id,
         label: `${name ? `${name}, ` : ""}${phone(number)}${optedOut ? " (opted out)" : ""}`,

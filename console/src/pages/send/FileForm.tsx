@@ -1,6 +1,7 @@
 import { Alert, Button, Checkbox, Group, Select, Text, Textarea } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useState } from "react";
+import { useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import type { Upload } from "../../api/client";
 import { useData } from "../../api/useData";
 import { LeftOutNote } from "../../components/LeftOutNote";
@@ -128,9 +129,19 @@ interface TextWithColumnsProps {
 }
 
 function TextWithColumns({ text, onChange, columns }: TextWithColumnsProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+
+  /** Writes a word where the cursor is or was. */
+  function insert(word: string) {
+    const at = field.current?.selectionEnd ?? text.length;
+    flushSync(() => onChange(text.slice(0, at) + word + text.slice(at)));
+    field.current?.setSelectionRange(at + word.length, at + word.length);
+  }
+
   return (
     <>
       <Textarea
+        ref={field}
         dir="auto"
         label="Text"
         description="{{column}} is replaced by the value of that column in each row."
@@ -145,7 +156,7 @@ function TextWithColumns({ text, onChange, columns }: TextWithColumnsProps) {
             key={name}
             size="compact-xs"
             variant="default"
-            onClick={() => onChange(`${text}{{${name}}}`)}
+            onClick={() => insert(`{{${name}}}`)}
           >
             Insert {name}
           </Button>

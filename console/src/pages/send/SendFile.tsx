@@ -1,6 +1,7 @@
-import { FileInput, Stack } from "@mantine/core";
-import { useState } from "react";
+import { FileInput, Stack, Text } from "@mantine/core";
+import { useRef, useState } from "react";
 import { type Upload, uploadFile } from "../../api/client";
+import { units } from "../../text/numbers";
 import { FileForm } from "./FileForm";
 
 /** The rows of a file: their numbers, and values for the text. */
@@ -10,18 +11,21 @@ export function SendFile() {
   const [problem, setProblem] = useState<string | null>(null);
   const [isReading, setReading] = useState(false);
 
+  // Another file can be chosen, or none, while one is uploaded.
+  const latest = useRef<File | null>(null);
+
   async function choose(file: File | null) {
+    latest.current = file;
     setUpload(null);
     setProblem(null);
+    setReading(file !== null);
     if (!file) return;
-    setReading(true);
-    try {
-      setUpload(await uploadFile(file));
-      setFileKey(`${file.name}, ${file.size}, ${file.lastModified}`);
-    } catch (error) {
-      setProblem(error instanceof Error ? error.message : "The file could not be read.");
-    }
+    const result = await uploadFile(file).catch((error: unknown) => error);
+    if (latest.current !== file) return;
     setReading(false);
+    if (result instanceof Error) setProblem(result.message);
+    else setUpload(result as Upload);
+    setFileKey(`${file.name}, ${file.size}, ${file.lastModified}`);
   }
 
   return (
@@ -33,10 +37,13 @@ export function SendFile() {
         accept=".csv,.tsv,.txt,.xlsx"
         onChange={(file) => void choose(file)}
         error={problem}
-        disabled={isReading}
         clearable
         maw={640}
       />
+      <Text role="status" size="sm" c="dimmed">
+        {isReading && "The file is being uploaded …"}
+        {upload && `The file was uploaded: ${units(upload.rows, "row")}.`}
+      </Text>
       {upload && <FileForm key={upload.uploadId} upload={upload} fileKey={fileKey} />}
     </Stack>
   );

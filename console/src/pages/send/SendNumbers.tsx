@@ -45,7 +45,6 @@ export function SendNumbers() {
         rows={Math.min(Math.max(numbers.split("\n").length, 3), 10)}
         value={numbers}
         onChange={(event) => setNumbers(event.currentTarget.value)}
-        inputMode="tel"
       />
       <ContactPicker
         onPick={(number) => setNumbers(numbers ? `${numbers.trimEnd()}\n${number}` : number)}
