@@ -16,7 +16,7 @@ test("somebody without a mouse signs in and sends", async ({ page, program }) =>
   await tabTo(page, "Skip to the content");
   await tabTo(page, "Send");
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Send");
+  await expect(page.getByRole("heading", { level: 1, name: "Send" })).toBeFocused();
   await tabTo(page, "Numbers", "textarea");
   await page.keyboard.type("+1 202 555 0106");
   await tabTo(page, "Text", "textarea");

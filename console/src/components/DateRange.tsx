@@ -17,9 +17,10 @@ export function limitsOf({ from, to }: Days) {
 
 export function DateRange({ days, onChange }: { days: Days; onChange: (days: Days) => void }) {
   return (
-    <Group gap="xs" role="group" aria-label="Days">
+    <Group gap={6} wrap="nowrap" role="group" aria-label="Days">
       <TextInput
         type="date"
+        styles={{ input: { paddingInline: 8 } }}
         aria-label="From"
         title="From this day on"
         max={days.to || undefined}
@@ -29,6 +30,7 @@ export function DateRange({ days, onChange }: { days: Days; onChange: (days: Day
       <span aria-hidden>–</span>
       <TextInput
         type="date"
+        styles={{ input: { paddingInline: 8 } }}
         aria-label="To"
         title="Up to this day"
         min={days.from || undefined}

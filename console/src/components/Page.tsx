@@ -1,5 +1,5 @@
 import { Box, Group, Stack, Text, Title } from "@mantine/core";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { useBrand } from "../app/brand";
 
 interface PageProps {
@@ -10,8 +10,17 @@ interface PageProps {
   children: ReactNode;
 }
 
+let isFirst = true;
+
 export function Page({ title, description, actions, children }: PageProps) {
   const brand = useBrand();
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // After a link, the focus is still in the menu, or nowhere: a screen reader would say nothing.
+    const isInside = document.activeElement?.closest("main");
+    if (!isFirst && !isInside) heading.current?.focus({ preventScroll: true });
+    isFirst = false;
+  }, []);
   useEffect(() => {
     document.title = brand ? `${title} – ${brand}` : title;
   }, [title, brand]);
@@ -19,7 +28,7 @@ export function Page({ title, description, actions, children }: PageProps) {
     <Stack maw={1200} mx="auto">
       <Group justify="space-between" align="flex-start">
         <Box>
-          <Title order={1} size="h2">
+          <Title order={1} size="h2" ref={heading} tabIndex={-1}>
             {title}
           </Title>
           {description && (

@@ -35,6 +35,7 @@ export function EventModal({ event, onClose, onChange }: EventModalProps) {
         <Stack>
           <Text size="sm">
             {fullTime(event.receivedAt)} · {event.provider}
+            {event.client && ` · ${event.client.name}`}
             {event.modem && ` · modem ${event.modem}, port ${event.port ?? "–"}`}
           </Text>
           <Text size="sm">{event.reason}</Text>

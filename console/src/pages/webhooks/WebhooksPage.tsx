@@ -11,6 +11,7 @@ import { Page } from "../../components/Page";
 import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { distinctNames } from "../../text/names";
+import { fullTime } from "../../text/times";
 import { EVENTS, type Outcome, WEBHOOK_RECEIVED, type WebhookEvent } from "./documents";
 import { EventModal } from "./EventModal";
 import { StatusCard } from "./StatusCard";
@@ -37,7 +38,7 @@ function columnsWith(names: Map<string, string>, open: (event: WebhookEvent) => 
         </Badge>
       ),
     },
-    { header: "Client", cell: ({ client }) => (client && names.get(client.id)) ?? "–" },
+    { header: "Client", cell: ({ client }) => (client && names.get(client.id)) ?? "–", isWide: true },
     {
       header: "Modem / port",
       cell: ({ modem, port }) => (modem ? `${modem} / ${port ?? "–"}` : "–"),
@@ -49,7 +50,7 @@ function columnsWith(names: Map<string, string>, open: (event: WebhookEvent) => 
       cell: (event) => (
         <Button variant="default" size="compact-sm" onClick={() => open(event)}>
           {event.outcome === "UNROUTED" ? "Assign" : "Open"}
-          <span className="visually-hidden"> event of {event.receivedAt}</span>
+          <span className="visually-hidden"> event of {fullTime(event.receivedAt)}</span>
         </Button>
       ),
       isNumber: true,
