@@ -44,6 +44,20 @@ test("a file with bad rows is previewed, sent, and its bad rows can be downloade
   expect(await page.evaluate(() => sessionStorage.getItem("draft:send-file-text"))).toBeNull();
 });
 
+test("an upload that fails says why in plain words", async ({ page, signIn }) => {
+  const file = { name: "people.csv", mimeType: "text/csv", buffer: Buffer.from(PEOPLE) };
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  await page.route("**/uploads", (route) => route.abort());
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await expect(page.getByText("The server cannot be reached. Check the connection and try again.")).toBeVisible();
+  const body = "<html>413 Request Entity Too Large</html>";
+  await page.route("**/uploads", (route) => route.fulfill({ status: 413, contentType: "text/html", body }));
+  await page.locator('input[type="file"]').setInputFiles(file);
+  await expect(page.getByText("The server refuses the file (413).")).toBeVisible();
+});
+
 // A sheet of notes, one of two rows of which a filter hides one, and another sheet.
 const BOOK = `
 import sys

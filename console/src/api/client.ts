@@ -2,6 +2,7 @@
 import { authExchange } from "@urql/exchange-auth";
 import type { FormattedExecutionResult, Sink } from "graphql-ws";
 import { cacheExchange, Client, fetchExchange, subscriptionExchange } from "urql";
+import { UNREACHABLE } from "./connection";
 import { distrust, freshToken, isStale, presentToken, renew, sessionState } from "./session";
 import { createSocket } from "./socket";
 
@@ -60,26 +61,30 @@ function resuming(variables: Record<string, unknown>, sink: Sink<FormattedExecut
   };
 }
 
-/** Uploads a CSV or XLSX file. Raises Error with the API's sentence. */
+/** Uploads a CSV or XLSX file. Raises Error with a sentence for the user. */
 export async function uploadFile(file: File): Promise<Upload> {
-  const accessToken = await freshToken();
-  const response = await fetch("/uploads", {
-    method: "POST",
-    headers: { authorization: `Bearer ${accessToken ?? ""}`, "content-type": "application/octet-stream" },
-    body: file,
-  });
-  const answer = (await response.json()) as Upload & { errors?: { message: string }[] };
-  if (!response.ok) throw new Error(answer.errors?.[0]?.message ?? "The file was not accepted.");
-  return answer;
+  const headers = { "content-type": "application/octet-stream" };
+  const response = await requested("/uploads", { method: "POST", headers, body: file });
+  return response.json();
 }
 
-/** Reads a CSV file of the API. Raises Error with the API's sentence. */
+/** Reads a CSV file of the API. Raises Error with a sentence for the user. */
 export async function fetchFile(path: string): Promise<Blob> {
-  const accessToken = await freshToken();
-  const response = await fetch(path, { headers: { authorization: `Bearer ${accessToken ?? ""}` } });
-  if (response.ok) return response.blob();
-  const answer = (await response.json()) as { errors?: { message: string }[] };
-  throw new Error(answer.errors?.[0]?.message ?? "The file cannot be read.");
+  return (await requested(path, {})).blob();
+}
+
+async function requested(path: string, request: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    const authorization = `Bearer ${(await freshToken()) ?? ""}`;
+    response = await fetch(path, { ...request, headers: { ...request.headers, authorization } });
+  } catch {
+    throw new Error(UNREACHABLE);
+  }
+  if (response.ok) return response;
+  // The page of a proxy is no JSON.
+  const answer = (await response.json().catch(() => ({}))) as { errors?: { message: string }[] };
+  throw new Error(answer.errors?.[0]?.message ?? `The server refuses the file (${response.status}).`);
 }
 
 export interface Upload {

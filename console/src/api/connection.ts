@@ -1,5 +1,7 @@
 // Whether live updates arrive. Everything that shows data reads again after a reconnection.
 
+export const UNREACHABLE = "The server cannot be reached. Check the connection and try again.";
+
 type Connection = "connecting" | "connected" | "lost";
 
 const listeners = new Set<() => void>();

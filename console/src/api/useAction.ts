@@ -1,6 +1,7 @@
 import type { DocumentInput } from "@urql/core";
 import { useState } from "react";
 import { type AnyVariables, type CombinedError, useClient } from "urql";
+import { UNREACHABLE } from "./connection";
 
 export interface Failure {
   message: string;
@@ -42,8 +43,7 @@ export function failureOf(error: CombinedError): Failure {
     const kind = String(refused.extensions?.code ?? "ERROR");
     return { message: refused.message, field: null, kind };
   }
-  const message = "The server cannot be reached. Check the connection and try again.";
-  return { message, field: null, kind: "NETWORK" };
+  return { message: UNREACHABLE, field: null, kind: "NETWORK" };
 }
 
 function answerOf<Result extends object>(

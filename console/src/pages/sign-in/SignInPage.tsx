@@ -1,5 +1,6 @@
 import { Alert, Button, Center, Paper, PasswordInput, Stack, TextInput, Title } from "@mantine/core";
 import { type FormEvent, useEffect, useState } from "react";
+import { UNREACHABLE } from "../../api/connection";
 import { hasEnded, SessionError, signIn } from "../../api/session";
 import { BrandLogo, useBrand } from "../../app/brand";
 
@@ -20,11 +21,7 @@ export function SignInPage() {
     try {
       await signIn(email, password);
     } catch (error) {
-      setProblem(
-        error instanceof SessionError
-          ? error.message
-          : "The server cannot be reached. Check the connection and try again.",
-      );
+      setProblem(error instanceof SessionError ? error.message : UNREACHABLE);
       setBusy(false);
     }
   }
