@@ -24,7 +24,7 @@ LATE = "No complete answer came within 5 seconds."
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Far:
+class CountingReceiver:
     """The receiver: how many connections it got, and what it read."""
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class Far:
 
 
 @asynccontextmanager
-async def far_end(serve: Serve) -> AsyncIterator[Far]:
+async def far_end(serve: Serve) -> AsyncIterator[CountingReceiver]:
     """A server on this machine that speaks as the test wants."""
-    far = Far()
+    far = CountingReceiver()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far.connections += 1
@@ -58,7 +58,9 @@ async def far_end(serve: Serve) -> AsyncIterator[Far]:
         server.close()
 
 
-async def post(far: Far, *, client: GuardedClient | None = None, path: str = "/") -> HookAnswer:
+async def post(
+    far: CountingReceiver, *, client: GuardedClient | None = None, path: str = "/"
+) -> HookAnswer:
     """One request to the far end, from a sandbox."""
     own = client or sandbox()
     try:

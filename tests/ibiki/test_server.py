@@ -21,7 +21,7 @@ from tests.ibiki.http_server import VIEWER, VIEWER_ANSWER, RunningServer, runnin
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
-class Much:
+class LargeResponse:
     """Responds with 50 MB in pieces. `ended` is set after the last one or a disconnect."""
 
     def __init__(self) -> None:
@@ -40,14 +40,14 @@ class Much:
             yield b"x" * 1_000_000
 
 
-MUCH = Much()
+LARGE = LargeResponse()
 
 
 @pytest.fixture
 async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningServer]:
     monkeypatch.setattr(server, "HEAD_SECONDS", 1.0)
     monkeypatch.setattr(server, "LINGER_SECONDS", 1.0)
-    async with running_server(routes=[Route("/much", MUCH)]) as running:
+    async with running_server(routes=[Route("/much", LARGE)]) as running:
         yield running
 
 
@@ -136,10 +136,10 @@ async def test_a_response_that_is_not_read_is_dropped(
     web: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
-    MUCH.ended.clear()
+    LARGE.ended.clear()
     _, writer = await asyncio.open_connection("127.0.0.1", web.port, limit=1_000)
     writer.write(GET.replace(b"/healthz", b"/much"))
-    await asyncio.wait_for(MUCH.ended.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(LARGE.ended.wait(), PATIENCE_SECONDS)
     writer.transport.abort()
 
 

@@ -61,7 +61,7 @@ NEVER = {
 
 
 @dataclass
-class Struck:
+class RunningHammerer:
     """A hammerer, and what it has acknowledged so far."""
 
     process: Process
@@ -111,11 +111,13 @@ async def _world() -> list[worlds.Tenant]:
 
 
 @asynccontextmanager
-async def _hammering(url: str, clients: list[worlds.Tenant]) -> AsyncIterator[list[Struck]]:
+async def _hammering(
+    url: str, clients: list[worlds.Tenant]
+) -> AsyncIterator[list[RunningHammerer]]:
     """Runs the processes while the block does. In the end, none is left."""
     numbers = [str(each) for each in (TASKS, STEPS)]
     struck = [
-        Struck(
+        RunningHammerer(
             await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.ledger.hammerer", url, str(seed), *numbers,
                 stdin=PIPE, stdout=PIPE,

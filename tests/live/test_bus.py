@@ -39,7 +39,7 @@ def topic() -> Topic:
     return hints.SEND + new_id().bytes
 
 
-class Station:
+class ConnectedBus:
     """The bus of one process, and what it has received."""
 
     def __init__(self, carrier: Carrier) -> None:
@@ -59,9 +59,9 @@ class Station:
 
 
 @asynccontextmanager
-async def stations(*carriers: Carrier) -> AsyncIterator[list[Station]]:
+async def connected_buses(*carriers: Carrier) -> AsyncIterator[list[ConnectedBus]]:
     """Each is connected, and has received its first EVERYTHING."""
-    made = [Station(each) for each in carriers]
+    made = [ConnectedBus(each) for each in carriers]
     for each in made:
         await each.bus.start()
     try:
@@ -111,7 +111,7 @@ def redis() -> Iterator[Redis]:
 
 
 async def test_texts_within_one_process_are_delivered() -> None:
-    async with stations(LocalCarrier()) as [only]:
+    async with connected_buses(LocalCarrier()) as [only]:
         published = topic()
         only.bus.publish({published})
         await only.receives(published)
@@ -121,7 +121,7 @@ async def test_through_postgresql_all_processes_receive_what_each_publishes(
     database_url: str,
 ) -> None:
     carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
-    async with stations(*carriers) as [one, other]:
+    async with connected_buses(*carriers) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
         one.bus.publish({few})
         await one.receives(few)
@@ -134,7 +134,7 @@ async def test_connections_of_postgresql_may_be_cut(
     database_url: str, database_server: embedded.EmbeddedDatabase
 ) -> None:
     carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
-    async with stations(*carriers) as [one, other]:
+    async with connected_buses(*carriers) as [one, other]:
         for _ in range(3):
             one.arrived.clear()
             other.arrived.clear()
@@ -160,7 +160,7 @@ async def test_a_cut_connection_is_noticed_at_once(
 
 
 async def test_through_redis_all_processes_receive_what_each_publishes(redis: Redis) -> None:
-    async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
+    async with connected_buses(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
         one.bus.publish({few})
         await one.receives(few)
@@ -170,7 +170,7 @@ async def test_through_redis_all_processes_receive_what_each_publishes(redis: Re
 
 
 async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
-    async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
+    async with connected_buses(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         redis.kill()
         published = topic()
         one.bus.publish({published})  # waits, and neither blocks nor raises
@@ -189,21 +189,21 @@ async def test_a_bus_starts_although_its_carrier_is_unavailable(
 ) -> None:
     caplog.set_level("INFO", logger="ibiki.bus")
     redis.kill()
-    station = Station(RedisCarrier(redis.url))
-    await station.bus.start()
+    connected = ConnectedBus(RedisCarrier(redis.url))
+    await connected.bus.start()
     published = topic()
-    station.bus.publish({published})
-    await eventually(lambda: bool(station.bus._waiting))
+    connected.bus.publish({published})
+    await eventually(lambda: bool(connected.bus._waiting))
     redis.start()
-    await station.receives(EVERYTHING, published)
-    await station.bus.stop()
+    await connected.receives(EVERYTHING, published)
+    await connected.bus.stop()
     assert [each.partition(":")[0] for each in caplog.messages] == [
         "the bus is not connected",
         "the bus is connected again",
     ]
 
 
-class Odd:
+class ScriptedCarrier:
     """A carrier that does what a test sets."""
 
     def __init__(self) -> None:
@@ -234,44 +234,44 @@ class Odd:
 
 
 async def test_hints_of_one_moment_are_published_together() -> None:
-    carrier = Odd()
-    async with stations(carrier) as [station]:
+    carrier = ScriptedCarrier()
+    async with connected_buses(carrier) as [connected]:
         published = [topic() for _ in range(100)]
-        station.bus.publish({published[0]})
-        await station.receives(published[0])
+        connected.bus.publish({published[0]})
+        await connected.receives(published[0])
         began = time.monotonic()
         for each in published:
-            station.bus.publish({each})
+            connected.bus.publish({each})
             await asyncio.sleep(0)
-        await station.receives(*published)
+        await connected.receives(*published)
         assert len(carrier.carried) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
 async def test_hints_that_cannot_be_published_are_published_later() -> None:
-    carrier = Odd()
-    async with stations(carrier) as [station]:
+    carrier = ScriptedCarrier()
+    async with connected_buses(carrier) as [connected]:
         carrier.refuses = True
         published = topic()
-        station.bus.publish({published})
-        await eventually(lambda: not station.bus.is_open)
+        connected.bus.publish({published})
+        await eventually(lambda: not connected.bus.is_open)
         carrier.refuses = False
-        await station.receives(EVERYTHING, published)
+        await connected.receives(EVERYTHING, published)
 
 
 async def test_more_than_can_wait_becomes_everything() -> None:
-    carrier = Odd()
-    async with stations(carrier) as [station]:
+    carrier = ScriptedCarrier()
+    async with connected_buses(carrier) as [connected]:
         carrier.refuses = True
-        station.bus.publish(
+        connected.bus.publish(
             {hints.SEND + number.to_bytes(16) for number in range(MOST_TOPICS_WAITING + 1)}
         )
         carrier.refuses = False
-        await station.receives(EVERYTHING)
+        await connected.receives(EVERYTHING)
         await eventually(lambda: carrier.carried[-1:] == [ALL])
 
 
 async def test_a_silent_carrier_is_opened_again() -> None:
-    carrier = Odd()
+    carrier = ScriptedCarrier()
     backend = Backend(carrier, heartbeat_seconds=0.05)
     await backend.connect()
     await backend.subscribe("channel")
@@ -285,7 +285,7 @@ async def test_a_silent_carrier_is_opened_again() -> None:
 
 
 async def test_too_many_waiting_texts_become_everything() -> None:
-    carrier = Odd()
+    carrier = ScriptedCarrier()
     backend = Backend(carrier)
     await backend.connect()
     await backend.subscribe("channel")
@@ -299,13 +299,13 @@ async def test_too_many_waiting_texts_become_everything() -> None:
 
 
 async def test_the_last_state_is_delivered_before_the_end() -> None:
-    carrier = Odd()
-    station = Station(carrier)
-    await station.bus.start()
-    await station.receives(EVERYTHING)
+    carrier = ScriptedCarrier()
+    connected = ConnectedBus(carrier)
+    await connected.bus.start()
+    await connected.receives(EVERYTHING)
     published = topic()
-    station.bus.publish({published})
-    await station.bus.stop()
+    connected.bus.publish({published})
+    await connected.bus.stop()
     assert next(packed([published])) in carrier.carried
 
 

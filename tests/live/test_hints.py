@@ -46,7 +46,7 @@ def test_a_text_that_cannot_be_read_means_everything_or_nothing(text: str) -> No
     assert unpacked(text) in ({EVERYTHING}, set())
 
 
-class Ear:
+class HintListener:
     """Keeps the hints of this process."""
 
     def __init__(self) -> None:
@@ -62,22 +62,24 @@ class Ear:
 
 
 @pytest.fixture
-def ear(people: App) -> Iterator[Ear]:
-    made = Ear()
+def listener(people: App) -> Iterator[HintListener]:
+    made = HintListener()
     stop = listen(made)
     yield made
     stop()
 
 
-async def test_nothing_is_published_before_the_commit(ear: Ear, people: App) -> None:
+async def test_nothing_is_published_before_the_commit(listener: HintListener, people: App) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
     async with transaction() as tx:
         note(tx, [topic])
-        assert ear.arrived == set()
-    assert ear.arrived == {topic}
+        assert listener.arrived == set()
+    assert listener.arrived == {topic}
 
 
-async def test_hints_of_a_failed_transaction_are_published_too(ear: Ear, people: App) -> None:
+async def test_hints_of_a_failed_transaction_are_published_too(
+    listener: HintListener, people: App
+) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
 
     async def fail() -> None:
@@ -87,11 +89,11 @@ async def test_hints_of_a_failed_transaction_are_published_too(ear: Ear, people:
 
     with pytest.raises(RuntimeError):
         await fail()
-    assert ear.arrived == {topic}
+    assert listener.arrived == {topic}
 
 
 async def test_a_listener_that_fails_does_not_affect_others(
-    ear: Ear, people: App, caplog: pytest.LogCaptureFixture
+    listener: HintListener, people: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(topics: Collection[Topic]) -> None:
         raise RuntimeError("deaf")
@@ -99,95 +101,103 @@ async def test_a_listener_that_fails_does_not_affect_others(
     stop = listen(fail)
     await worlds.accept(people.owner)
     stop()
-    assert ear.arrived
+    assert listener.arrived
     assert "a listener to hints failed" in caplog.text
 
 
-async def test_a_charge_hints_at_each_account_that_shows_it(ear: Ear, people: App) -> None:
+async def test_a_charge_hints_at_each_account_that_shows_it(
+    listener: HintListener, people: App
+) -> None:
     await worlds.accept(people.owner)
-    assert ear.take() == {
+    assert listener.take() == {
         hints.ACCOUNT + people.owner.account_id.bytes,
         hints.BELOW + people.group.account_id.bytes,
         hints.POOL + people.pool.id.bytes,
     }
 
 
-async def test_an_allocation_hints_at_both_accounts(ear: Ear, people: App) -> None:
+async def test_an_allocation_hints_at_both_accounts(listener: HintListener, people: App) -> None:
     await allocate(store, worlds.ADMIN, Allocation(people.loner.client_id, None, 5))
-    arrived = ear.take()
+    arrived = listener.take()
     assert hints.ACCOUNT + people.loner.account_id.bytes in arrived
     assert hints.ACCOUNT + people.pool.account_id.bytes in arrived
 
 
-async def test_each_step_of_a_message_is_announced(ear: Ear, people: App) -> None:
+async def test_each_step_of_a_message_is_announced(listener: HintListener, people: App) -> None:
     send = await worlds.accept(people.owner)
-    ear.take()
+    listener.take()
     (call,) = await marked(people.pool)
     message = hints.MESSAGE + call.messages[0].id.bytes
-    assert {message, hints.SEND + send.id.bytes} <= ear.take()
+    assert {message, hints.SEND + send.id.bytes} <= listener.take()
     await answered(people.pool, call, Rejected("no"))
-    arrived = ear.take()
+    arrived = listener.take()
     assert {message, hints.SEND + send.id.bytes, hints.POOL + people.pool.id.bytes} <= arrived
     assert hints.ACCOUNT + people.owner.account_id.bytes in arrived  # the refund
 
 
-async def test_an_accepted_message_hints_at_the_units_in_flight(ear: Ear, people: App) -> None:
+async def test_an_accepted_message_hints_at_the_units_in_flight(
+    listener: HintListener, people: App
+) -> None:
     await worlds.accept(people.owner)
     (call,) = await marked(people.pool)
-    ear.take()
+    listener.take()
     await answered(people.pool, call, Accepted("ref"))
-    assert hints.POOL + people.pool.id.bytes in ear.take()
+    assert hints.POOL + people.pool.id.bytes in listener.take()
 
 
-async def test_a_sweep_and_a_late_result_are_announced(ear: Ear, people: App) -> None:
+async def test_a_sweep_and_a_late_result_are_announced(listener: HintListener, people: App) -> None:
     await worlds.accept(people.owner, 2)
     first, second = [each for call in await marked(people.pool, batch=1) for each in [call]]
     await lease_passes(first)
-    arrived = ear.take()
+    arrived = listener.take()
     message = hints.MESSAGE + first.messages[0].id.bytes
     assert {message, hints.POOL + people.pool.id.bytes} <= arrived
     await settle_unknown(
         store, worlds.ADMIN, first.messages[0].id, taken=True, note="asked by phone"
     )
-    assert message in ear.take()
+    assert message in listener.take()
     await answered(people.pool, second, Unknown("?"))
-    assert hints.MESSAGE + second.messages[0].id.bytes in ear.take()
+    assert hints.MESSAGE + second.messages[0].id.bytes in listener.take()
 
 
-async def test_cancelling_hints_at_the_send_and_at_its_only_message(ear: Ear, people: App) -> None:
+async def test_cancelling_hints_at_the_send_and_at_its_only_message(
+    listener: HintListener, people: App
+) -> None:
     many, single = await worlds.accept(people.owner, 3), await worlds.accept(people.owner)
     for send, changed in (
         (many, hints.MESSAGES + many.id.bytes),
         (single, hints.MESSAGE + single.message_ids[0].bytes),
     ):
-        ear.take()
+        listener.take()
         await cancel_send(store, people.owner.actor, send.id)
-        hinted = ear.take()
+        hinted = listener.take()
         assert {hints.SEND + send.id.bytes, changed} <= hinted
         assert (hints.MESSAGES + send.id.bytes in hinted) == (send is many)
 
 
-async def test_a_reading_is_announced_whether_it_worked_or_not(ear: Ear, people: App) -> None:
+async def test_a_reading_is_announced_whether_it_worked_or_not(
+    listener: HintListener, people: App
+) -> None:
     account = await store.find_provider_account(None)
     people.upstream.balance_word = "1000"
     await sync(store, people.upstream, account, actor_id=None, rules=SyncRules())
-    assert hints.POOL + people.pool.id.bytes in ear.take()
+    assert hints.POOL + people.pool.id.bytes in listener.take()
     people.upstream.balance_word = None
     with pytest.raises(ProviderUnavailable):
         await sync(store, people.upstream, account, actor_id=None, rules=SyncRules())
-    assert hints.POOL + people.pool.id.bytes in ear.take()
+    assert hints.POOL + people.pool.id.bytes in listener.take()
 
 
-async def test_terms_and_moves_are_announced(ear: Ear, people: App) -> None:
+async def test_terms_and_moves_are_announced(listener: HintListener, people: App) -> None:
     await update_group(store, people.group.id, GroupChange(rate_per_unit_usd=Decimal("0.05")))
-    assert hints.ACCOUNT + people.group.account_id.bytes in ear.take()
+    assert hints.ACCOUNT + people.group.account_id.bytes in listener.take()
     change = ClientChange(group_id=people.other_group.id)
     await update_client(store, Normaliser(), people.owner.client_id, change)
     assert {
         hints.ACCOUNT + people.owner.account_id.bytes,
         hints.BELOW + people.group.account_id.bytes,
         hints.BELOW + people.other_group.account_id.bytes,
-    } <= ear.take()
+    } <= listener.take()
 
 
 def test_a_topic_says_what_it_is_about() -> None:

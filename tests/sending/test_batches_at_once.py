@@ -17,7 +17,7 @@ Payment = tuple[str, int]
 """An account and a number."""
 
 
-class Bank:
+class PairDecider:
     """Decides pairs of an account and a number. Each batch waits until it may end."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Bank:
 
 @asynccontextmanager
 async def two_at_once(
-    bank: Bank, *, smallest_share: int = 1, patience_seconds: float = 60
+    decider: PairDecider, *, smallest_share: int = 1, patience_seconds: float = 60
 ) -> AsyncIterator[Callable[..., list[asyncio.Task[str]]]]:
     """Yields a function that asks for payments, and returns when the batcher has seen them."""
     batcher: Batcher[Payment, str] = Batcher(
-        bank.decide,
+        decider.decide,
         window_seconds=0,
         at_once=2,
         smallest_share=smallest_share,
@@ -62,106 +62,106 @@ async def two_at_once(
     yield ask
     stopping = asyncio.create_task(batcher.stop())
     while not stopping.done():
-        for _, may_end in bank.under_way:
+        for _, may_end in decider.under_way:
             may_end.set()
         await asyncio.sleep(0)
     await stopping
 
 
 async def test_a_second_batch_begins_while_the_first_is_under_way_and_no_third() -> None:
-    bank = Bank()
-    async with two_at_once(bank) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider) as ask:
         (first,) = ask(("a", 1))
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         (second,) = ask(("b", 1))
-        await until(lambda: len(bank.begun) == 2)
+        await until(lambda: len(decider.begun) == 2)
         (third,) = ask(("c", 1))
         await _settled()
-        assert bank.begun == [[("a", 1)], [("b", 1)]]
-        bank.end("b")
+        assert decider.begun == [[("a", 1)], [("b", 1)]]
+        decider.end("b")
         assert await second == "b 1"
-        await until(lambda: len(bank.begun) == 3)
+        await until(lambda: len(decider.begun) == 3)
         assert not first.done()
-        bank.end("a")
-        bank.end("c")
+        decider.end("a")
+        decider.end("c")
         assert [await first, await third] == ["a 1", "c 1"]
 
 
 async def test_requests_of_an_account_that_is_under_way_wait_in_order_and_others_do_not() -> None:
-    bank = Bank()
-    async with two_at_once(bank) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider) as ask:
         ask(("a", 1))
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         ask(("a", 2), ("b", 1), ("a", 3), ("b", 2))
-        await until(lambda: len(bank.begun) == 2)
-        assert bank.begun[1] == [("b", 1), ("b", 2)]
+        await until(lambda: len(decider.begun) == 2)
+        assert decider.begun[1] == [("b", 1), ("b", 2)]
         ask(("a", 4), ("b", 3))
         await _settled()
-        assert len(bank.begun) == 2
-        bank.end("a")
-        await until(lambda: len(bank.begun) == 3)
-        assert bank.begun[2] == [("a", 2), ("a", 3), ("a", 4)]
-        bank.end("b")
-        await until(lambda: len(bank.begun) == 4)
-        assert bank.begun[3] == [("b", 3)]
+        assert len(decider.begun) == 2
+        decider.end("a")
+        await until(lambda: len(decider.begun) == 3)
+        assert decider.begun[2] == [("a", 2), ("a", 3), ("a", 4)]
+        decider.end("b")
+        await until(lambda: len(decider.begun) == 4)
+        assert decider.begun[3] == [("b", 3)]
 
 
 async def test_a_batch_that_fails_does_not_disturb_the_other_and_keeps_its_turns() -> None:
-    bank = Bank()
-    async with two_at_once(bank) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider) as ask:
         (other,) = ask(("b", 1))
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         poisoned, healthy = ask(("poison", 0), ("a", 1))
-        await until(lambda: len(bank.begun) == 2)
+        await until(lambda: len(decider.begun) == 2)
         (later,) = ask(("a", 2))
-        bank.end("poison")
-        await until(lambda: bank.begun[2:] == [[("poison", 0)]])  # alone
-        bank.end("poison")
+        decider.end("poison")
+        await until(lambda: decider.begun[2:] == [[("poison", 0)]])  # alone
+        decider.end("poison")
         with pytest.raises(CannotDecide):
             await poisoned
-        await until(lambda: bank.begun[3:] == [[("a", 1)]])
+        await until(lambda: decider.begun[3:] == [[("a", 1)]])
         await _settled()
-        assert len(bank.begun) == 4  # ("a", 2) waits for ("a", 1)
-        bank.end("a")
+        assert len(decider.begun) == 4  # ("a", 2) waits for ("a", 1)
+        decider.end("a")
         assert await healthy == "a 1"
-        await until(lambda: bank.begun[4:] == [[("a", 2)]])
-        bank.end("a")
-        bank.end("b")
+        await until(lambda: decider.begun[4:] == [[("a", 2)]])
+        decider.end("a")
+        decider.end("b")
         assert [await later, await other] == ["a 2", "b 1"]
 
 
 async def test_a_few_requests_wait_for_the_batch_under_way_and_enough_of_them_do_not() -> None:
-    bank = Bank()
-    async with two_at_once(bank, smallest_share=2) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider, smallest_share=2) as ask:
         ask(("a", 1))
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         ask(("b", 1))
         await _settled()
-        assert len(bank.begun) == 1
+        assert len(decider.begun) == 1
         ask(("c", 1))
-        await until(lambda: bank.begun[1:] == [[("b", 1), ("c", 1)]])
+        await until(lambda: decider.begun[1:] == [[("b", 1), ("c", 1)]])
         ask(("d", 1))
-        bank.end("a")
-        bank.end("b")
-        await until(lambda: bank.begun[2:] == [[("d", 1)]])
+        decider.end("a")
+        decider.end("b")
+        await until(lambda: decider.begun[2:] == [[("d", 1)]])
 
 
 async def test_a_few_requests_do_not_wait_for_a_slow_batch() -> None:
-    bank = Bank()
-    async with two_at_once(bank, smallest_share=2, patience_seconds=0.01) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider, smallest_share=2, patience_seconds=0.01) as ask:
         ask(("a", 1))
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         ask(("b", 1))
-        await until(lambda: bank.begun[1:] == [[("b", 1)]])
+        await until(lambda: decider.begun[1:] == [[("b", 1)]])
 
 
 async def test_a_stop_with_two_batches_under_way_answers_all() -> None:
-    bank = Bank()
-    async with two_at_once(bank) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider) as ask:
         requested = ask(("a", 1))
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         requested += ask(("b", 1))
-        await until(lambda: len(bank.begun) == 2)
+        await until(lambda: len(decider.begun) == 2)
         requested += ask(("a", 2), ("b", 2), ("c", 1))
         await asyncio.sleep(0)
     assert [each.result() for each in requested] == ["a 1", "b 1", "a 2", "b 2", "c 1"]
@@ -171,9 +171,9 @@ async def test_a_stop_with_two_batches_under_way_answers_all() -> None:
 async def test_callers_are_divided_if_each_batch_has_enough_of_them(
     smallest_share: int, batches: list[int]
 ) -> None:
-    bank = Bank()
+    decider = PairDecider()
     batcher: Batcher[Payment, str] = Batcher(
-        bank.decide,
+        decider.decide,
         window_seconds=30,
         longest_window_seconds=30,
         at_once=2,
@@ -188,11 +188,11 @@ async def test_callers_are_divided_if_each_batch_has_enough_of_them(
 
     callers = [asyncio.create_task(call(number)) for number in range(10)]
     while not all(each.done() for each in callers):
-        for _, may_end in bank.under_way[:1]:
+        for _, may_end in decider.under_way[:1]:
             may_end.set()
         await asyncio.sleep(0)
     await batcher.stop()
-    assert [len(batch) for batch in bank.begun] == batches
+    assert [len(batch) for batch in decider.begun] == batches
 
 
 @given(
@@ -203,18 +203,18 @@ async def test_callers_are_divided_if_each_batch_has_enough_of_them(
 async def test_each_account_is_decided_in_order_and_never_in_two_batches(
     payments: list[Payment], pauses: set[int], ends: list[int]
 ) -> None:
-    bank, numbered = Bank(), [(account, at) for at, (account, _) in enumerate(payments)]
-    async with two_at_once(bank) as ask:
+    decider, numbered = PairDecider(), [(account, at) for at, (account, _) in enumerate(payments)]
+    async with two_at_once(decider) as ask:
         for at, payment in enumerate(numbered):
             ask(payment)
             if at in pauses:
                 await _settled()
-                accounts = [{each for each, _ in batch} for batch, _ in bank.under_way]
+                accounts = [{each for each, _ in batch} for batch, _ in decider.under_way]
                 assert len(accounts) <= 2
                 assert not set.intersection(*accounts) or len(accounts) < 2
-                if ends and bank.under_way:
-                    bank.under_way[ends.pop() % len(bank.under_way)][1].set()
-    decided = [payment for batch in bank.begun for payment in batch]
+                if ends and decider.under_way:
+                    decider.under_way[ends.pop() % len(decider.under_way)][1].set()
+    decided = [payment for batch in decider.begun for payment in batch]
     for account in "abcd":
         own = [payment for payment in numbered if payment[0] == account]
         assert [payment for payment in decided if payment[0] == account] == own
@@ -231,14 +231,14 @@ async def _settled() -> None:
 
 async def test_requests_of_one_account_are_one_batch() -> None:
     """They cannot be in two at once, and one batch takes fewer round trips than two."""
-    bank = Bank()
-    async with two_at_once(bank) as ask:
+    decider = PairDecider()
+    async with two_at_once(decider) as ask:
         ask(*[("a", number) for number in range(10)])
-        await until(lambda: len(bank.begun) == 1)
+        await until(lambda: len(decider.begun) == 1)
         ask(("b", 0), ("c", 0), ("b", 1), ("d", 0), ("b", 2), ("b", 3))
-        await until(lambda: len(bank.begun) == 2)
-        bank.end("a")
-        bank.end("b")
-    assert bank.begun[0] == [("a", number) for number in range(10)]
-    assert {account for account, _ in bank.begun[1]} <= {"b", "c", "d"}
-    assert [each for each in bank.begun[1] if each[0] == "b"] == [("b", at) for at in range(4)]
+        await until(lambda: len(decider.begun) == 2)
+        decider.end("a")
+        decider.end("b")
+    assert decider.begun[0] == [("a", number) for number in range(10)]
+    assert {account for account, _ in decider.begun[1]} <= {"b", "c", "d"}
+    assert [each for each in decider.begun[1] if each[0] == "b"] == [("b", at) for at in range(4)]
