@@ -1,4 +1,4 @@
-"""Finds running processes of this installation that have other settings than this one.
+"""Finds processes with other settings than this one, and a clock that differs from the database's.
 
 Each process shows a fingerprint of its settings in the name of its database connections, where the
 others see it for as long as it runs. Nothing is stored. See docs/decisions/0258.
@@ -6,8 +6,10 @@ others see it for as long as it runs. Nothing is stored. See docs/decisions/0258
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,9 +18,13 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 
 from domain.loops import Loop
+from ibiki.observability.metrics import Metrics
 from ibiki.settings.settings import Settings
 
 LOOK_SECONDS = 10.0
+SLACK_SECONDS = 5.0
+"""Machines that are set by NTP differ by much less."""
+
 DIGITS = 4
 """Of one value: 24 bits, which find a mistake and betray nothing."""
 
@@ -39,6 +45,9 @@ _log = logging.getLogger(__name__)
 
 ReadNames = Callable[[], Awaitable[Mapping[str, str]]]
 """Returns the connection names of all processes, with the address of one process of each."""
+
+ReadClock = Callable[[], Awaitable[float]]
+"""Returns the database's time, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +135,52 @@ class Agreement:
         return False
 
 
+class ClockComparison:
+    """Compares the clock of this machine with the database's, by which messages are due."""
+
+    def __init__(
+        self, read_clock: ReadClock, gauge: Gauge, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._read_clock = read_clock
+        self._gauge = gauge
+        self._now = now
+        self._differs = False
+
+    async def look(self) -> bool:
+        """Compares once. Logs when a difference begins, and when it is over."""
+        before = self._now()
+        reading = await self._read_clock()
+        after = self._now()
+        # The time of the call is no difference: the reading was made at some moment of it.
+        ahead = max(before - reading, 0.0) + min(after - reading, 0.0)
+        self._gauge.set(ahead)
+        differs = abs(ahead) > SLACK_SECONDS
+        if differs and not self._differs:
+            where = "ahead of" if ahead > 0 else "behind"
+            _log.warning("the clock of this machine is %.0f s %s the database's", abs(ahead), where)
+        elif self._differs and not differs:
+            _log.info("the clock of this machine agrees with the database's again")
+        self._differs = differs
+        return False
+
+
 @asynccontextmanager
-async def comparing_settings(
-    settings: Settings, read_names: ReadNames, gauge: Gauge
+async def comparing_with_others(
+    settings: Settings, read_names: ReadNames, read_clock: ReadClock, metrics: Metrics
 ) -> AsyncIterator[None]:
-    """While the block runs, the settings are compared with those of the other processes."""
-    agreement = Agreement(fingerprint_of(settings), read_names, gauge)
-    loop = Loop("comparing settings", agreement.look, every_seconds=LOOK_SECONDS)
-    loop.start()
+    """While the block runs, settings and clock are compared with those of the others."""
+    agreement = Agreement(fingerprint_of(settings), read_names, metrics.settings_differ)
+    clock = ClockComparison(read_clock, metrics.clock_ahead)
+    loops = [
+        Loop("comparing settings", agreement.look, every_seconds=LOOK_SECONDS),
+        Loop("comparing clocks", clock.look, every_seconds=LOOK_SECONDS),
+    ]
+    for loop in loops:
+        loop.start()
     try:
         yield
     finally:
-        await loop.cancel()
+        await asyncio.gather(*(loop.cancel() for loop in loops))
 
 
 def _digits(key: str, value: str) -> str:

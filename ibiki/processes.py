@@ -32,7 +32,7 @@ from domain.inbox.polling import PollRules
 from domain.ledger.closing import Closer
 from domain.loops import Loop
 from ibiki import hooks
-from ibiki.agreeing import comparing_settings, shown_name
+from ibiki.agreeing import comparing_with_others, shown_name
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_monitoring_app
 from ibiki.http.console import Console
@@ -122,9 +122,10 @@ async def dispatch(
 
 
 def comparing(context: CommandContext, telemetry: Telemetry) -> AbstractAsyncContextManager[None]:
-    """While the block runs, says whether other processes have other settings."""
-    gauge = telemetry.metrics.settings_differ
-    return comparing_settings(context.settings, read_program_names, gauge)
+    """While the block runs, says whether settings or clocks differ from those of others."""
+    return comparing_with_others(
+        context.settings, read_program_names, store.read_clock, telemetry.metrics
+    )
 
 
 async def _log_started(what: str) -> None:

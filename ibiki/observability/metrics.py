@@ -110,6 +110,9 @@ class Metrics:
         self.settings_differ = self._gauge(
             "settings_differ", "1 while another process has another value.", "setting"
         )
+        self.clock_ahead = self._gauge(
+            "clock_ahead_seconds", "How far this machine's clock is ahead of the database's."
+        )
         self.replica_up = self._gauge(
             "replica_up", "1 while DATABASE_READ_URL is read from, 0 if not, NaN if not set."
         )

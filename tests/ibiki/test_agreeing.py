@@ -15,6 +15,7 @@ from ibiki.agreeing import (
     ENCRYPTION_KEYS,
     SECRET_KEY,
     Agreement,
+    ClockComparison,
     differing,
     fingerprint_of,
     shown_name,
@@ -128,6 +129,47 @@ async def test_a_difference_is_logged_once_and_shown_until_it_is_over(
         " give all processes the same value, and restart them",
         "DEFAULT_REGION is the same in all running processes again",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"), [(300, "300 s ahead of"), (-300, "300 s behind"), (3, ""), (-3, "")]
+)
+async def test_a_clock_that_differs_from_the_databases_is_logged_once(
+    caplog: pytest.LogCaptureFixture, ahead: float, words: str
+) -> None:
+    caplog.set_level("INFO")
+    metrics = Metrics()
+    database = 1_000_000.0
+    machine = [database + ahead]
+
+    async def read_clock() -> float:
+        return database
+
+    comparison = ClockComparison(read_clock, metrics.clock_ahead, now=lambda: machine[0])
+    await comparison.look()
+    await comparison.look()
+    assert f"ibiki_clock_ahead_seconds {float(ahead)}" in metrics.exposition().decode()
+    machine[0] = database
+    await comparison.look()
+    assert "ibiki_clock_ahead_seconds 0.0" in metrics.exposition().decode()
+    expected = [
+        f"the clock of this machine is {words} the database's",
+        "the clock of this machine agrees with the database's again",
+    ]
+    assert caplog.messages == (expected if words else [])
+
+
+async def test_a_database_that_answers_late_is_no_other_clock(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    times = iter([1_000_000.0, 1_000_009.0])
+
+    async def read_clock() -> float:
+        return 1_000_001.0
+
+    metrics = Metrics()
+    await ClockComparison(read_clock, metrics.clock_ahead, now=lambda: next(times)).look()
+    assert caplog.messages == []
 
 
 async def test_processes_see_each_other_while_they_run(database_url: str, tmp_path: Path) -> None:
