@@ -91,9 +91,15 @@ def restore(
     print_result(
         json,
         {"backup": str(base), "messages": doubted},
-        f"{data} has the database of {base} with the changes until {to or 'the last one'}.",
+        f"{data} has the database of {base}, with {_changes_in_words(directory, base, to)}.",
         *_doubted(doubted),
     )
+
+
+def _changes_in_words(directory: Path, base: Path, to: str) -> str:
+    if not backups.has_later_changes(directory, base):
+        return f"no later change: there is none in {directory / backups.ARCHIVE}"
+    return f"the changes until {to}" if to else f"all changes in {directory / backups.ARCHIVE}"
 
 
 @app.command("after-restore")

@@ -26,6 +26,7 @@ from ibiki.local.command_context import RESTORED
 ARCHIVE_SECONDS = 60
 KEYS = ("secret-key", "encryption-keys")
 _BASE = "base-"
+ARCHIVE = "wal"
 # ISO 8601 without separators. Two copies in one second have different names.
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(rf"{_BASE}\d{{8}}T\d{{6}}(\.\d{{6}})?Z")
@@ -61,7 +62,7 @@ def backup(data: Path, directory: Path) -> Backup:
     """
     cluster = locate(data, durable=True)
     directory = _prepared(cluster, directory)
-    archive = directory / "wal"
+    archive = directory / ARCHIVE
     _private(archive, cluster)
     before = cluster.execute(ARCHIVE_COMMAND)
     _archive_with(cluster, _archive_command(archive))
@@ -123,7 +124,7 @@ def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise CommandError(f"{base} cannot be copied to {data}: {_reason(error)}") from error
-    _configure(draft, (directory / "wal").resolve(), until)
+    _configure(draft, (directory / ARCHIVE).resolve(), until)
     for path in (draft, *draft.rglob("*")):
         if os.geteuid() == 0:
             os.chown(path, cluster.uid, cluster.gid)
@@ -133,6 +134,13 @@ def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
     (data / RESTORED).touch()
     draft.rename(cluster.path)
     return base
+
+
+def has_later_changes(directory: Path, copy: Path) -> bool:
+    """Whether a file of the log was archived after the copy. None is before the first restart."""
+    copied_at = _complete_at(copy).timestamp()
+    archived = (directory / ARCHIVE).iterdir()
+    return any(not file.suffix and file.stat().st_mtime > copied_at for file in archived)
 
 
 def discard(data: Path) -> str | None:
@@ -169,7 +177,7 @@ def _prepared(cluster: Cluster, directory: Path) -> Path:
     try:
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         directory = directory.resolve(strict=True)
-        allow_passage(directory / "wal")
+        allow_passage(directory / ARCHIVE)
         owner = directory / "of"
         if owner.exists() and owner.read_text().strip() != str(cluster.directory):
             raise CommandError(

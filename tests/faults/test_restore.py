@@ -196,6 +196,22 @@ async def test_a_backup_does_not_mix_with_that_of_another_directory(tmp_path: Pa
         backups.backup(tmp_path / "data", tmp_path)
 
 
+def test_a_restore_says_whether_the_backup_has_later_changes(tmp_path: Path) -> None:
+    """All that happened after the copy is lost if the server was not restarted after it."""
+    copy = tmp_path / "base-20261120T083000.000000Z"
+    copied_at = datetime(2026, 11, 20, 8, 30, tzinfo=UTC).timestamp()
+    (tmp_path / backups.ARCHIVE).mkdir()
+    for name, at, expected in (
+        ("000000010000000000000002", copied_at - 60, False),
+        ("000000010000000000000003.part", copied_at + 60, False),
+        ("000000010000000000000003", copied_at + 60, True),
+    ):
+        file = tmp_path / backups.ARCHIVE / name
+        file.touch()
+        os.utime(file, (at, at))
+        assert backups.has_later_changes(tmp_path, copy) is expected
+
+
 @pytest.mark.parametrize(
     "name", ["ibiki dispatch", "ibiki dispatch 2f6C.7u-U", "ibiki up 2f6C.7u-U"]
 )
