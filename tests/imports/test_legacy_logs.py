@@ -147,7 +147,7 @@ async def test_a_reference_of_another_line_is_refused(app: App) -> None:
     result = await imported(app, lines_of(2).replace("0.03,r1", "0.06,r1"))
     assert result.lines == [3]
     assert result.messages[0].startswith(
-        "The reference r1 was imported before, for 1 messages charged 0.03 at 2026-01-05T08:00:01"
+        "The reference r1 was imported before, for 1 message charged 0.03 at 2026-01-05T08:00:01"
     )
 
 

@@ -117,7 +117,7 @@ FAULTS = {
     ),
     "an account was deleted": (
         "DELETE FROM account WHERE kind = 'GROUP'",
-        "does not exist, but has 1 transfers",
+        "does not exist, but has 1 transfer",
     ),
     "the last account was deleted": (
         "DELETE FROM account WHERE id = (SELECT id FROM account ORDER BY id DESC LIMIT 1)",
