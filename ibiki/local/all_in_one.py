@@ -6,12 +6,16 @@ import json
 import shlex
 import socket
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 import uvloop
 from rich.console import Console
 from rich.markup import escape
 
+from domain.ledger.reconcile import last_night
+from domain.loops import Loop
 from ibiki import processes
 from ibiki.agreeing import shown_name
 from ibiki.local import demo
@@ -22,7 +26,8 @@ from ibiki.observability import logs
 from ibiki.observability.telemetry import Telemetry, running_telemetry
 from ibiki.upstreams import provider_changed
 from ibiki.wiring import running_components
-from persistence import migrating
+from persistence import migrating, store
+from persistence.closing import close_months
 
 LOOPBACK = "127.0.0.1"
 console = Console(highlight=False)
@@ -79,6 +84,11 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
         await stack.enter_async_context(processes.comparing(context, telemetry))
         password = await demo.write_demo(context, parts.installation)
         await stack.enter_async_context(processes.run_workers(context, parts, telemetry))
+        if context.embedded is not None:  # no process of an older release can use it
+            close = partial(close_nightly, context.database_url)
+            closing = Loop("closing numbers", close, every_seconds=processes.NIGHTLY_CHECK_SECONDS)
+            closing.start()
+            stack.push_async_callback(closing.cancel)
         stop = stack.enter_context(processes.stop_signal())
         app = processes.app_of(context, parts, telemetry, stop)
         console.print(_startup_message(context, listener, password), soft_wrap=True)
@@ -86,6 +96,13 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
             console.print(PROVIDER_CHANGED, soft_wrap=True)
         await processes.serve_until_stopped(context, app, listener, stop)
         console.print("Stopping …")
+
+
+async def close_nightly(url: str) -> bool:
+    """Closes months once a night, like `ibiki partitions --close`. Cheap: a loop calls it."""
+    if await store.start_daily("close numbers", not_since=last_night(datetime.now(UTC))):
+        await close_months(url)
+    return False
 
 
 def _startup_message(context: CommandContext, listener: socket.socket, password: str) -> str:

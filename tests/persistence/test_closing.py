@@ -17,6 +17,7 @@ from domain.pages import Window
 from domain.retention.retention import Part
 from domain.retention.rules import Clients
 from domain.sending.lists import MessageFilter
+from ibiki.local.all_in_one import close_nightly
 from ibiki.retention import erase
 from persistence import database, store
 from persistence.closing import close_months
@@ -166,6 +167,20 @@ async def test_a_month_stays_while_numbers_are_not_captured(
         OfClient(clients[0].client_id), Window(9), filter=MessageFilter(number=late.numbers[2])
     )
     assert len(page.items) == 1
+
+
+async def test_up_closes_months_once_a_night(
+    clients: list[worlds.Tenant], database_url: str
+) -> None:
+    await worlds.accept(clients[0])
+    await aging.make_older(database_url, 70)
+    parts = await months()
+    assert not await close_nightly(database_url)
+    kept = await months()
+    assert len(kept) < len(parts)
+    await capture_contacts(store)
+    assert not await close_nightly(database_url)
+    assert await months() == kept
 
 
 async def test_an_interrupted_build_is_done_again(
