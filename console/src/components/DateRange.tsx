@@ -17,7 +17,7 @@ export function limitsOf({ from, to }: Days) {
 
 export function DateRange({ days, onChange }: { days: Days; onChange: (days: Days) => void }) {
   return (
-    <Group gap={6} wrap="nowrap" role="group" aria-label="Days">
+    <Group gap={6} role="group" aria-label="Days">
       <TextInput
         type="date"
         styles={{ input: { paddingInline: 8 } }}
