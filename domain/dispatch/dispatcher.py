@@ -15,6 +15,7 @@ from functools import partial
 from math import inf, isfinite
 from uuid import UUID
 
+from domain import ids
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
 from domain.dispatch.fairness import (
@@ -38,7 +39,7 @@ from domain.dispatch.rules import (
     is_harmless,
     requested_pause,
 )
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.loops import Loop, now_seconds, pause_after
 from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown
 from domain.transactions import Failures
@@ -227,7 +228,8 @@ class Dispatcher:
         self._woken.set()
 
     async def _run(self) -> None:
-        failures = Failures(_log, "the dispatcher")
+        account = ids.encode(Kind.PROVIDER_ACCOUNT, self._context.provider_account_id)
+        failures = Failures(_log, f"the dispatcher of {account}")
         while not self._stopping.is_set():
             await self._woken.wait()
             await asyncio.sleep(GATHER_SECONDS)

@@ -11,13 +11,15 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
 from domain.dispatch.claim import ClaimContext, claim, claim_probe
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call
 from domain.dispatch.recording import give_up_overdue
 from domain.dispatch.rules import DispatchRules, Observer
-from domain.ids import new_id
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.errors import ProviderUnavailable
+from domain.ids import Kind, new_id
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Provider, Rejected, Unknown
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import (
@@ -246,3 +248,25 @@ async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:
         await eventually(all_sent)
     assert answer.called_at[1] - answer.called_at[0] > 0.4
     assert len(answer.called_at) == 3
+
+
+class NoSignIn:
+    """The sign-in of the account cannot be read."""
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        raise ProviderUnavailable("The sign-in cannot be read.")
+
+
+async def test_the_log_names_the_account_that_cannot_be_used(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = await worlds.add_client(held=10)
+    await worlds.accept(client)
+    account = ids.encode(Kind.PROVIDER_ACCOUNT, client.pool.id)
+    expected = f"the dispatcher of {account} waits: The sign-in cannot be read."
+
+    async def is_logged() -> bool:
+        return expected in caplog.messages
+
+    async with dispatching(NoSignIn()):
+        await eventually(is_logged)
