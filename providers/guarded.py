@@ -66,7 +66,7 @@ class GuardedClient:
     ) -> None:
         self._rules = rules or GuardRules()
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._names: _Names | None = None
 
     async def post(self, url: str, request: HookRequest) -> HookAnswer:
@@ -93,27 +93,30 @@ class GuardedClient:
 
     async def close(self) -> None:
         """Closes all connections."""
-        session, self._session = self._session, None
-        if session is not None:
+        while self._sessions:
+            _, session = self._sessions.popitem()
             await session.close()
-        if self._names is not None:
-            await self._names.close()
+        names, self._names = self._names, None
+        if names is not None:
+            await names.close()
 
     async def _answered(self, url: URL, request: HookRequest) -> HookAnswer:
         """The answer. A request on an idle connection that the receiver has closed is repeated.
 
-        Each repetition uses up such a connection. The receiver knows a delivery by its ID, so it
-        may come twice (RFC 9110 §9.2.2).
+        The receiver knows a delivery by its ID, so it may come twice (RFC 9110 §9.2.2). It is
+        repeated once, on a new connection: perhaps it is what makes the receiver close them.
         """
-        while True:
-            try:
-                return await self._exchange(url, request)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as why:
-                if not getattr(why, IDLE, False):
-                    raise
+        try:
+            return await self._exchange(url, request)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as why:
+            if not getattr(why, IDLE, False):
+                raise
+        return await self._exchange(url, request, is_new=True)
 
-    async def _exchange(self, url: URL, request: HookRequest) -> HookAnswer:
-        async with self._open_session().post(
+    async def _exchange(
+        self, url: URL, request: HookRequest, *, is_new: bool = False
+    ) -> HookAnswer:
+        async with self._open_session(is_new=is_new).post(
             url,
             data=request.body,
             headers={"Accept-Encoding": "identity", "User-Agent": "Webhooks/1", **request.headers},
@@ -123,17 +126,22 @@ class GuardedClient:
             wait = retry_after_seconds(response.headers) if busy else None
             return _answer(response.status, await _beginning(response), wait)
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        """Created on first use, because it belongs to the running event loop."""
-        if self._session is None:
+    def _open_session(self, *, is_new: bool) -> aiohttp.ClientSession:
+        """Created on first use, because it belongs to the running event loop.
+
+        `is_new`: the session whose requests have a new connection each.
+        """
+        if self._names is None:
             self._names = _Names()
-            self._session = aiohttp.ClientSession(
+        if is_new not in self._sessions:
+            # Node.js closes idle connections after 5 seconds.
+            kept: dict[str, Any] = {"force_close": True} if is_new else {"keepalive_timeout": 4}
+            self._sessions[is_new] = aiohttp.ClientSession(
                 connector=_Connector(
+                    **kept,
                     limit=self._rules.connections,
                     resolver=self._names,
                     ttl_dns_cache=30,
-                    # Node.js closes idle connections after 5 seconds.
-                    keepalive_timeout=4,
                     socket_factory=self._checked_socket,
                     # True: certificates that the system trusts. The name is checked and sent (SNI).
                     ssl=self._tls or True,
@@ -144,7 +152,7 @@ class GuardedClient:
                 auto_decompress=False,
                 max_field_size=LARGEST_HEADER_BYTES,
             )
-        return self._session
+        return self._sessions[is_new]
 
     def _checked_socket(self, info: Any) -> socket.socket:
         """A socket for an address that may be connected to. Raises AddressRefused."""
