@@ -167,8 +167,11 @@ class Breaker:
         return 1 if self.is_open else inf
 
     def started(self) -> bool:
-        """A call starts. True if it is the try: pass this to `ended` as `was_try`."""
-        is_try = self.is_open
+        """A call starts. True if it is the try: pass this to `ended` as `was_try`.
+
+        While it was being marked, other calls may have opened the breaker. Then it is no try.
+        """
+        is_try = self.is_open and self.allowance > 0
         self._trying |= is_try
         return is_try
 

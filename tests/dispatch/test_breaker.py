@@ -72,6 +72,17 @@ def test_after_the_pause_one_call_may_start_as_a_try(breaker: Breaker, clock: Cl
     assert breaker.wait_seconds == inf
 
 
+def test_calls_that_were_marked_before_it_opened_are_no_tries(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, 5)
+    assert not breaker.started()
+    fail(breaker, 3)
+    assert breaker.wait_seconds == 2
+    clock.seconds = 2
+    assert [breaker.started(), breaker.started()] == [True, False]
+
+
 def test_the_pause_doubles_with_each_try_that_fails_up_to_the_longest(
     breaker: Breaker, clock: Clock
 ) -> None:
