@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias
+from weakref import WeakSet
 
 from domain.errors import OutcomeUnknown, ProviderUnavailable, Refusal, TryAgain
 
@@ -79,7 +80,7 @@ class Outage:
     """
 
     def __init__(self) -> None:
-        self._waiting: set[Failures] = set()
+        self._waiting: WeakSet[Failures] = WeakSet()  # a task that was cancelled is gone
         self._began = 0.0
 
     def add(self, task: Failures, failure: BaseException) -> None:
@@ -94,7 +95,7 @@ class Outage:
         """The task waits no longer. `answers`: because the database answers."""
         if task not in self._waiting:
             return
-        self._waiting.remove(task)
+        self._waiting.discard(task)
         if answers and not self._waiting:
             _log.info("the database answers again, after %.0f s", time.monotonic() - self._began)
 

@@ -19,6 +19,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from domain import transactions
 from ibiki.local import embedded
 from persistence.sending import parts
 from tests import databases, worlds
@@ -90,6 +91,11 @@ def pytest_collection_finish() -> None:
 def run_directory_of(config: pytest.Config) -> Path:
     """The directory of the PostgreSQL of this test run."""
     return config.stash[_run_directory]
+
+
+def pytest_runtest_setup() -> None:
+    """Begins each test without an outage: tasks of the last one may still wait for a database."""
+    transactions.OUTAGE = transactions.Outage()
 
 
 @pytest.fixture(scope="session", autouse=True)

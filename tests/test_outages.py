@@ -80,6 +80,18 @@ def test_a_task_that_ends_does_not_prolong_the_outage(caplog: pytest.LogCaptureF
     ]
 
 
+def test_a_task_that_is_gone_does_not_prolong_the_outage(caplog: pytest.LogCaptureFixture) -> None:
+    Failures(_log, "cancelled").add(TryAgain())
+    other = Failures(_log, "other")
+    other.add(TryAgain())
+    other.end()
+    assert [each.split(" (")[0].split(",")[0] for each in caplog.messages] == [
+        "the database is unavailable",
+        "the database is unavailable",
+        "the database answers again",
+    ]
+
+
 def test_what_is_no_outage_is_logged_by_its_task(caplog: pytest.LogCaptureFixture) -> None:
     task = Failures(_log, "a task")
     task.add(ProviderUnavailable("the provider is not configured"))
