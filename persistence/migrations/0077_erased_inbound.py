@@ -1,4 +1,4 @@
-"""Where inbound messages that were erased had been in the feed of their client."""
+"""Keeps the feed number of an erased inbound message, so that readers can go on after it."""
 
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops

@@ -159,7 +159,7 @@ async def test_a_clock_that_differs_from_the_databases_is_logged_once(
     assert caplog.messages == (expected if words else [])
 
 
-async def test_a_database_that_answers_late_is_no_other_clock(
+async def test_a_slow_answer_of_the_database_is_not_taken_for_another_clock(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     times = iter([1_000_000.0, 1_000_009.0])
