@@ -23,7 +23,7 @@ from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend, SendKind
 from ibiki.local.cluster import locate
 from persistence import store
-from tests import worlds
+from tests import db
 
 CALLERS = 64
 MANY_CALLERS = 256
@@ -52,10 +52,10 @@ class Run:
 
 def main() -> list[Measurement]:
     """Ratios of one run."""
-    with new_database() as db:
-        transaction_cpu = _pgbench(db)
-    with new_database() as db:
-        spread, many, hot, alone = asyncio.run(_accepting(db))
+    with new_database() as database:
+        transaction_cpu = _pgbench(database)
+    with new_database() as database:
+        spread, many, hot, alone = asyncio.run(_accepting(database))
     return [
         Measurement("send, 1,000 accounts", spread.per_second, "sends/s"),
         Measurement("send, PostgreSQL CPU", spread.cpu, "µs"),
@@ -71,10 +71,10 @@ def main() -> list[Measurement]:
     ]
 
 
-async def _accepting(db: Database) -> tuple[Run, Run, Run, Run]:
-    async with worlds.connected(db.url, pool_size=20):
-        pool = await worlds.add_pool(held=UNITS)
-        tenants = [await worlds.add_client(pool, held=0, name=f"T{n}") for n in range(ACCOUNTS)]
+async def _accepting(database: Database) -> tuple[Run, Run, Run, Run]:
+    async with db.connected(database.url, pool_size=20):
+        pool = await db.add_pool(held=UNITS)
+        tenants = [await db.add_client(pool, held=0, name=f"T{n}") for n in range(ACCOUNTS)]
         async with store.transaction() as tx:
             book: Book = await store.lock_accounts(tx, [each.account_id for each in tenants])
             for holding in book.holdings.values():
@@ -83,20 +83,20 @@ async def _accepting(db: Database) -> tuple[Run, Run, Run, Run]:
         acceptor = Acceptor(store)
         acceptor.start()
         try:
-            await _load(db, acceptor.accept, tenants, CALLERS, seconds=1.0)
-            spread = await _load(db, acceptor.accept, tenants, CALLERS)
-            many = await _load(db, acceptor.accept, tenants, MANY_CALLERS)
-            hot = await _load(db, acceptor.accept, tenants[:1], CALLERS)
+            await _load(database, acceptor.accept, tenants, CALLERS, seconds=1.0)
+            spread = await _load(database, acceptor.accept, tenants, CALLERS)
+            many = await _load(database, acceptor.accept, tenants, MANY_CALLERS)
+            hot = await _load(database, acceptor.accept, tenants[:1], CALLERS)
         finally:
             await acceptor.stop()
-        alone = await _load(db, lambda send: accept_alone(store, send), tenants, CALLERS)
+        alone = await _load(database, lambda send: accept_alone(store, send), tenants, CALLERS)
     return spread, many, hot, alone
 
 
 async def _load(
-    db: Database,
+    database: Database,
     accept: Accept,
-    tenants: list[worlds.Tenant],
+    tenants: list[db.Tenant],
     callers: int,
     *,
     seconds: float = SECONDS,
@@ -111,17 +111,17 @@ async def _load(
             assert isinstance(result, AcceptedNow), result
             latencies.append(time.perf_counter() - requested_at)
 
-    pids = with_children(db.postgres_pid)
+    pids = with_children(database.postgres_pid)
     before, began = cpu_seconds(pids), time.perf_counter()
     await asyncio.gather(*(call() for _ in range(callers)))
     taken = time.perf_counter() - began
-    used = cpu_seconds(with_children(db.postgres_pid)) - before
+    used = cpu_seconds(with_children(database.postgres_pid)) - before
     ordered = sorted(latencies)
     p99_ms = 1000 * ordered[int(len(ordered) * 0.99)]
     return Run(len(latencies), taken, used / len(latencies) * 1e6, p99_ms)
 
 
-def send_of(tenant: worlds.Tenant) -> NewSend:
+def send_of(tenant: db.Tenant) -> NewSend:
     """A new send of one message."""
     return NewSend(
         id=new_send_id(),
@@ -133,19 +133,19 @@ def send_of(tenant: worlds.Tenant) -> NewSend:
     )
 
 
-def _pgbench(db: Database) -> float:
+def _pgbench(database: Database) -> float:
     """PostgreSQL's CPU for a transaction of `pgbench -N`, in µs."""
-    command = [str(locate(db.directory, durable=True).programs / "pgbench"), db.url]
+    command = [str(locate(database.directory, durable=True).programs / "pgbench"), database.url]
     subprocess.run(
         [*command, "-i", "-q", "-s", str(PGBENCH_SCALE)], check=True, capture_output=True
     )
-    before = cpu_seconds(with_children(db.postgres_pid))
+    before = cpu_seconds(with_children(database.postgres_pid))
     run = subprocess.run(
         [*command, "-N", "-n", "-M", "prepared", "-c", str(CALLERS), "-T", str(int(SECONDS))],
         check=True,
         capture_output=True,
         text=True,
     )
-    used = cpu_seconds(with_children(db.postgres_pid)) - before
+    used = cpu_seconds(with_children(database.postgres_pid)) - before
     [line] = [each for each in run.stdout.splitlines() if "actually processed" in each]
     return used / int(line.split(":")[1].split("/")[0]) * 1e6

@@ -25,7 +25,7 @@ from domain.sending.accept import AcceptedNow
 from domain.sending.acceptor import Acceptor
 from persistence import store
 from persistence.servers import credentials
-from tests import worlds
+from tests import db
 
 TRANSFERS = int(os.environ.get("AUDIT_TRANSFERS", "1000000"))
 ACCOUNTS = 100
@@ -95,8 +95,8 @@ class Turns:
 
 def main() -> list[Measurement]:
     """The ratio of the rates, and how long the audit took in its turns."""
-    with new_database() as db:
-        turns = asyncio.run(_measure(db.url))
+    with new_database() as database:
+        turns = asyncio.run(_measure(database.url))
     quiet, loaded = (sum(rates) / len(rates) for rates in (turns.rates[False], turns.rates[True]))
     return [
         Measurement("sends without an audit", quiet, "sends/s"),
@@ -107,9 +107,9 @@ def main() -> list[Measurement]:
 
 
 async def _measure(url: str) -> Turns:
-    async with worlds.connected(url, pool_size=20):
-        pool = await worlds.add_pool(held=UNITS)
-        tenants = [await worlds.add_client(pool, held=UNITS) for _ in range(ACCOUNTS)]
+    async with db.connected(url, pool_size=20):
+        pool = await db.add_pool(held=UNITS)
+        tenants = [await db.add_client(pool, held=UNITS) for _ in range(ACCOUNTS)]
         await _fill(url)
         acceptor = Acceptor(store)
         acceptor.start()

@@ -25,7 +25,7 @@ from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import answering
 from benchmarks.tenants import tenants_of
 from benchmarks.work import BULK, BULK_SEND, sends
-from tests import worlds
+from tests import db
 
 TENANTS = 200
 UNITS = 100_000_000
@@ -68,14 +68,14 @@ def main() -> list[Measurement]:
 
 
 def _measured(build: Build, *, name: str, large: Large) -> list[Measurement]:
-    with new_database(build) as db:
-        tokens = tenants_of(db, TENANTS, units=UNITS)
-        with server(db) as (_, port):
-            return asyncio.run(_measure(db, port, tokens, name, large))
+    with new_database(build) as database:
+        tokens = tenants_of(database, TENANTS, units=UNITS)
+        with server(database) as (_, port):
+            return asyncio.run(_measure(database, port, tokens, name, large))
 
 
 async def _measure(
-    db: Database, port: int, tokens: Sequence[str], name: str, large: Large
+    database: Database, port: int, tokens: Sequence[str], name: str, large: Large
 ) -> list[Measurement]:
     singles = partial(
         load,
@@ -87,8 +87,8 @@ async def _measure(
     )
     async with AsyncExitStack() as opened:
         provider = await opened.enter_async_context(answering(after_seconds=PROVIDER_SECONDS))
-        opened.enter_context(dispatcher(db, provider))
-        await opened.enter_async_context(worlds.connected(db.url, pool_size=2))
+        opened.enter_context(dispatcher(database, provider))
+        await opened.enter_async_context(db.connected(database.url, pool_size=2))
         await singles(seconds=1.0)
         await _all_sent()  # the dispatcher has started
         large_sends = large(port, tokens[:LARGE])
@@ -173,7 +173,7 @@ async def _sent(
     when: str, begin: float, end: float, at_most: float | None = None
 ) -> list[Measurement]:
     """Seconds from the acceptance of a single to its outcome, for those accepted in that time."""
-    rows = await worlds.fetch(SENT_SECONDS, begin, end)
+    rows = await db.fetch(SENT_SECONDS, begin, end)
     seconds = [row["seconds"] for row in rows]
     p50, p99 = (seconds[int(len(seconds) * part)] for part in (0.5, 0.99))
     return [
@@ -185,10 +185,10 @@ async def _sent(
 async def _all_sent() -> None:
     """Returns when no single waits any more."""
     async with asyncio.timeout(WAIT_SECONDS):
-        while await worlds.fetch(SINGLES_WAIT):  # noqa: ASYNC110 - another process sends them
+        while await db.fetch(SINGLES_WAIT):  # noqa: ASYNC110 - another process sends them
             await asyncio.sleep(0.5)
 
 
 async def _queued() -> int:
-    [row] = await worlds.fetch("SELECT count(*) AS n FROM message WHERE status = 'QUEUED'")
+    [row] = await db.fetch("SELECT count(*) AS n FROM message WHERE status = 'QUEUED'")
     return int(row["n"])

@@ -22,7 +22,7 @@ from domain.sending.messages import NewSend, SendKind
 from domain.sending.recipients import sort_normalised
 from persistence import store
 from persistence.sending import accept
-from tests import worlds
+from tests import db
 
 COUNT = 100_000
 TIMES = 3
@@ -31,15 +31,15 @@ UNITS = 10_000_000
 
 def main() -> list[Measurement]:
     """The time of both, their ratio, and the growth of memory."""
-    with new_database() as db:
-        return asyncio.run(_measure(db.url))
+    with new_database() as database:
+        return asyncio.run(_measure(database.url))
 
 
 async def _measure(url: str) -> list[Measurement]:
     normaliser = Normaliser("US")
     numbers = [f"+1202{2_000_000 + each}" for each in range(COUNT)]
-    async with worlds.connected(url, pool_size=2):
-        tenant = await worlds.add_client(await worlds.add_pool(held=UNITS), held=UNITS)
+    async with db.connected(url, pool_size=2):
+        tenant = await db.add_client(await db.add_pool(held=UNITS), held=UNITS)
 
         async def bulk() -> None:
             recipients = sort_normalised(numbers, normaliser.normalise_many(numbers))
@@ -59,7 +59,7 @@ async def _measure(url: str) -> list[Measurement]:
     ]
 
 
-async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
+async def _copy(tenant: db.Tenant, numbers: list[str]) -> float:
     parts = accept.encoded_messages(_send_of(tenant, numbers), now := datetime.now(UTC), now)
     rows = b"".join([part async for part in parts])
 
@@ -82,7 +82,7 @@ async def _timed(work: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - began
 
 
-def _send_of(tenant: worlds.Tenant, numbers: list[str]) -> NewSend:
+def _send_of(tenant: db.Tenant, numbers: list[str]) -> NewSend:
     return NewSend(
         id=new_send_id(),
         payer=tenant.payer,

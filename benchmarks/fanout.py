@@ -27,7 +27,7 @@ from benchmarks.load import request
 from benchmarks.measurement import Measurement, compared
 from benchmarks.send import SEND
 from benchmarks.tenants import tenants_of
-from tests import worlds
+from tests import db
 
 SOCKETS = 1_000
 SECONDS = 6.0
@@ -52,15 +52,15 @@ def main() -> list[Measurement]:
 
 
 def _measured(build: Build) -> list[Measurement]:
-    with new_database(build) as db:
-        [token] = tenants_of(db, 1, units=UNITS)
-        with server(db) as (pid, port):
-            return asyncio.run(_measure(db, token, pid, port))
+    with new_database(build) as database:
+        [token] = tenants_of(database, 1, units=UNITS)
+        with server(database) as (pid, port):
+            return asyncio.run(_measure(database, token, pid, port))
 
 
-async def _measure(db: Database, token: str, pid: int, port: int) -> list[Measurement]:
+async def _measure(database: Database, token: str, pid: int, port: int) -> list[Measurement]:
     arrived: list[tuple[bytes, float]] = []
-    pids = [pid, *with_children(db.postgres_pid)]
+    pids = [pid, *with_children(database.postgres_pid)]
     await _updates(port, token, SECONDS, SECONDS)
     before_bytes, before_seconds = _resident(pid), cpu_seconds([pid])
     sockets = await _open(port, token, arrived)
@@ -72,7 +72,7 @@ async def _measure(db: Database, token: str, pid: int, port: int) -> list[Measur
     idle = await _cpu_of(pids, lambda: asyncio.sleep(SECONDS))
     pause_seconds = 1 / UPDATES_PER_SECOND
     paced = await _cpu_of([pid], lambda: _updates(port, token, pause_seconds, PACED_SECONDS))
-    paced_heard, delays = len(arrived), await _delays(db, arrived)
+    paced_heard, delays = len(arrived), await _delays(database, arrived)
     arrived.clear()
     began = time.perf_counter()
     fast = await _cpu_of([pid], lambda: _updates(port, token, 0.0, SECONDS))
@@ -129,10 +129,10 @@ async def _updates(port: int, token: str, pause_seconds: float, seconds: float) 
     writer.close()
 
 
-async def _delays(db: Database, arrived: list[tuple[bytes, float]]) -> list[float]:
+async def _delays(database: Database, arrived: list[tuple[bytes, float]]) -> list[float]:
     """Milliseconds from each transfer to each of its frames, in order."""
-    async with worlds.connected(db.url, pool_size=2):
-        rows = await worlds.fetch(
+    async with db.connected(database.url, pool_size=2):
+        rows = await db.fetch(
             "SELECT source_balance AS balance, extract(epoch FROM created_at)::float8 AS at"
             " FROM transfer WHERE kind = 'SEND'"
         )

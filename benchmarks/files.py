@@ -17,7 +17,7 @@ from domain.installation import RequestLimits
 from domain.sending.csv_order import CsvOrder
 from domain.sending.csv_send import csv_send
 from domain.sending.files.uploads import keep_upload
-from tests import worlds
+from tests import db
 from tests.installations import running_app
 
 ROWS = 100_000
@@ -35,7 +35,7 @@ async def measured(url: str) -> list[Measurement]:
     """The figures, on a database with only a few users."""
     async with running_app(url) as app:
         installation, owner = replace(app.installation, limits=RequestLimits()), app.owner
-        await worlds.open_with(owner.account_id, ROWS)
+        await db.open_with(owner.account_id, ROWS)
         with file_of(0) as small, file_of(LARGE_BYTES) as large:
             upload, keeping = await timed(keep_upload(installation, owner.actor, small))
             before = most_mebibytes()
@@ -60,7 +60,7 @@ def file_of(size: int) -> BinaryIO:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     file.write(b"phone,name,note\n")
     note = "x" * max(0, size // ROWS - 26)
-    for at, number in enumerate(worlds.generated_numbers(ROWS)):
+    for at, number in enumerate(db.generated_numbers(ROWS)):
         file.write(f"{number},Name {at},{note}\n".encode())
     return cast(BinaryIO, file)
 

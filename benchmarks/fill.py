@@ -24,7 +24,7 @@ from ibiki.local import embedded
 from persistence import closing, migrating
 from persistence.partitions import month_of
 from persistence.servers import credentials
-from tests import worlds
+from tests import db
 
 STEPS = Path(__file__).with_suffix(".sql")
 CLIENTS = 200
@@ -193,14 +193,14 @@ async def _superuser(where: dict[str, Any], report: Report) -> AsyncIterator[_Se
 
 async def _plan_clients(url: str, own: asyncpg.Connection[asyncpg.Record], size: Size) -> None:
     """The tenants, with their numbers of messages: the first has about a sixth of them."""
-    async with worlds.connected(url):
-        pool = await worlds.add_pool()
-        groups = [await worlds.add_group(pool, name=f"Group {each}") for each in range(GROUPS)]
+    async with db.connected(url):
+        pool = await db.add_pool()
+        groups = [await db.add_group(pool, name=f"Group {each}") for each in range(GROUPS)]
         rows = []
         total = sum(1 / number for number in range(1, CLIENTS + 1))
         for number in range(1, CLIENTS + 1):
             group = groups[number % GROUPS] if number % 10 else None
-            tenant = await worlds.add_client(pool, held=0, group=group, name=f"Client {number}")
+            tenant = await db.add_client(pool, held=0, group=group, name=f"Client {number}")
             messages = int((size.messages - size.queued) / number / total)
             bulks = size.queued // QUEUEING // size.large if number <= QUEUEING else 0
             contacts = max(messages // 4, size.small, size.large if messages > size.large else 0)

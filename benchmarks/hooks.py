@@ -24,7 +24,7 @@ from domain.hooks.changes import Hooks
 from domain.hooks.deliveries import EventType
 from ibiki.encryption import FernetCipher
 from persistence import store
-from tests import worlds
+from tests import db
 
 ENDPOINTS, HANGING = 100, 10
 PER_SECOND, SECONDS, STEP_SECONDS = 1_000, 8, 0.1
@@ -56,10 +56,10 @@ CHANGE = "UPDATE message SET status = $1, updated_at = clock_timestamp() WHERE s
 def main() -> list[Measurement]:
     """How late events arrive at the endpoints that answer, and what they cost."""
     key = Fernet.generate_key().decode()
-    with new_database() as db:
-        cost = asyncio.run(_cost_of_the_trigger(db))
-        with program(db, "dispatch", ENCRYPTION_KEYS=key) as worker:
-            delivered = asyncio.run(_delivered(db, key, worker))
+    with new_database() as database:
+        cost = asyncio.run(_cost_of_the_trigger(database))
+        with program(database, "dispatch", ENCRYPTION_KEYS=key) as worker:
+            delivered = asyncio.run(_delivered(database, key, worker))
     return [*delivered, cost]
 
 
@@ -76,15 +76,15 @@ class Receiver:
         return [each for path, late in self.late.items() if _answers(path) for each in late]
 
 
-async def _delivered(db: Database, key: str, worker: int) -> list[Measurement]:
-    async with worlds.connected(db.url), _receiving() as receiver:
+async def _delivered(database: Database, key: str, worker: int) -> list[Measurement]:
+    async with db.connected(database.url), _receiving() as receiver:
         clients = await _add_clients(receiver.port, key)
-        await worlds.execute(FILL, clients, PER_SECOND * SECONDS // ENDPOINTS)
-        rows = await worlds.fetch("SELECT id FROM message ORDER BY random()")
+        await db.execute(FILL, clients, PER_SECOND * SECONDS // ENDPOINTS)
+        rows = await db.fetch("SELECT id FROM message ORDER BY random()")
         messages, step = [row["id"] for row in rows], int(PER_SECOND * STEP_SECONDS)
-        before, began = _cpu(db, worker), time.perf_counter()
+        before, began = _cpu(database, worker), time.perf_counter()
         for turn in range(int(SECONDS / STEP_SECONDS)):
-            await worlds.execute(SEND, messages[turn * step : (turn + 1) * step])
+            await db.execute(SEND, messages[turn * step : (turn + 1) * step])
             until_next = began + (turn + 1) * STEP_SECONDS - time.perf_counter()
             await asyncio.sleep(max(until_next, 0))
         took = time.perf_counter() - began
@@ -95,7 +95,7 @@ async def _delivered(db: Database, key: str, worker: int) -> list[Measurement]:
         late = sorted(receiver.at_good_ones)
         cpu = [
             (now - then) * 1e6 / len(late)
-            for now, then in zip(_cpu(db, worker), before, strict=True)
+            for now, then in zip(_cpu(database, worker), before, strict=True)
         ]
     return [
         Measurement("events", PER_SECOND * SECONDS / took, "events/s"),
@@ -108,11 +108,11 @@ async def _delivered(db: Database, key: str, worker: int) -> list[Measurement]:
 
 
 async def _add_clients(port: int, key: str) -> list[UUID]:
-    pool = await worlds.add_pool(held=0)
+    pool = await db.add_pool(held=0)
     hooks = Hooks(store, FernetCipher([key]), AddressRules(loopback=True))
     clients = []
     for number in range(ENDPOINTS):
-        tenant = await worlds.add_client(pool, held=0, name=f"C{number}")
+        tenant = await db.add_client(pool, held=0, name=f"C{number}")
         path = f"hangs/{number}" if number < HANGING else f"answers/{number}"
         await hooks.create(
             tenant.actor,
@@ -125,22 +125,22 @@ async def _add_clients(port: int, key: str) -> list[UUID]:
     return clients
 
 
-async def _cost_of_the_trigger(db: Database) -> Measurement:
+async def _cost_of_the_trigger(database: Database) -> Measurement:
     """Best of three for each: with the trigger, and without."""
-    async with worlds.connected(db.url):
-        pool = await worlds.add_pool(held=0, default=False)
-        tenant = await worlds.add_client(pool, held=0)
-        await worlds.execute(FILL, [tenant.client_id], CHANGES)
+    async with db.connected(database.url):
+        pool = await db.add_pool(held=0, default=False)
+        tenant = await db.add_client(pool, held=0)
+        await db.execute(FILL, [tenant.client_id], CHANGES)
         took = {True: [1e9], False: [1e9]}
         for turn in range(6):
             enabled = turn % 2 == 0
             word = "ENABLE" if enabled else "DISABLE"
-            await worlds.execute(f"ALTER TABLE message {word} TRIGGER message_hooked")
+            await db.execute(f"ALTER TABLE message {word} TRIGGER message_hooked")
             began = time.perf_counter()
-            await worlds.execute(CHANGE, "DELIVERED" if enabled else "SENT")
+            await db.execute(CHANGE, "DELIVERED" if enabled else "SENT")
             took[enabled].append(time.perf_counter() - began)
-        await worlds.execute("ALTER TABLE message ENABLE TRIGGER message_hooked")
-        await worlds.execute("DELETE FROM message")
+        await db.execute("ALTER TABLE message ENABLE TRIGGER message_hooked")
+        await db.execute("DELETE FROM message")
     cost = (min(took[True]) - min(took[False])) * 1e6 / CHANGES
     return Measurement("the trigger, for a client without endpoints", cost, "µs a change")
 
@@ -184,6 +184,6 @@ def _answers(path: str) -> bool:
     return path.startswith("/answers/")
 
 
-def _cpu(db: Database, worker: int) -> tuple[float, float]:
+def _cpu(database: Database, worker: int) -> tuple[float, float]:
     """CPU seconds of the dispatcher and of PostgreSQL."""
-    return cpu_seconds([worker]), cpu_seconds(with_children(db.postgres_pid))
+    return cpu_seconds([worker]), cpu_seconds(with_children(database.postgres_pid))

@@ -15,7 +15,7 @@ from domain.identity.access import OfClient, Scope
 from domain.inbox.messages import Conversation
 from domain.pages import Window
 from persistence import store
-from tests import worlds
+from tests import db
 
 CONVERSATIONS = 10_000
 MESSAGES = 1_000_000
@@ -63,11 +63,11 @@ FILL = (
 
 def main() -> list[Measurement]:
     """PostgreSQL's time for a page, at the start and deep inside, and of one conversation."""
-    with new_database() as db:
-        scope = asyncio.run(_fill(db.url))
-        first = _measure(db, scope, _first_page)
-        deep = _measure(db, scope, _deep_page)
-        conversation = _measure(db, scope, _conversation)
+    with new_database() as database:
+        scope = asyncio.run(_fill(database.url))
+        first = _measure(database, scope, _first_page)
+        deep = _measure(database, scope, _deep_page)
+        conversation = _measure(database, scope, _conversation)
     return [
         Measurement("the first page of 50", first, "ms of PostgreSQL", at_most=5),
         Measurement("a page deep within", deep, "ms of PostgreSQL", at_most=5),
@@ -76,8 +76,8 @@ def main() -> list[Measurement]:
 
 
 async def _fill(url: str) -> Scope:
-    async with worlds.connected(url):
-        tenant = await worlds.add_client(await worlds.add_pool())
+    async with db.connected(url):
+        tenant = await db.add_client(await db.add_pool())
         arguments: tuple[tuple[object, ...], ...] = (
             (tenant.client_id, tenant.account_id, tenant.pool.id, MESSAGES),
             (CONVERSATIONS,),
@@ -89,22 +89,24 @@ async def _fill(url: str) -> Scope:
         for at, statement in enumerate(FILL):
             await own.execute(statement, *(arguments[at] if at < len(arguments) else ()))
         await own.close()
-        (counted,) = await worlds.fetch("SELECT count(*) AS conversations FROM conversation")
+        (counted,) = await db.fetch("SELECT count(*) AS conversations FROM conversation")
         assert counted["conversations"] == CONVERSATIONS
     return OfClient(tenant.client_id)
 
 
-def _measure(db: Database, scope: Scope, read: Callable[[Scope, int], Awaitable[None]]) -> float:
+def _measure(
+    database: Database, scope: Scope, read: Callable[[Scope, int], Awaitable[None]]
+) -> float:
     """Milliseconds of CPU that PostgreSQL spends on one read."""
 
     async def run() -> float:
-        async with worlds.connected(db.url, pool_size=1):
+        async with db.connected(database.url, pool_size=1):
             for each in range(10):
                 await read(scope, each)
-            before = cpu_seconds(with_children(db.postgres_pid))
+            before = cpu_seconds(with_children(database.postgres_pid))
             for each in range(TIMES):
                 await read(scope, each)
-            return cpu_seconds(with_children(db.postgres_pid)) - before
+            return cpu_seconds(with_children(database.postgres_pid)) - before
 
     started = time.perf_counter()
     spent = asyncio.run(run())

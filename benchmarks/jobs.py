@@ -27,7 +27,7 @@ from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
 from domain.ledger.audit import audit, new_audit
 from persistence import store
-from tests import worlds
+from tests import db
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 UNITS = 100_000_000
@@ -46,14 +46,14 @@ Result = TypeVar("Result")
 
 def main() -> list[Measurement]:
     """One file: uploaded, charged, written by two processes one after the other, cancelled."""
-    with new_database() as db:
-        return asyncio.run(_measured(db))
+    with new_database() as database:
+        return asyncio.run(_measured(database))
 
 
-async def _measured(db: Database) -> list[Measurement]:
-    own, *others = await add_tenants(db.url, 20, units=UNITS)
-    with server(db) as (serving, port):
-        async with worlds.connected(db.url, pool_size=4):
+async def _measured(database: Database) -> list[Measurement]:
+    own, *others = await add_tenants(database.url, 20, units=UNITS)
+    with server(database) as (serving, port):
+        async with db.connected(database.url, pool_size=4):
             with _file() as file:
                 upload, uploading = await _timed(_upload(port, own, file))
             at = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
@@ -66,12 +66,12 @@ async def _measured(db: Database) -> list[Measurement]:
             assert sent["accepted"] == ROWS, answer
             async with _singles(port, others) as beside_writing:
                 began = time.perf_counter()
-                with program(db, "dispatch") as first:
+                with program(database, "dispatch") as first:
                     await _left(ROWS // 2)
                     most_writing = _most_mebibytes(first)
                     os.kill(first, signal.SIGKILL)
-                killed_with = (await worlds.fetch(UNWRITTEN))[0]["left"]
-                with program(db, "dispatch") as second:
+                killed_with = (await db.fetch(UNWRITTEN))[0]["left"]
+                with program(database, "dispatch") as second:
                     await _left(0)
                     writing = time.perf_counter() - began
                     most_writing = max(most_writing, _most_mebibytes(second))
@@ -107,7 +107,7 @@ async def _measured(db: Database) -> list[Measurement]:
 def _file() -> IO[bytes]:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     file.write(b"phone,name\n")
-    for at, number in enumerate(worlds.generated_numbers(ROWS)):
+    for at, number in enumerate(db.generated_numbers(ROWS)):
         file.write(f"{number},Name {at}\n".encode())
     file.seek(0)
     return file
@@ -164,7 +164,7 @@ async def _singles(port: int, tokens: list[str]) -> AsyncIterator[list[float]]:
 async def _left(rows: int) -> None:
     """Returns when at most this many messages are not written."""
     async with asyncio.timeout(WAIT_SECONDS):
-        while (await worlds.fetch(UNWRITTEN))[0]["left"] > rows:  # noqa: ASYNC110 - another process writes them
+        while (await db.fetch(UNWRITTEN))[0]["left"] > rows:  # noqa: ASYNC110 - another process writes them
             await asyncio.sleep(0.05)
 
 

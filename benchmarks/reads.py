@@ -37,7 +37,7 @@ from persistence.dispatch.backlog import read_backlog
 from persistence.identity.models import User
 from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.live.changes import recent_changes
-from tests import worlds
+from tests import db
 
 TIMES = 20
 MOST_SECONDS = 4.0
@@ -127,18 +127,20 @@ def read(directory: Path, *, only: str = "", seconds: float = MOST_SECONDS) -> I
     """Measures each read of each viewer."""
     with embedded.start(directory) as running:
         asyncio.run(migrating.migrate(running.url))
-        db = Database(directory, running.url, OURS)
-        with server(db) as (pid, port):
-            yield from asyncio.run(_measure(db, pid, port, only, seconds))
+        database = Database(directory, running.url, OURS)
+        with server(database) as (pid, port):
+            yield from asyncio.run(_measure(database, pid, port, only, seconds))
 
 
-async def _measure(db: Database, pid: int, port: int, only: str, seconds: float) -> list[Figure]:
+async def _measure(
+    database: Database, pid: int, port: int, only: str, seconds: float
+) -> list[Figure]:
     figures = []
 
     def cpu() -> float:
-        return cpu_seconds([pid, *with_children(db.postgres_pid)])
+        return cpu_seconds([pid, *with_children(database.postgres_pid)])
 
-    async with worlds.connected(db.url), httpx.AsyncClient(timeout=120) as http:
+    async with db.connected(database.url), httpx.AsyncClient(timeout=120) as http:
         for viewer in await _viewers():
             values = await _values(http, port, viewer)
             for question in viewer.questions:
@@ -155,8 +157,8 @@ async def _measure(db: Database, pid: int, port: int, only: str, seconds: float)
 
 
 async def _viewers() -> list[Viewer]:
-    [busy], [quiet] = await worlds.fetch(BUSY), await worlds.fetch(QUIET)
-    [group] = await worlds.fetch("SELECT id FROM client_group LIMIT 1")
+    [busy], [quiet] = await db.fetch(BUSY), await db.fetch(QUIET)
+    [group] = await db.fetch("SELECT id FROM client_group LIMIT 1")
     busy_id, quiet_id = busy["client_id"], quiet["id"]
     both = questions.of_both()
     return [
@@ -189,11 +191,11 @@ async def _values(http: httpx.AsyncClient, port: int, viewer: Viewer) -> Mapping
     """The values for the documents: IDs, and a cursor in the middle of the year."""
     times = {}
     for name, day in (("early", 0), ("late", 1), ("month", -29)):
-        [row] = await worlds.fetch(MIDDLE, day)
+        [row] = await db.fetch(MIDDLE, day)
         times[name] = str(row["to_char"])
-    [bulk] = await worlds.fetch(BULK, viewer.client_id)
-    [conversation] = await worlds.fetch(CONVERSATION, viewer.client_id)
-    [client] = await worlds.fetch(BUSY)
+    [bulk] = await db.fetch(BULK, viewer.client_id)
+    [conversation] = await db.fetch(CONVERSATION, viewer.client_id)
+    [client] = await db.fetch(BUSY)
     middle = f'filter: {{createdBefore: "{times["late"]}"}}'
     # The cursors of all lists by ID are alike.
     document = questions.page("sends", "id", middle, "first: 1")

@@ -17,7 +17,7 @@ from domain.ids import new_send_id
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend, SendKind
 from persistence import store
-from tests import worlds
+from tests import db
 
 BULKS = 6
 BULK = 10_000
@@ -51,13 +51,13 @@ SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE
 
 def main() -> list[Measurement]:
     """The bytes of each table with its indexes, and of each index of messages."""
-    with new_database() as db:
-        return list(asyncio.run(_lived(db)))
+    with new_database() as database:
+        return list(asyncio.run(_lived(database)))
 
 
-async def _lived(db: Database) -> Iterator[Measurement]:
-    async with worlds.connected(db.url, pool_size=4), answering() as provider:
-        tenant = await worlds.add_client(await worlds.add_pool(held=10 * MESSAGES), held=MESSAGES)
+async def _lived(database: Database) -> Iterator[Measurement]:
+    async with db.connected(database.url, pool_size=4), answering() as provider:
+        tenant = await db.add_client(await db.add_pool(held=10 * MESSAGES), held=MESSAGES)
         for _ in range(BULKS):
             bulk = _send_of(tenant, SendKind.BULK, BULK)
             assert isinstance(await accept_alone(store, bulk), AcceptedNow)
@@ -65,7 +65,7 @@ async def _lived(db: Database) -> Iterator[Measurement]:
             singles = [_send_of(tenant, SendKind.SINGLE, 1) for _ in range(200)]
             await accept_batch(store, singles)
         environment = {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
-        with program(db, "dispatch", **environment):
+        with program(database, "dispatch", **environment):
             await provider.has_taken(MESSAGES, within_seconds=WAIT_SECONDS)
             await _none_left("SELECT FROM message WHERE status IN ('QUEUED', 'SUBMITTING') LIMIT 1")
             await _report_all()
@@ -75,20 +75,20 @@ async def _lived(db: Database) -> Iterator[Measurement]:
 
 async def _none_left(statement: str) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
-        while await worlds.fetch(statement):  # noqa: ASYNC110 - another process does the work
+        while await db.fetch(statement):  # noqa: ASYNC110 - another process does the work
             await asyncio.sleep(0.05)
 
 
 async def _report_all() -> None:
     """A delivery report for each message, in the order of the IDs."""
-    rows = await worlds.fetch("SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id")
+    rows = await db.fetch("SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id")
     while rows:
         last = max(row["id"] for row in rows)
-        rows = await worlds.fetch(REPORT, last, REPORTS_AT_ONCE)
+        rows = await db.fetch(REPORT, last, REPORTS_AT_ONCE)
 
 
 async def _sizes() -> Iterator[Measurement]:
-    rows = await worlds.fetch(SIZES, list(TABLES))
+    rows = await db.fetch(SIZES, list(TABLES))
     total = sum(row["bytes"] for row in rows)
     figures = [Measurement("all tables", total / MESSAGES, "bytes a message")]
     for table in TABLES:
@@ -99,8 +99,8 @@ async def _sizes() -> Iterator[Measurement]:
         for row in rows
         if row["table"] == "message"
     ]
-    await worlds.execute("SELECT pg_stat_force_next_flush()")
-    [writes] = await worlds.fetch(WRITES)
+    await db.execute("SELECT pg_stat_force_next_flush()")
+    [writes] = await db.fetch(WRITES)
     share = writes["hot"] / max(writes["updates"], 1)
     return iter([*figures, Measurement("updates of messages that were HOT", share, "")])
 
@@ -108,7 +108,7 @@ async def _sizes() -> Iterator[Measurement]:
 _numbers = count(2_000_000)
 
 
-def _send_of(tenant: worlds.Tenant, kind: SendKind, messages: int) -> NewSend:
+def _send_of(tenant: db.Tenant, kind: SendKind, messages: int) -> NewSend:
     return NewSend(
         id=new_send_id(),
         payer=tenant.payer,

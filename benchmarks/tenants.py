@@ -13,7 +13,7 @@ from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
 from persistence import store
 from persistence.identity.models import User
-from tests import worlds
+from tests import db
 
 _SCRIPT = """
 import asyncio, json, sys
@@ -22,11 +22,11 @@ print(json.dumps(asyncio.run(add_tenants(sys.argv[1], int(sys.argv[2]), units=in
 """
 
 
-def tenants_of(db: Database, count: int, *, units: int) -> list[str]:
+def tenants_of(database: Database, count: int, *, units: int) -> list[str]:
     """API keys of this many new clients. The build itself adds them, in the form that it stores."""
     made = subprocess.run(
-        [db.build.python, "-c", _SCRIPT, db.url, str(count), str(units)],
-        cwd=db.build.path,
+        [database.build.python, "-c", _SCRIPT, database.url, str(count), str(units)],
+        cwd=database.build.path,
         check=True,
         capture_output=True,
     )
@@ -35,9 +35,9 @@ def tenants_of(db: Database, count: int, *, units: int) -> list[str]:
 
 async def add_tenants(url: str, count: int, *, units: int) -> list[str]:
     """Adds clients with these units to the default pool. Returns an API key of each."""
-    async with worlds.connected(url):
-        pool = await worlds.add_pool(held=units)
-        tenants = [await worlds.add_client(pool, held=0, name=f"T{each}") for each in range(count)]
+    async with db.connected(url):
+        pool = await db.add_pool(held=units)
+        tenants = [await db.add_client(pool, held=0, name=f"T{each}") for each in range(count)]
         await _open_with([tenant.account_id for tenant in tenants], units)
         return [await _key_of(tenant) for tenant in tenants]
 
@@ -50,7 +50,7 @@ async def _open_with(account_ids: list[UUID], units: int) -> None:
         await store.write_book(tx, book)
 
 
-async def _key_of(tenant: worlds.Tenant) -> str:
+async def _key_of(tenant: db.Tenant) -> str:
     user_id = new_id()
     await User.create(
         id=user_id,

@@ -16,7 +16,7 @@ import orjson
 from benchmarks.databases import Database, cpu_seconds, new_database, program, server, with_children
 from benchmarks.load import Run, load
 from benchmarks.measurement import Measurement
-from tests import worlds
+from tests import db
 
 CONNECTIONS = 64
 SECONDS = 6.0
@@ -33,19 +33,22 @@ WHERE inbound.client_id <> assigned_number.client_id
 
 def main() -> list[Measurement]:
     """The CPU of an event from its first byte to its inbox, and the time until it is answered."""
-    with new_database() as db:
-        asyncio.run(_add_tenants(db.url))
+    with new_database() as database:
+        asyncio.run(_add_tenants(database.url))
         events = _events()
-        with server(db, **QUICK) as (pid, port), program(db, "dispatch", **QUICK) as worker:
+        with (
+            server(database, **QUICK) as (pid, port),
+            program(database, "dispatch", **QUICK) as worker,
+        ):
             warm_up = asyncio.run(_load(port, events, WARM_UP_SECONDS))
-            asyncio.run(_all_received(db.url))
-            before = _cpu(db, pid, worker)
+            asyncio.run(_all_received(database.url))
+            before = _cpu(database, pid, worker)
             began = time.perf_counter()
             run = asyncio.run(_load(port, events, SECONDS))
-            asyncio.run(_all_received(db.url))
+            asyncio.run(_all_received(database.url))
             received = time.perf_counter() - began
-            cpu = (_cpu(db, pid, worker) - before) * 1e6 / run.answers
-        inboxes, wrong = asyncio.run(_inboxes(db.url))
+            cpu = (_cpu(database, pid, worker) - before) * 1e6 / run.answers
+        inboxes, wrong = asyncio.run(_inboxes(database.url))
     lost = warm_up.answers + run.answers - inboxes
     return [
         Measurement("events answered", run.per_second, "events/s"),
@@ -65,16 +68,16 @@ async def _load(port: int, events: Callable[[int], bytes], seconds: float) -> Ru
     )
 
 
-def _cpu(db: Database, *pids: int) -> float:
-    return cpu_seconds([*pids, *with_children(db.postgres_pid)])
+def _cpu(database: Database, *pids: int) -> float:
+    return cpu_seconds([*pids, *with_children(database.postgres_pid)])
 
 
 async def _add_tenants(url: str) -> None:
-    async with worlds.connected(url):
-        pool = await worlds.add_pool(held=0)
+    async with db.connected(url):
+        pool = await db.add_pool(held=0)
         for number in NUMBERS:
-            tenant = await worlds.add_client(pool, held=0, name=number)
-            await worlds.execute(
+            tenant = await db.add_client(pool, held=0, name=number)
+            await db.execute(
                 "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
                 number,
                 tenant.client_id,
@@ -82,16 +85,16 @@ async def _add_tenants(url: str) -> None:
 
 
 async def _all_received(url: str) -> None:
-    async with worlds.connected(url), asyncio.timeout(300):
-        while (await worlds.fetch(LEFT))[0]["events"]:  # noqa: ASYNC110 - another process receives them
+    async with db.connected(url), asyncio.timeout(300):
+        while (await db.fetch(LEFT))[0]["events"]:  # noqa: ASYNC110 - another process receives them
             await asyncio.sleep(0.1)
 
 
 async def _inboxes(url: str) -> tuple[int, int]:
     """Messages in inboxes, and those in a wrong one."""
-    async with worlds.connected(url):
-        found = await worlds.fetch("SELECT count(*) AS messages FROM inbound")
-        wrong = await worlds.fetch(WRONG)
+    async with db.connected(url):
+        found = await db.fetch("SELECT count(*) AS messages FROM inbound")
+        wrong = await db.fetch(WRONG)
     return int(found[0]["messages"]), int(wrong[0]["messages"])
 
 

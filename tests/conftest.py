@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, settings
 from domain import transactions
 from ibiki.local import embedded
 from persistence.sending import parts
-from tests import databases, worlds
+from tests import databases, db
 from tests.copies import Copies
 from tests.databases import OtherConnection
 from tests.installations import App, running_app
-from tests.ledger.line import Line, line_to
+from tests.ledger.cutting_proxy import CuttingProxy, proxy_to
 from tests.quicker import quicker_starts
 
 LONGEST_NAME = 80
@@ -163,14 +163,14 @@ async def worker_database_url(database_template: embedded.EmbeddedDatabase) -> A
 @pytest.fixture
 async def connected(worker_database_url: str) -> AsyncIterator[str]:
     """This process is connected to the database that the tests of this worker share."""
-    async with worlds.connected(worker_database_url):
+    async with db.connected(worker_database_url):
         yield worker_database_url
 
 
 @pytest.fixture
-async def line(worker_database_url: str) -> AsyncIterator[Line]:
+async def proxy(worker_database_url: str) -> AsyncIterator[CuttingProxy]:
     """The same, through a connection that the test can cut."""
-    async with line_to(worker_database_url) as to_server, worlds.connected(to_server.url):
+    async with proxy_to(worker_database_url) as to_server, db.connected(to_server.url):
         yield to_server
 
 

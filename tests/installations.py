@@ -35,7 +35,7 @@ from providers.registry import PARSERS, PROVIDERS, config_of, open_account
 from resolvers.context import Context
 from schema.engine import Engine
 from schema.schema import build_schema
-from tests import people, worlds
+from tests import db, people
 
 ENGINE = Engine(build_schema())
 BRAND = "Kanda SMS"
@@ -112,12 +112,12 @@ class App:
     installation: Installation
     upstream: Upstream
     rate_limiter: UnlimitedRate
-    pool: worlds.Pool
-    group: worlds.Group
-    other_group: worlds.Group
-    owner: worlds.Tenant
-    sibling: worlds.Tenant
-    loner: worlds.Tenant
+    pool: db.Pool
+    group: db.Group
+    other_group: db.Group
+    owner: db.Tenant
+    sibling: db.Tenant
+    loner: db.Tenant
 
     def actor(self, who: str) -> Actor | None:
         """The actor with this name."""
@@ -128,7 +128,7 @@ class App:
             "supervisor": _supervisor(self.group),
             "other_supervisor": _supervisor(self.other_group),
             "direct": replace(self.owner.actor, role=Role.SUPERVISOR, group_id=self.group.id),
-            "admin": worlds.ADMIN,
+            "admin": db.ADMIN,
             "nobody": None,
         }[who]
 
@@ -173,11 +173,11 @@ class KnownUsers:
 @asynccontextmanager
 async def running_app(url: str) -> AsyncIterator[App]:
     """An app on the database of a test, with its users."""
-    async with worlds.connected(url):
+    async with db.connected(url):
         acceptor, upstream, rate_limiter = Acceptor(store), Upstream(), UnlimitedRate()
         reconciler, auditor = Reconciler(store), Auditor(store)
-        pool = await worlds.add_pool(held=500)
-        group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
+        pool = await db.add_pool(held=500)
+        group = await db.add_group(pool, held=50, rate_usd=Decimal("0.03"))
         acceptor.start()
         reconciler.start()
         auditor.start()
@@ -208,15 +208,15 @@ async def running_app(url: str) -> AsyncIterator[App]:
             rate_limiter=rate_limiter,
             pool=pool,
             group=group,
-            other_group=await worlds.add_group(pool, held=5, name="Others"),
-            owner=await worlds.add_client(pool, group=group, held=100, name="Acme"),
-            sibling=await worlds.add_client(pool, group=group, held=20, name="Bits"),
-            loner=await worlds.add_client(pool, held=7, name="Coop"),
+            other_group=await db.add_group(pool, held=5, name="Others"),
+            owner=await db.add_client(pool, group=group, held=100, name="Acme"),
+            sibling=await db.add_client(pool, group=group, held=20, name="Bits"),
+            loner=await db.add_client(pool, held=7, name="Coop"),
         )
         await auditor.stop()
         await reconciler.stop()
         await acceptor.stop()
 
 
-def _supervisor(group: worlds.Group) -> Actor:
+def _supervisor(group: db.Group) -> Actor:
     return Actor(new_id(), Role.SUPERVISOR, new_id(), group_id=group.id)

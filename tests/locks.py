@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection, connection_to
 
@@ -21,14 +21,14 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 async def until_waiting(count: int = 1) -> None:
     """Returns when this many sessions wait for a lock in the database of this process."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(await worlds.fetch(WAITING)) < count:  # noqa: ASYNC110 - of PostgreSQL
+        while len(await db.fetch(WAITING)) < count:  # noqa: ASYNC110 - of PostgreSQL
             await asyncio.sleep(0.005)
 
 
 async def blocked(task: asyncio.Task[Any]) -> None:
     """Returns when a session waits for a lock. Fails if the task ends before."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await worlds.fetch(WAITING):
+        while not await db.fetch(WAITING):
             assert not task.done(), "it did not wait"
             await asyncio.sleep(0.005)
 

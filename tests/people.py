@@ -19,7 +19,7 @@ from ibiki.http.throttle import SignInThrottle
 from ibiki.passwords import Argon2Passwords
 from ibiki.tokens import AccessTokens
 from persistence import store
-from tests import worlds
+from tests import db
 
 PASSWORD = "correct horse battery"
 SECRET_KEY = "a secret key of the tests, 32 bytes or more"
@@ -54,7 +54,7 @@ async def new_actors() -> AsyncIterator[Actors]:
 @asynccontextmanager
 async def connected_with_pool(url: str) -> AsyncIterator[None]:
     """This process is connected to the database of a test, with a default pool."""
-    async with worlds.connected(url):
+    async with db.connected(url):
         await ensure_default_pool(store)
         yield
 
@@ -83,7 +83,7 @@ async def add_user(
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Setup:
     """Two groups with a client each, a client without a group, and an admin."""
 
     ours: Group
@@ -95,11 +95,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(url: str) -> AsyncIterator[World]:
+async def setup(url: str) -> AsyncIterator[Setup]:
     """These users, clients and groups in the database of a test."""
     async with connected_with_pool(url):
         ours, theirs = await add_group(), await add_group("Other")
-        yield World(
+        yield Setup(
             ours=ours,
             theirs=theirs,
             member=await add_client("Acme", group=ours),

@@ -12,7 +12,7 @@ import phonenumbers
 import pytest
 
 from ibiki.local.embedded import EmbeddedDatabase
-from tests import databases, worlds
+from tests import databases, db
 
 
 async def test_a_database_is_migrated_and_belongs_to_the_application(database_url: str) -> None:
@@ -67,23 +67,23 @@ def test_runs_may_clear_up_at_the_same_time(
             assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_world_of_the_tests_passes_the_audit(database_url: str) -> None:
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=500)
-        group = await worlds.add_group(pool, held=50)
-        client = await worlds.add_client(pool, group=group, held=100)
-        school = await worlds.add_school(held=1_000, price=50)
-        await worlds.accept(client)
-        await worlds.accept(client, 20)
-        await worlds.accept(client, texts=["one", "two"])
-        await worlds.accept(school, 2)
-        assert await worlds.held(client.account_id) == 100 - 23
-        assert await worlds.held(school.account_id) == 900
-        assert await worlds.statuses() == {"QUEUED": 25}
-        await worlds.assert_audit_holds()
+async def test_the_data_of_the_tests_passes_the_audit(database_url: str) -> None:
+    async with db.connected(database_url):
+        pool = await db.add_pool(held=500)
+        group = await db.add_group(pool, held=50)
+        client = await db.add_client(pool, group=group, held=100)
+        school = await db.add_school(held=1_000, price=50)
+        await db.accept(client)
+        await db.accept(client, 20)
+        await db.accept(client, texts=["one", "two"])
+        await db.accept(school, 2)
+        assert await db.held(client.account_id) == 100 - 23
+        assert await db.held(school.account_id) == 900
+        assert await db.statuses() == {"QUEUED": 25}
+        await db.assert_audit_holds()
 
 
 def test_generated_numbers_are_valid_and_unique() -> None:
-    numbers = worlds.generated_numbers(3_000, skip=100_000)
+    numbers = db.generated_numbers(3_000, skip=100_000)
     assert len(set(numbers)) == 3_000
     assert all(phonenumbers.is_valid_number(phonenumbers.parse(number)) for number in numbers)

@@ -15,7 +15,7 @@ from domain.numbers import Normaliser
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.routes import Routes
 from persistence import store
-from tests import worlds
+from tests import db
 
 RULES = JobRules(lease_seconds=0.5)
 
@@ -44,7 +44,7 @@ def writer(
 
 async def main(database_url: str, observer: JobObserver) -> None:
     """Writes jobs until it is killed."""
-    async with worlds.connected(database_url, pool_size=2):
+    async with db.connected(database_url, pool_size=2):
         own = writer(observer=observer)
         while True:
             if not await own.step():

@@ -15,7 +15,7 @@ from domain.sending import file_job
 from domain.sending.csv_order import CsvOrder
 from domain.sending.csv_send import csv_send
 from domain.sending.messages import Send
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.sending.files.files import csv_file, uploaded
 
@@ -39,7 +39,7 @@ def small_parts(*, process_from: int = file_job.PROCESS_FROM) -> Iterator[None]:
 
 def a_file(rows: int = ROWS) -> bytes:
     """One name and number in each row."""
-    numbers = worlds.generated_numbers(rows)
+    numbers = db.generated_numbers(rows)
     return csv_file([["phone", "name"], *([each, f"N{at}"] for at, each in enumerate(numbers))])
 
 
@@ -66,7 +66,7 @@ async def written_to_the_end(by: JobWriter) -> None:
 
 async def texts(send_id: UUID) -> Sequence[tuple[str, str]]:
     """The numbers and texts of the messages, in order."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT number, coalesce(message.text, send.text) AS text FROM message"
         " JOIN send ON send.id = send_id WHERE send_id = $1 ORDER BY message.id",
         send_id,
@@ -76,4 +76,4 @@ async def texts(send_id: UUID) -> Sequence[tuple[str, str]]:
 
 def expected(rows: int = ROWS) -> Sequence[tuple[str, str]]:
     """The same for the whole of `a_file`."""
-    return [(each, f"Dear N{at}") for at, each in enumerate(worlds.generated_numbers(rows))]
+    return [(each, f"Dear N{at}") for at, each in enumerate(db.generated_numbers(rows))]

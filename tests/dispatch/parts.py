@@ -18,7 +18,7 @@ from domain.dispatch.rules import DispatchRules, Observer
 from domain.ids import new_id
 from domain.provider import Accepted, Outcome, Outgoing, Provider, Providers, Reading
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 
 QUICK = DispatchRules(
@@ -112,7 +112,7 @@ async def dispatching(
 
 
 async def marked(
-    pool: worlds.Pool, *, rules: DispatchRules = QUICK, batch: int = 100
+    pool: db.Pool, *, rules: DispatchRules = QUICK, batch: int = 100
 ) -> Sequence[Call]:
     """Marks all that is due, as a dispatcher does. Returns the calls, which are not made."""
     await store.release_scheduled(most=1_000)
@@ -124,17 +124,15 @@ async def marked(
     return claimed.calls
 
 
-async def submitting(count: int = 1, *, pool_held: int = 0) -> tuple[worlds.Tenant, Call]:
+async def submitting(count: int = 1, *, pool_held: int = 0) -> tuple[db.Tenant, Call]:
     """A client that held 10 before its send of this many messages, and the call that has them."""
-    client = await worlds.add_client(await worlds.add_pool(held=pool_held), held=10)
-    await worlds.accept(client, count)
+    client = await db.add_client(await db.add_pool(held=pool_held), held=10)
+    await db.accept(client, count)
     (call,) = await marked(client.pool)
     return client, call
 
 
-async def answered(
-    pool: worlds.Pool, call: Call, *outcomes: Outcome, is_probe: bool = False
-) -> None:
+async def answered(pool: db.Pool, call: Call, *outcomes: Outcome, is_probe: bool = False) -> None:
     """Records the outcomes of a call: one for all messages, or one for each."""
     each = outcomes if len(outcomes) > 1 else outcomes * len(call.messages)
     by_message = {message.id: one for message, one in zip(call.messages, each, strict=True)}
@@ -144,7 +142,7 @@ async def answered(
 
 async def lease_passes(call: Call) -> None:
     """Ends the lease of the call's messages, and sweeps."""
-    await worlds.execute(
+    await db.execute(
         "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s' WHERE id = $1",
         call.attempt_id,
     )
@@ -166,6 +164,6 @@ async def statuses_become(
     """Waits until each status has the expected number of messages, of one send or of all."""
 
     async def are_so() -> bool:
-        return await worlds.statuses(of) == expected
+        return await db.statuses(of) == expected
 
     await eventually(are_so, seconds=seconds)

@@ -17,7 +17,7 @@ from domain.dispatch.rules import Observer, Stage
 from domain.provider import Provider, Providers
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Opened, dispatching
 
 
@@ -66,7 +66,7 @@ def providers_at(places: str) -> Providers:
 
 async def main(database_url: str, places: str, observer: Observer) -> None:
     """Dispatches until it is killed."""
-    async with worlds.connected(database_url), dispatching(providers_at(places), observer=observer):
+    async with db.connected(database_url), dispatching(providers_at(places), observer=observer):
         sys.stdout.write("dispatching\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.provider import Accepted, Outcome, Outgoing
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Scripted, dispatching, statuses_become
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -39,10 +39,10 @@ class Forgetful(Scripted):
     ids=["it raises", "it never ends", "it returns too few outcomes"],
 )
 async def test_messages_of_a_call_that_failed_on_our_side_are_unknown(provider: Scripted) -> None:
-    client = await worlds.add_client(held=10)
+    client = await db.add_client(held=10)
     async with dispatching(provider, rules=QUICK):
-        send = await worlds.accept(client, 3)
+        send = await db.accept(client, 3)
         await statuses_become({"UNKNOWN": 3}, of=send.id)
     assert len(provider.seen) == 3
-    assert await worlds.held(client.account_id) == 7
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 7
+    await db.assert_audit_holds()

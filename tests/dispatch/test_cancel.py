@@ -17,7 +17,7 @@ from domain.provider import Accepted, NotSent
 from domain.sending.messages import MessageStatus
 from persistence import store
 from persistence.dispatch import settlement
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -30,42 +30,42 @@ async def cancelled(actor: Actor, send_id: UUID) -> int:
 
 
 async def test_exactly_the_queued_messages_are_cancelled_and_refunded() -> None:
-    client = await worlds.add_client(held=10)
-    send = await worlds.accept(client, 8)
+    client = await db.add_client(held=10)
+    send = await db.accept(client, 8)
     await marked(client.pool, rules=replace(QUICK, calls_at_once=2), batch=3)
-    other = await worlds.accept(client)
-    assert await worlds.statuses(send.id) == {"QUEUED": 5, "SUBMITTING": 3}
+    other = await db.accept(client)
+    assert await db.statuses(send.id) == {"QUEUED": 5, "SUBMITTING": 3}
     assert await cancelled(client.actor, send.id) == 5
-    assert await worlds.statuses(send.id) == {"CANCELLED": 5, "SUBMITTING": 3}
-    assert await worlds.statuses(other.id) == {"QUEUED": 1}
-    assert await worlds.held(client.account_id) == 10 - 9 + 5
-    (refund,) = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
+    assert await db.statuses(send.id) == {"CANCELLED": 5, "SUBMITTING": 3}
+    assert await db.statuses(other.id) == {"QUEUED": 1}
+    assert await db.held(client.account_id) == 10 - 9 + 5
+    (refund,) = await db.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
     assert (refund["amount"], refund["source_id"], refund["note"]) == (5, None, CANCELLED)
     assert refund["actor_id"] == client.actor.user_id
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_cancelling_again_changes_nothing() -> None:
-    client = await worlds.add_client(held=10)
-    send = await worlds.accept(client, 4)
+    client = await db.add_client(held=10)
+    send = await db.accept(client, 4)
     assert await cancelled(client.actor, send.id) == 4
     assert await cancelled(client.actor, send.id) == 4
-    assert await worlds.held(client.account_id) == 10
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 10
+    await db.assert_audit_holds()
 
 
 async def test_a_large_send_is_cancelled_in_parts_that_begin_where_the_last_one_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("domain.dispatch.cancel.MOST_AT_ONCE", 3)
-    client = await worlds.add_client(held=20)
-    send = await worlds.accept(client, 8)
+    client = await db.add_client(held=20)
+    send = await db.accept(client, 8)
     assert await cancelled(client.actor, send.id) == 8
-    refunds = await worlds.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND' ORDER BY id")
+    refunds = await db.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND' ORDER BY id")
     assert [row["amount"] for row in refunds] == [3, 3, 2]
-    await worlds.assert_audit_holds()
-    other = await worlds.accept(client, 4)
-    rows = await worlds.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", other.id)
+    await db.assert_audit_holds()
+    other = await db.accept(client, 4)
+    rows = await db.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", other.id)
     ids = [row["id"] for row in rows]
     async with store.transaction() as tx:
         assert await store.cancel_queued(tx, other.id, most=2, after=ids[0]) == (2, ids[2])
@@ -82,8 +82,8 @@ async def test_another_process_goes_on_with_a_large_cancel_whose_process_was_kil
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("domain.dispatch.cancel.MOST_AT_ONCE", 3)
-    client = await worlds.add_client(held=20)
-    send = await worlds.accept(client, 8)
+    client = await db.add_client(held=20)
+    send = await db.accept(client, 8)
     parts = 0
 
     async def cancel_queued(*given: Any, **named: Any) -> tuple[int, UUID | None]:
@@ -97,47 +97,47 @@ async def test_another_process_goes_on_with_a_large_cancel_whose_process_was_kil
         patch.setattr(store, "cancel_queued", cancel_queued)
         with pytest.raises(Killed):
             await cancel_send(store, client.actor, send.id)
-    assert await worlds.statuses() == {"CANCELLED": 3, "QUEUED": 5}
+    assert await db.statuses() == {"CANCELLED": 3, "QUEUED": 5}
     assert not await finish_cancel(store)  # it may still be at work
-    await worlds.execute("UPDATE unfinished_cancel SET seen_at = now() - interval '16 seconds'")
+    await db.execute("UPDATE unfinished_cancel SET seen_at = now() - interval '16 seconds'")
     assert await finish_cancel(store)
     assert not await finish_cancel(store)
-    assert await worlds.statuses() == {"CANCELLED": 8}
-    assert await worlds.fetch("SELECT * FROM unfinished_cancel") == []
-    assert await worlds.held(client.account_id) == 20
-    refunds = await worlds.fetch("SELECT actor_id FROM transfer WHERE kind = 'REFUND'")
+    assert await db.statuses() == {"CANCELLED": 8}
+    assert await db.fetch("SELECT * FROM unfinished_cancel") == []
+    assert await db.held(client.account_id) == 20
+    refunds = await db.fetch("SELECT actor_id FROM transfer WHERE kind = 'REFUND'")
     assert {row["actor_id"] for row in refunds} == {client.actor.user_id}
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_messages_that_wait_after_a_refusal_are_refunded_from_outside_in_every_epoch() -> (
     None
 ):
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    send = await worlds.accept(client)
+    pool = await db.add_pool()
+    client = await db.add_client(pool, held=10)
+    send = await db.accept(client)
     (call,) = await marked(pool)
     await answered(pool, call, NotSent("refused"))
-    await worlds.execute("UPDATE provider_account SET epoch = epoch + 1")
+    await db.execute("UPDATE provider_account SET epoch = epoch + 1")
     assert await cancelled(client.actor, send.id) == 1
-    (refund,) = await worlds.fetch("SELECT source_id FROM transfer WHERE kind = 'REFUND'")
+    (refund,) = await db.fetch("SELECT source_id FROM transfer WHERE kind = 'REFUND'")
     assert refund["source_id"] is None
 
 
 async def test_a_send_of_a_school_is_refunded_to_its_own_account() -> None:
-    school = await worlds.add_school(held=1_000, price=50)
-    send = await worlds.accept(school, 3)
+    school = await db.add_school(held=1_000, price=50)
+    send = await db.accept(school, 3)
     assert await cancelled(school.actor, send.id) == 3
-    assert await worlds.held(school.account_id) == 1_000
-    await worlds.assert_audit_holds()
+    assert await db.held(school.account_id) == 1_000
+    await db.assert_audit_holds()
 
 
 async def test_another_tenants_send_is_as_if_it_did_not_exist() -> None:
-    pool = await worlds.add_pool()
-    group = await worlds.add_group(pool)
-    client = await worlds.add_client(pool, group=group)
-    sibling = await worlds.add_client(pool, group=group)
-    send = await worlds.accept(client, 4)
+    pool = await db.add_pool()
+    group = await db.add_group(pool)
+    client = await db.add_client(pool, group=group)
+    sibling = await db.add_client(pool, group=group)
+    send = await db.accept(client, 4)
     supervisor = Actor(new_id(), Role.SUPERVISOR, new_id(), group_id=group.id)
     with pytest.raises(NotFound):
         await cancel_send(store, sibling.actor, send.id)
@@ -145,48 +145,48 @@ async def test_another_tenants_send_is_as_if_it_did_not_exist() -> None:
         await cancel_send(store, client.actor, new_id())
     with pytest.raises(Forbidden):
         await cancel_send(store, supervisor, send.id)
-    assert await worlds.statuses() == {"QUEUED": 4}
-    assert await cancelled(worlds.ADMIN, send.id) == 4
+    assert await db.statuses() == {"QUEUED": 4}
+    assert await cancelled(db.ADMIN, send.id) == 4
 
 
 async def test_a_cancel_that_races_with_claims_refunds_exactly_what_never_left() -> None:
-    client = await worlds.add_client(held=1_000)
+    client = await db.add_client(held=1_000)
     provider = Scripted(largest_batch=5)
     async with dispatching(provider):
-        sends = [await worlds.accept(client, 40) for _ in range(10)]
+        sends = [await db.accept(client, 40) for _ in range(10)]
         await asyncio.gather(
             *(cancel_send(store, client.actor, send.id) for send in sends for _ in range(2))
         )
         counts = [await cancelled(client.actor, send.id) for send in sends]
 
         async def done() -> bool:
-            return "QUEUED" not in await worlds.statuses() and not provider.open_calls
+            return "QUEUED" not in await db.statuses() and not provider.open_calls
 
         await eventually(done)
-    assert await worlds.statuses() == {
+    assert await db.statuses() == {
         status: count
         for status, count in [("SENT", len(provider.seen)), ("CANCELLED", sum(counts))]
         if count
     }
     assert len(provider.seen) + sum(counts) == 400
-    assert await worlds.held(client.account_id) == 1_000 - len(provider.seen)
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 1_000 - len(provider.seen)
+    await db.assert_audit_holds()
 
 
 async def test_cancelling_several_times_at_once_refunds_once() -> None:
-    client = await worlds.add_client(held=100)
-    send = await worlds.accept(client, 50)
+    client = await db.add_client(held=100)
+    send = await db.accept(client, 50)
     counts = await asyncio.gather(*(cancelled(client.actor, send.id) for _ in range(8)))
     assert counts == [50] * 8
-    assert await worlds.held(client.account_id) == 100
+    assert await db.held(client.account_id) == 100
 
 
 async def test_an_answer_under_way_while_the_rest_is_cancelled_is_recorded() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10)
-    send = await worlds.accept(client, 4)
+    pool = await db.add_pool()
+    client = await db.add_client(pool, held=10)
+    send = await db.accept(client, 4)
     (call, *_) = await marked(pool, rules=replace(QUICK, calls_at_once=2), batch=2)
     assert await cancelled(client.actor, send.id) == 2
     await answered(pool, call, Accepted("ref"))
-    assert await worlds.statuses() == {"SENT": 2, "CANCELLED": 2}
-    await worlds.assert_audit_holds()
+    assert await db.statuses() == {"SENT": 2, "CANCELLED": 2}
+    await db.assert_audit_holds()

@@ -11,7 +11,7 @@ from domain.ids import new_id
 from domain.loops import now_seconds
 from domain.provider import NotSent
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import (
     QUICK,
     Scripted,
@@ -45,7 +45,7 @@ SECONDS_LEFT = "SELECT extract(epoch FROM {} - clock_timestamp())::float8 AS sec
 async def set_back() -> None:
     """Makes the rows as they are after the clock went back by an hour."""
     for statement in SET_BACK:
-        await worlds.execute(statement)
+        await db.execute(statement)
 
 
 async def correct(*, most: int = 1_000) -> bool:
@@ -55,14 +55,14 @@ async def correct(*, most: int = 1_000) -> bool:
 
 async def seconds_left(date: str, table: str) -> float:
     """Seconds until the date of the only row."""
-    (row,) = await worlds.fetch(SECONDS_LEFT.format(date, table))
+    (row,) = await db.fetch(SECONDS_LEFT.format(date, table))
     return float(row["seconds"])
 
 
 @pytest.mark.usefixtures("connected")
 async def test_messages_accepted_before_are_submitted_at_once() -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool), 3)
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool), 3)
     await set_back()
     provider = Scripted()
     async with dispatching(provider):
@@ -76,13 +76,13 @@ NO_PARTS = "UPDATE message SET in_part = NULL"
 
 @pytest.mark.usefixtures("connected")
 async def test_a_clock_that_goes_back_while_dispatchers_work_is_noticed() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
     clock = Moved()
     watch = ClockWatch(clock, writing_seconds=0)
     await watch.look()
-    await worlds.accept(client, 3)
-    await worlds.execute(NO_PARTS)
+    await db.accept(client, 3)
+    await db.execute(NO_PARTS)
     await set_back()
     await watch.look()
     assert not await marked(pool)
@@ -162,8 +162,8 @@ async def test_a_late_commit_of_an_earlier_transaction_is_found_too() -> None:
 
 @pytest.mark.usefixtures("connected")
 async def test_a_message_waits_no_longer_than_before_if_the_clock_goes_back() -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool))
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool))
     (call,) = await marked(pool)
     await answered(pool, call, NotSent("Too many.", retry_after_seconds=300))
     before = await seconds_left("due_at", "message")
@@ -174,8 +174,8 @@ async def test_a_message_waits_no_longer_than_before_if_the_clock_goes_back() ->
 
 @pytest.mark.usefixtures("connected")
 async def test_a_call_has_its_lease_and_not_an_hour_more() -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool))
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool))
     await marked(pool)
     await set_back()
     await correct()
@@ -184,11 +184,11 @@ async def test_a_call_has_its_lease_and_not_an_hour_more() -> None:
 
 @pytest.mark.usefixtures("connected")
 async def test_neither_pace_nor_pause_nor_reading_lasts_an_hour_more() -> None:
-    pool = await worlds.add_pool(rate_per_second=10)
-    await worlds.accept(await worlds.add_client(pool))
+    pool = await db.add_pool(rate_per_second=10)
+    await db.accept(await db.add_client(pool))
     (call,) = await marked(pool)
     await answered(pool, call, NotSent("No credits.", refuses_account=True))
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET reading_until = clock_timestamp() + interval '50 s'"
     )
     await set_back()
@@ -200,8 +200,8 @@ async def test_neither_pace_nor_pause_nor_reading_lasts_an_hour_more() -> None:
 
 @pytest.mark.usefixtures("connected")
 async def test_a_reading_that_is_under_way_continues() -> None:
-    await worlds.add_pool()
-    await worlds.execute(
+    await db.add_pool()
+    await db.execute(
         "UPDATE provider_account SET reading_until = clock_timestamp() + interval '50 s'"
     )
     await correct()
@@ -210,9 +210,9 @@ async def test_a_reading_that_is_under_way_continues() -> None:
 
 @pytest.mark.usefixtures("connected")
 async def test_many_times_are_corrected_in_steps() -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool), 5)
-    await worlds.execute(NO_PARTS)
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool), 5)
+    await db.execute(NO_PARTS)
     await set_back()
     assert await correct(most=3) is True
     assert await correct(most=3) is False
@@ -236,33 +236,33 @@ FROM (SELECT clock_timestamp() + interval '1 h' AS now) AS wrong CROSS JOIN LATE
 
 @pytest.mark.usefixtures("connected")
 async def test_webhooks_of_clients_do_not_wait_until_the_clock_has_caught_up() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     endpoint_id = new_id()
-    await worlds.execute(HELD_AND_WAITING, endpoint_id, client.client_id)
-    await worlds.execute(TO_BE_POSTED, endpoint_id, client.client_id)
+    await db.execute(HELD_AND_WAITING, endpoint_id, client.client_id)
+    await db.execute(TO_BE_POSTED, endpoint_id, client.client_id)
     worker = new_id()
     assert not await store.claim_endpoints(worker, lease_seconds=15, most=1_000)
     await correct()
     assert await store.claim_endpoints(worker, lease_seconds=15, most=1_000) == {endpoint_id}
     due = await store.pick_deliveries(worker, {endpoint_id: 9}, in_flight=[], most=9)
     assert len(due) == 1
-    await worlds.execute("DELETE FROM hook_delivery WHERE position = 1")
+    await db.execute("DELETE FROM hook_delivery WHERE position = 1")
     assert 240 < await seconds_left("due_at", "hook_delivery") <= 300
-    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery")
+    await db.execute("TRUNCATE hook_endpoint, hook_delivery")
 
 
 @pytest.mark.usefixtures("connected")
 async def test_a_worker_keeps_its_endpoint_and_a_failing_one_its_wait() -> None:
-    client = await worlds.add_client()
-    await worlds.execute(HELD_AND_WAITING, new_id(), client.client_id)
-    await worlds.execute(
+    client = await db.add_client()
+    await db.execute(HELD_AND_WAITING, new_id(), client.client_id)
+    await db.execute(
         "UPDATE hook_endpoint SET lease_until = now() + interval '15 s',"
         " retry_at = now() + interval '10 min'"
     )
     await correct()
     assert await seconds_left("lease_until", "hook_endpoint") > 5
     assert await seconds_left("retry_at", "hook_endpoint") > 500
-    await worlds.execute("TRUNCATE hook_endpoint")
+    await db.execute("TRUNCATE hook_endpoint")
 
 
 WRITTEN_AHEAD = (
@@ -291,7 +291,7 @@ WRITTEN_AHEAD = (
 @pytest.mark.usefixtures("connected")
 async def test_jobs_and_runs_of_processes_that_were_killed_are_not_held_for_an_hour() -> None:
     for statement in WRITTEN_AHEAD:
-        await worlds.execute(statement)
+        await db.execute(statement)
     await correct()
     assert 5 < await seconds_left("claimed_until", "send_job") <= 15
     assert await seconds_left("heartbeat_at", "reconciliation") <= 0
@@ -340,5 +340,5 @@ WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
 @pytest.mark.usefixtures("connected")
 async def test_each_time_is_corrected_or_nothing_waits_for_it() -> None:
     """Add a new column to one of the two lists."""
-    stored = {row["time"] for row in await worlds.fetch(TIMES)}
+    stored = {row["time"] for row in await db.fetch(TIMES)}
     assert stored == {*CORRECTED.split(), *NOT_WAITED_FOR.split()}

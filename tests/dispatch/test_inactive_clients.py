@@ -6,27 +6,27 @@ import asyncio
 from dataclasses import replace
 
 from domain.provider import Accepted, Outcome, Outgoing
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Scripted, accepts, dispatching, statuses_become
 
 SLOWLY = replace(QUICK, calls_at_once=4, messages_under_way=40)
 
 
 async def test_nothing_leaves_while_a_client_is_suspended(connected: str) -> None:
-    pool = await worlds.add_pool()
-    anne, bob = await worlds.add_client(pool, held=1_000), await worlds.add_client(pool)
-    send = await worlds.accept(anne, 300)
+    pool = await db.add_pool()
+    anne, bob = await db.add_client(pool, held=1_000), await db.add_client(pool)
+    send = await db.accept(anne, 300)
     suspended = asyncio.Event()
 
     async def suspends(message: Outgoing) -> Outcome:
         provider.answer = accepts
         suspend = "UPDATE client SET status = 'SUSPENDED' WHERE id = $1"
-        await worlds.execute(suspend, anne.client_id)
+        await db.execute(suspend, anne.client_id)
         suspended.set()
         return Accepted("ref")
 
     async def seen_when_bob_has_sent() -> int:
-        single = await worlds.accept(bob)
+        single = await db.accept(bob)
         await statuses_become({"SENT": 1}, of=single.id)
         return len(provider.seen)
 
@@ -36,7 +36,7 @@ async def test_nothing_leaves_while_a_client_is_suspended(connected: str) -> Non
         seen = await seen_when_bob_has_sent()
         assert seen < 300
         assert await seen_when_bob_has_sent() == seen + 1
-        await worlds.execute("UPDATE client SET status = 'ACTIVE'")
+        await db.execute("UPDATE client SET status = 'ACTIVE'")
         await statuses_become({"SENT": 300}, of=send.id)
     assert len(provider.seen) == 302
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()

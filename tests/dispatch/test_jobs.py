@@ -23,7 +23,7 @@ from domain.sending.csv_order import CsvOrder
 from domain.sending.csv_send import CsvQuote, csv_send, quote_csv
 from domain.sending.messages import LATER, MessageStatus, Send
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.job_program import RULES, writer
 from tests.dispatch.jobs import (
     AS_JOB,
@@ -46,7 +46,7 @@ SPELLINGS = ["(202) 555-0101", "2025550101", "+12025550102", "12", "", "202 555 
 
 
 async def unwritten() -> int:
-    [job] = await worlds.fetch("SELECT unwritten FROM send_job")
+    [job] = await db.fetch("SELECT unwritten FROM send_job")
     return int(job["unwritten"])
 
 
@@ -57,41 +57,41 @@ async def counts(send: Send) -> dict[MessageStatus, int]:
 async def test_each_part_that_is_written_is_a_part_of_the_queue(app: App) -> None:
     send = await accepted(app)
     await written_to_the_end(writer())
-    rows = await worlds.fetch("SELECT first_id, last_id FROM queued_part ORDER BY first_id")
+    rows = await db.fetch("SELECT first_id, last_id FROM queued_part ORDER BY first_id")
     places = [tuple(each.int - send.id.int for each in row.values()) for row in rows]
     assert places == [(at, min(at + PART - 1, ROWS)) for at in range(1, ROWS + 1, PART)]
-    assert await worlds.fetch("SELECT FROM message WHERE in_part IS NULL") == []
+    assert await db.fetch("SELECT FROM message WHERE in_part IS NULL") == []
 
 
 async def test_a_file_is_charged_at_once_and_written_in_parts(app: App) -> None:
     send = await accepted(app, key="a job")
     assert (send.accepted, send.counts, send.charged) == (ROWS, {QUEUED: ROWS}, ROWS)
-    assert await worlds.held(app.owner.account_id) == 100 - ROWS
+    assert await db.held(app.owner.account_id) == 100 - ROWS
     own, at_each_commit = writer(), []
     while await own.step():
         at_each_commit.append(await unwritten())
         assert await counts(send) == {QUEUED: ROWS}
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
     assert at_each_commit == [35, 25, 15, 5, 0]
     assert await texts(send.id) == expected()
-    [row] = await worlds.fetch(
+    [row] = await db.fetch(
         "SELECT count(DISTINCT message.created_at) AS times, min(message.created_at) ="
         " min(send.created_at) AS same FROM message JOIN send ON send.id = send_id"
     )
     assert row == {"times": 1, "same": True}
-    [charge] = await worlds.fetch("SELECT amount FROM transfer WHERE kind = 'SEND'")
+    [charge] = await db.fetch("SELECT amount FROM transfer WHERE kind = 'SEND'")
     assert charge == {"amount": ROWS}
 
 
 async def test_a_key_is_repeated_while_the_job_is_written_and_after_it(app: App) -> None:
     send = await accepted(app, key="k")
-    [upload] = await worlds.fetch("SELECT id FROM upload")
+    [upload] = await db.fetch("SELECT id FROM upload")
     own = writer()
     for _ in range(2):
         again = await csv_send(as_jobs(app), app.owner.actor, upload["id"], ORDER, key="k")
         assert (again.id, again.counts) == (send.id, {QUEUED: ROWS})
         await written_to_the_end(own)
-    assert await worlds.held(app.owner.account_id) == 100 - ROWS
+    assert await db.held(app.owner.account_id) == 100 - ROWS
 
 
 async def either_way(
@@ -103,7 +103,7 @@ async def either_way(
     results: list[list[object]] = []
     for installation in (app.installation, as_jobs(app)):
         answers: list[object] = []
-        before = await worlds.held(app.owner.account_id)
+        before = await db.held(app.owner.account_id)
         quote: CsvQuote | None = None
         with small_parts(process_from=process_from if installation.limits is AS_JOB else ROWS):
             try:
@@ -118,14 +118,14 @@ async def either_way(
                 answers += [await texts(send.id), send.held, send.held_until, send.send_at]
         problem = quote and (type(quote.problem), str(quote.problem))
         answers += [quote and replace(quote, problem=None, balance=0), problem]
-        answers.append(before - await worlds.held(app.owner.account_id))
+        answers.append(before - await db.held(app.owner.account_id))
         results.append(answers)
     return results[0], results[1]
 
 
 async def test_a_job_accepts_and_rejects_what_other_sends_do(app: App) -> None:
-    await worlds.open_with(app.owner.account_id, 10_000)
-    await worlds.opt_out(app.owner.client_id, "+12025550102")
+    await db.open_with(app.owner.account_id, 10_000)
+    await db.opt_out(app.owner.client_id, "+12025550102")
     chance = random.Random(7)
     orders = [
         ORDER,
@@ -148,7 +148,7 @@ async def test_a_job_accepts_and_rejects_what_other_sends_do(app: App) -> None:
         order = orders[at % len(orders)]
         alone, as_job = await either_way(app, content, order, process_from=process_from)
         assert alone == as_job, at
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_file_without_valid_numbers_and_one_that_is_too_large_are_refused(app: App) -> None:
@@ -160,7 +160,7 @@ async def test_a_file_without_valid_numbers_and_one_that_is_too_large_are_refuse
     upload = await uploaded(app.installation, app.owner.actor, a_file())
     with pytest.raises(Refusal, match="At most 44"):
         await csv_send(small, app.owner.actor, upload.id, ORDER, key=None)
-    assert await worlds.fetch("SELECT FROM send") == []
+    assert await db.fetch("SELECT FROM send") == []
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ async def test_another_process_continues_after_a_writer_was_killed(
     )
     assert await program.wait() == -signal.SIGKILL
     assert await unwritten() == left
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
     async with asyncio.timeout(60):
         own = writer()
         while await unwritten():
             if not await own.step():
                 await asyncio.sleep(0.05)  # until the lease has ended
     assert await texts(send.id) == expected()
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_two_processes_never_write_the_same_job(app: App) -> None:
@@ -197,7 +197,7 @@ async def test_two_processes_never_write_the_same_job(app: App) -> None:
     first, second = writer(), writer()
     assert await first.step()
     assert not await second.step()
-    await worlds.execute("UPDATE send_job SET claimed_until = now() - interval '1 s'")
+    await db.execute("UPDATE send_job SET claimed_until = now() - interval '1 s'")
     assert await second.step()  # as if the first one was suspended
     assert not await first.step()
     racing = [writer(rules=replace(RULES, lease_seconds=0.0)) for _ in range(3)]
@@ -205,7 +205,7 @@ async def test_two_processes_never_write_the_same_job(app: App) -> None:
         while await unwritten():
             await asyncio.gather(*(each.step() for each in racing))
     assert await texts(send.id) == expected()
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_process_that_loses_its_job_while_it_prepares_a_part_writes_nothing(
@@ -217,7 +217,7 @@ async def test_a_process_that_loses_its_job_while_it_prepares_a_part_writes_noth
 
     async def overtaken(client_id: UUID, numbers: Sequence[str]) -> set[str]:
         monkeypatch.setattr(store, "find_opted_out", find)
-        await worlds.execute("UPDATE send_job SET claimed_until = now() - interval '1 s'")
+        await db.execute("UPDATE send_job SET claimed_until = now() - interval '1 s'")
         assert await second.step()
         return await find(client_id, numbers)
 
@@ -239,12 +239,12 @@ async def test_nothing_is_written_after_a_cancel_and_exactly_the_rest_is_refunde
         one, other = await asyncio.gather(*cancels)
         await writing
         assert one.counts == other.counts == {CANCELLED: ROWS}
-        assert await worlds.held(app.owner.account_id) == 100
+        assert await db.held(app.owner.account_id) == 100
         messages = await texts(send.id)
         assert len(messages) % PART == 0 or len(messages) == ROWS
         assert await own.step() is False
         assert len(await texts(send.id)) == len(messages)
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
 
 
 async def test_a_writer_stays_a_limited_number_of_messages_ahead(app: App) -> None:
@@ -252,7 +252,7 @@ async def test_a_writer_stays_a_limited_number_of_messages_ahead(app: App) -> No
     own = writer(rules=JobRules(waiting=15, open_at_once=1))
     await written_to_the_end(own)
     assert len(await texts(send.id)) == 20
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET status = 'SENT', attempt_id = id WHERE id IN"
         " (SELECT id FROM message ORDER BY id LIMIT 12)"
     )
@@ -269,24 +269,24 @@ async def test_later_messages_are_written_at_once_and_wait_for_their_time(app: A
     at = datetime.now(UTC) + timedelta(hours=1)
     send = await accepted(app, order=replace(ORDER, send_at=at))
     await written_to_the_end(writer(rules=JobRules(waiting=10)))
-    rows = await worlds.fetch("SELECT DISTINCT send_at, due_at, priority FROM message")
+    rows = await db.fetch("SELECT DISTINCT send_at, due_at, priority FROM message")
     assert rows == [{"send_at": at, "due_at": at, "priority": 2 + LATER}]
     await cancel_send(store, app.owner.actor, send.id)
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_number_that_opts_out_before_its_message_is_written_gets_none(app: App) -> None:
     send = await accepted(app)
-    number = worlds.generated_numbers(ROWS)[20]
-    await worlds.opt_out(app.owner.client_id, number)
+    number = db.generated_numbers(ROWS)[20]
+    await db.opt_out(app.owner.client_id, number)
     await written_to_the_end(writer())
     # Its message has a time, so that the dispatcher looks the number up once more.
-    rows = await worlds.fetch("SELECT number FROM message WHERE send_at <= now()")
+    rows = await db.fetch("SELECT number FROM message WHERE send_at <= now()")
     assert rows == [{"number": number}]
     while await capture_contacts(store):
         pass
     assert await counts(send) == {QUEUED: ROWS - 1, CANCELLED: 1}
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_contacts_are_captured_part_by_part(app: App) -> None:
@@ -295,7 +295,7 @@ async def test_contacts_are_captured_part_by_part(app: App) -> None:
     while await own.step():
         while await capture_contacts(store):
             pass
-        rows = await worlds.fetch(
+        rows = await db.fetch(
             "SELECT (SELECT count(*) FROM contact) AS contacts, captured FROM send"
         )
         captured.append(tuple(rows[0].values()))
@@ -305,23 +305,23 @@ async def test_contacts_are_captured_part_by_part(app: App) -> None:
 async def test_the_rest_is_refunded_if_the_file_reads_otherwise_than_before(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    content = csv_file([["phone"], *([each[2:]] for each in worlds.generated_numbers(ROWS))])
+    content = csv_file([["phone"], *([each[2:]] for each in db.generated_numbers(ROWS))])
     send = await accepted(app, content, CsvOrder(text="Hi"))
     await writer().step()
-    await worlds.execute("UPDATE send_job SET claimed_until = NULL")
+    await db.execute("UPDATE send_job SET claimed_until = NULL")
     await written_to_the_end(writer(region="GB"))
     assert await counts(send) == {QUEUED: PART, CANCELLED: ROWS - PART}
-    assert await worlds.held(app.owner.account_id) == 100 - PART
-    [refund] = await worlds.fetch("SELECT amount, note FROM transfer WHERE kind = 'REFUND'")
+    assert await db.held(app.owner.account_id) == 100 - PART
+    [refund] = await db.fetch("SELECT amount, note FROM transfer WHERE kind = 'REFUND'")
     assert refund == {"amount": ROWS - PART, "note": FAILED}
     assert "is not sent but refunded" in caplog.text
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_an_upload_that_is_purged_during_the_check_is_not_found(app: App) -> None:
     upload = await uploaded(app.installation, app.owner.actor, a_file())
     await accepted(app)
-    await worlds.execute("UPDATE upload SET created_at = now() - interval '2 days'")
+    await db.execute("UPDATE upload SET created_at = now() - interval '2 days'")
     assert await store.purge_uploads(age_seconds=60, most=10) == 1  # the other one has a job
     with pytest.raises(Refusal, match="upload"):
         await store.find_upload(OfClient(app.owner.client_id), upload.id)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from domain.dispatch.rules import Stage
-from tests import worlds
+from tests import db
 from tests.clocks import stopwatch
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
 from tests.dispatch.programs import dies, dispatcher
@@ -17,22 +17,22 @@ from tests.providers.simulated import Simulated, simulated
 SINGLES, BULK = 6, 130
 
 
-async def queue_up() -> worlds.Tenant:
+async def queue_up() -> db.Tenant:
     """Six singles and a bulk of 130, each to its own number."""
-    client = await worlds.add_client(await worlds.add_pool(held=1000), held=1_000)
-    numbers = worlds.generated_numbers(SINGLES + BULK)
+    client = await db.add_client(await db.add_pool(held=1000), held=1_000)
+    numbers = db.generated_numbers(SINGLES + BULK)
     for number in numbers[:SINGLES]:
-        await worlds.accept(client, numbers=[number])
-    await worlds.accept(client, numbers=numbers[SINGLES:])
+        await db.accept(client, numbers=[number])
+    await db.accept(client, numbers=numbers[SINGLES:])
     return client
 
 
-async def settles(client: worlds.Tenant, simulator: Simulated) -> dict[str, int]:
+async def settles(client: db.Tenant, simulator: Simulated) -> dict[str, int]:
     """Another dispatcher takes over. Returns the final statuses, checked with the provider's
     log."""
 
     async def is_settled() -> bool:
-        return set(await worlds.statuses()) <= {"SENT", "UNKNOWN"}
+        return set(await db.statuses()) <= {"SENT", "UNKNOWN"}
 
     async with stopwatch() as watch:
         async with dispatching(Opened(simulator.provider)):
@@ -40,14 +40,14 @@ async def settles(client: worlds.Tenant, simulator: Simulated) -> dict[str, int]
         assert watch.seconds < QUICK.lease_seconds + 5
     taken = Counter(await simulator.took())
     assert not taken or max(taken.values()) == 1, "no message is accepted twice"
-    rows = await worlds.fetch("SELECT number, status FROM message")
+    rows = await db.fetch("SELECT number, status FROM message")
     sent = {row["number"] for row in rows if row["status"] == "SENT"}
     assert sent <= set(taken), "what is SENT was accepted"
     unknown = {row["number"] for row in rows if row["status"] == "UNKNOWN"}
     assert set(taken) - sent <= unknown, "what was accepted is SENT or UNKNOWN"
-    assert await worlds.held(client.account_id) == 1_000 - SINGLES - BULK
-    await worlds.assert_audit_holds()
-    return await worlds.statuses()
+    assert await db.held(client.account_id) == 1_000 - SINGLES - BULK
+    await db.assert_audit_holds()
+    return await db.statuses()
 
 
 @pytest.mark.parametrize("stage", list(Stage))

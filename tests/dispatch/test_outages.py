@@ -23,7 +23,7 @@ from domain.provider import Accepted, Outcome, Outgoing, Rejected
 from domain.transactions import Disconnected, Transaction
 from ibiki.local.embedded import EmbeddedDatabase
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Scripted, eventually
 
 Loses = Callable[[list[str]], bool]
@@ -71,7 +71,7 @@ class _Cut(Exception):
 async def dispatching_over(
     lossy: WorkStore | Lossy,
     provider: Scripted,
-    pool: worlds.Pool,
+    pool: db.Pool,
     observer: Observer | None = None,
 ) -> AsyncIterator[None]:
     """A dispatcher over that store, woken again and again."""
@@ -100,7 +100,7 @@ async def _keep_waking(dispatcher: Dispatcher, ended: asyncio.Event) -> None:
 
 
 async def all_sent() -> bool:
-    return set(await worlds.statuses()) == {"SENT"}
+    return set(await db.statuses()) == {"SENT"}
 
 
 @pytest.mark.usefixtures("connected")
@@ -108,14 +108,14 @@ async def all_sent() -> bool:
 async def test_a_mark_whose_commit_is_not_known_is_undone_and_nothing_is_submitted_twice(
     keeps: bool,
 ) -> None:
-    client = await worlds.add_client()
-    await worlds.accept(client, 5)
+    client = await db.add_client()
+    await db.accept(client, 5)
     lossy, provider = Lossy(lambda requested: "mark_calls" in requested, keeps=keeps), Scripted()
     async with dispatching_over(lossy, provider, client.pool):
         await eventually(all_sent)
     assert lossy.lost == 1
     assert len(provider.seen) == 5
-    attempts = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
+    attempts = await db.fetch("SELECT outcome FROM attempt ORDER BY started_at")
     assert [row["outcome"] for row in attempts] == ["NOT_SENT"] * keeps + ["ACCEPTED"]
 
 
@@ -131,13 +131,13 @@ class Breakers(Observer):
 
 @pytest.mark.usefixtures("connected")
 async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     for _ in range(QUICK.breaker_opens_after + 1):
-        await worlds.accept(client)
+        await db.accept(client)
     lossy, breakers = Lossy(lambda requested: "mark_calls" in requested, keeps=True), Breakers()
     async with dispatching_over(lossy, Scripted(), client.pool, breakers):
         await eventually(all_sent)
-    attempts = await worlds.fetch("SELECT FROM attempt WHERE outcome = 'NOT_SENT'")
+    attempts = await db.fetch("SELECT FROM attempt WHERE outcome = 'NOT_SENT'")
     assert len(attempts) > QUICK.breaker_opens_after
     assert breakers.changes == []
 
@@ -145,21 +145,21 @@ async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
 @pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
 async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(keeps: bool) -> None:
-    client = await worlds.add_client(held=10)
-    await worlds.accept(client, 5)
+    client = await db.add_client(held=10)
+    await db.accept(client, 5)
     lossy = Lossy(lambda requested: "end_attempts" in requested, keeps=keeps)
     provider = Scripted(_refuses)
     async with dispatching_over(lossy, provider, client.pool):
 
         async def recorded() -> bool:
-            return lossy.lost == 1 and await worlds.statuses() == {"REJECTED": 5}
+            return lossy.lost == 1 and await db.statuses() == {"REJECTED": 5}
 
         await eventually(recorded)
-    assert await worlds.held(client.account_id) == 10
+    assert await db.held(client.account_id) == 10
     assert len(provider.calls) == 1
-    refunds = await worlds.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND'")
+    refunds = await db.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND'")
     assert refunds == [{"amount": 5}]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorded_when_it_is_back(
@@ -173,9 +173,9 @@ async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorde
         await answer.wait()
         return Accepted("ref")
 
-    async with worlds.connected(database_url):
-        client = await worlds.add_client()
-        await worlds.accept(client)
+    async with db.connected(database_url):
+        client = await db.add_client()
+        await db.accept(client)
         async with dispatching_over(store, Scripted(waits), client.pool):
             await requested.wait()
             superuser = await asyncpg.connect(database_server.superuser_url)

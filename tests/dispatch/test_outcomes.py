@@ -12,7 +12,7 @@ from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import GIVEN_UP
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually, statuses_become
 from tests.providers.far_end import FarEnd, listening, unresponsive
 from tests.providers.simulated import Simulated, simulated
@@ -25,10 +25,10 @@ PATIENT = replace(QUICK, deadline_seconds=5.0, lease_seconds=10.0)
 
 
 @dataclass
-class Scene:
+class Setup:
     """A client that holds 100, whose sends go to a simulator."""
 
-    client: worlds.Tenant
+    client: db.Tenant
     simulator: Simulated
 
     async def ends(self, **expected: int) -> None:
@@ -36,29 +36,29 @@ class Scene:
         await statuses_become(expected)
         given_back = expected.get("REJECTED", 0)
         sent = sum(expected.values()) - given_back
-        assert await worlds.held(self.client.account_id) == 100 - sent
-        await worlds.assert_audit_holds()
+        assert await db.held(self.client.account_id) == 100 - sent
+        await db.assert_audit_holds()
 
 
 @asynccontextmanager
-async def scene(rules: DispatchRules = PATIENT) -> AsyncIterator[Scene]:
-    client = await worlds.add_client(await worlds.add_pool(held=1000), held=100)
+async def setup(rules: DispatchRules = PATIENT) -> AsyncIterator[Setup]:
+    client = await db.add_client(await db.add_pool(held=1000), held=100)
     async with (
         simulated(deadline_seconds=rules.deadline_seconds) as simulator,
         dispatching(Opened(simulator.provider), rules=rules),
     ):
-        yield Scene(client, simulator)
+        yield Setup(client, simulator)
 
 
 async def test_a_single_is_taken_and_its_reference_kept() -> None:
-    async with scene() as it:
-        await worlds.accept(it.client, numbers=[PLAIN])
+    async with setup() as it:
+        await db.accept(it.client, numbers=[PLAIN])
         await it.ends(SENT=1)
         (request,) = await it.simulator.log()
         assert request["path"] == "/api/v2/sms/sendsingle"
-        (row,) = await worlds.fetch("SELECT reference, failure FROM message")
+        (row,) = await db.fetch("SELECT reference, failure FROM message")
         assert row == {"reference": request["messages"][0]["id"], "failure": None}
-        (attempt,) = await worlds.fetch(
+        (attempt,) = await db.fetch(
             "SELECT outcome, ended_at IS NULL AS open, dispatcher_id, lease_until FROM attempt"
         )
         ended = {"open": False, "dispatcher_id": None, "lease_until": None}
@@ -66,9 +66,9 @@ async def test_a_single_is_taken_and_its_reference_kept() -> None:
 
 
 async def test_one_text_to_many_leaves_in_bulk_calls_and_different_texts_in_multi_calls() -> None:
-    async with scene() as it:
-        await worlds.accept(it.client, 40, text="the same")
-        await worlds.accept(it.client, texts=["one", "two", "three"])
+    async with setup() as it:
+        await db.accept(it.client, 40, text="the same")
+        await db.accept(it.client, texts=["one", "two", "three"])
         await it.ends(SENT=43)
         by_path = {request["path"]: request["messages"] for request in await it.simulator.log()}
         assert len(by_path["/api/v2/sms/sendbulk"]) == 40
@@ -77,32 +77,32 @@ async def test_one_text_to_many_leaves_in_bulk_calls_and_different_texts_in_mult
             "two",
             "three",
         ]
-        rows = await worlds.fetch("SELECT number, reference FROM message")
+        rows = await db.fetch("SELECT number, reference FROM message")
         taken = [(each["recipient"], each["id"]) for batch in by_path.values() for each in batch]
         assert sorted((row["number"], row["reference"]) for row in rows) == sorted(taken)
 
 
 async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
-    async with scene() as it:
-        send = await worlds.accept(it.client, numbers=[INVALID])
+    async with setup() as it:
+        send = await db.accept(it.client, numbers=[INVALID])
         await it.ends(REJECTED=1)
-        (row,) = await worlds.fetch("SELECT failure FROM message")
+        (row,) = await db.fetch("SELECT failure FROM message")
         assert row["failure"] == "The network refused the number as invalid."
-        (refund,) = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
+        (refund,) = await db.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
         assert (refund["send_id"], refund["amount"], refund["source_id"]) == (send.id, 1, None)
 
 
 async def test_only_a_message_that_was_accepted_is_not_due_any_more() -> None:
-    async with scene() as it:
-        await worlds.accept(it.client, numbers=[PLAIN, INVALID])
+    async with setup() as it:
+        await db.accept(it.client, numbers=[PLAIN, INVALID])
         await it.ends(SENT=1, REJECTED=1)
-        rows = await worlds.fetch("SELECT status FROM message WHERE due_at IS NULL")
+        rows = await db.fetch("SELECT status FROM message WHERE due_at IS NULL")
         assert rows == [{"status": "SENT"}]
 
 
 async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_singly() -> None:
-    async with scene() as it:
-        await worlds.accept(it.client, numbers=[PLAIN, INVALID, OTHER])
+    async with setup() as it:
+        await db.accept(it.client, numbers=[PLAIN, INVALID, OTHER])
         await it.ends(SENT=2, REJECTED=1)
         paths = [request["path"] for request in await it.simulator.log()]
         assert paths == ["/api/v2/sms/sendbulk"] + ["/api/v2/sms/sendsingle"] * 3
@@ -110,10 +110,10 @@ async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_sin
 
 
 async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
-    async with scene() as it:
-        await worlds.accept(it.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
+    async with setup() as it:
+        await db.accept(it.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
         await it.ends(SENT=1, REJECTED=1)
-        (attempt,) = await worlds.fetch("SELECT outcome, detail FROM attempt")
+        (attempt,) = await db.fetch("SELECT outcome, detail FROM attempt")
         assert attempt == {"outcome": "ACCEPTED", "detail": "The network refused this message."}
 
 
@@ -121,13 +121,13 @@ async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
 async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pause(
     kind: str,
 ) -> None:
-    async with scene() as it:
+    async with setup() as it:
         await it.simulator.control("fault", kind=kind, times=2, seconds=1)
-        await worlds.accept(it.client, numbers=[PLAIN])
+        await db.accept(it.client, numbers=[PLAIN])
         await it.simulator.has_seen(1)
         await it.ends(SENT=1)
         assert await it.simulator.took() == [PLAIN]
-        (row,) = await worlds.fetch("SELECT attempts, waiting_for FROM message")
+        (row,) = await db.fetch("SELECT attempts, waiting_for FROM message")
         assert row == {"attempts": 3, "waiting_for": None}
 
 
@@ -135,18 +135,18 @@ async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pa
 async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_passes(
     kind: str,
 ) -> None:
-    async with scene() as it:
+    async with setup() as it:
         await it.simulator.control("fault", kind=kind, times=2)
-        await worlds.accept(it.client, numbers=[PLAIN])
+        await db.accept(it.client, numbers=[PLAIN])
         await it.ends(SENT=1)
         assert await it.simulator.took() == [PLAIN]
-        outcomes = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
+        outcomes = await db.fetch("SELECT outcome FROM attempt ORDER BY started_at")
         assert [row["outcome"] for row in outcomes] == [
             "ACCOUNT_REFUSED",
             "ACCOUNT_REFUSED",
             "ACCEPTED",
         ]
-        (account,) = await worlds.fetch("SELECT paused_at, pause_reason FROM provider_account")
+        (account,) = await db.fetch("SELECT paused_at, pause_reason FROM provider_account")
         assert account == {"paused_at": None, "pause_reason": None}
 
 
@@ -169,55 +169,55 @@ async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_pas
 async def test_whatever_is_not_clear_is_unknown_stays_charged_and_is_never_sent_again(
     kind: str, taken: bool
 ) -> None:
-    async with scene(QUICK) as it:
+    async with setup(QUICK) as it:
         await it.simulator.control("fault", kind=kind, times=1)
-        await worlds.accept(it.client, numbers=[PLAIN])
+        await db.accept(it.client, numbers=[PLAIN])
         await it.ends(UNKNOWN=1)
         # Later messages are submitted. The UNKNOWN ones are not.
-        await worlds.accept(it.client, numbers=[OTHER])
+        await db.accept(it.client, numbers=[OTHER])
         await it.ends(UNKNOWN=1, SENT=1)
         assert await it.simulator.took() == [PLAIN] * taken + [OTHER]
         assert [len(each["messages"]) for each in await it.simulator.log()] == [1, 1]
 
 
 async def test_a_message_taken_without_a_reference_is_sent() -> None:
-    async with scene() as it:
+    async with setup() as it:
         await it.simulator.control("fault", kind="no_reference", times=1)
-        await worlds.accept(it.client, numbers=[PLAIN])
+        await db.accept(it.client, numbers=[PLAIN])
         await it.ends(SENT=1)
-        assert await worlds.fetch("SELECT reference FROM message") == [{"reference": None}]
+        assert await db.fetch("SELECT reference FROM message") == [{"reference": None}]
 
 
 async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_the_reason() -> None:
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     async with unresponsive() as port:
         provider = ExtremeSMS(_account(f"http://127.0.0.1:{port}"))
         async with dispatching(Opened(provider)):
-            await worlds.accept(client, numbers=[PLAIN])
+            await db.accept(client, numbers=[PLAIN])
             await eventually(_was_tried_twice)
         await provider.close()
-    (row,) = await worlds.fetch("SELECT status, waiting_for, attempt_id FROM message")
+    (row,) = await db.fetch("SELECT status, waiting_for, attempt_id FROM message")
     assert row == {
         "status": "QUEUED",
         "waiting_for": "No connection was made in time.",
         "attempt_id": None,
     }
-    assert await worlds.held(client.account_id) == 99
+    assert await db.held(client.account_id) == 99
 
 
 async def test_a_message_that_is_not_taken_for_a_day_is_rejected_and_refunded() -> None:
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     async with listening(FarEnd()) as far_end:
         base_url = far_end.base_url
     provider = ExtremeSMS(_account(base_url))
     async with dispatching(Opened(provider), rules=replace(QUICK, give_up_seconds=1.0)):
-        await worlds.accept(client, 30)
+        await db.accept(client, 30)
         await statuses_become({"REJECTED": 30})
     await provider.close()
-    rows = await worlds.fetch("SELECT DISTINCT failure FROM message")
+    rows = await db.fetch("SELECT DISTINCT failure FROM message")
     assert rows == [{"failure": GIVEN_UP}]
-    assert await worlds.held(client.account_id) == 100
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 100
+    await db.assert_audit_holds()
 
 
 def _account(base_url: str) -> ProviderConfig:
@@ -231,5 +231,5 @@ def _account(base_url: str) -> ProviderConfig:
 
 
 async def _was_tried_twice() -> bool:
-    (row,) = await worlds.fetch("SELECT attempts, status FROM message")
+    (row,) = await db.fetch("SELECT attempts, status FROM message")
     return bool(row["attempts"] >= 2 and row["status"] == "QUEUED")

@@ -21,7 +21,7 @@ from domain.errors import ProviderUnavailable
 from domain.ids import Kind, new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Provider, Rejected, Unknown
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import (
     QUICK,
     Scripted,
@@ -64,13 +64,13 @@ class OneOutcome:
 
 
 async def all_sent() -> bool:
-    return set(await worlds.statuses()) == {"SENT"}
+    return set(await db.statuses()) == {"SENT"}
 
 
 async def test_a_refused_account_is_paused_probed_with_one_message_and_continues() -> None:
-    client = await worlds.add_client()
-    for number in worlds.generated_numbers(20):
-        await worlds.accept(client, numbers=[number])
+    client = await db.add_client()
+    for number in db.generated_numbers(20):
+        await db.accept(client, numbers=[number])
     answer, reports = OneOutcome(NO_MONEY), Reports()
     provider = Scripted(answer)
     async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=reports):
@@ -86,34 +86,34 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_continues
         await eventually(all_sent)
     assert reports.lines[1:] == ["resumed"]
     assert len(provider.seen) < 20 + 12, "no call was made during the pause"
-    assert await worlds.held(client.account_id) == 1_000 - 20
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 1_000 - 20
+    await db.assert_audit_holds()
 
 
 async def test_messages_that_alone_are_refused_delay_another_client_by_few_seconds() -> None:
-    pool = await worlds.add_pool()
-    refused, other = await worlds.add_client(pool), await worlds.add_client(pool)
+    pool = await db.add_pool()
+    refused, other = await db.add_client(pool), await db.add_client(pool)
 
     async def refuses_some(message: Outgoing) -> Outcome:
         return NO_MONEY if message.text == "refused" else Accepted("ref")
 
     async with dispatching(Scripted(refuses_some, largest_batch=1), rules=DispatchRules()):
-        await worlds.accept(refused, 50, text="refused")
+        await db.accept(refused, 50, text="refused")
         await eventually(_is_paused)
         for _ in range(2):
-            send = await worlds.accept(other)
+            send = await db.accept(other)
             # With waits of half a minute, it would take 30 s each time.
             await statuses_become({"SENT": 1}, of=send.id, seconds=15)
 
 
 async def test_only_one_of_many_dispatchers_probes() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 10)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 10)
     (call,) = await marked(pool)
     await answered(pool, call, NO_MONEY)
-    await worlds.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
-    await worlds.execute("UPDATE message SET due_at = clock_timestamp()")
+    await db.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
+    await db.execute("UPDATE message SET due_at = clock_timestamp()")
     context = ClaimContext(store, Observer(), QUICK, pool.id, new_id())
     waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
     probes = await asyncio.gather(*(claim_probe(context, Turns(4), waiting) for _ in range(5)))
@@ -133,78 +133,78 @@ async def test_only_one_of_many_dispatchers_probes() -> None:
     ],
 )
 async def test_a_probe_that_is_answered_ends_the_pause(outcome: Outcome, paused: bool) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 2)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 2)
     (first,) = await marked(pool, batch=1, rules=replace(QUICK, calls_at_once=1))
     await answered(pool, first, NO_MONEY)
     (probe,) = await _probe(pool)
     await answered(pool, probe, outcome, is_probe=True)
-    (account,) = await worlds.fetch("SELECT paused_at IS NOT NULL AS paused FROM provider_account")
+    (account,) = await db.fetch("SELECT paused_at IS NOT NULL AS paused FROM provider_account")
     assert account["paused"] is paused
 
 
 async def test_the_answer_to_a_call_that_is_not_a_probe_does_not_end_the_pause() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 2)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 2)
     first, second = await marked(pool, batch=1, rules=replace(QUICK, calls_at_once=3))
     await answered(pool, first, NO_MONEY)
     await answered(pool, second, Accepted("it had left before"))
-    assert (await worlds.fetch("SELECT paused_at FROM provider_account"))[0]["paused_at"]
+    assert (await db.fetch("SELECT paused_at FROM provider_account"))[0]["paused_at"]
 
 
-async def _probe(pool: worlds.Pool) -> Sequence[Call]:
-    await worlds.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
+async def _probe(pool: db.Pool) -> Sequence[Call]:
+    await db.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
     context = ClaimContext(store, Observer(), QUICK, pool.id, new_id())
     waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
     return (await claim_probe(context, Turns(4), waiting)).calls
 
 
 async def test_messages_that_wait_for_a_paused_account_are_given_up_after_a_day() -> None:
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     rules = replace(QUICK, give_up_seconds=1.0, probe_first_seconds=30, probe_longest_seconds=60)
     async with dispatching(Scripted(OneOutcome(NO_MONEY)), rules=rules):
-        await worlds.accept(client, 2)
+        await db.accept(client, 2)
 
         async def given_up() -> bool:
-            return await worlds.statuses() == {"REJECTED": 12}
+            return await db.statuses() == {"REJECTED": 12}
 
         await eventually(_is_paused)
         for _ in range(10):
-            await worlds.accept(client)
-        assert len(await worlds.fetch("SELECT 1 FROM message WHERE attempts = 0")) == 10
+            await db.accept(client)
+        assert len(await db.fetch("SELECT 1 FROM message WHERE attempts = 0")) == 10
         await eventually(given_up)
-    assert await worlds.held(client.account_id) == 100
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 100
+    await db.assert_audit_holds()
 
 
 async def _is_paused() -> bool:
-    return bool(await worlds.fetch("SELECT 1 FROM provider_account WHERE paused_at IS NOT NULL"))
+    return bool(await db.fetch("SELECT 1 FROM provider_account WHERE paused_at IS NOT NULL"))
 
 
 async def test_messages_that_are_old_because_of_a_long_queue_are_not_given_up() -> None:
-    client = await worlds.add_client()
-    await worlds.accept(client)
-    await worlds.accept(client, 5)  # waits as a part
+    client = await db.add_client()
+    await db.accept(client)
+    await db.accept(client, 5)  # waits as a part
     rules = replace(QUICK, give_up_seconds=0)
     assert await give_up_overdue(store, client.pool.id, rules=rules) is False
-    assert await worlds.statuses() == {"QUEUED": 6}
+    assert await db.statuses() == {"QUEUED": 6}
 
 
 async def test_no_message_is_marked_while_the_balance_is_read() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
     provider = Scripted()
     reader_id = new_id()
     async with dispatching(provider):
         assert await store.begin_reading(pool.id, reader_id=reader_id, seconds=60)
-        await worlds.accept(client)
+        await db.accept(client)
         context = ClaimContext(store, Observer(), QUICK, pool.id, new_id())
         waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
         claimed = await claim(context, Turns(4), waiting, batch=100, open_calls=Counter())
         assert claimed.calls == ()
-        assert await worlds.statuses() == {"QUEUED": 1}
+        assert await db.statuses() == {"QUEUED": 1}
         await store.lift_pause(pool.id, reader_id=reader_id)
         await eventually(all_sent)
 
@@ -223,28 +223,28 @@ class Changing:
 
 
 async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     answer, reports = Changing(Unknown("?"), times=5), Reports()
     rules = replace(QUICK, calls_at_once=1, breaker_first_seconds=0.5, breaker_longest_seconds=0.5)
     async with dispatching(Scripted(answer), rules=rules, observer=reports):
         for _ in range(20):
-            await worlds.accept(client)
+            await db.accept(client)
         await statuses_become({"UNKNOWN": 5, "SENT": 15})
     assert answer.called_at[5] - answer.called_at[4] > 0.4
     assert reports.lines == ["breaker opens", "breaker closes"]
 
 
 async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     answer = Changing(NotSent("The network asked to wait.", retry_after_seconds=0.5), times=1)
     async with dispatching(Scripted(answer), rules=replace(QUICK, calls_at_once=1)):
-        await worlds.accept(client)
+        await db.accept(client)
 
         async def requested_wait() -> bool:
             return len(answer.called_at) >= 1
 
         await eventually(requested_wait)
-        await worlds.accept(client, numbers=["+12025550105"])
+        await db.accept(client, numbers=["+12025550105"])
         await eventually(all_sent)
     assert answer.called_at[1] - answer.called_at[0] > 0.4
     assert len(answer.called_at) == 3
@@ -260,8 +260,8 @@ class NoSignIn:
 async def test_the_log_names_the_account_that_cannot_be_used(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    client = await worlds.add_client(held=10)
-    await worlds.accept(client)
+    client = await db.add_client(held=10)
+    await db.accept(client)
     account = ids.encode(Kind.PROVIDER_ACCOUNT, client.pool.id)
     expected = f"the dispatcher of {account} waits: The sign-in cannot be read."
 

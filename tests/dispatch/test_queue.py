@@ -17,28 +17,28 @@ from persistence import store
 from persistence.dispatch.delays import BURST_SECONDS
 from persistence.dispatch.queue import MARK, PICK, RECORD_ACCEPTED, TENANTS_WAITING
 from persistence.dispatch.settlement import WRITE_TRANSITIONS
-from tests import worlds
+from tests import db
 
 pytestmark = pytest.mark.usefixtures("connected_to_new")
 
 ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
 
 
-async def pick(pool: worlds.Pool, *quotas: Quota) -> list[str]:
+async def pick(pool: db.Pool, *quotas: Quota) -> list[str]:
     """Numbers that would be picked now; nothing stays locked."""
     async with store.transaction() as tx:
         return [message.number for message in await store.pick_messages(tx, pool.id, quotas)]
 
 
 async def test_each_tenant_is_served_once_in_turn_by_priority() -> None:
-    pool = await worlds.add_pool()
+    pool = await db.add_pool()
     anne, bob = sorted(
-        [await worlds.add_client(pool), await worlds.add_client(pool)], key=lambda t: t.client_id
+        [await db.add_client(pool), await db.add_client(pool)], key=lambda t: t.client_id
     )
-    await worlds.accept(anne, 30)
-    await worlds.accept(bob, 30)
-    await worlds.accept(bob)
-    await worlds.accept(anne, kind=SendKind.REPLY)
+    await db.accept(anne, 30)
+    await db.accept(bob, 30)
+    await db.accept(bob)
+    await db.accept(anne, kind=SendKind.REPLY)
     waiting = await store.tenants_waiting(pool.id, after=ALL, most=10)
     assert waiting == [
         Waiting(REPLIES, anne.client_id),
@@ -49,10 +49,10 @@ async def test_each_tenant_is_served_once_in_turn_by_priority() -> None:
 
 
 async def test_the_turn_begins_behind_the_tenant_served_last_and_goes_round() -> None:
-    pool = await worlds.add_pool()
-    tenants = [await worlds.add_client(pool) for _ in range(5)]
+    pool = await db.add_pool()
+    tenants = [await db.add_client(pool) for _ in range(5)]
     for tenant in tenants:
-        await worlds.accept(tenant)
+        await db.accept(tenant)
     ids = sorted(tenant.client_id for tenant in tenants)
     waiting = await store.tenants_waiting(pool.id, after={SINGLES: ids[2]}, most=10)
     assert [each.client_id for each in waiting] == [ids[3], ids[4], ids[0], ids[1], ids[2]]
@@ -64,21 +64,21 @@ async def test_the_turn_begins_behind_the_tenant_served_last_and_goes_round() ->
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "DORMANT", " suspended "])
 async def test_messages_of_a_client_that_may_not_send_stay_in_the_queue(status: str) -> None:
-    pool = await worlds.add_pool()
-    anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
-    await worlds.accept(anne)
-    await worlds.accept(bob)
+    pool = await db.add_pool()
+    anne, bob = await db.add_client(pool), await db.add_client(pool)
+    await db.accept(anne)
+    await db.accept(bob)
     old = "UPDATE message SET due_at = now() - interval '2 h' WHERE client_id = $1"
-    await worlds.execute(old, anne.client_id)
+    await db.execute(old, anne.client_id)
     change = "UPDATE client SET status = $1 WHERE id = $2"
-    await worlds.execute(change, status, anne.client_id)
+    await db.execute(change, status, anne.client_id)
     quotas = [Quota(SINGLES, tenant.client_id, 10) for tenant in (anne, bob)]
     assert await store.tenants_waiting(pool.id, after=ALL, most=10) == [
         Waiting(SINGLES, bob.client_id)
     ]
     assert len(await pick(pool, *quotas)) == 1
     assert (await store.read_backlog()).oldest_seconds < 3_600
-    await worlds.execute(change, " active ", anne.client_id)
+    await db.execute(change, " active ", anne.client_id)
     assert len(await store.tenants_waiting(pool.id, after=ALL, most=10)) == 2
     assert len(await pick(pool, *quotas)) == 2
     assert (await store.read_backlog()).oldest_seconds > 3_600
@@ -86,10 +86,10 @@ async def test_messages_of_a_client_that_may_not_send_stay_in_the_queue(status: 
 
 async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick() -> None:
     """Also after large sends that no ANALYZE has seen."""
-    pool = await worlds.add_pool()
-    anne, bob = [await worlds.add_client(pool, held=50_000) for _ in range(2)]
+    pool = await db.add_pool()
+    anne, bob = [await db.add_client(pool, held=50_000) for _ in range(2)]
     for tenant in (anne, bob):
-        await worlds.accept(tenant, 20_000)
+        await db.accept(tenant, 20_000)
     at, first = datetime(2020, 1, 1, tzinfo=UTC), UUID(int=0)
     quotas = [[BULK] * 2, [anne.client_id, bob.client_id], [10] * 2, [at] * 2, [first] * 2]
     async with store.transaction(keeps_plans=True) as tx:
@@ -119,15 +119,15 @@ async def test_the_statements_for_many_messages_join_nothing(statement: str) -> 
 
 
 async def test_a_tenant_with_nothing_due_is_passed_over() -> None:
-    pool = await worlds.add_pool()
-    anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
-    await worlds.accept(anne)
-    await worlds.accept(bob)
+    pool = await db.add_pool()
+    anne, bob = await db.add_client(pool), await db.add_client(pool)
+    await db.accept(anne)
+    await db.accept(bob)
     later = timedelta(hours=1)
-    await worlds.execute("UPDATE message SET due_at = now() + $1::interval", later)
+    await db.execute("UPDATE message SET due_at = now() + $1::interval", later)
     assert await store.accounts_with_queue() == [pool.id]
     assert await store.tenants_waiting(pool.id, after=ALL, most=10) == []
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET due_at = now() - $1::interval WHERE client_id = $2",
         later,
         bob.client_id,
@@ -137,19 +137,19 @@ async def test_a_tenant_with_nothing_due_is_passed_over() -> None:
 
 
 async def test_another_accounts_queue_is_not_seen() -> None:
-    pool, other = await worlds.add_pool(), await worlds.add_pool(default=False)
-    await worlds.accept(await worlds.add_client(other))
+    pool, other = await db.add_pool(), await db.add_pool(default=False)
+    await db.accept(await db.add_client(other))
     assert await store.accounts_with_queue() == [other.id]
     assert await store.tenants_waiting(pool.id, after=ALL, most=10) == []
 
 
 async def test_the_oldest_is_picked_first_within_the_quota() -> None:
-    pool = await worlds.add_pool()
-    anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
+    pool = await db.add_pool()
+    anne, bob = await db.add_client(pool), await db.add_client(pool)
     for number in ("+12025550101", "+12025550102", "+12025550103"):
-        await worlds.accept(anne, numbers=[number])
-    await worlds.accept(bob, numbers=["+12025550104"])
-    await worlds.execute(
+        await db.accept(anne, numbers=[number])
+    await db.accept(bob, numbers=["+12025550104"])
+    await db.execute(
         "UPDATE message SET due_at = now() + interval '1 hour' WHERE number = '+12025550101'"
     )
     quotas = [Quota(SINGLES, bob.client_id, 1), Quota(SINGLES, anne.client_id, 1)]
@@ -157,9 +157,9 @@ async def test_the_oldest_is_picked_first_within_the_quota() -> None:
 
 
 async def test_a_message_carries_its_own_text_or_that_of_its_send() -> None:
-    client = await worlds.add_client()
-    await worlds.accept(client, 2, text="the same")
-    await worlds.accept(client, texts=["one", "two"])
+    client = await db.add_client()
+    await db.accept(client, 2, text="the same")
+    await db.accept(client, texts=["one", "two"])
     async with store.transaction() as tx:
         picked = await store.pick_messages(tx, client.pool.id, [Quota(BULK, client.client_id, 10)])
     assert [message.text for message in picked] == ["the same", "the same", "one", "two"]
@@ -167,10 +167,10 @@ async def test_a_message_carries_its_own_text_or_that_of_its_send() -> None:
 
 @pytest.mark.parametrize("in_part", [True, None])
 async def test_two_picks_at_once_never_take_the_same_message(in_part: bool | None) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 20)
-    await worlds.execute("UPDATE message SET in_part = $1", in_part)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 20)
+    await db.execute("UPDATE message SET in_part = $1", in_part)
     quotas = [Quota(BULK, client.client_id, 10)]
     picked, left = asyncio.Event(), asyncio.Event()
     holding = asyncio.create_task(_picked(pool, quotas, picked, left))
@@ -183,7 +183,7 @@ async def test_two_picks_at_once_never_take_the_same_message(in_part: bool | Non
 
 
 async def _picked(
-    pool: worlds.Pool, quotas: list[Quota], picked: asyncio.Event, left: asyncio.Event
+    pool: db.Pool, quotas: list[Quota], picked: asyncio.Event, left: asyncio.Event
 ) -> set[UUID]:
     """What is picked in a transaction that stays open until `left` is set."""
     async with store.transaction() as tx:
@@ -194,17 +194,17 @@ async def _picked(
 
 
 async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 3)
-    await worlds.execute("UPDATE provider_account SET epoch = 5")
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 3)
+    await db.execute("UPDATE provider_account SET epoch = 5")
     dispatcher_id = new_id()
     async with store.transaction() as tx:
         upstream = await store.lock_provider_account(tx, pool.id)
         picked = await store.pick_messages(tx, pool.id, [Quota(BULK, client.client_id, 3)])
         calls = [Call(new_id(), picked[:2]), Call(new_id(), picked[2:])]
         await store.mark_calls(tx, upstream, calls, dispatcher_id=dispatcher_id, lease_seconds=30.0)
-    attempts = await worlds.fetch("SELECT * FROM attempt ORDER BY messages DESC")
+    attempts = await db.fetch("SELECT * FROM attempt ORDER BY messages DESC")
     assert [row["id"] for row in attempts] == [call.attempt_id for call in calls]
     assert [row["messages"] for row in attempts] == [2, 1]
     assert {row["epoch"] for row in attempts} == {5}
@@ -213,8 +213,8 @@ async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> Non
         timedelta(seconds=30),
         timedelta(seconds=30, microseconds=1),
     }
-    assert await worlds.statuses() == {"SUBMITTING": 3}
-    messages = await worlds.fetch("SELECT attempt_id, attempts FROM message ORDER BY id")
+    assert await db.statuses() == {"SUBMITTING": 3}
+    messages = await db.fetch("SELECT attempt_id, attempts FROM message ORDER BY id")
     assert [row["attempt_id"] for row in messages] == [
         calls[0].attempt_id,
         calls[0].attempt_id,
@@ -225,9 +225,9 @@ async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> Non
 
 
 async def test_a_mark_is_durable_even_if_other_commits_are_not() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 1)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 1)
     async with store.transaction() as tx:
         await tx.execute("SET LOCAL synchronous_commit = off")
         upstream = await store.lock_provider_account(tx, pool.id)
@@ -243,7 +243,7 @@ async def test_a_mark_is_durable_even_if_other_commits_are_not() -> None:
 
 
 async def test_a_rate_allows_its_number_and_then_returns_the_wait() -> None:
-    pool = await worlds.add_pool(rate_per_second=100)
+    pool = await db.add_pool(rate_per_second=100)
     async with store.transaction() as tx:
         first = await store.lock_rate(tx, pool.id, 100)
         # 200 more than allowed take two seconds, which no busy machine lets pass in between.
@@ -255,8 +255,8 @@ async def test_a_rate_allows_its_number_and_then_returns_the_wait() -> None:
 
 
 async def test_rate_limits_are_taken_one_after_another() -> None:
-    pool = await worlds.add_pool(rate_per_second=1)
-    await worlds.execute("INSERT INTO provider_pace VALUES ($1, now())", pool.id)
+    pool = await db.add_pool(rate_per_second=1)
+    await db.execute("INSERT INTO provider_pace VALUES ($1, now())", pool.id)
     taken, left = asyncio.Event(), asyncio.Event()
     first = asyncio.create_task(_takes_pace(pool, taken, left))
     await taken.wait()
@@ -267,7 +267,7 @@ async def test_rate_limits_are_taken_one_after_another() -> None:
     assert (await first, await second) == (1, 0)
 
 
-async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Event) -> int:
+async def _takes_pace(pool: db.Pool, taken: asyncio.Event, left: asyncio.Event) -> int:
     """Messages that the rate allows, in a transaction that stays open until `left` is set."""
     async with store.transaction() as tx:
         allowance = await store.lock_rate(tx, pool.id, 1)
@@ -279,12 +279,12 @@ async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Eve
 
 
 async def test_finding_who_waits_reads_a_row_for_each_tenant_and_not_for_each_message() -> None:
-    pool = await worlds.add_pool()
-    tenants = [await worlds.add_client(pool, held=2_000) for _ in range(3)]
+    pool = await db.add_pool()
+    tenants = [await db.add_client(pool, held=2_000) for _ in range(3)]
     for tenant in tenants:
-        await worlds.accept(tenant, 2_000)
-    await worlds.execute("ANALYZE message")
-    rows = await worlds.fetch(
+        await db.accept(tenant, 2_000)
+    await db.execute("ANALYZE message")
+    rows = await db.fetch(
         f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {TENANTS_WAITING}",
         pool.id,
         [REPLIES, SINGLES, BULK],

@@ -44,7 +44,7 @@ from domain.sending.messages import SendKind
 from persistence import store
 from persistence.dispatch.queue import ACCOUNTS_WITH_QUEUE, PICK, TENANTS_WAITING
 from persistence.servers import credentials
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
 
@@ -306,8 +306,8 @@ async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one
 async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_one_ended() -> None:
     """Retries, scheduled messages, and messages that get a position before the claimed ones."""
     spread = random.Random(5)
-    pool = await worlds.add_pool()
-    tenants = [await worlds.add_client(pool, held=10_000) for _ in range(3)]
+    pool = await db.add_pool()
+    tenants = [await db.add_client(pool, held=10_000) for _ in range(3)]
 
     async def often_accepted(message: Outgoing) -> Outcome:
         await asyncio.sleep(0.001)
@@ -320,28 +320,28 @@ async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_o
             tenant = spread.choice(tenants)
             soon = datetime.now(UTC) + timedelta(seconds=spread.random())
             send_at = spread.choice([None, None, soon])
-            await worlds.accept(tenant, spread.choice([1, 1, 30]), send_at=send_at)
+            await db.accept(tenant, spread.choice([1, 1, 30]), send_at=send_at)
             if turn % 4 == 0:
-                await worlds.accept(tenant, kind=SendKind.REPLY)
-                await worlds.execute(
+                await db.accept(tenant, kind=SendKind.REPLY)
+                await db.execute(
                     "UPDATE message SET due_at = now() - $1::interval"
                     " WHERE status = 'QUEUED' AND random() < 0.3 AND priority < 10",
                     timedelta(hours=spread.random()),
                 )
 
         async def all_sent() -> bool:
-            return set(await worlds.statuses()) == {"SENT"}
+            return set(await db.statuses()) == {"SENT"}
 
         await eventually(all_sent)
 
 
 @pytest.mark.usefixtures("connected")
 async def test_a_pick_begins_at_the_position_that_it_is_given() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
-    await worlds.accept(client, 5)
+    pool = await db.add_pool()
+    client = await db.add_client(pool)
+    await db.accept(client, 5)
     [found] = await store.tenants_waiting(pool.id, after={BULK: UUID(int=0)}, most=4)
-    rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
+    rows = await db.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
     assert found.position == Position(rows[0]["due_at"], rows[0]["id"])
     from_third = Position(rows[2]["due_at"], rows[2]["id"])
     quota = Quota(BULK, client.client_id, 10, from_third)
@@ -353,23 +353,23 @@ async def test_a_pick_begins_at_the_position_that_it_is_given() -> None:
 async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
     connected: str,
 ) -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10_000)
-    await worlds.accept(client, 3_000)
-    await worlds.execute(
+    pool = await db.add_pool()
+    client = await db.add_client(pool, held=10_000)
+    await db.accept(client, 3_000)
+    await db.execute(
         "UPDATE message SET due_at = due_at - interval '1 hour' * (1 + random()), in_part = NULL"
     )
-    rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
+    rows = await db.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
     ids = [row["id"] for row in rows]
     own = await asyncpg.connect(**credentials(connected))
     try:
         async with own.transaction(isolation="repeatable_read"):
             await own.execute("SELECT FROM client")  # takes the snapshot
-            await worlds.execute(
+            await db.execute(
                 "UPDATE message SET status = 'CANCELLED' WHERE id = ANY($1)", ids[:2_900]
             )
-            await worlds.execute("VACUUM message")
-            await worlds.accept(client)
+            await db.execute("VACUUM message")
+            await db.accept(client)
             turns = [SINGLES, BULK], [NO_TENANT] * 2
             for read in (
                 partial(_pages_read, TENANTS_WAITING, pool.id, *turns, 9),
@@ -394,6 +394,6 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
 
 async def _pages_read(statement: str, *arguments: object) -> int:
     """How many pages the statement reads or looks up."""
-    [row] = await worlds.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
+    [row] = await db.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
     plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

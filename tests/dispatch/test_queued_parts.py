@@ -33,7 +33,7 @@ from persistence.sending import parts
 from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.stats import read_message_stats
 from persistence.servers import credentials
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 
 pytestmark = pytest.mark.usefixtures("connected_to_new")
@@ -45,71 +45,71 @@ AS_BEFORE = "UPDATE message SET in_part = NULL"
 
 
 @pytest.fixture
-async def client() -> worlds.Tenant:
-    return await worlds.add_client(held=100_000)
+async def client() -> db.Tenant:
+    return await db.add_client(held=100_000)
 
 
 async def parts_of(send_id: UUID) -> list[tuple[int, int]]:
     """The parts of a send: their first and last message, counted from 1."""
-    rows = await worlds.fetch("SELECT * FROM queued_part WHERE send_id = $1 ORDER BY 1", send_id)
+    rows = await db.fetch("SELECT * FROM queued_part WHERE send_id = $1 ORDER BY 1", send_id)
     return [(row["first_id"].int - send_id.int, row["last_id"].int - send_id.int) for row in rows]
 
 
 async def has_flags(send_id: UUID) -> set[bool | None]:
-    rows = await worlds.fetch("SELECT in_part FROM message WHERE send_id = $1", send_id)
+    rows = await db.fetch("SELECT in_part FROM message WHERE send_id = $1", send_id)
     return {row["in_part"] for row in rows}
 
 
-async def pick(client: worlds.Tenant, count: int, position: Position = BEGINNING) -> Sequence[UUID]:
+async def pick(client: db.Tenant, count: int, position: Position = BEGINNING) -> Sequence[UUID]:
     """Messages that would be picked now; nothing stays locked."""
     async with store.transaction() as tx:
         quotas = [Quota(BULK, client.client_id, count, position)]
         return [each.id for each in await store.pick_messages(tx, client.pool.id, quotas)]
 
 
-async def test_a_bulk_for_now_is_one_part(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, 5)
+async def test_a_bulk_for_now_is_one_part(client: db.Tenant) -> None:
+    send = await db.accept(client, 5)
     assert await parts_of(send.id) == [(1, 5)]
     assert await has_flags(send.id) == {True}
 
 
 async def test_a_bulk_that_is_scheduled_held_routed_or_small_is_none(
-    client: worlds.Tenant, monkeypatch: pytest.MonkeyPatch
+    client: db.Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = datetime.now(UTC) + HOUR
-    scheduled = await worlds.accept(client, 3, send_at=later)
-    held = worlds.new_send(client, 3)
+    scheduled = await db.accept(client, 3, send_at=later)
+    held = db.new_send(client, 3)
     held.held_until = [None, later, None]
     assert isinstance(await accept_alone(store, held), AcceptedNow)
     monkeypatch.setattr(parts, "LEAST_OF_PART", 4)
-    small = await worlds.accept(client, 3)
+    small = await db.accept(client, 3)
     for send in (scheduled, held, small):
         assert await has_flags(send.id) == {None}
         assert await parts_of(send.id) == []
 
 
 async def test_a_part_begins_at_its_first_message_and_ends_with_its_last(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
-    send = await worlds.accept(client, 5)
+    send = await db.accept(client, 5)
     ids = send.message_ids
     await store.shorten_parts()
     assert await parts_of(send.id) == [(1, 5)]
-    await worlds.execute("UPDATE message SET status = 'CANCELLED' WHERE id = ANY($1)", ids[:2])
+    await db.execute("UPDATE message SET status = 'CANCELLED' WHERE id = ANY($1)", ids[:2])
     await store.shorten_parts()
     assert await parts_of(send.id) == [(3, 5)]
-    await worlds.execute("UPDATE message SET status = 'CANCELLED' WHERE id = $1", ids[4])
+    await db.execute("UPDATE message SET status = 'CANCELLED' WHERE id = $1", ids[4])
     await store.shorten_parts()
     assert await parts_of(send.id) == [(3, 5)]
-    await worlds.execute("UPDATE message SET status = 'CANCELLED'")
+    await db.execute("UPDATE message SET status = 'CANCELLED'")
     await store.shorten_parts()
     assert await parts_of(send.id) == []
 
 
 async def test_what_a_claim_has_not_committed_stays_in_its_part(
-    client: worlds.Tenant, new_database_url: str
+    client: db.Tenant, new_database_url: str
 ) -> None:
-    send = await worlds.accept(client, 5)
+    send = await db.accept(client, 5)
     own = await asyncpg.connect(**credentials(new_database_url))
     claim = own.transaction()
     await claim.start()
@@ -121,40 +121,40 @@ async def test_what_a_claim_has_not_committed_stays_in_its_part(
     assert await pick(client, 9) == send.message_ids
 
 
-async def test_several_dispatchers_shorten_the_same_parts_at_once(client: worlds.Tenant) -> None:
+async def test_several_dispatchers_shorten_the_same_parts_at_once(client: db.Tenant) -> None:
     for _ in range(10):
-        await worlds.accept(client, 3)
-    await worlds.execute("UPDATE message SET status = 'CANCELLED' WHERE random() < 0.6")
+        await db.accept(client, 3)
+    await db.execute("UPDATE message SET status = 'CANCELLED' WHERE random() < 0.6")
     await asyncio.gather(*(store.shorten_parts() for _ in range(5)))
     await store.shorten_parts()
-    first = await worlds.fetch(
+    first = await db.fetch(
         "SELECT DISTINCT ON (send_id) id FROM message WHERE status = 'QUEUED' ORDER BY send_id, id"
     )
-    rows = await worlds.fetch("SELECT first_id AS id FROM queued_part ORDER BY 1")
+    rows = await db.fetch("SELECT first_id AS id FROM queued_part ORDER BY 1")
     assert rows == first
 
 
 async def test_a_pick_takes_the_oldest_from_parts_and_from_the_index(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     """In the order of `due_at` and ID, from any position on, whatever left the parts before."""
     chosen = random.Random(1)
-    sends = [await worlds.accept(client, 8) for _ in range(4)]
+    sends = [await db.accept(client, 8) for _ in range(4)]
     await store.shorten_parts()
     for send in sends[1:3]:
         for each in chosen.sample(list(send.message_ids), 4):
-            await worlds.execute(
+            await db.execute(
                 "UPDATE message SET attempts = 1, due_at = now() - $2::interval WHERE id = $1",
                 each,
                 timedelta(minutes=chosen.randint(0, 3)),
             )
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET due_at = due_at - interval '2 min' WHERE send_id = $1", sends[0].id
     )
-    await worlds.execute(
+    await db.execute(
         "UPDATE queued_part SET due_at = due_at - interval '2 min' WHERE send_id = $1", sends[0].id
     )
-    rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
+    rows = await db.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
     ids = [row["id"] for row in rows]
     for at, row in enumerate(rows):
         count = chosen.randint(1, 12)
@@ -163,22 +163,22 @@ async def test_a_pick_takes_the_oldest_from_parts_and_from_the_index(
     assert await pick(client, 99) == ids
 
 
-async def test_a_message_that_was_not_taken_comes_back_to_the_index(client: worlds.Tenant) -> None:
+async def test_a_message_that_was_not_taken_comes_back_to_the_index(client: db.Tenant) -> None:
     """Its part may have begun behind it. So it is also with a mark of the previous release."""
-    send = await worlds.accept(client, 3)
+    send = await db.accept(client, 3)
     (call,) = await marked(client.pool)
     await store.shorten_parts()
     assert await parts_of(send.id) == []
     await answered(client.pool, call, NotSent("busy"))
-    await worlds.execute("UPDATE message SET due_at = now() - interval '1 s'")
+    await db.execute("UPDATE message SET due_at = now() - interval '1 s'")
     assert await has_flags(send.id) == {True}
     assert await pick(client, 9) == send.message_ids
     [waiting] = await store.tenants_waiting(client.pool.id, after=ALL, most=9)
     assert waiting.position.message_id == send.message_ids[0]
 
 
-async def test_a_message_that_is_held_comes_back_to_the_index(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, 3)
+async def test_a_message_that_is_held_comes_back_to_the_index(client: db.Tenant) -> None:
+    send = await db.accept(client, 3)
     until = datetime.now(UTC) - timedelta(seconds=1)
     async with store.transaction() as tx:
         await store.hold_messages(tx, dict.fromkeys(send.message_ids, until))
@@ -188,23 +188,23 @@ async def test_a_message_that_is_held_comes_back_to_the_index(client: worlds.Ten
     assert await pick(client, 9) == send.message_ids
 
 
-async def test_a_clock_that_was_set_back_delays_no_part(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, 3)
+async def test_a_clock_that_was_set_back_delays_no_part(client: db.Tenant) -> None:
+    send = await db.accept(client, 3)
     for table in ("message", "queued_part"):
-        await worlds.execute(f"UPDATE {table} SET due_at = due_at + interval '1 hour'")
+        await db.execute(f"UPDATE {table} SET due_at = due_at + interval '1 hour'")
     assert await store.accounts_with_queue() == [client.pool.id]
     [waiting] = await store.tenants_waiting(client.pool.id, after=ALL, most=9)
     assert await pick(client, 9, waiting.position) == send.message_ids
     assert (await store.read_backlog()).oldest_seconds == 0
 
 
-async def test_tenants_take_turns_wherever_their_messages_are(client: worlds.Tenant) -> None:
-    tenants = [client, *[await worlds.add_client(client.pool, held=9) for _ in range(4)]]
-    sends = {each.client_id: await worlds.accept(each, 2) for each in tenants}
+async def test_tenants_take_turns_wherever_their_messages_are(client: db.Tenant) -> None:
+    tenants = [client, *[await db.add_client(client.pool, held=9) for _ in range(4)]]
+    sends = {each.client_id: await db.accept(each, 2) for each in tenants}
     ids = sorted(sends)
     for each in (ids[0], ids[3]):
-        await worlds.execute(f"{AS_BEFORE} WHERE client_id = $1", each)
-    await worlds.accept(tenants[0], 2)
+        await db.execute(f"{AS_BEFORE} WHERE client_id = $1", each)
+    await db.accept(tenants[0], 2)
     for most in (9, 3):
         found = await store.tenants_waiting(client.pool.id, after={BULK: ids[2]}, most=most)
         assert [each.client_id for each in found] == [ids[3], ids[4], *ids[:3]][:most]
@@ -218,7 +218,7 @@ def _figures(platform: PlatformBalance | None) -> tuple[object, ...]:
     return platform.in_flight, signs.queued, signs.overdue, signs.overdue_at
 
 
-async def shown(client: worlds.Tenant, sends: Sequence[UUID]) -> dict[str, Any]:
+async def shown(client: db.Tenant, sends: Sequence[UUID]) -> dict[str, Any]:
     """What everything that reads the queue finds. Nothing is changed."""
     pool_id = client.pool.id
     found: dict[str, Any] = {
@@ -267,41 +267,39 @@ async def shown(client: worlds.Tenant, sends: Sequence[UUID]) -> dict[str, Any]:
 
 
 async def test_all_that_reads_the_queue_finds_the_messages_of_parts(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     """The same as if each message had an entry in the index of the queue, as before."""
-    other = await worlds.add_client(client.pool, held=100)
-    sends = [await worlds.accept(each, 6) for each in (client, other, client, client, other)]
-    await worlds.accept(client)
-    suspended = await worlds.add_client(client.pool, held=9)
-    await worlds.accept(suspended, 6)
-    await worlds.execute(
-        "UPDATE client SET status = 'SUSPENDED' WHERE id = $1", suspended.client_id
-    )
-    await worlds.execute(
+    other = await db.add_client(client.pool, held=100)
+    sends = [await db.accept(each, 6) for each in (client, other, client, client, other)]
+    await db.accept(client)
+    suspended = await db.add_client(client.pool, held=9)
+    await db.accept(suspended, 6)
+    await db.execute("UPDATE client SET status = 'SUSPENDED' WHERE id = $1", suspended.client_id)
+    await db.execute(
         "UPDATE message SET attempts = 1, due_at = now() + interval '1 min' WHERE id = ANY($1)",
         [sends[0].message_ids[2], sends[3].message_ids[0]],
     )
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET status = 'SENT', attempt_id = id WHERE id = ANY($1)",
         list(sends[2].message_ids[:2]),
     )
     await store.shorten_parts()
-    await worlds.execute("UPDATE send SET expires_at = now() WHERE id = $1", sends[1].id)
-    await worlds.execute("UPDATE provider_account SET paused_at = now() - interval '1 hour'")
+    await db.execute("UPDATE send SET expires_at = now() WHERE id = $1", sends[1].id)
+    await db.execute("UPDATE provider_account SET paused_at = now() - interval '1 hour'")
     for table in ("message", "queued_part"):
-        await worlds.execute(
+        await db.execute(
             f"UPDATE {table} SET due_at = due_at - interval '10 min' WHERE send_id = ANY($1)",
             [sends[0].id, sends[4].id],
         )
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET created_at = created_at + interval '1 hour' WHERE send_id = ANY($1)",
         [sends[0].id, sends[4].id],
     )
     ids = [each.id for each in sends]
     with_parts = await shown(client, ids)
-    await worlds.execute(AS_BEFORE)
-    await worlds.execute("DELETE FROM queued_part")
+    await db.execute(AS_BEFORE)
+    await db.execute("DELETE FROM queued_part")
     before = await shown(client, ids)
     for name, each in before.items():
         assert with_parts[name] == each, name
@@ -309,26 +307,26 @@ async def test_all_that_reads_the_queue_finds_the_messages_of_parts(
     assert len(before["past validity"]) == 6
 
 
-async def test_the_audit_finds_a_message_whose_part_is_gone(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, 3)
-    await worlds.accept(client, 3)
-    await worlds.assert_audit_holds()
-    await worlds.execute("UPDATE queued_part SET first_id = $1", send.message_ids[1])
+async def test_the_audit_finds_a_message_whose_part_is_gone(client: db.Tenant) -> None:
+    send = await db.accept(client, 3)
+    await db.accept(client, 3)
+    await db.assert_audit_holds()
+    await db.execute("UPDATE queued_part SET first_id = $1", send.message_ids[1])
     found = (await audit(store, await new_audit(store), rest=0)).violations
     assert len(found) == 1
     assert str(send.id) in found[0]
     assert "counters differ" in found[0]
-    await worlds.execute(AS_BEFORE)
-    await worlds.assert_audit_holds()
+    await db.execute(AS_BEFORE)
+    await db.assert_audit_holds()
 
 
 async def test_the_kept_plans_read_no_messages_that_they_do_not_need(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     """Also after large sends that no ANALYZE has seen."""
-    send = await worlds.accept(client, 20_000)
-    await worlds.execute("ANALYZE message")
-    other = await worlds.accept(client, 20_000)
+    send = await db.accept(client, 20_000)
+    await db.execute("ANALYZE message")
+    other = await db.accept(client, 20_000)
     at = ([BULK], [client.client_id], [10], [datetime(2020, 1, 1, tzinfo=UTC)], [UUID(int=0)])
     given: dict[str, tuple[object, ...]] = {
         PICK_BULK: at,
@@ -345,22 +343,22 @@ async def test_the_kept_plans_read_no_messages_that_they_do_not_need(
 
 
 async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
-    client: worlds.Tenant, new_database_url: str
+    client: db.Tenant, new_database_url: str
 ) -> None:
-    send = await worlds.accept(client, 3_000)
+    send = await db.accept(client, 3_000)
     own = await asyncpg.connect(**credentials(new_database_url))
     try:
         async with own.transaction(isolation="repeatable_read"):
             await own.execute("SELECT FROM client")  # takes the snapshot
             for status in ("SUBMITTING", "SENT"):
-                await worlds.execute(
+                await db.execute(
                     "UPDATE message SET status = $2, attempts = 1, attempt_id = id"
                     " WHERE id = ANY($1)",
                     list(send.message_ids[:2_900]),
                     status,
                 )
             await store.shorten_parts()
-            await worlds.execute("VACUUM message, queued_part")
+            await db.execute("VACUUM message, queued_part")
             at: list[object] = [[BULK], [client.client_id], [10], [BEGINNING.due_at], [UUID(int=0)]]
             assert await _pages_read(PICK_BULK, client.pool.id, *at) < 100
             looked = client.pool.id, [BULK], [NO_TENANT], 9, EVER_SECONDS
@@ -372,6 +370,6 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
 
 async def _pages_read(statement: str, *arguments: object) -> int:
     """How many pages the statement reads or looks up."""
-    [row] = await worlds.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
+    [row] = await db.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
     plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -22,7 +22,7 @@ from domain.sending.accept import accept_batch
 from domain.sending.messages import NewSend
 from persistence import store
 from persistence.dispatch.queue import PICK, TENANTS_WAITING
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, answered, marked
 
 pytestmark = pytest.mark.usefixtures("connected_to_new")
@@ -35,18 +35,18 @@ UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::inter
 
 
 @pytest.fixture
-async def tenant() -> worlds.Tenant:
-    return await worlds.add_client(held=100)
+async def tenant() -> db.Tenant:
+    return await db.add_client(held=100)
 
 
-async def scheduled(tenant: worlds.Tenant, later: timedelta, count: int = 1) -> NewSend:
+async def scheduled(tenant: db.Tenant, later: timedelta, count: int = 1) -> NewSend:
     """An accepted send that is due this much later."""
-    return await worlds.accept(tenant, count, send_at=datetime.now(UTC) + later)
+    return await db.accept(tenant, count, send_at=datetime.now(UTC) + later)
 
 
 async def clock_moves(by: timedelta) -> None:
     """The clock of the database goes forward, or back if `by` is negative."""
-    await worlds.execute(MOVE, by)
+    await db.execute(MOVE, by)
 
 
 async def corrected() -> None:
@@ -54,7 +54,7 @@ async def corrected() -> None:
     await store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=100)
 
 
-async def sent_now(tenant: worlds.Tenant) -> int:
+async def sent_now(tenant: db.Tenant) -> int:
     """Marks what is due, and records that it was accepted. Returns the number of messages."""
     calls = await marked(tenant.pool)
     for call in calls:
@@ -62,10 +62,10 @@ async def sent_now(tenant: worlds.Tenant) -> int:
     return sum(len(call.messages) for call in calls)
 
 
-async def test_a_message_is_sent_at_its_time_and_not_before(tenant: worlds.Tenant) -> None:
+async def test_a_message_is_sent_at_its_time_and_not_before(tenant: db.Tenant) -> None:
     await scheduled(tenant, HOUR, 3)
-    await worlds.accept(tenant)
-    assert await worlds.held(tenant.account_id) == 96
+    await db.accept(tenant)
+    assert await db.held(tenant.account_id) == 96
     assert await sent_now(tenant) == 1
     await clock_moves(HOUR - timedelta(minutes=1))
     assert await sent_now(tenant) == 0
@@ -73,11 +73,11 @@ async def test_a_message_is_sent_at_its_time_and_not_before(tenant: worlds.Tenan
     assert await sent_now(tenant) == 3
 
 
-async def test_a_large_send_is_scheduled_as_well(tenant: worlds.Tenant) -> None:
-    await worlds.open_with(tenant.account_id, 600)
+async def test_a_large_send_is_scheduled_as_well(tenant: db.Tenant) -> None:
+    await db.open_with(tenant.account_id, 600)
     await scheduled(tenant, HOUR, 600)
     assert await sent_now(tenant) == 0
-    [row] = await worlds.fetch(
+    [row] = await db.fetch(
         "SELECT min(due_at) AS first, max(due_at) AS last, max(send_at) AS send_at FROM message"
     )
     assert row["first"] == row["last"] == row["send_at"]
@@ -87,7 +87,7 @@ async def test_a_large_send_is_scheduled_as_well(tenant: worlds.Tenant) -> None:
     "jumps", [[2, -2], [-3, 3], [-1, 2, -1, 1], [5, -10, 10]], ids=lambda jumps: str(jumps)
 )
 async def test_a_clock_that_jumps_sends_every_message_once(
-    tenant: worlds.Tenant, jumps: list[int]
+    tenant: db.Tenant, jumps: list[int]
 ) -> None:
     for hours in range(4):
         await scheduled(tenant, hours * HOUR)
@@ -100,56 +100,56 @@ async def test_a_clock_that_jumps_sends_every_message_once(
         await clock_moves(HOUR)
         sent += await sent_now(tenant)
     assert sent == 4
-    assert await worlds.statuses() == {"SENT": 4}
-    assert len(await worlds.fetch("SELECT FROM attempt")) == 4
+    assert await db.statuses() == {"SENT": 4}
+    assert len(await db.fetch("SELECT FROM attempt")) == 4
 
 
 async def test_a_clock_that_goes_back_makes_no_message_due_before_its_time(
-    tenant: worlds.Tenant,
+    tenant: db.Tenant,
 ) -> None:
     """It was accepted at 13:00 for 15:00. It is 11:00 again, and it is not due at 13:00."""
     await scheduled(tenant, 2 * HOUR)
     # Only the clock goes back: the requested time does not.
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET created_at = created_at + $1::interval,"
         " updated_at = updated_at + $1::interval, due_at = due_at + $1::interval,"
         " send_at = send_at + $1::interval",
         2 * HOUR,
     )
-    [before] = await worlds.fetch("SELECT due_at, send_at FROM message")
+    [before] = await db.fetch("SELECT due_at, send_at FROM message")
     await corrected()
-    assert await worlds.fetch("SELECT due_at, send_at FROM message") == [before]
+    assert await db.fetch("SELECT due_at, send_at FROM message") == [before]
 
 
-async def test_a_retry_waits_no_longer_after_the_clock_went_back(tenant: worlds.Tenant) -> None:
+async def test_a_retry_waits_no_longer_after_the_clock_went_back(tenant: db.Tenant) -> None:
     await scheduled(tenant, HOUR)
     await clock_moves(HOUR + timedelta(seconds=1))
     [call] = await marked(tenant.pool)
     await answered(tenant.pool, call, NotSent("Too many.", retry_after_seconds=60))
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET due_at = due_at + $1::interval, updated_at = updated_at + $1::interval",
         HOUR,
     )
     await corrected()
-    [row] = await worlds.fetch("SELECT due_at - clock_timestamp() AS wait FROM message")
+    [row] = await db.fetch("SELECT due_at - clock_timestamp() AS wait FROM message")
     assert row["wait"] <= timedelta(seconds=65)
 
 
-async def test_the_age_of_a_message_counts_from_its_time(tenant: worlds.Tenant) -> None:
+async def test_the_age_of_a_message_counts_from_its_time(tenant: db.Tenant) -> None:
     await scheduled(tenant, timedelta(days=3))
     await clock_moves(timedelta(days=3, seconds=1))
     [call] = await marked(tenant.pool)
     await answered(tenant.pool, call, NotSent("Try later."))
-    assert await worlds.statuses() == {"QUEUED": 1}
+    assert await db.statuses() == {"QUEUED": 1}
     await clock_moves(timedelta(minutes=1))
     await give_up_overdue(store, tenant.pool.id, rules=QUICK)
-    assert await worlds.statuses() == {"QUEUED": 1}
+    assert await db.statuses() == {"QUEUED": 1}
     await give_up_overdue(store, tenant.pool.id, rules=DispatchRules(give_up_seconds=1))
-    assert await worlds.statuses() == {"REJECTED": 1}
-    assert await worlds.held(tenant.account_id) == 100
+    assert await db.statuses() == {"REJECTED": 1}
+    assert await db.held(tenant.account_id) == 100
 
 
-async def test_scheduled_messages_do_not_count_as_waiting(tenant: worlds.Tenant) -> None:
+async def test_scheduled_messages_do_not_count_as_waiting(tenant: db.Tenant) -> None:
     await scheduled(tenant, 2 * HOUR, 5)
     await clock_moves(HOUR)
     found = await store.read_backlog()
@@ -161,46 +161,46 @@ async def test_scheduled_messages_do_not_count_as_waiting(tenant: worlds.Tenant)
 
 
 async def test_a_number_that_opted_out_meanwhile_is_cancelled_and_refunded(
-    tenant: worlds.Tenant,
+    tenant: db.Tenant,
 ) -> None:
     """Opting out cancels queued messages. This row was written by something else."""
     send = await scheduled(tenant, HOUR, 3)
-    await worlds.opt_out(tenant.client_id, send.numbers[1])
+    await db.opt_out(tenant.client_id, send.numbers[1])
     await clock_moves(2 * HOUR)
     calls = await marked(tenant.pool)
     assert [each.number for call in calls for each in call.messages] == [
         send.numbers[0],
         send.numbers[2],
     ]
-    assert await worlds.statuses() == {"SUBMITTING": 2, "CANCELLED": 1}
-    assert await worlds.held(tenant.account_id) == 98
-    await worlds.assert_audit_holds()
+    assert await db.statuses() == {"SUBMITTING": 2, "CANCELLED": 1}
+    assert await db.held(tenant.account_id) == 98
+    await db.assert_audit_holds()
 
 
-async def test_a_claim_passes_the_later_messages_of_many_clients(tenant: worlds.Tenant) -> None:
+async def test_a_claim_passes_the_later_messages_of_many_clients(tenant: db.Tenant) -> None:
     for _ in range(3):
         await accept_batch(
             store,
             [
-                worlds.new_send(replace_client(tenant), send_at=datetime.now(UTC) + HOUR)
+                db.new_send(replace_client(tenant), send_at=datetime.now(UTC) + HOUR)
                 for _ in range(30)
             ],
         )
-    await worlds.accept(tenant)
-    await worlds.execute("ANALYZE message")
+    await db.accept(tenant)
+    await db.execute("ANALYZE message")
     reads = [
         (TENANTS_WAITING, [[REPLIES, SINGLES, BULK], [NO_TENANT] * 3, 16, EVER_SECONDS]),
         (PICK, [[SINGLES], [tenant.client_id], [10], [BEGINNING.due_at], [NO_TENANT]]),
     ]
     for statement, arguments in reads:
         explained = f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {statement}"
-        [row] = await worlds.fetch(explained, tenant.pool.id, *arguments)
+        [row] = await db.fetch(explained, tenant.pool.id, *arguments)
         loops = re.findall(r'"Actual Loops": (\d+)', row["QUERY PLAN"])
         found = re.findall(r'"Actual Rows": ([0-9.]+)', row["QUERY PLAN"])
         work = sum(float(rows) * int(loop) for rows, loop in zip(found, loops, strict=True))
         assert work < 60, row["QUERY PLAN"]
 
 
-def replace_client(tenant: worlds.Tenant) -> worlds.Tenant:
+def replace_client(tenant: db.Tenant) -> db.Tenant:
     """The same payer under another client: what matters here is the client of a message."""
     return replace(tenant, payer=replace(tenant.payer, client_id=new_id()))

@@ -10,7 +10,7 @@ import pytest
 from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer, Stage
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, eventually, statuses_become
 from tests.dispatch.programs import dispatcher, stands_still
 from tests.providers.simulated import simulated
@@ -21,14 +21,14 @@ pytestmark = [
 ]
 
 
-async def a_client() -> worlds.Tenant:
-    pool = await worlds.add_pool()
-    return await worlds.add_client(pool, held=100)
+async def a_client() -> db.Tenant:
+    pool = await db.add_pool()
+    return await db.add_client(pool, held=100)
 
 
 async def mark_is_old() -> bool:
     """Whether more than lease - deadline has passed since the mark."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT 1 FROM attempt WHERE started_at < clock_timestamp() - make_interval(secs => $1)",
         QUICK.start_within_seconds + 0.1,
     )
@@ -43,15 +43,15 @@ async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_m
         simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
-        await worlds.accept(client, 3)
+        await db.accept(client, 3)
         await stands_still(program)
-        assert await worlds.statuses() == {"SUBMITTING": 3}
+        assert await db.statuses() == {"SUBMITTING": 3}
         # Without this, a slow machine could need so long that the message is swept instead.
-        await worlds.execute("UPDATE attempt SET lease_until = now() + interval '1 min'")
+        await db.execute("UPDATE attempt SET lease_until = now() + interval '1 min'")
         await eventually(mark_is_old)
         program.send_signal(signal.SIGCONT)
         await statuses_become({"SENT": 3})
-        outcomes = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
+        outcomes = await db.fetch("SELECT outcome FROM attempt ORDER BY started_at")
         assert [row["outcome"] for row in outcomes] == ["NOT_SENT", "ACCEPTED"]
         assert len(await simulator.log()) == 1
         assert len(await simulator.took()) == 3
@@ -63,20 +63,20 @@ async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(connected:
         simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
-        await worlds.accept(client, 3)
+        await db.accept(client, 3)
         await stands_still(program)
 
         async def swept() -> bool:
             await sweep(store, Observer())
-            return await worlds.statuses() == {"UNKNOWN": 3}
+            return await db.statuses() == {"UNKNOWN": 3}
 
         await eventually(swept)
-        assert await worlds.held(client.account_id) == 97
+        assert await db.held(client.account_id) == 97
         program.send_signal(signal.SIGCONT)
         await statuses_become({"REJECTED": 3})
-        assert await worlds.held(client.account_id) == 100
+        assert await db.held(client.account_id) == 100
         assert await simulator.log() == []
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
 
 
 async def test_a_dispatcher_that_wakes_in_time_makes_the_call(connected: str) -> None:
@@ -85,7 +85,7 @@ async def test_a_dispatcher_that_wakes_in_time_makes_the_call(connected: str) ->
         simulated(deadline_seconds=QUICK.deadline_seconds) as simulator,
         dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
     ):
-        await worlds.accept(client)
+        await db.accept(client)
         await stands_still(program)
         program.send_signal(signal.SIGCONT)
         await statuses_become({"SENT": 1})

@@ -14,7 +14,7 @@ from domain.dispatch.clock_watch import LATE_SECONDS, SLACK_SECONDS, ClockWatch
 from domain.loops import now_seconds
 from persistence import store
 from persistence.servers import UNAVAILABLE
-from tests import worlds
+from tests import db
 from tests.locks import until_waiting
 
 NEVER_SECONDS = 1e6
@@ -28,7 +28,7 @@ NEVER_SECONDS = 1e6
 async def test_what_waits_for_a_lock_by_a_wrong_clock_is_ended(
     database_url: str, slack_seconds: float, late_seconds: float
 ) -> None:
-    async with worlds.connected(database_url):
+    async with db.connected(database_url):
         names = ("somebody", "ibiki dispatch", "ibiki dispatch 2f6C.7u-U")
         sessions = [await _session(database_url, each) for each in names]
         somebody, idle, busy = sessions

@@ -12,7 +12,7 @@ from domain.dispatch.messages import Queued
 from domain.provider import Accepted, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually, statuses_become
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -38,14 +38,14 @@ class Held(Scripted):
 
 async def submitted() -> int:
     """How many messages a crash at this moment would leave UNKNOWN."""
-    return (await worlds.statuses()).get("SUBMITTING", 0)
+    return (await db.statuses()).get("SUBMITTING", 0)
 
 
 @pytest.mark.parametrize("largest_batch", [100, 1_000, 7])
 async def test_at_most_400_messages_are_submitted_and_not_recorded(largest_batch: int) -> None:
-    pool = await worlds.add_pool(held=10_000)
+    pool = await db.add_pool(held=10_000)
     for name in ("A", "B"):
-        await worlds.accept(await worlds.add_client(pool, held=2_000, name=name), 1_000)
+        await db.accept(await db.add_client(pool, held=2_000, name=name), 1_000)
     provider = Held(largest_batch)
     async with dispatching(provider, rules=RULES):
         expected = min(4 * 96, 12 * largest_batch)
@@ -61,7 +61,7 @@ async def test_at_most_400_messages_are_submitted_and_not_recorded(largest_batch
 
         async def all_sent() -> bool:
             assert await submitted() <= 400
-            return await worlds.statuses() == {"SENT": 2_000}
+            return await db.statuses() == {"SENT": 2_000}
 
         await eventually(all_sent)
 
@@ -69,8 +69,8 @@ async def test_at_most_400_messages_are_submitted_and_not_recorded(largest_batch
 async def test_a_claim_locks_no_more_messages_than_it_may_mark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pool = await worlds.add_pool(held=10_000)
-    await worlds.accept(await worlds.add_client(pool, held=2_000), 1_000)
+    pool = await db.add_pool(held=10_000)
+    await db.accept(await db.add_client(pool, held=2_000), 1_000)
     pick, locked = store.pick_messages, []
 
     async def counted(*given: Any, **named: Any) -> list[Queued]:
@@ -85,8 +85,8 @@ async def test_a_claim_locks_no_more_messages_than_it_may_mark(
 
 
 async def test_answers_that_are_not_recorded_yet_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = await worlds.add_pool(held=10_000)
-    await worlds.accept(await worlds.add_client(pool, held=2_000), 1_000)
+    pool = await db.add_pool(held=10_000)
+    await db.accept(await db.add_client(pool, held=2_000), 1_000)
     recording = asyncio.Event()
     end_attempts = store.end_attempts
 
@@ -110,8 +110,8 @@ async def test_answers_that_are_not_recorded_yet_count_too(monkeypatch: pytest.M
 
 
 async def test_a_single_message_goes_although_bulk_is_at_its_limit() -> None:
-    client = await worlds.add_client(await worlds.add_pool(held=10000), held=2_000)
-    await worlds.accept(client, 1_000)
+    client = await db.add_client(await db.add_pool(held=10000), held=2_000)
+    await db.accept(client, 1_000)
     provider = Held()
     async with dispatching(provider, rules=RULES):
 
@@ -119,7 +119,7 @@ async def test_a_single_message_goes_although_bulk_is_at_its_limit() -> None:
             return await submitted() == 384
 
         await eventually(full)
-        await worlds.accept(client, kind=SendKind.SINGLE)
+        await db.accept(client, kind=SendKind.SINGLE)
 
         async def one_more() -> bool:
             return await submitted() == 385

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import worlds
+from tests import db
 from tests.end_to_end.program import Api, Program, eventually, signed_in
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
@@ -38,7 +38,7 @@ def test_a_reply_is_submitted_within_a_second_while_a_bulk_drains(program: Progr
         conversation = eventually(lambda: client.ask(INBOX)["inbox"]["nodes"])[0]["id"]
         slow = {"kind": "slow", "times": None, "seconds": 1.0, "path": "/api/v2/sms"}
         _control(program, "fault", slow)
-        sent = client.ask(BULK_SEND, to=worlds.generated_numbers(BULK))["bulkSend"]
+        sent = client.ask(BULK_SEND, to=db.generated_numbers(BULK))["bulkSend"]
         assert sent["accepted"] == BULK
         eventually(lambda: client.ask(COUNTS, id=sent["id"])["send"]["counts"]["sent"])
         waited = [_reply(program, client, conversation, f"reply {each}") for each in range(REPLIES)]

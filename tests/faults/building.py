@@ -10,16 +10,16 @@ from pathlib import Path
 from random import Random
 
 from persistence.migrating import migrate
-from tests import worlds
+from tests import db
 from tests.end_to_end.program import clean_environment
 from tests.faults.clock import Clock, new_clock
 from tests.faults.following import places_of_postgres
+from tests.faults.guarantees import Guarantees
 from tests.faults.load import Clients, Load
 from tests.faults.people import new_clients
 from tests.faults.phones import SECRET, Phones
 from tests.faults.postgres import Postgres
 from tests.faults.programs import Program, ibiki, kept_running
-from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy, proxying
 from tests.faults.redis import Redis
 from tests.faults.release import Release
@@ -36,7 +36,7 @@ from tests.faults.simulated_provider import SimulatedProvider
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
-from tests.faults.wire import ByteTrap, StatementTrap
+from tests.faults.wire import ByteTrigger, StatementTrigger
 from tests.ports import free_port
 
 KEEPALIVE_SECONDS = 11.0
@@ -69,7 +69,7 @@ async def rig(
             str(Postgres(place, {}).socket.parent) for place in places_of_postgres(volume)
         )
         url = f"postgresql://ibiki@/ibiki?host={hosts}"
-        await stack.enter_async_context(worlds.connected(url))
+        await stack.enter_async_context(db.connected(url))
         builder = _Builder(stack, directory, postgres, scale, seed, release)
         built = await builder.build(volume, database_clock)
         async with asyncio.timeout(START_SECONDS):
@@ -153,7 +153,7 @@ class _Builder:
             watchers=watchers,
             status_watchers=status_watchers,
             phones=phones,
-            promises=Promises(
+            guarantees=Guarantees(
                 load, provider, lease_seconds=self._scale.lease_seconds, seed=self._seed
             ),
             balancer=balancer,
@@ -167,9 +167,9 @@ class _Builder:
 
     async def _server(self, number: int) -> Served:
         """One `ibiki serve`, which reaches the database over TCP."""
-        port, byte_trap = free_port(), ByteTrap()
+        port, byte_trigger = free_port(), ByteTrigger()
         clock = new_clock(_made(self._directory / f"serve-{number}"))
-        statement_trap, line = await self._line(("127.0.0.1", 0))
+        statement_trigger, line = await self._line(("127.0.0.1", 0))
         return Served(
             program=self._program(
                 "serve",
@@ -179,20 +179,22 @@ class _Builder:
                 **clock.environment,
             ),
             line=line,
-            statement_trap=statement_trap,
-            far_line=await self._proxy(("127.0.0.1", port), byte_trap=byte_trap),
-            byte_trap=byte_trap,
+            statement_trigger=statement_trigger,
+            far_line=await self._proxy(("127.0.0.1", port), byte_trigger=byte_trigger),
+            byte_trigger=byte_trigger,
             clock=clock,
             port=port,
         )
 
     async def _dispatcher(self, number: int) -> Served:
         """One `ibiki dispatch`, which reaches the database over a Unix socket."""
-        own, byte_trap = _made(self._directory / f"dispatch-{number}"), ByteTrap()
+        own, byte_trigger = _made(self._directory / f"dispatch-{number}"), ByteTrigger()
         port = free_port()
         clock = new_clock(own)
-        statement_trap, line = await self._line(own / ".s.PGSQL.5432")
-        to_provider = await self._proxy(("127.0.0.1", self._simulator_port), byte_trap=byte_trap)
+        statement_trigger, line = await self._line(own / ".s.PGSQL.5432")
+        to_provider = await self._proxy(
+            ("127.0.0.1", self._simulator_port), byte_trigger=byte_trigger
+        )
         return Served(
             program=self._program(
                 "dispatch",
@@ -204,26 +206,26 @@ class _Builder:
                 **clock.environment,
             ),
             line=line,
-            statement_trap=statement_trap,
+            statement_trigger=statement_trigger,
             far_line=to_provider,
-            byte_trap=byte_trap,
+            byte_trigger=byte_trigger,
             clock=clock,
             port=port,
         )
 
-    async def _line(self, at: Address) -> tuple[StatementTrap, FaultProxy]:
-        trap = StatementTrap()
+    async def _line(self, at: Address) -> tuple[StatementTrigger, FaultProxy]:
+        trigger = StatementTrigger()
         proxy = proxying(
             self._postgres.socket,
             at=at,
             seed=self._seed,
-            tap=trap.tap,
+            interceptor=trigger.interceptor,
             keepalive_seconds=KEEPALIVE_SECONDS,
         )
-        return trap, await self._stack.enter_async_context(proxy)
+        return trigger, await self._stack.enter_async_context(proxy)
 
-    async def _proxy(self, far_end: Address, *, byte_trap: ByteTrap) -> FaultProxy:
-        proxy = proxying(far_end, seed=self._seed, tap=byte_trap.tap)
+    async def _proxy(self, far_end: Address, *, byte_trigger: ByteTrigger) -> FaultProxy:
+        proxy = proxying(far_end, seed=self._seed, interceptor=byte_trigger.interceptor)
         return await self._stack.enter_async_context(proxy)
 
     def _program(

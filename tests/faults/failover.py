@@ -17,7 +17,7 @@ from pathlib import Path
 
 from domain import ids
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.end_to_end.program import fresh_directory
 from tests.faults.building import rig
 from tests.faults.conditions import Conditions
@@ -60,10 +60,10 @@ async def count(built: Rig) -> Count:
         each.answer.send_id for each in built.load.requests if isinstance(each.answer, Taken)
     }
     by_id = {ids.decode(Kind.SEND, each): each for each in acknowledged}
-    kept = {by_id[row["id"]] for row in await worlds.fetch(SENDS, list(by_id))}
+    kept = {by_id[row["id"]] for row in await db.fetch(SENDS, list(by_id))}
     taken = built.provider.taken
-    stored = {row["number"] for row in await worlds.fetch(NUMBERS, list(taken))}
-    unknown = {str(row["id"]) for row in await worlds.fetch(UNKNOWN)}
+    stored = {row["number"] for row in await db.fetch(NUMBERS, list(taken))}
+    unknown = {str(row["id"]) for row in await db.fetch(UNKNOWN)}
     inbound = await _lost_inbound(built)
     return Count(
         acknowledged,

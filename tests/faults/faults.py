@@ -18,7 +18,7 @@ from tests.faults.nodes import fail_over, lose_redis, restart_in_turn, until
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
-from tests.faults.wire import COMMIT, ByteTrap, StatementTrap, Step
+from tests.faults.wire import COMMIT, ByteTrigger, StatementTrigger, Step
 
 REACHED_SECONDS = 60.0
 HOUR_SECONDS = 3_600
@@ -51,23 +51,23 @@ class Fault:
 async def _killed_at(rig: Rig, *, servers: bool, step: Step) -> None:
     """Kills the first program that reaches the step."""
     pair = rig.servers if servers else rig.dispatchers
-    reached = [each.statement_trap.act_at(step, each.program.kill) for each in pair]
-    await _wait_until_reached(reached, [each.statement_trap for each in pair], step.name)
+    reached = [each.statement_trigger.act_at(step, each.program.kill) for each in pair]
+    await _wait_until_reached(reached, [each.statement_trigger for each in pair], step.name)
 
 
 async def _cut_at(rig: Rig, *, servers: bool, step: Step) -> None:
     """Cuts the first connection that reaches the step. Its program continues."""
     pair = rig.servers if servers else rig.dispatchers
-    reached = [each.statement_trap.act_at(step, lambda: None) for each in pair]
-    await _wait_until_reached(reached, [each.statement_trap for each in pair], step.name)
+    reached = [each.statement_trigger.act_at(step, lambda: None) for each in pair]
+    await _wait_until_reached(reached, [each.statement_trigger for each in pair], step.name)
 
 
 async def _lost_at_commit(rig: Rig, *, step: Step) -> None:
     """A server loses its connection in COMMIT, and has no database until its retries are over."""
     reached = [
-        each.statement_trap.act_at(step, partial(_refuse, each.line)) for each in rig.servers
+        each.statement_trigger.act_at(step, partial(_refuse, each.line)) for each in rig.servers
     ]
-    await _wait_until_reached(reached, [each.statement_trap for each in rig.servers], step.name)
+    await _wait_until_reached(reached, [each.statement_trigger for each in rig.servers], step.name)
     await asyncio.sleep(RETRIES_SECONDS)
     for each in rig.servers:
         each.line.conditions = FAIR
@@ -80,22 +80,22 @@ def _refuse(line: FaultProxy) -> None:
 
 async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
     pair = rig.servers if servers else rig.dispatchers
-    reached = [each.byte_trap.act_at(way, each.program.kill) for each in pair]
-    await _wait_until_reached(reached, [each.byte_trap for each in pair], f"bytes {way}")
+    reached = [each.byte_trigger.act_at(way, each.program.kill) for each in pair]
+    await _wait_until_reached(reached, [each.byte_trigger for each in pair], f"bytes {way}")
 
 
 async def _wait_until_reached(
-    reached: Sequence[asyncio.Event], traps: Sequence[StatementTrap | ByteTrap], name: str
+    reached: Sequence[asyncio.Event], triggers: Sequence[StatementTrigger | ByteTrigger], name: str
 ) -> None:
-    """Returns when one of the traps has acted. Then removes the others."""
+    """Returns when one of the triggers has acted. Then removes the others."""
     waiting = [asyncio.create_task(each.wait()) for each in reached]
     try:
         done, _ = await asyncio.wait(
             waiting, timeout=REACHED_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
     finally:
-        for trap in traps:
-            trap.remove()
+        for trigger in triggers:
+            trigger.remove()
         for task in waiting:
             task.cancel()
     assert done, f"{name}: never reached"
@@ -121,8 +121,8 @@ async def _frozen_at(rig: Rig, *, servers: bool, step: Step) -> None:
     """The same, while the program has a transaction open."""
     served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
     freeze = partial(served.program.signal, signal.SIGSTOP)
-    reached = served.statement_trap.act_at(step, freeze, cuts=False)
-    await _wait_until_reached([reached], [served.statement_trap], step.name)
+    reached = served.statement_trigger.act_at(step, freeze, cuts=False)
+    await _wait_until_reached([reached], [served.statement_trigger], step.name)
     await asyncio.sleep(rig.scale.frozen_seconds)
     served.program.signal(signal.SIGCONT)
 

@@ -12,11 +12,11 @@ from domain.ledger import sync as syncing
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.provider_accounts import ensure_default_pool
 from persistence import store
-from tests import people, worlds
+from tests import db, people
+from tests.db import ADMIN
 from tests.faults.load import Clients
 from tests.faults.simulated_provider import SimulatedProvider
 from tests.providers.simulated import account_at
-from tests.worlds import ADMIN
 
 CREDITS = 20_000_000
 RICH_UNITS = 5_000_000
@@ -55,7 +55,7 @@ async def new_clients(provider: SimulatedProvider) -> Clients:
 
 async def _assigned(number: str, client_id: UUID) -> str:
     """Assigns the number to the client."""
-    await worlds.execute(ASSIGN, number, client_id)
+    await db.execute(ASSIGN, number, client_id)
     return number
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import aiohttp
 
-from tests import worlds
+from tests import db
 from tests.faults.load import Clients
 
 PATH = "/webhooks/extreme"
@@ -89,13 +89,13 @@ class Phones:
 
     async def missing(self, among: frozenset[str]) -> list[str]:
         """Those of the texts that are in no inbox."""
-        rows = await worlds.fetch(KEPT, list(self._unseen))
+        rows = await db.fetch(KEPT, list(self._unseen))
         self._unseen -= {row["text"] for row in rows}
         return sorted(self._unseen & among)
 
     async def broken(self) -> list[str]:
         """Messages in a wrong inbox, or twice in one; feeds with gaps; calls that were refused."""
-        rows = await worlds.fetch(KEPT, list(self.answered))
+        rows = await db.fetch(KEPT, list(self.answered))
         times = Counter(row["text"] for row in rows)
         found = [f"{text}: {count} times" for text, count in times.items() if count > 1]
         found += [
@@ -103,7 +103,7 @@ class Phones:
             for row in rows
             if row["client_id"] != self.answered[row["text"]]
         ]
-        found += [f"the feed of {row['client_id']} has gaps" for row in await worlds.fetch(GAPS)]
+        found += [f"the feed of {row['client_id']} has gaps" for row in await db.fetch(GAPS)]
         found += [f"{count} calls were answered {code}" for code, count in self._refused.items()]
         self._refused.clear()
         return [f"inbound: {each}" for each in found[:MOST_REPORTED]]

@@ -28,7 +28,7 @@ Address: TypeAlias = "tuple[str, int] | Path"
 """A host and a port, or a Unix socket's path."""
 
 
-class Tap:
+class Interceptor:
     """Reads the chunks of one connection, and may delay or replace them."""
 
     async def up(self, chunk: bytes) -> bytes:
@@ -40,8 +40,8 @@ class Tap:
         return chunk
 
 
-class CutByTap(Exception):
-    """A tap raises this to close both sides of the connection normally."""
+class ConnectionCut(Exception):
+    """An interceptor raises this to close both sides of the connection normally."""
 
 
 class FaultProxy:
@@ -52,7 +52,7 @@ class FaultProxy:
         far_end: Address,
         *,
         seed: int = 0,
-        tap: Callable[[], Tap] = Tap,
+        interceptor: Callable[[], Interceptor] = Interceptor,
         keepalive_seconds: float = inf,
     ) -> None:
         """`keepalive_seconds`: when a lost connection is reset, as TCP keepalive does."""
@@ -61,7 +61,7 @@ class FaultProxy:
         self.address: Address = Path()
         self.chance = Random(seed)
         self.taken = 0
-        self._new_tap = tap
+        self._new_interceptor = interceptor
         self._conditions = FAIR
         self._changed = asyncio.Event()
         self._open: dict[_Connection, asyncio.Task[None]] = {}
@@ -123,7 +123,7 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self.taken += 1
-        connection = _Connection(self, _Side(reader, writer), self._new_tap())
+        connection = _Connection(self, _Side(reader, writer), self._new_interceptor())
         self._open[connection] = task
         try:
             await connection.run()
@@ -140,11 +140,13 @@ async def proxying(
     *,
     at: Address = ("127.0.0.1", 0),
     seed: int = 0,
-    tap: Callable[[], Tap] = Tap,
+    interceptor: Callable[[], Interceptor] = Interceptor,
     keepalive_seconds: float = inf,
 ) -> AsyncIterator[FaultProxy]:
     """Runs a proxy in front of `far_end` while the block runs."""
-    proxy = FaultProxy(far_end, seed=seed, tap=tap, keepalive_seconds=keepalive_seconds)
+    proxy = FaultProxy(
+        far_end, seed=seed, interceptor=interceptor, keepalive_seconds=keepalive_seconds
+    )
     await proxy.listen(at)
     try:
         yield proxy
@@ -186,7 +188,7 @@ class _Connection:
 
     proxy: FaultProxy
     caller: _Side
-    tap: Tap
+    interceptor: Interceptor
     far: _Side | None = None
     _seen: Conditions | None = None
     _affected: bool = False
@@ -217,9 +219,9 @@ class _Connection:
         ]
         try:
             await asyncio.gather(*ways)
-        except (OSError, CutByTap) as broken:
+        except (OSError, ConnectionCut) as broken:
             # Pass on an abnormal end as a reset: a close would look like a normal end.
-            self.end(End.CLOSE if isinstance(broken, CutByTap) else End.RESET, Way.DOWN)
+            self.end(End.CLOSE if isinstance(broken, ConnectionCut) else End.RESET, Way.DOWN)
         finally:
             for way in ways:
                 way.cancel()
@@ -227,7 +229,9 @@ class _Connection:
 
     async def _carry(self, way: Way, source: _Side, target: _Side) -> None:
         while chunk := await source.reader.read(CHUNK_BYTES):
-            chunk = await (self.tap.up(chunk) if way is Way.UP else self.tap.down(chunk))
+            chunk = await (
+                self.interceptor.up(chunk) if way is Way.UP else self.interceptor.down(chunk)
+            )
             await self._pass_on(chunk, way, target)
         if way not in self._closed_ways and not self._lost:
             target.end_writing()

@@ -23,12 +23,12 @@ COMMAND_SECONDS = 300.0
 # of the provider may have another name.
 NEW_CLIENTS = """
 import asyncio, dataclasses, json, sys, typing
-from tests import worlds
+from tests import db
 from tests.faults.people import new_clients
 
 async def main(url, base_url):
     provider, _ = typing.get_type_hints(new_clients).values()
-    async with worlds.connected(url):
+    async with db.connected(url):
         return await new_clients(provider(base_url))
 
 print(json.dumps(dataclasses.asdict(asyncio.run(main(*sys.argv[1:]))), default=str))

@@ -25,18 +25,18 @@ import aiohttp
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
 from tests.faults.clock import Clock
+from tests.faults.guarantees import Guarantees
 from tests.faults.load import Load, Pace
 from tests.faults.phones import Phones
 from tests.faults.postgres import Postgres
 from tests.faults.programs import Program
-from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy
 from tests.faults.redis import Redis
 from tests.faults.simulated_provider import SimulatedProvider
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
-from tests.faults.wire import ByteTrap, StatementTrap
+from tests.faults.wire import ByteTrigger, StatementTrigger
 
 Result = TypeVar("Result")
 
@@ -78,15 +78,15 @@ class Scale:
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """One program of a pair, with its proxies and their traps."""
+    """One program of a pair, with its proxies and their triggers."""
 
     program: Program
     line: FaultProxy
     """To the database."""
-    statement_trap: StatementTrap
+    statement_trigger: StatementTrigger
     far_line: FaultProxy
     """A server's from its callers, a dispatcher's to the provider."""
-    byte_trap: ByteTrap
+    byte_trigger: ByteTrigger
     clock: Clock
     port: int
     """The port of the program itself, without a proxy."""
@@ -111,7 +111,7 @@ class Rig:
     watchers: Watchers
     status_watchers: StatusWatchers
     phones: Phones
-    promises: Promises
+    guarantees: Guarantees
     balancer: FaultProxy
     """In front of both servers: it sends each connection to one that is ready."""
     deadlocks: int = 0

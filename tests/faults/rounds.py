@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tests import worlds
+from tests import db
 from tests.faults.faults import Fault
 from tests.faults.pools import pools_are_full
 from tests.faults.rig import START_SECONDS, Rig, patiently
@@ -76,10 +76,10 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
         broken.append("not all programs are up again")
     settled = await _after(ended_at, lambda: _is_settled(rig, owed), bounds.settled_seconds)
     if settled == float("inf"):
-        broken += await patiently(rig.promises.stuck)
+        broken += await patiently(rig.guarantees.stuck)
         lost = await patiently(lambda: rig.phones.missing(owed))
         broken += [f"inbound: answered with 200, and in no inbox: {each}" for each in lost]
-    for look in (rig.promises.broken, rig.watchers.broken, rig.phones.broken):
+    for look in (rig.guarantees.broken, rig.watchers.broken, rig.phones.broken):
         broken += await patiently(look)
     if fault.loses_connections:
         broken += await pools_are_full(rig)
@@ -121,12 +121,12 @@ async def _accepts(rig: Rig) -> bool:
 
 
 async def _submits() -> bool:
-    (row,) = await worlds.fetch(OVERDUE, OVERDUE_SECONDS)
+    (row,) = await db.fetch(OVERDUE, OVERDUE_SECONDS)
     return bool(row["messages"] == 0)
 
 
 async def _is_settled(rig: Rig, owed: frozenset[str]) -> bool:
-    is_stuck = await rig.promises.stuck(grace_seconds=GRACE_SECONDS)
+    is_stuck = await rig.guarantees.stuck(grace_seconds=GRACE_SECONDS)
     return not is_stuck and not await rig.phones.missing(owed)
 
 

@@ -94,9 +94,9 @@ async def _rest(rig: Rig) -> list[str]:
         broken.append(f"{rig.load.waiting} requests are not answered after the end of the load")
         await rig.phones.close()
     broken += await _wait_for_the_end(rig)
-    await patiently(rig.promises.settle)
-    broken += await patiently(lambda: rig.promises.broken(recent_seconds=None))
-    broken += await patiently(rig.promises.figures_differ)
+    await patiently(rig.guarantees.settle)
+    broken += await patiently(lambda: rig.guarantees.broken(recent_seconds=None))
+    broken += await patiently(rig.guarantees.figures_differ)
     broken += await patiently(rig.watchers.broken) + await patiently(rig.phones.broken)
     broken += await patiently(rig.status_watchers.broken_at_rest)
     return broken
@@ -106,7 +106,7 @@ async def _wait_for_the_end(rig: Rig) -> list[str]:
     """Waits until nothing is under way any more. Returns what still is after the time limit."""
     give_up_at = time.monotonic() + DRAIN_SECONDS
     while True:
-        waiting = await patiently(rig.promises.under_way)
+        waiting = await patiently(rig.guarantees.under_way)
         lost = await patiently(lambda: rig.phones.missing(rig.phones.unseen))
         if not waiting and not lost:
             return []

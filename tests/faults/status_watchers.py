@@ -23,7 +23,7 @@ from domain import ids
 from domain.errors import TryAgain
 from domain.ids import Kind
 from domain.transactions import Disconnected
-from tests import worlds
+from tests import db
 from tests.faults.load import Clients
 from tests.faults.watchers import LISTENING, LOST, PAUSE_SECONDS, Listen, events_of, ignore
 
@@ -95,13 +95,13 @@ class MessageWatcher:
         self.received[ids.decode(Kind.MESSAGE, message["id"])] = message["status"]
         self.received_at = time.monotonic()
         if self.since is None:
-            self.since = (await worlds.fetch(NEXT_TRANSACTION))[0]["id"]
+            self.since = (await db.fetch(NEXT_TRANSACTION))[0]["id"]
 
     async def missed(self) -> list[str]:
         """What differs from the database now."""
         if self.since is None:
             return []
-        rows = await worlds.fetch(CHANGED, self.account_id, self.since)
+        rows = await db.fetch(CHANGED, self.account_id, self.since)
         return [
             f"messageUpdated: a message is {row['status']}, received {self.received.get(row['id'])}"
             for row in rows
@@ -175,7 +175,7 @@ class _Feed:
         """How what was received differs from the feed, since the first message."""
         if not self.received:
             return []
-        feed = [row["text"] for row in await worlds.fetch(FEED, self.client_id, self.received[0])]
+        feed = [row["text"] for row in await db.fetch(FEED, self.client_id, self.received[0])]
         if feed == self.received:
             return []
         lost, extra = set(feed) - set(self.received), len(self.received) - len(set(self.received))

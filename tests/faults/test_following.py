@@ -17,7 +17,7 @@ from domain.transactions import CommitLost, Disconnected
 from persistence import opening
 from persistence.database import connection, transaction
 from persistence.servers import credentials, reach
-from tests import databases, worlds
+from tests import databases, db
 from tests.clocks import PATIENCE_SECONDS
 from tests.end_to_end.program import fresh_directory
 from tests.faults.following import NAME, follow, promote, set_synchronous
@@ -61,7 +61,7 @@ def pair() -> Iterator[Pair]:
 
 
 async def test_only_the_server_that_takes_writes_is_used(pair: Pair) -> None:
-    async with worlds.connected(pair.url), connection() as pooled:
+    async with db.connected(pair.url), connection() as pooled:
         assert not await pooled.fetchval("SELECT pg_is_in_recovery()")
 
 
@@ -82,7 +82,7 @@ async def test_a_server_that_does_not_answer_delays_the_next_one_only_for_a_mome
 
 
 async def test_a_write_to_a_standby_raises_try_again(pair: Pair) -> None:
-    async with worlds.connected(pair.standby.url):
+    async with db.connected(pair.standby.url):
         with pytest.raises(TryAgain):
             async with connection() as pooled:
                 await pooled.execute(INSERT, new_id())
@@ -135,7 +135,7 @@ async def test_a_write_is_not_confirmed_and_not_visible_before_the_standby_has_i
 async def test_confirmed_writes_survive_a_failover_and_new_writes_succeed(pair: Pair) -> None:
     await set_synchronous(pair.primary, NAME)
     confirmed = [new_id() for _ in range(50)]
-    async with worlds.connected(pair.url):
+    async with db.connected(pair.url):
         for row_id in confirmed:
             async with transaction() as tx:
                 await tx.execute(INSERT, row_id)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.clocks import PATIENCE_SECONDS
 from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
-from tests.faults.proxy import Address, CutByTap, FaultProxy, Tap, proxying
+from tests.faults.proxy import Address, ConnectionCut, FaultProxy, Interceptor, proxying
 
 QUIET_SECONDS = 0.15
 """How long nothing may come before it counts as silence: loopback answers in a millisecond."""
@@ -243,11 +243,11 @@ async def test_a_share_of_connections_is_affected_and_a_seed_always_chooses_the_
 async def test_a_tap_sees_both_directions_and_can_end_the_connection() -> None:
     seen: list[tuple[Way, bytes]] = []
 
-    class Sees(Tap):
+    class Sees(Interceptor):
         async def up(self, chunk: bytes) -> bytes:
             seen.append((Way.UP, chunk))
             if chunk == b"end":
-                raise CutByTap
+                raise ConnectionCut
             return chunk.upper()
 
         async def down(self, chunk: bytes) -> bytes:
@@ -256,7 +256,7 @@ async def test_a_tap_sees_both_directions_and_can_end_the_connection() -> None:
 
     async with (
         far_end(("127.0.0.1", 0)) as address,
-        proxying(address, tap=Sees) as proxy,
+        proxying(address, interceptor=Sees) as proxy,
         calling(proxy) as caller,
     ):
         assert await caller.reply_to(b"hello") == b"HELLO"

@@ -24,7 +24,7 @@ from ibiki.local.cluster import Cluster, locate
 from ibiki.local.command_context import RESTORED, NotInstalled, check_settled
 from persistence import store
 from persistence.opening import connect, disconnect
-from tests import worlds
+from tests import db
 from tests.conftest import run_directory_of
 from tests.dispatch.parts import answered, eventually, marked
 from tests.end_to_end.program import run
@@ -32,14 +32,14 @@ from tests.faults.standby import Standby, copied_server
 
 
 @asynccontextmanager
-async def sending(tenant: worlds.Tenant) -> AsyncIterator[list[str]]:
+async def sending(tenant: db.Tenant) -> AsyncIterator[list[str]]:
     """Sends one message after the other. The IDs of those that were accepted."""
     accepted: list[str] = []
     over = asyncio.Event()
 
     async def send() -> None:
         while not over.is_set():
-            accepted.append(str((await worlds.accept(tenant)).id))
+            accepted.append(str((await db.accept(tenant)).id))
 
     task = asyncio.create_task(send())
     try:
@@ -71,19 +71,19 @@ async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
     main.start()
     await connect(main.url(), application_name="tests")
     try:
-        tenant = await worlds.add_client(await worlds.add_pool(held=1_000_000), held=100_000)
-        sent = (await worlds.accept(tenant)).id
+        tenant = await db.add_client(await db.add_pool(held=1_000_000), held=100_000)
+        sent = (await db.accept(tenant)).id
         for call in await marked(tenant.pool):
             await answered(tenant.pool, call, Accepted("ref-1"))
-        later = await worlds.accept(tenant, send_at=datetime(2040, 1, 1, tzinfo=UTC))
+        later = await db.accept(tenant, send_at=datetime(2040, 1, 1, tzinfo=UTC))
         async with sending(tenant) as accepted:
             second = await asyncio.to_thread(backups.backup, data, kept)
             assert second.archives
             enough = len(accepted) + 20
             await eventually(lambda: _more(accepted, enough))
-        before = await worlds.fetch("SELECT id FROM send ORDER BY id")
-        point = (await worlds.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
-        lost = await worlds.accept(tenant, 3)
+        before = await db.fetch("SELECT id FROM send ORDER BY id")
+        point = (await db.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
+        lost = await db.accept(tenant, 3)
         await _archived(main.cluster)
         _kill(main.cluster)
     finally:
@@ -102,12 +102,12 @@ async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
     assert (audited.returncode, "the ledger is consistent" in audited.stdout) == (0, True)
 
     with embedded.start(restored) as server:
-        async with worlds.connected(server.url):
-            assert await worlds.fetch("SELECT id FROM send ORDER BY id") == before
-            assert await worlds.statuses() == {"SENT": 1, "QUEUED": 1, "UNKNOWN": queued}
-            assert await worlds.statuses(sent) == {"SENT": 1}
-            assert await worlds.statuses(later.id) == {"QUEUED": 1}, "it is not due before 2040"
-            assert await worlds.statuses(lost.id) == {}
+        async with db.connected(server.url):
+            assert await db.fetch("SELECT id FROM send ORDER BY id") == before
+            assert await db.statuses() == {"SENT": 1, "QUEUED": 1, "UNKNOWN": queued}
+            assert await db.statuses(sent) == {"SENT": 1}
+            assert await db.statuses(later.id) == {"QUEUED": 1}, "it is not due before 2040"
+            assert await db.statuses(lost.id) == {}
             assert await doubt_queued(store) == 0, "it can be repeated"
 
 

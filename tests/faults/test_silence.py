@@ -18,7 +18,7 @@ from domain.sending.accept import AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
 from domain.transactions import Disconnected
 from persistence import connections, database, opening, store
-from tests import worlds
+from tests import db
 from tests.clocks import stopwatch
 from tests.faults.conditions import FAIR, Conditions, End
 from tests.faults.proxy import FaultProxy, proxying
@@ -134,14 +134,14 @@ async def test_a_cancelled_caller_does_not_wait_for_a_silent_database(line: Faul
 
 
 async def test_requests_to_send_get_try_again_however_many_wait(line: FaultProxy) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=10_000)
+    client = await db.add_client(await db.add_pool(default=False), held=10_000)
     acceptor = Acceptor(store, patience_seconds=2 * ANSWER_SECONDS)
     acceptor.start()
-    assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
+    assert isinstance(await acceptor.accept(db.new_send(client)), AcceptedNow)
     line.conditions = Conditions(stalls=True)
     async with stopwatch() as watch:
         verdicts = await asyncio.gather(
-            *(acceptor.accept(worlds.new_send(client)) for _ in range(900)), return_exceptions=True
+            *(acceptor.accept(db.new_send(client)) for _ in range(900)), return_exceptions=True
         )
         seconds = watch.seconds
     line.conditions = FAIR
@@ -150,7 +150,7 @@ async def test_requests_to_send_get_try_again_however_many_wait(line: FaultProxy
     assert seconds < 7 * ANSWER_SECONDS, (
         "five batches that wait one after the other would take longer"
     )
-    assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
+    assert isinstance(await acceptor.accept(db.new_send(client)), AcceptedNow)
     await acceptor.stop()
 
 

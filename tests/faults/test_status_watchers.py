@@ -10,7 +10,7 @@ import pytest
 
 from domain import ids
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.faults.status_watchers import QUICK_SECONDS, MessageWatcher
 from tests.faults.watchers import events_of
 
@@ -23,9 +23,9 @@ UPDATE message SET status = 'SENT', attempt_id = gen_random_uuid(), updated_at =
 @pytest.fixture
 async def watcher(database_url: str) -> AsyncIterator[MessageWatcher]:
     """A front end that has received the first of two messages. Then the second one changes."""
-    async with worlds.connected(database_url):
-        client = await worlds.add_client(await worlds.add_pool(held=100))
-        await worlds.accept(client, 2)
+    async with db.connected(database_url):
+        client = await db.add_client(await db.add_pool(held=100))
+        await db.accept(client, 2)
         watcher = MessageWatcher([], "", client.account_id, events_of)
         watcher.connected()
         await change(0)
@@ -52,7 +52,7 @@ async def test_after_a_long_pause_a_front_end_starts_again(watcher: MessageWatch
 
 
 async def change(place: int) -> None:
-    await worlds.execute(SENT, await message_id(place))
+    await db.execute(SENT, await message_id(place))
 
 
 async def event(place: int) -> dict[str, Any]:
@@ -61,5 +61,5 @@ async def event(place: int) -> dict[str, Any]:
 
 
 async def message_id(place: int) -> UUID:
-    found: UUID = (await worlds.fetch(IDS))[place]["id"]
+    found: UUID = (await db.fetch(IDS))[place]["id"]
     return found

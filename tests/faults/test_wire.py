@@ -1,4 +1,4 @@
-"""A trap on PostgreSQL's wire acts at the named step, and at no other."""
+"""A trigger on PostgreSQL's wire acts at the named step, and at no other."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import pytest
 
 from domain.transactions import Disconnected
 from persistence.ledger import transfers as ledger
-from tests import worlds
+from tests import db
 from tests.faults.proxy import proxying
-from tests.faults.wire import COMMIT, Moment, StatementTrap, Step
+from tests.faults.wire import COMMIT, Moment, StatementTrigger, Step
 
 
 @pytest.fixture
-async def trap(worker_database_url: str) -> AsyncIterator[StatementTrap]:
-    """A trap on all connections of this process to PostgreSQL."""
+async def trigger(worker_database_url: str) -> AsyncIterator[StatementTrigger]:
+    """A trigger on all connections of this process to PostgreSQL."""
     parts = urlsplit(worker_database_url)
     far_end = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
-    trap = StatementTrap()
-    async with proxying(far_end, tap=trap.tap) as proxy:
+    trigger = StatementTrigger()
+    async with proxying(far_end, interceptor=trigger.interceptor) as proxy:
         url = f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable"
-        async with worlds.connected(url, pool_size=3):
-            yield trap
+        async with db.connected(url, pool_size=3):
+            yield trigger
 
 
 @pytest.fixture
-async def tenant(trap: StatementTrap) -> worlds.Tenant:
-    return await worlds.add_client(await worlds.add_pool(default=False), held=0)
+async def tenant(trigger: StatementTrigger) -> db.Tenant:
+    return await db.add_client(await db.add_pool(default=False), held=0)
 
 
 @pytest.mark.parametrize("times_before", [0, 1])
@@ -43,36 +43,36 @@ async def tenant(trap: StatementTrap) -> worlds.Tenant:
     ],
 )
 async def test_a_connection_ends_at_the_named_step(
-    trap: StatementTrap,
-    tenant: worlds.Tenant,
+    trigger: StatementTrigger,
+    tenant: db.Tenant,
     statement: str,
     moment: Moment,
     kept: bool,
     times_before: int,
 ) -> None:
     for _ in range(times_before):  # the statement is prepared by then
-        await worlds.open_with(tenant.account_id, 5)
+        await db.open_with(tenant.account_id, 5)
     step = Step("", statement, moment, within=ledger.LOCK_ACCOUNTS if statement is COMMIT else None)
-    reached = trap.act_at(step, lambda: None)
+    reached = trigger.act_at(step, lambda: None)
     with pytest.raises(Disconnected):
-        await worlds.open_with(tenant.account_id, 5)
+        await db.open_with(tenant.account_id, 5)
     assert reached.is_set()
-    assert await worlds.held(tenant.account_id) == 5 * (times_before + kept)
+    assert await db.held(tenant.account_id) == 5 * (times_before + kept)
 
 
 async def test_the_commit_of_another_transaction_is_not_cut(
-    trap: StatementTrap, tenant: worlds.Tenant
+    trigger: StatementTrigger, tenant: db.Tenant
 ) -> None:
-    reached = trap.act_at(Step("", COMMIT, Moment.BEFORE, within=ledger.TAKE_KEY), lambda: None)
-    await worlds.open_with(tenant.account_id, 5)
+    reached = trigger.act_at(Step("", COMMIT, Moment.BEFORE, within=ledger.TAKE_KEY), lambda: None)
+    await db.open_with(tenant.account_id, 5)
     assert not reached.is_set()
-    trap.remove()
+    trigger.remove()
 
 
-async def test_a_trap_acts_once(trap: StatementTrap, tenant: worlds.Tenant) -> None:
+async def test_a_trigger_acts_once(trigger: StatementTrigger, tenant: db.Tenant) -> None:
     actions: list[bool] = []
-    trap.act_at(Step("", "BEGIN", Moment.BEFORE), lambda: actions.append(True))
+    trigger.act_at(Step("", "BEGIN", Moment.BEFORE), lambda: actions.append(True))
     with pytest.raises(Disconnected):
-        await worlds.open_with(tenant.account_id, 5)
-    await worlds.open_with(tenant.account_id, 5)
+        await db.open_with(tenant.account_id, 5)
+    await db.open_with(tenant.account_id, 5)
     assert actions == [True]

@@ -17,7 +17,7 @@ from uuid import UUID
 import aiohttp
 import orjson
 
-from tests import worlds
+from tests import db
 from tests.faults.load import Clients
 
 BALANCE = {"query": "subscription { balanceUpdated { version account { balance } } }"}
@@ -147,7 +147,7 @@ class Watchers:
         found = [f"a watcher {defect}" for each in self._all for defect in each.defects]
         found += [f"watching ended: {each.exception()!r}" for each in self._tasks if each.done()]
         delivered = {(each.account_id, balance) for each in self._all for balance in each.delivered}
-        rows = await worlds.fetch(
+        rows = await db.fetch(
             UNTRUE, [each[0] for each in delivered], [each[1] for each in delivered]
         )
         for watcher in self._all:

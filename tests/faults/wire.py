@@ -1,4 +1,4 @@
-"""Traps on PostgreSQL's wire: something happens at a named step of a transaction.
+"""Triggers on PostgreSQL's wire: something happens at a named step of a transaction.
 
 PostgreSQL 18, "Frontend/Backend Protocol", 54.7: a statement without arguments is a `Q` message;
 any other is sent once under a name (`P`), and from then on only its name is sent (`B`).
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tests.faults.conditions import Way
-from tests.faults.proxy import CutByTap, Tap
+from tests.faults.proxy import ConnectionCut, Interceptor
 
 COMMIT = "COMMIT"
 
@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass
-class StatementTrap:
+class StatementTrigger:
     """Acts when a connection of one proxy reaches a step of a transaction."""
 
     _step: Step | None = None
@@ -59,12 +59,12 @@ class StatementTrap:
         return self._reached
 
     def remove(self) -> None:
-        """Removes the trap."""
+        """Removes the trigger."""
         self._step = None
 
-    def tap(self) -> Tap:
-        """A tap for one connection."""
-        return _StatementTap(self)
+    def interceptor(self) -> Interceptor:
+        """An interceptor for one connection."""
+        return _StatementInterceptor(self)
 
     def step_of(self, statement: str, before: list[str]) -> Step | None:
         """The step, if this statement of a transaction is at it. None if not."""
@@ -84,11 +84,11 @@ class StatementTrap:
             self._act()
         self._reached.set()
         if self._cuts:
-            raise CutByTap
+            raise ConnectionCut
 
 
 @dataclass
-class ByteTrap:
+class ByteTrigger:
     """Acts on the first bytes that go one way. They are not passed on."""
 
     _way: Way | None = None
@@ -101,12 +101,12 @@ class ByteTrap:
         return self._reached
 
     def remove(self) -> None:
-        """Removes the trap."""
+        """Removes the trigger."""
         self._way = None
 
-    def tap(self) -> Tap:
-        """A tap for one connection."""
-        return _ByteTap(self)
+    def interceptor(self) -> Interceptor:
+        """An interceptor for one connection."""
+        return _ByteInterceptor(self)
 
     def seen(self, way: Way) -> None:
         """Called when bytes go that way."""
@@ -115,27 +115,27 @@ class ByteTrap:
         self._way = None
         self._act()
         self._reached.set()
-        raise CutByTap
+        raise ConnectionCut
 
 
 @dataclass
-class _ByteTap(Tap):
-    _trap: ByteTrap
+class _ByteInterceptor(Interceptor):
+    _trigger: ByteTrigger
 
     async def up(self, chunk: bytes) -> bytes:
-        self._trap.seen(Way.UP)
+        self._trigger.seen(Way.UP)
         return chunk
 
     async def down(self, chunk: bytes) -> bytes:
-        self._trap.seen(Way.DOWN)
+        self._trigger.seen(Way.DOWN)
         return chunk
 
 
-class _StatementTap(Tap):
+class _StatementInterceptor(Interceptor):
     """Follows the statements of one connection."""
 
-    def __init__(self, trap: StatementTrap) -> None:
-        self._trap = trap
+    def __init__(self, trigger: StatementTrigger) -> None:
+        self._trigger = trigger
         self._messages = _Messages()
         self._names: dict[bytes, str] = {}
         self._before: list[str] | None = None
@@ -153,15 +153,15 @@ class _StatementTap(Tap):
     async def down(self, chunk: bytes) -> bytes:
         if self._due is not None:
             due, self._due = self._due, None
-            self._trap.reach(due)
+            self._trigger.reach(due)
         return chunk
 
     def _follow(self, statement: str) -> None:
         if _is(statement, "BEGIN"):
             self._before = []
-        step = self._trap.step_of(statement, self._before or [])
+        step = self._trigger.step_of(statement, self._before or [])
         if step is not None and step.moment is Moment.BEFORE:
-            self._trap.reach(step)
+            self._trigger.reach(step)
         self._due = step
         if _is(statement, COMMIT) or _is(statement, "ROLLBACK"):
             self._before = None

@@ -21,18 +21,18 @@ from ibiki.encryption import FernetCipher
 from ibiki.hooks import formats
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
+from tests.db import Tenant
 from tests.hooks.receiver import Receiver, receiving
 from tests.installations import ENCRYPTION_KEY, App
-from tests.worlds import Tenant
 
 RULES = HookRules(deadline_seconds=20, lease_seconds=40, retry_first_seconds=0.05)
 STANDARD = formats()
 
 
 @dataclass
-class HookWorld:
+class HookSetup:
     """A client, its endpoints, and the receiver that they lead to."""
 
     tenant: Tenant
@@ -73,28 +73,28 @@ class HookWorld:
 
 
 @pytest.fixture
-async def world(connected: str) -> AsyncIterator[HookWorld]:
+async def setup(connected: str) -> AsyncIterator[HookSetup]:
     """A client that holds 1,000 units. Deliveries of other tests are gone."""
-    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
-    tenant = await worlds.add_client(await worlds.add_pool(held=100000, default=False))
+    await db.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
+    tenant = await db.add_client(await db.add_pool(held=100000, default=False))
     cipher = FernetCipher([ENCRYPTION_KEY])
     async with receiving() as receiver:
-        yield HookWorld(tenant, receiver, Hooks(store, cipher, AddressRules(loopback=True)), cipher)
-    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
+        yield HookSetup(tenant, receiver, Hooks(store, cipher, AddressRules(loopback=True)), cipher)
+    await db.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
 
 
 @pytest.fixture
-async def world_of_app(app: App) -> AsyncIterator[HookWorld]:
+async def setup_of_app(app: App) -> AsyncIterator[HookSetup]:
     """The same with the owner of the app as its client."""
     cipher = FernetCipher([ENCRYPTION_KEY])
     async with receiving() as receiver:
-        yield HookWorld(app.owner, receiver, app.installation.hooks, cipher)
+        yield HookSetup(app.owner, receiver, app.installation.hooks, cipher)
 
 
 async def change_status(message_id: UUID, *statuses: str) -> None:
     """Moves a message as the dispatcher does, one committed change for each status."""
     for each in statuses:
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET status = $2, updated_at = clock_timestamp(),"
             " attempts = greatest(attempts, 1), attempt_id = coalesce(attempt_id, $1)"
             " WHERE id = $1",
@@ -105,7 +105,7 @@ async def change_status(message_id: UUID, *statuses: str) -> None:
 
 async def message_ids(send_id: UUID) -> list[UUID]:
     """The messages of a send, in order."""
-    rows = await worlds.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", send_id)
+    rows = await db.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", send_id)
     return [row["id"] for row in rows]
 
 
@@ -120,13 +120,13 @@ async def until(holds: Callable[[], Any]) -> Any:
 
 async def deliveries(**where: Any) -> list[dict[str, Any]]:
     """The stored deliveries, in the order of their events."""
-    rows = await worlds.fetch("SELECT * FROM hook_delivery ORDER BY position")
+    rows = await db.fetch("SELECT * FROM hook_delivery ORDER BY position")
     return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
 
 async def end_leases() -> None:
     """The lease of each endpoint has ended."""
-    await worlds.execute("UPDATE hook_endpoint SET lease_until = now() - interval '1 second'")
+    await db.execute("UPDATE hook_endpoint SET lease_until = now() - interval '1 second'")
 
 
 def rules(**changes: Any) -> HookRules:

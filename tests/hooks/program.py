@@ -11,7 +11,7 @@ from ibiki.encryption import FernetCipher
 from ibiki.hooks import formats
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
-from tests import worlds
+from tests import db
 from tests.hooks.conftest import RULES
 
 
@@ -20,7 +20,7 @@ async def main(database_url: str, key: str) -> None:
     client = GuardedClient(
         GuardRules(AddressRules(loopback=True), deadline_seconds=RULES.deadline_seconds)
     )
-    async with worlds.connected(database_url):
+    async with db.connected(database_url):
         Deliverer(store, client, formats(), FernetCipher([key]), rules=RULES).start()
         sys.stdout.write("delivering\n")
         sys.stdout.flush()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests import worlds
-from tests.hooks.conftest import HookWorld, change_status, message_ids
+from tests import db
+from tests.hooks.conftest import HookSetup, change_status, message_ids
 from tests.hooks.receiver import Received
 
 PAGE = (Path(__file__).parents[2] / "docs/api/webhooks.md").read_text(encoding="utf-8")
@@ -20,20 +20,20 @@ IN_PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
 IN_JAVASCRIPT = re.findall(r"^```js\n(.*?)^```", PAGE, re.M | re.S)
 
 
-async def delivered(world: HookWorld) -> tuple[str, dict[str, str], bytes]:
+async def delivered(setup: HookSetup) -> tuple[str, dict[str, str], bytes]:
     """The secret, the headers in lower case and the body of a delivery."""
-    endpoint_id = await world.endpoint()
-    [message_id] = await message_ids((await worlds.accept(world.tenant, text="Grüße")).id)
+    endpoint_id = await setup.endpoint()
+    [message_id] = await message_ids((await db.accept(setup.tenant, text="Grüße")).id)
     await change_status(message_id, "SUBMITTING", "SENT")
-    async with world.worker():
-        received: Received = (await world.receiver.wait_for("/", 1))[0]
+    async with setup.worker():
+        received: Received = (await setup.receiver.wait_for("/", 1))[0]
     headers = {name.lower(): value for name, value in received.headers.items()}
-    return world.secrets[endpoint_id], headers, received.body
+    return setup.secrets[endpoint_id], headers, received.body
 
 
 @pytest.mark.parametrize("code", IN_PYTHON, ids=["with the library", "without a library"])
-async def test_the_python_code_accepts_what_is_ours_alone(world: HookWorld, code: str) -> None:
-    secret, headers, body = await delivered(world)
+async def test_the_python_code_accepts_what_is_ours_alone(setup: HookSetup, code: str) -> None:
+    secret, headers, body = await delivered(setup)
     module: dict[str, Any] = {}
     exec(code, module)
     event_of = module["event_of"]
@@ -46,9 +46,9 @@ async def test_the_python_code_accepts_what_is_ours_alone(world: HookWorld, code
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
 async def test_the_javascript_code_accepts_what_is_ours_alone(
-    world: HookWorld, tmp_path: Path
+    setup: HookSetup, tmp_path: Path
 ) -> None:
-    secret, headers, body = await delivered(world)
+    secret, headers, body = await delivered(setup)
     given = json.dumps([secret, headers, body.decode()])
     (tmp_path / "check.js").write_text(
         f"{IN_JAVASCRIPT[0]}\n"

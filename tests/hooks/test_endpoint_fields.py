@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from domain.hooks.changes import rotate_secrets
 from ibiki.encryption import FernetCipher
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import ENCRYPTION_KEY, App
 
 FIELDS = "id url description events status pausedAt pauseReason failingSince oldSecretUntil"
@@ -58,7 +58,7 @@ async def test_a_secret_is_shown_once_and_stored_encrypted(app: App) -> None:
     }
     [listed] = await app.answer("owner", LIST)
     assert created["secret"] not in str(listed)
-    [row] = await worlds.fetch("SELECT id, secret FROM hook_endpoint")
+    [row] = await db.fetch("SELECT id, secret FROM hook_endpoint")
     assert created["secret"].encode() not in row["secret"]
     cipher = FernetCipher([ENCRYPTION_KEY])
     assert cipher.decrypt_secret(row["id"], row["secret"]) == created["secret"]
@@ -104,7 +104,7 @@ async def test_an_endpoint_is_paused_and_resumed(app: App) -> None:
     assert (paused["status"], paused["pauseReason"]) == ("PAUSED", "A user paused it.")
     refused = await app.answer("owner", TEST, input={"id": id})
     assert refused == {"message": "The endpoint is paused. Resume it first."}
-    await worlds.execute("UPDATE hook_endpoint SET failures = 9, failing_since = now()")
+    await db.execute("UPDATE hook_endpoint SET failures = 9, failing_since = now()")
     changes = {"paused": False, "description": "", "events": ["BALANCE_LOW"], "url": URL + "/2"}
     resumed = await app.answer("owner", UPDATE, input={"id": id, **changes})
     assert (resumed["status"], resumed["failingSince"]) == ("ACTIVE", None)
@@ -114,7 +114,7 @@ async def test_an_endpoint_is_paused_and_resumed(app: App) -> None:
 async def test_how_an_endpoint_fails_is_shown(app: App) -> None:
     await create(app)
     for hours, status in ((1, "RETRYING"), (25, "FAILING")):
-        await worlds.execute(
+        await db.execute(
             "UPDATE hook_endpoint SET failures = 1,"
             " failing_since = now() - make_interval(hours => $1)",
             hours,
@@ -131,7 +131,7 @@ async def test_a_delivery_is_repeated_by_hand_as_the_same_event(app: App) -> Non
     again = {"deliveryId": tested["id"]}
     refused = await app.answer("owner", REDELIVER, input=again)
     assert refused == {"message": "It is still being delivered. Wait until this has ended."}
-    await worlds.execute("UPDATE hook_delivery SET status = 'FAILED'")
+    await db.execute("UPDATE hook_delivery SET status = 'FAILED'")
     repeated = await app.answer("owner", REDELIVER, input=again)
     assert repeated["eventId"] == tested["eventId"]
     listed = (await app.answer("owner", DELIVERIES, id=id))["nodes"]
@@ -146,7 +146,7 @@ async def test_secrets_are_encrypted_with_the_newest_key(app: App) -> None:
     new_key = Fernet.generate_key().decode()
     both, only_new = FernetCipher([new_key, ENCRYPTION_KEY]), FernetCipher([new_key])
     assert await rotate_secrets(store, both) == (1, [])
-    [row] = await worlds.fetch("SELECT id, secret, previous_secret FROM hook_endpoint")
+    [row] = await db.fetch("SELECT id, secret, previous_secret FROM hook_endpoint")
     assert only_new.decrypt_secret(row["id"], row["previous_secret"]) == created["secret"]
-    await worlds.execute("UPDATE hook_endpoint SET secret = 'x'")
+    await db.execute("UPDATE hook_endpoint SET secret = 'x'")
     assert await rotate_secrets(store, both) == (0, [row["id"]])

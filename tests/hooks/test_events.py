@@ -19,9 +19,9 @@ from domain.ids import Kind
 from domain.inbox.opt_out import opt_out_by_hand
 from ibiki.hooks import formats
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.test_unwritten import half_written
-from tests.hooks.conftest import HookWorld, change_status, deliveries, message_ids, until
+from tests.hooks.conftest import HookSetup, change_status, deliveries, message_ids, until
 from tests.inbox import post
 from tests.installations import App
 
@@ -40,16 +40,16 @@ async def as_shown(app: App, query: str, id: str) -> dict[str, Any]:
 
 
 async def test_a_message_and_a_send_say_what_the_api_says(
-    app: App, world_of_app: HookWorld
+    app: App, setup_of_app: HookSetup
 ) -> None:
-    world, owner = world_of_app, app.owner
-    await world.endpoint(tenant=owner)
-    send = await worlds.accept(owner, text="Grüße aus Łódź")
+    setup, owner = setup_of_app, app.owner
+    await setup.endpoint(tenant=owner)
+    send = await db.accept(owner, text="Grüße aus Łódź")
     [message_id] = await message_ids(send.id)
     await change_status(message_id, "SUBMITTING", "SENT")
     await store.queue_finished_sends()
-    async with world.worker():
-        received = await world.receiver.wait_for("/", 2)
+    async with setup.worker():
+        received = await setup.receiver.wait_for("/", 2)
     events = {each.event["type"]: each.event["data"] for each in received}
     client_id = ids.encode(Kind.CLIENT, owner.client_id)
     for type_, query in (("message.updated", MESSAGE), ("send.finished", SEND)):
@@ -58,19 +58,19 @@ async def test_a_message_and_a_send_say_what_the_api_says(
 
 
 async def test_an_inbound_message_is_received_and_opts_out(
-    app: App, world_of_app: HookWorld
+    app: App, setup_of_app: HookSetup
 ) -> None:
-    world, owner = world_of_app, app.owner
-    await world.endpoint(tenant=owner)
-    send = await worlds.accept(owner, numbers=[post.PHONE])
+    setup, owner = setup_of_app, app.owner
+    await setup.endpoint(tenant=owner)
+    send = await db.accept(owner, numbers=[post.PHONE])
     await change_status((await message_ids(send.id))[0], "SUBMITTING", "SENT")
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO sent_to SELECT number, client_id, id FROM message ON CONFLICT DO NOTHING"
     )
     await post.received(post.inbound("STOP"))
     await post.received(post.inbound("START"))
-    async with world.worker():
-        received = await world.receiver.wait_for("/", 5)
+    async with setup.worker():
+        received = await setup.receiver.wait_for("/", 5)
     by_type: dict[str, list[dict[str, Any]]] = {}
     for each in received:
         by_type.setdefault(each.event["type"], []).append(each.event["data"])
@@ -81,13 +81,13 @@ async def test_an_inbound_message_is_received_and_opts_out(
     assert {each["number"] for each in by_type["optout.changed"]} == {post.PHONE}
 
 
-async def test_one_statement_reports_each_message_whose_status_it_changes(world: HookWorld) -> None:
-    await world.endpoint()
-    other = await worlds.add_client(world.tenant.pool)
-    own, others = await worlds.accept(world.tenant, 4), await worlds.accept(other, 2)
+async def test_one_statement_reports_each_message_whose_status_it_changes(setup: HookSetup) -> None:
+    await setup.endpoint()
+    other = await db.add_client(setup.tenant.pool)
+    own, others = await db.accept(setup.tenant, 4), await db.accept(other, 2)
     sent, *rest = await message_ids(own.id)
     await change_status(sent, "SUBMITTING", "SENT")
-    await worlds.execute(
+    await db.execute(
         """
         UPDATE message SET updated_at = clock_timestamp(), verdicts = 1,
             failure = CASE WHEN id = $3 THEN 'no route' END,
@@ -104,39 +104,39 @@ async def test_one_statement_reports_each_message_whose_status_it_changes(world:
         for row in await deliveries()
         if (facts := orjson.loads(row["facts"]))
     ]
-    client_id = world.tenant.client_id
+    client_id = setup.tenant.client_id
     assert written[0] == (sent, client_id, "SENT", None)
     assert sorted(written[1:]) == sorted(
         [(rest[1], client_id, "UNDELIVERED", "no route"), (rest[2], client_id, "SENT", None)]
     )
     for row in await deliveries(subject=rest[2]):
-        changed = await worlds.fetch("SELECT updated_at FROM message WHERE id = $1", rest[2])
+        changed = await db.fetch("SELECT updated_at FROM message WHERE id = $1", rest[2])
         at = orjson.loads(row["facts"])["updated_at"]
         assert datetime.fromisoformat(at) == changed[0]["updated_at"]
 
 
-async def test_a_low_balance_is_reported_once(world: HookWorld) -> None:
-    await world.endpoint(events=[EventType.BALANCE_LOW])
-    await worlds.execute(
-        "UPDATE client SET low_balance_threshold = 2000 WHERE id = $1", world.tenant.client_id
+async def test_a_low_balance_is_reported_once(setup: HookSetup) -> None:
+    await setup.endpoint(events=[EventType.BALANCE_LOW])
+    await db.execute(
+        "UPDATE client SET low_balance_threshold = 2000 WHERE id = $1", setup.tenant.client_id
     )
     await store.notice_low_balances()
     await store.notice_low_balances()
-    async with world.worker():
-        [received] = await world.receiver.wait_for("/", 1)
+    async with setup.worker():
+        [received] = await setup.receiver.wait_for("/", 1)
     assert received.event["data"] == {
-        "clientId": ids.encode(Kind.CLIENT, world.tenant.client_id),
+        "clientId": ids.encode(Kind.CLIENT, setup.tenant.client_id),
         "balance": 1_000,
         "threshold": 2_000,
     }
-    await worlds.execute("UPDATE client SET low_balance_threshold = NULL")
+    await db.execute("UPDATE client SET low_balance_threshold = NULL")
 
 
 async def test_a_send_is_reported_once_and_only_when_nothing_of_it_is_in_flight(
-    world: HookWorld,
+    setup: HookSetup,
 ) -> None:
-    await world.endpoint(events=[EventType.SEND_FINISHED])
-    send = await worlds.accept(world.tenant, 2)
+    await setup.endpoint(events=[EventType.SEND_FINISHED])
+    send = await db.accept(setup.tenant, 2)
     first, second = await message_ids(send.id)
     await change_status(first, "SUBMITTING", "SENT")
     await change_status(second, "SUBMITTING")
@@ -151,25 +151,25 @@ async def test_a_send_is_reported_once_and_only_when_nothing_of_it_is_in_flight(
 
 
 async def test_a_job_is_finished_when_its_last_messages_are_cancelled_before_they_are_written(
-    world: HookWorld,
+    setup: HookSetup,
 ) -> None:
-    await world.endpoint(events=[EventType.SEND_FINISHED])
-    send_id = await half_written(world.tenant)
+    await setup.endpoint(events=[EventType.SEND_FINISHED])
+    send_id = await half_written(setup.tenant)
     for each in await message_ids(send_id):
         await change_status(each, "SUBMITTING", "SENT")
     await store.queue_finished_sends()
     assert await deliveries() == []
-    await cancel_send(store, world.tenant.actor, send_id)
+    await cancel_send(store, setup.tenant.actor, send_id)
     await store.queue_finished_sends()
     await store.queue_finished_sends()
     assert [row["subject"] for row in await deliveries()] == [send_id]
 
 
 async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_reported(
-    world: HookWorld,
+    setup: HookSetup,
 ) -> None:
-    await world.endpoint(events=[EventType.SEND_FINISHED])
-    send = await worlds.accept(world.tenant)
+    await setup.endpoint(events=[EventType.SEND_FINISHED])
+    send = await db.accept(setup.tenant)
     [message_id] = await message_ids(send.id)
     async with store.transaction() as late:
         # SENT: a cancelled message without its refund would stay in the shared database.
@@ -185,35 +185,35 @@ async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_rep
 
 
 async def test_a_send_that_finished_before_the_endpoint_existed_is_not_reported(
-    world: HookWorld,
+    setup: HookSetup,
 ) -> None:
-    send = await worlds.accept(world.tenant)
+    send = await db.accept(setup.tenant)
     [message_id] = await message_ids(send.id)
     await change_status(message_id, "SUBMITTING", "SENT")
-    await world.endpoint(events=[EventType.SEND_FINISHED])
+    await setup.endpoint(events=[EventType.SEND_FINISHED])
     await store.queue_finished_sends()
     assert await deliveries() == []
 
 
-async def test_without_endpoints_nothing_is_written(world: HookWorld) -> None:
+async def test_without_endpoints_nothing_is_written(setup: HookSetup) -> None:
     where = "SELECT xmin::text, changed_xid FROM hook_position"
-    await worlds.execute("UPDATE hook_position SET changed_xid = pg_current_xact_id()::text::int8")
-    before = await worlds.fetch(where)
+    await db.execute("UPDATE hook_position SET changed_xid = pg_current_xact_id()::text::int8")
+    before = await db.fetch(where)
     for _ in range(3):
-        await change_status((await message_ids((await worlds.accept(world.tenant)).id))[0], "SENT")
+        await change_status((await message_ids((await db.accept(setup.tenant)).id))[0], "SENT")
         await store.queue_finished_sends()
-    assert await worlds.fetch(where) == before
-    await worlds.execute("UPDATE hook_position SET changed_xid = changed_xid - 20000")
+    assert await db.fetch(where) == before
+    await db.execute("UPDATE hook_position SET changed_xid = changed_xid - 20000")
     await store.queue_finished_sends()
-    [after] = await worlds.fetch(where)
+    [after] = await db.fetch(where)
     assert after["changed_xid"] > before[0]["changed_xid"] - 20_000
 
 
-async def test_an_import_of_opt_outs_is_reported_number_by_number(world: HookWorld) -> None:
-    await world.endpoint(events=[EventType.OPTOUT_CHANGED])
-    numbers = worlds.generated_numbers(3)
+async def test_an_import_of_opt_outs_is_reported_number_by_number(setup: HookSetup) -> None:
+    await setup.endpoint(events=[EventType.OPTOUT_CHANGED])
+    numbers = db.generated_numbers(3)
     async with store.transaction() as tx:
-        await opt_out_by_hand(store, tx, world.tenant.client_id, numbers)
+        await opt_out_by_hand(store, tx, setup.tenant.client_id, numbers)
     rows = await deliveries()
     assert sorted(orjson.loads(row["facts"])["number"] for row in rows) == sorted(numbers)
 
@@ -232,53 +232,51 @@ class FormFormat:
 
 
 async def test_a_message_has_its_own_callback(
-    world: HookWorld, monkeypatch: pytest.MonkeyPatch
+    setup: HookSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await world.endpoint("/endpoint")
-    send = await worlds.accept(world.tenant, 2)
+    await setup.endpoint("/endpoint")
+    send = await db.accept(setup.tenant, 2)
     called, other = await message_ids(send.id)
     async with store.transaction() as tx:
         await store.enqueue_callback(
-            tx, world.tenant.client_id, [called], world.receiver.url + "/call?a=b", format="form"
+            tx, setup.tenant.client_id, [called], setup.receiver.url + "/call?a=b", format="form"
         )
         await store.queue_callback_events(tx, [called, other])
     for each in (called, other):
         await change_status(each, "SUBMITTING", "SENT", "DELIVERED")
-    world.receiver.answers["/call"] = lambda _: 500 if len(world.receiver.at("/call")) < 3 else 200
+    setup.receiver.answers["/call"] = lambda _: 500 if len(setup.receiver.at("/call")) < 3 else 200
     known = {**formats(), "form": FormFormat()}
-    async with world.worker(formats=known):
-        await world.receiver.wait_for("/endpoint", 4)
+    async with setup.worker(formats=known):
+        await setup.receiver.wait_for("/endpoint", 4)
         await until(lambda: _delivered(7))
-    bodies = [each.body for each in world.receiver.at("/call")]
+    bodies = [each.body for each in setup.receiver.at("/call")]
     wanted = [b"MessageStatus=" + each for each in (b"QUEUED", b"SENT", b"DELIVERED")]
     assert list(dict.fromkeys(bodies)) == wanted
-    listed = await store.list_endpoints(OfClient(world.tenant.client_id))
-    assert [each.url for each in listed] == [world.receiver.url + "/endpoint"]
+    listed = await store.list_endpoints(OfClient(setup.tenant.client_id))
+    assert [each.url for each in listed] == [setup.receiver.url + "/endpoint"]
 
 
-async def test_old_deliveries_are_given_up_and_purged(world: HookWorld) -> None:
-    endpoint_id = await world.endpoint()
-    old, waiting = [
-        (await message_ids((await worlds.accept(world.tenant)).id))[0] for _ in range(2)
-    ]
+async def test_old_deliveries_are_given_up_and_purged(setup: HookSetup) -> None:
+    endpoint_id = await setup.endpoint()
+    old, waiting = [(await message_ids((await db.accept(setup.tenant)).id))[0] for _ in range(2)]
     await change_status(old, "SUBMITTING", "SENT")
-    await worlds.execute("UPDATE hook_delivery SET due_at = now() - interval '25 hours'")
+    await db.execute("UPDATE hook_delivery SET due_at = now() - interval '25 hours'")
     await change_status(waiting, "SUBMITTING", "SENT")
     day, week = 24 * 3600, 7 * 24 * 3600
     assert await store.fail_overdue_deliveries(age_seconds=day, most=10) == 1
     statuses = {row["subject"]: row["status"] for row in await deliveries()}
     assert statuses == {old: "FAILED", waiting: "PENDING"}
-    await worlds.execute("UPDATE hook_delivery SET created_at = now() - interval '8 days'")
+    await db.execute("UPDATE hook_delivery SET created_at = now() - interval '8 days'")
     assert await store.purge_deliveries(age_seconds=week, most=10) == 1
     assert [row["subject"] for row in await deliveries()] == [waiting]
-    await world.hooks.delete(world.tenant.actor, endpoint_id)
-    await worlds.execute(
+    await setup.hooks.delete(setup.tenant.actor, endpoint_id)
+    await db.execute(
         "UPDATE hook_delivery SET status = 'FAILED'; "
         "UPDATE hook_endpoint SET deleted_at = now() - interval '8 days'"
     )
     await store.purge_deliveries(age_seconds=week, most=10)
     await store.purge_deliveries(age_seconds=week, most=10)
-    assert await worlds.fetch("SELECT FROM hook_endpoint") == []
+    assert await db.fetch("SELECT FROM hook_endpoint") == []
 
 
 async def _delivered(count: int) -> bool:

@@ -9,10 +9,10 @@ from asyncio.subprocess import PIPE
 
 from domain import ids
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.hooks.conftest import (
-    HookWorld,
+    HookSetup,
     change_status,
     deliveries,
     end_leases,
@@ -26,10 +26,10 @@ STATUSES = ["UNKNOWN", "SENT", "DELIVERED"]
 
 
 async def test_a_killed_worker_loses_nothing_and_breaks_no_order(
-    world: HookWorld, connected: str
+    setup: HookSetup, connected: str
 ) -> None:
-    await world.endpoint()
-    send = await worlds.accept(world.tenant, 20)
+    await setup.endpoint()
+    send = await db.accept(setup.tenant, 20)
     messages = await message_ids(send.id)
     for each in messages:
         await change_status(each, "SUBMITTING", *STATUSES)
@@ -38,22 +38,22 @@ async def test_a_killed_worker_loses_nothing_and_breaks_no_order(
     )
 
     def kill_at_the_fifteenth(_: Received) -> int:
-        if len(world.receiver.received) == 15:
+        if len(setup.receiver.received) == 15:
             program.kill()
         return 200
 
-    world.receiver.answers["/"] = kill_at_the_fifteenth
+    setup.receiver.answers["/"] = kill_at_the_fifteenth
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await program.wait() == -signal.SIGKILL
     undelivered = await deliveries(status="PENDING")
     assert undelivered
     await end_leases()
-    async with world.worker():
+    async with setup.worker():
         await until(_all_delivered)
     for each in messages:
         about = [
             received.event["data"]["status"]
-            for received in world.receiver.at("/")
+            for received in setup.receiver.at("/")
             if received.event["data"]["id"] == ids.encode(Kind.MESSAGE, each)
         ]
         # At least once: what was posted and not recorded comes again, before what follows.

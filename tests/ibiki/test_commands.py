@@ -18,7 +18,7 @@ from domain import ids
 from domain.ids import Kind
 from ibiki.cli.main import app
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.end_to_end.program import clean_environment, run
 from tests.ledger.test_reconcile import send_charged
@@ -26,10 +26,10 @@ from tests.ports import free_port
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[worlds.Tenant]:
+async def pool(database_url: str) -> AsyncIterator[db.Tenant]:
     """A client with 1,000 credits in its own database."""
-    async with worlds.connected(database_url):
-        yield await worlds.add_client(await worlds.add_pool(held=1_000))
+    async with db.connected(database_url):
+        yield await db.add_client(await db.add_pool(held=1_000))
 
 
 async def ibiki(
@@ -43,7 +43,7 @@ async def ibiki(
 
 
 async def test_an_audit_of_a_correct_ledger_succeeds(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "audit")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -51,19 +51,19 @@ async def test_an_audit_of_a_correct_ledger_succeeds(
 
 
 async def test_a_command_works_if_its_caller_has_closed_its_standard_streams(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     started = await asyncio.create_subprocess_exec(
         *("sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "ibiki", "audit"),
         env=clean_environment() | {"DATABASE_URL": database_url, "IBIKI_DATA": str(tmp_path)},
     )
     assert await started.wait() == 0
-    states = await worlds.fetch("SELECT state FROM ledger_audit")
+    states = await db.fetch("SELECT state FROM ledger_audit")
     assert [row["state"] for row in states] == ["FINISHED"]
 
 
 async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_again(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     settings = {"DATABASE_URL": database_url, "IBIKI_DATA": str(tmp_path)}
     async with store.transaction() as tx:
@@ -81,17 +81,17 @@ async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_agai
         await killed.wait()
     refused = await ibiki(database_url, tmp_path, "audit")
     assert (refused.returncode, "running already" in refused.stderr) == (1, True)
-    await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '61 s'")
+    await db.execute("UPDATE ledger_audit SET checked_at = now() - interval '61 s'")
     again = await ibiki(database_url, tmp_path, "audit")
     assert again.returncode == 0
-    states = await worlds.fetch("SELECT state FROM ledger_audit ORDER BY id")
+    states = await db.fetch("SELECT state FROM ledger_audit ORDER BY id")
     assert [row["state"] for row in states] == ["STOPPED", "FINISHED"]
 
 
 async def test_a_failed_audit_exits_with_3_and_gives_advice(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
-    await worlds.execute("UPDATE account SET held = held + 7 WHERE id = $1", pool.account_id)
+    await db.execute("UPDATE account SET held = held + 7 WHERE id = $1", pool.account_id)
     ended = await ibiki(database_url, tmp_path, "audit")
     assert ended.returncode == 3
     first, violation, advice = ended.stdout.splitlines()
@@ -103,7 +103,7 @@ async def test_a_failed_audit_exits_with_3_and_gives_advice(
 
 
 async def test_reconcile_says_what_it_finds_and_corrects_it_once(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     await send_charged(pool, 10, 4)
     looked = await ibiki(database_url, tmp_path, "reconcile", "--dry-run")
@@ -124,10 +124,10 @@ async def test_reconcile_says_what_it_finds_and_corrects_it_once(
     ("since", "code"), [("2100-01-01T00:00:00-03:00", 0), ("1712121200", 2), ("20261101", 2)]
 )
 async def test_reconcile_reads_since_as_it_is_written(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path, since: str, code: int
+    database_url: str, pool: db.Tenant, tmp_path: Path, since: str, code: int
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "reconcile", "--since", since)
-    runs = await worlds.fetch("SELECT since FROM reconciliation")
+    runs = await db.fetch("SELECT since FROM reconciliation")
     assert (ended.returncode, "--since must be a date" in ended.stderr) == (code, bool(code))
     assert [row["since"].isoformat() for row in runs] == (
         [] if code else ["2100-01-01T03:00:00+00:00"]
@@ -135,16 +135,16 @@ async def test_reconcile_reads_since_as_it_is_written(
 
 
 async def test_read_only_commands_do_not_migrate_a_database(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
-    await worlds.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
+    await db.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
     for command in ("audit", "sync"):
         ended = await ibiki(database_url, tmp_path, command)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith(
             "The database lacks migrations of this version (0002_constraints)"
         )
-    applied = await worlds.fetch("SELECT name FROM tortoise_migrations WHERE name LIKE '0002%'")
+    applied = await db.fetch("SELECT name FROM tortoise_migrations WHERE name LIKE '0002%'")
     assert applied == []
 
 
@@ -161,13 +161,13 @@ async def test_read_only_commands_do_not_migrate_a_database(
 )
 async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
     database_url: str,
-    pool: worlds.Tenant,
+    pool: db.Tenant,
     tmp_path: Path,
     provider: str,
     settings: dict[str, str],
     advice: str,
 ) -> None:
-    await worlds.execute("UPDATE provider_account SET provider = $1", provider)
+    await db.execute("UPDATE provider_account SET provider = $1", provider)
     address = f"http://127.0.0.1:{free_port()}"
     settings = {"EXTREME_API_URL": address, "SMS_API_URL": address, **settings}
     ended = await ibiki(database_url, tmp_path, "sync", "--json", **settings)
@@ -178,7 +178,7 @@ async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
 
 
 async def test_a_failed_sync_says_how_to_start_the_simulator(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync")
     assert ended.returncode == 1
@@ -187,9 +187,9 @@ async def test_a_failed_sync_says_how_to_start_the_simulator(
 
 
 async def test_missing_database_privileges_are_reported_without_a_traceback(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
-    await worlds.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ibiki")
+    await db.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ibiki")
     ended = await ibiki(database_url, tmp_path, "audit")
     assert ended.returncode == 1
     assert "does not let the user of DATABASE_URL do this: permission denied" in ended.stderr
@@ -256,9 +256,9 @@ def test_a_file_as_the_directory_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
-    await worlds.execute(
+    await db.execute(
         "UPDATE tortoise_migrations SET name = '9999_of_later' WHERE name = '0002_constraints'"
     )
     dispatcher = await asyncio.create_subprocess_exec(
@@ -271,7 +271,7 @@ async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
     assert log is not None
     waits = json.loads(await log.readline())["event"]
     assert waits == "nothing is sent before `ibiki migrate` has run: lacks 0002_constraints"
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO tortoise_migrations (app, name, applied_at)"
         " VALUES ('ibiki', '0002_constraints', now())"
     )
@@ -284,7 +284,7 @@ async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
 
 
 async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync", "--client", "Client")
     assert ended.returncode == 1
@@ -296,13 +296,11 @@ async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(
 
 
 async def test_credentials_that_no_key_decrypts_are_named(
-    database_url: str, pool: worlds.Tenant, tmp_path: Path
+    database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
-    school = await worlds.add_school(held=0)
-    await worlds.execute(
-        "UPDATE provider_account SET credentials = 'x' WHERE id = $1", school.pool.id
-    )
-    await worlds.execute(
+    school = await db.add_school(held=0)
+    await db.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", school.pool.id)
+    await db.execute(
         "INSERT INTO hook_endpoint (id, client_id, url, events, secret)"
         " VALUES ($1, $1, 'https://example.com/', '{}', 'x')",
         pool.client_id,

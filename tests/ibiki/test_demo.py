@@ -14,7 +14,7 @@ from ibiki.local import demo
 from ibiki.local.command_context import CommandContext
 from ibiki.settings import settings
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.installations import App, running_app
 
 CLIENTS = "SELECT name FROM client ORDER BY name"
@@ -41,10 +41,10 @@ async def may_sign_in(email: str, password: str) -> bool:
 
 async def test_a_second_start_changes_nothing(app: App, tmp_path: Path) -> None:
     password = await write(app, tmp_path)
-    transfers = await worlds.fetch("SELECT id FROM transfer")
+    transfers = await db.fetch("SELECT id FROM transfer")
     assert await write(app, tmp_path) == password
     assert await may_sign_in("client@ibiki.test", password)
-    assert await worlds.fetch("SELECT id FROM transfer") == transfers
+    assert await db.fetch("SELECT id FROM transfer") == transfers
 
 
 async def test_if_the_provider_cannot_be_read_the_units_come_from_outside(
@@ -52,12 +52,12 @@ async def test_if_the_provider_cannot_be_read_the_units_come_from_outside(
 ) -> None:
     app.upstream.balance_word = None
     await write(app, tmp_path)
-    opened = await worlds.fetch(
+    opened = await db.fetch(
         "SELECT client.name, amount FROM transfer JOIN client ON account_id = destination_id"
         " WHERE kind = 'OPENING' AND source_id IS NULL AND note = 'Demo' ORDER BY amount"
     )
     assert [(row["name"], row["amount"]) for row in opened] == [("Other", 100), ("Client", 1_000)]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_start_does_not_change_disabled_users_and_renamed_objects(
@@ -68,11 +68,11 @@ async def test_a_start_does_not_change_disabled_users_and_renamed_objects(
     assert login is not None
     await update_user(store, people.PASSWORDS, login.user_id, UserChange(disabled=True))
     await update_group(store, app.group.id, GroupChange(name="Renamed"))
-    await worlds.execute("UPDATE client SET name = 'Renamed' WHERE name = 'Other'")
-    clients, groups = await worlds.fetch(CLIENTS), await worlds.fetch(GROUPS)
+    await db.execute("UPDATE client SET name = 'Renamed' WHERE name = 'Other'")
+    clients, groups = await db.fetch(CLIENTS), await db.fetch(GROUPS)
     await write(app, tmp_path)
     assert await store.find_login("other@ibiki.test") is None
-    assert (await worlds.fetch(CLIENTS), await worlds.fetch(GROUPS)) == (clients, groups)
+    assert (await db.fetch(CLIENTS), await db.fetch(GROUPS)) == (clients, groups)
 
 
 async def test_the_password_is_the_one_that_is_set_also_later(

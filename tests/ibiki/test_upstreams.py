@@ -24,7 +24,7 @@ from ibiki.settings.settings import load
 from ibiki.upstreams import LAST_FILE, SIMULATOR_URL_FILE, Upstreams, provider_changed
 from persistence import store
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.providers.far_end import FarEnd, listening
 from tests.providers.recorder import recorder
@@ -55,8 +55,8 @@ SCHOOL_RULES = OwnAccountRules(FernetCipher([Fernet.generate_key().decode()]))
 @pytest.fixture
 async def school(database_url: str) -> AsyncIterator[UUID]:
     """A client that holds nothing, in a connected database."""
-    async with worlds.connected(database_url):
-        yield (await worlds.add_client(held=0)).client_id
+    async with db.connected(database_url):
+        yield (await db.add_client(held=0)).client_id
 
 
 def upstreams_at(directory: Path) -> Upstreams:
@@ -147,7 +147,7 @@ async def test_the_account_of_a_client_never_falls_back_to_the_platforms(
     upstreams = upstreams_at(tmp_path)
     assert (await upstreams.of(account_id)).largest_batch == 100
     for credentials, words in ((b"damaged", "cannot be read"), (None, "has no sign-in")):
-        await worlds.execute("UPDATE provider_account SET credentials = $1", credentials)
+        await db.execute("UPDATE provider_account SET credentials = $1", credentials)
         with pytest.raises(ProviderUnavailable, match=words):
             await upstreams.of(account_id)
     await upstreams.close()
@@ -201,7 +201,7 @@ async def test_webhook_calls_may_be_signed_with_the_secret_of_any_account(
         return await keys() == [["first"], ["third", "second, fourth", "second", "fourth"]]
 
     await eventually(is_changed)
-    await worlds.execute("UPDATE provider_account SET credentials = 'damaged'")
+    await db.execute("UPDATE provider_account SET credentials = 'damaged'")
     assert set((await upstreams_at(tmp_path).accounts("twilio")).values()) == {()}
     await upstreams.close()
 

@@ -14,7 +14,7 @@ from ibiki.settings.settings import load
 from ibiki.wiring import running_components
 from ibiki.workers import Workers
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.installations import running_app
 
@@ -41,7 +41,7 @@ async def test_only_a_process_that_serves_the_api_has_live_updates(
 
 async def test_the_workers_notice_a_low_balance(database_url: str) -> None:
     async with running_app(database_url) as app:
-        await worlds.execute(
+        await db.execute(
             "UPDATE client SET low_balance_threshold = 1000 WHERE id = $1", app.owner.client_id
         )
         workers = Workers(
@@ -53,7 +53,7 @@ async def test_the_workers_notice_a_low_balance(database_url: str) -> None:
         )
 
         async def is_noticed() -> bool:
-            rows = await worlds.fetch("SELECT client_id FROM low_balance WHERE ended_at IS NULL")
+            rows = await db.fetch("SELECT client_id FROM low_balance WHERE ended_at IS NULL")
             return [row["client_id"] for row in rows] == [app.owner.client_id]
 
         workers.start()

@@ -87,7 +87,7 @@ class FakeTokens:
 
 
 @dataclass
-class Rig:
+class Setup:
     store: FakeStore
     tokens: FakeTokens
     actors: Actors
@@ -111,190 +111,190 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
+async def setup() -> AsyncIterator[Setup]:
     """Started: the first read of changes is done."""
     store, tokens = FakeStore(), FakeTokens()
     actors = Actors(store, tokens, most=100)
     actors.start()
     await until(lambda: store.polls > 0)
-    yield Rig(store, tokens, actors)
+    yield Setup(store, tokens, actors)
     await actors.stop()
 
 
-async def test_an_actor_is_read_once_and_cached_until_its_token_expires(rig: Rig) -> None:
-    token = rig.sign_in()
-    first = await rig.actors.actor_for(token)
+async def test_an_actor_is_read_once_and_cached_until_its_token_expires(setup: Setup) -> None:
+    token = setup.sign_in()
+    first = await setup.actors.actor_for(token)
     assert first is not None
     assert first.expires_at is not None
-    assert await rig.actors.actor_for(token) is first
-    assert rig.store.reads == 1
+    assert await setup.actors.actor_for(token) is first
+    assert setup.store.reads == 1
 
 
 @pytest.mark.parametrize("other", ["", "nonsense", "x" * 100_000, "\ud800", "ibk_short"])
-async def test_text_that_is_not_a_credential_is_not_looked_up(rig: Rig, other: str) -> None:
-    assert await rig.actors.actor_for(other) is None
-    assert rig.store.reads == 0
+async def test_text_that_is_not_a_credential_is_not_looked_up(setup: Setup, other: str) -> None:
+    assert await setup.actors.actor_for(other) is None
+    assert setup.store.reads == 0
 
 
-async def test_a_missing_actor_is_not_cached(rig: Rig) -> None:
+async def test_a_missing_actor_is_not_cached(setup: Setup) -> None:
     token = str(new_id())
-    assert await rig.actors.actor_for(token) is None
-    rig.store.actors[UUID(token)] = Actor(USER, Role.ADMIN, UUID(token))
-    assert await rig.actors.actor_for(token) is not None
+    assert await setup.actors.actor_for(token) is None
+    setup.store.actors[UUID(token)] = Actor(USER, Role.ADMIN, UUID(token))
+    assert await setup.actors.actor_for(token) is not None
 
 
 @pytest.mark.parametrize("subject", ["session", "user", "client", "group"])
 async def test_an_actor_is_read_again_after_any_change_that_concerns_it(
-    rig: Rig, subject: str
+    setup: Setup, subject: str
 ) -> None:
-    token, other = rig.sign_in(), rig.sign_in()
-    rig.store.actors[UUID(other)] = Actor(new_id(), Role.ADMIN, UUID(other))
-    await rig.actors.actor_for(token)
-    await rig.actors.actor_for(other)
+    token, other = setup.sign_in(), setup.sign_in()
+    setup.store.actors[UUID(other)] = Actor(new_id(), Role.ADMIN, UUID(other))
+    await setup.actors.actor_for(token)
+    await setup.actors.actor_for(other)
     ids = {"session": UUID(token), "user": USER, "client": CLIENT, "group": GROUP}
-    rig.store.actors[UUID(token)] = Actor(USER, Role.SUPERVISOR, UUID(token))
-    rig.store.change(ids[subject])
-    await rig.actors.catch_up()
-    changed = await rig.actors.actor_for(token)
+    setup.store.actors[UUID(token)] = Actor(USER, Role.SUPERVISOR, UUID(token))
+    setup.store.change(ids[subject])
+    await setup.actors.catch_up()
+    changed = await setup.actors.actor_for(token)
     assert changed is not None
     assert changed.role is Role.SUPERVISOR
-    await rig.actors.actor_for(other)
-    assert rig.store.reads == 3
+    await setup.actors.actor_for(other)
+    assert setup.store.reads == 3
 
 
-async def test_changes_are_polled(rig: Rig) -> None:
-    token = rig.sign_in()
-    await rig.actors.actor_for(token)
-    del rig.store.actors[UUID(token)]
-    rig.store.change(UUID(token))
-    polls = rig.store.polls
-    await until(lambda: rig.store.polls > polls + 1)
-    assert await rig.actors.actor_for(token) is None
+async def test_changes_are_polled(setup: Setup) -> None:
+    token = setup.sign_in()
+    await setup.actors.actor_for(token)
+    del setup.store.actors[UUID(token)]
+    setup.store.change(UUID(token))
+    polls = setup.store.polls
+    await until(lambda: setup.store.polls > polls + 1)
+    assert await setup.actors.actor_for(token) is None
 
 
-async def test_a_change_is_reported_once(rig: Rig) -> None:
+async def test_a_change_is_reported_once(setup: Setup) -> None:
     reported: list[frozenset[UUID]] = []
-    rig.actors.on_change(reported.append)
-    await rig.actors.catch_up()
-    rig.store.change(USER)
-    await rig.actors.catch_up()
-    await rig.actors.catch_up()
+    setup.actors.on_change(reported.append)
+    await setup.actors.catch_up()
+    setup.store.change(USER)
+    await setup.actors.catch_up()
+    await setup.actors.catch_up()
     assert reported == [frozenset({USER})]
 
 
-async def test_an_actor_that_was_read_before_a_change_is_not_cached_after_it(rig: Rig) -> None:
-    token = rig.sign_in()
+async def test_an_actor_that_was_read_before_a_change_is_not_cached_after_it(setup: Setup) -> None:
+    token = setup.sign_in()
 
     async def revoked_meanwhile() -> None:
-        del rig.store.actors[UUID(token)]
-        rig.store.change(UUID(token))
-        rig.store.meanwhile = nothing
-        await rig.actors.catch_up()
+        del setup.store.actors[UUID(token)]
+        setup.store.change(UUID(token))
+        setup.store.meanwhile = nothing
+        await setup.actors.catch_up()
 
-    rig.store.meanwhile = revoked_meanwhile
-    await rig.actors.actor_for(token)
-    assert await rig.actors.actor_for(token) is None
+    setup.store.meanwhile = revoked_meanwhile
+    await setup.actors.actor_for(token)
+    assert await setup.actors.actor_for(token) is None
 
 
-async def test_the_cache_is_not_used_while_changes_cannot_be_read(rig: Rig) -> None:
-    token = rig.sign_in()
-    await rig.actors.actor_for(token)
-    rig.store.is_unavailable = True
+async def test_the_cache_is_not_used_while_changes_cannot_be_read(setup: Setup) -> None:
+    token = setup.sign_in()
+    await setup.actors.actor_for(token)
+    setup.store.is_unavailable = True
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while rig.store.reads == 1:
-            await rig.actors.actor_for(token)
+        while setup.store.reads == 1:
+            await setup.actors.actor_for(token)
             await asyncio.sleep(0.01)
-    del rig.store.actors[UUID(token)]
-    assert await rig.actors.actor_for(token) is None
+    del setup.store.actors[UUID(token)]
+    assert await setup.actors.actor_for(token) is None
 
 
-async def test_the_cache_is_used_for_one_second_after_a_read_of_changes_began(rig: Rig) -> None:
+async def test_the_cache_is_used_for_one_second_after_a_read_of_changes_began(setup: Setup) -> None:
     loop = asyncio.get_running_loop()
     began_at = loop.time()
-    await rig.actors.catch_up()
-    assert began_at + 1.0 <= rig.actors._changes.read_until <= loop.time() + 1.0
+    await setup.actors.catch_up()
+    assert began_at + 1.0 <= setup.actors._changes.read_until <= loop.time() + 1.0
 
 
 async def test_changes_are_read_again_after_a_failure(
-    rig: Rig, caplog: pytest.LogCaptureFixture
+    setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig.store.is_unavailable = True
+    setup.store.is_unavailable = True
     await until(lambda: "noticed by: reading changes of access" in caplog.text)
-    polls = rig.store.polls
-    rig.store.is_unavailable = False
-    await until(lambda: rig.store.polls > polls)
+    polls = setup.store.polls
+    setup.store.is_unavailable = False
+    await until(lambda: setup.store.polls > polls)
 
 
 async def test_a_long_outage_of_the_database_is_logged_once(
-    rig: Rig, caplog: pytest.LogCaptureFixture
+    setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig.store.is_unavailable = True
-    await until(lambda: rig.store.failed_polls >= 4)
+    setup.store.is_unavailable = True
+    await until(lambda: setup.store.failed_polls >= 4)
     (reported,) = caplog.records
     assert reported.exc_info is None
     assert reported.getMessage().startswith("the database is unavailable")
 
 
 async def test_before_the_start_every_actor_is_read_from_the_store() -> None:
-    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
-    token = rig.sign_in()
-    await rig.actors.actor_for(token)
-    await rig.actors.actor_for(token)
+    setup = Setup(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
+    token = setup.sign_in()
+    await setup.actors.actor_for(token)
+    await setup.actors.actor_for(token)
     assert store.reads == 2
 
 
 async def test_the_first_read_of_changes_empties_the_cache() -> None:
-    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
-    token = rig.sign_in()
-    await rig.actors.actor_for(token)
+    setup = Setup(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
+    token = setup.sign_in()
+    await setup.actors.actor_for(token)
     del store.actors[UUID(token)]
-    await rig.actors.catch_up()
-    assert await rig.actors.actor_for(token) is None
+    await setup.actors.catch_up()
+    assert await setup.actors.actor_for(token) is None
 
 
 async def test_simultaneous_requests_share_a_few_reads_while_the_cache_is_not_used() -> None:
-    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
-    token = rig.sign_in()
+    setup = Setup(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
+    token = setup.sign_in()
     store.meanwhile = partial(asyncio.sleep, 0.01)
-    answers = await asyncio.gather(*(rig.actors.actor_for(token) for _ in range(100)))
+    answers = await asyncio.gather(*(setup.actors.actor_for(token) for _ in range(100)))
     assert all(answers)
-    assert rig.store.reads <= 2
+    assert setup.store.reads <= 2
 
 
 async def test_a_token_is_refused_after_it_expires(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token, ends_at = rig.sign_in(), rig.tokens.ends_at.timestamp()
-    assert await rig.actors.actor_for(token) is not None
-    rig.tokens.ends_at = datetime.now(UTC)
+    token, ends_at = setup.sign_in(), setup.tokens.ends_at.timestamp()
+    assert await setup.actors.actor_for(token) is not None
+    setup.tokens.ends_at = datetime.now(UTC)
     for seconds, is_accepted in ((-1, True), (0, False)):
         now = SimpleNamespace(time=lambda at=ends_at + seconds: at, monotonic=time.monotonic)
         monkeypatch.setattr(actors, "time", now)
-        assert (await rig.actors.actor_for(token) is not None) is is_accepted
+        assert (await setup.actors.actor_for(token) is not None) is is_accepted
 
 
-async def test_the_cache_has_a_largest_size(rig: Rig) -> None:
-    tokens = [rig.sign_in() for _ in range(150)]
+async def test_the_cache_has_a_largest_size(setup: Setup) -> None:
+    tokens = [setup.sign_in() for _ in range(150)]
     for token in tokens:
-        await rig.actors.actor_for(token)
-    assert len(rig.actors._cached) == 100
-    assert sum(len(each) for each in rig.actors._by_subject.values()) == 400
-    reads = rig.store.reads
-    await rig.actors.actor_for(tokens[-1])
-    assert rig.store.reads == reads
+        await setup.actors.actor_for(token)
+    assert len(setup.actors._cached) == 100
+    assert sum(len(each) for each in setup.actors._by_subject.values()) == 400
+    reads = setup.store.reads
+    await setup.actors.actor_for(tokens[-1])
+    assert setup.store.reads == reads
 
 
-async def test_the_use_of_an_api_key_is_stored_once_a_minute(rig: Rig) -> None:
+async def test_the_use_of_an_api_key_is_stored_once_a_minute(setup: Setup) -> None:
     key_id = new_id()
-    rig.store.key_actor = Actor(USER, Role.CLIENT, key_id)
+    setup.store.key_actor = Actor(USER, Role.CLIENT, key_id)
     for _ in range(50):
-        await rig.actors.actor_for(KEY)
-    await until(lambda: bool(rig.store.used_keys))
-    await rig.actors.actor_for(KEY)
-    polls = rig.store.polls
-    await until(lambda: rig.store.polls > polls + 1)
-    assert rig.store.used_keys == [key_id]
-    assert rig.store.reads == 1
+        await setup.actors.actor_for(KEY)
+    await until(lambda: bool(setup.store.used_keys))
+    await setup.actors.actor_for(KEY)
+    polls = setup.store.polls
+    await until(lambda: setup.store.polls > polls + 1)
+    assert setup.store.used_keys == [key_id]
+    assert setup.store.reads == 1
 
 
 async def test_a_use_just_before_the_stop_is_stored_too() -> None:
@@ -308,18 +308,18 @@ async def test_a_use_just_before_the_stop_is_stored_too() -> None:
 
 
 async def test_callbacks_get_changes_and_a_failing_callback_does_not_stop_the_next(
-    rig: Rig, caplog: pytest.LogCaptureFixture
+    setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     reported: list[frozenset[UUID]] = []
 
     def fail(_: frozenset[UUID]) -> None:
         raise RuntimeError
 
-    rig.actors.on_change(fail)
-    leave = rig.actors.on_change(reported.append)
-    rig.store.change(USER)
-    await rig.actors.catch_up()
+    setup.actors.on_change(fail)
+    leave = setup.actors.on_change(reported.append)
+    setup.store.change(USER)
+    await setup.actors.catch_up()
     leave()
-    rig.store.change(CLIENT)
-    await rig.actors.catch_up()
+    setup.store.change(CLIENT)
+    await setup.actors.catch_up()
     assert reported == [frozenset({USER})]

@@ -13,7 +13,7 @@ from domain.identity.actors import is_secret
 from domain.identity.api_keys import MOST_KEYS, create_api_key, revoke_api_key
 from domain.ids import new_id
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 
 SECRET = "ibk_0a1b2c3d_" + "Ab-_" * 10 + "Abc"
 
@@ -55,7 +55,7 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(owner: Actor) -> None:
     assert created.api_key.name == "Till"
     assert created.api_key.last_used_at is None
     assert list(await store.list_api_keys(owner.user_id)) == [created.api_key]
-    kept = str(await worlds.fetch("SELECT api_key::text FROM api_key"))
+    kept = str(await db.fetch("SELECT api_key::text FROM api_key"))
     assert created.secret.removeprefix(created.api_key.prefix + "_") not in kept
     assert created.secret.encode().hex() not in kept
 
@@ -95,7 +95,7 @@ async def test_a_key_of_another_user_is_not_found(owner: Actor, role: Role) -> N
 
 async def test_an_admin_can_revoke_any_key(owner: Actor) -> None:
     key = (await create_api_key(store, owner, name="Till")).api_key
-    await revoke_api_key(store, worlds.ADMIN, key.id)
+    await revoke_api_key(store, db.ADMIN, key.id)
     assert list(await store.list_api_keys(owner.user_id)) == []
 
 

@@ -30,7 +30,7 @@ SECOND = NewUser(email="second@ibiki.test", password=NEW, role=Role.ADMIN)
 
 
 @dataclass
-class World:
+class Setup:
     """A user with two sessions. `actor` is that of the first, which changes the password."""
 
     user: User
@@ -66,28 +66,28 @@ class World:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
+async def setup(database_url: str) -> AsyncIterator[Setup]:
     async with people.connected_with_pool(database_url):
         user = await people.add_user(EMAIL)
         sessions, actors = people.new_sessions(), Actors(store, TOKENS)
         mine, other = [await sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS) for _ in range(2)]
         actor = await actors.actor_for(mine.access_token)
         assert actor is not None
-        yield World(user, sessions, actors, mine, other, actor)
+        yield Setup(user, sessions, actors, mine, other, actor)
 
 
-async def test_the_session_of_the_change_continues_and_all_others_end(world: World) -> None:
+async def test_the_session_of_the_change_continues_and_all_others_end(setup: Setup) -> None:
     await people.add_user("second@ibiki.test")
-    second = await world.sessions.sign_in("second@ibiki.test", PASSWORD, address=ADDRESS)
-    secret = (await create_api_key(store, world.actor, name="Till")).secret
-    assert await world.change() == world.user
-    assert await world.lives(world.mine)
-    assert not await world.lives(world.other)
-    assert await world.lives(second)
-    assert await world.actors.actor_for(secret) is not None
+    second = await setup.sessions.sign_in("second@ibiki.test", PASSWORD, address=ADDRESS)
+    secret = (await create_api_key(store, setup.actor, name="Till")).secret
+    assert await setup.change() == setup.user
+    assert await setup.lives(setup.mine)
+    assert not await setup.lives(setup.other)
+    assert await setup.lives(second)
+    assert await setup.actors.actor_for(secret) is not None
     with pytest.raises(InvalidCredentials):
-        await world.sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
-    assert await world.lives(await world.sessions.sign_in(EMAIL, NEW, address=ADDRESS))
+        await setup.sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
+    assert await setup.lives(await setup.sessions.sign_in(EMAIL, NEW, address=ADDRESS))
 
 
 @pytest.mark.parametrize(
@@ -103,137 +103,137 @@ async def test_the_session_of_the_change_continues_and_all_others_end(world: Wor
     ],
 )
 async def test_a_refused_change_changes_nothing(
-    world: World, current: str, new: str, field: str
+    setup: Setup, current: str, new: str, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await world.change(current, new)
+        await setup.change(current, new)
     assert (refused.value.field, refused.value.path) == (field, ["input", field])
-    assert await world.accepted() == {PASSWORD}
-    assert await world.lives(world.mine)
-    assert await world.lives(world.other)
+    assert await setup.accepted() == {PASSWORD}
+    assert await setup.lives(setup.mine)
+    assert await setup.lives(setup.other)
 
 
-async def test_accents_that_are_composed_in_another_way_make_no_new_password(world: World) -> None:
-    await world.change(new="caf\u00e9 at noon")
+async def test_accents_that_are_composed_in_another_way_make_no_new_password(setup: Setup) -> None:
+    await setup.change(new="caf\u00e9 at noon")
     with pytest.raises(InvalidInput) as refused:
-        await world.change("caf\u00e9 at noon", "cafe\u0301 at noon")
+        await setup.change("caf\u00e9 at noon", "cafe\u0301 at noon")
     assert refused.value.field == "newPassword"
-    await world.change("cafe\u0301 at noon", NEW)
+    await setup.change("cafe\u0301 at noon", NEW)
 
 
 @pytest.mark.parametrize("during", [True, False])
-async def test_a_session_that_has_ended_changes_nothing(world: World, during: bool) -> None:
+async def test_a_session_that_has_ended_changes_nothing(setup: Setup, during: bool) -> None:
     def end() -> Awaitable[bool]:
-        return world.sessions.sign_out(world.mine.refresh_token)
+        return setup.sessions.sign_out(setup.mine.refresh_token)
 
-    slow = interrupted(end) if during else world.sessions
+    slow = interrupted(end) if during else setup.sessions
     if not during:
         await end()
     with pytest.raises(Unauthenticated):
-        await slow.change_password(world.actor, current=PASSWORD, new=NEW, address=ADDRESS)
+        await slow.change_password(setup.actor, current=PASSWORD, new=NEW, address=ADDRESS)
     with pytest.raises(Unauthenticated):
-        await create_api_key(store, world.actor, name="Till")
-    assert await world.accepted() == {PASSWORD}
-    assert await world.lives(world.other)
+        await create_api_key(store, setup.actor, name="Till")
+    assert await setup.accepted() == {PASSWORD}
+    assert await setup.lives(setup.other)
 
 
-async def test_a_session_that_has_ended_adds_and_changes_no_user(world: World) -> None:
-    await world.sessions.sign_out(world.mine.refresh_token)
+async def test_a_session_that_has_ended_adds_and_changes_no_user(setup: Setup) -> None:
+    await setup.sessions.sign_out(setup.mine.refresh_token)
     with pytest.raises(Unauthenticated):
-        await create_user(store, PASSWORDS, SECOND, by=world.actor)
+        await create_user(store, PASSWORDS, SECOND, by=setup.actor)
     change = UserChange(password=NEW)
     with pytest.raises(Unauthenticated):
-        await update_user(store, PASSWORDS, world.user.id, change, by=world.actor)
-    assert await world.accepted() == {PASSWORD}
+        await update_user(store, PASSWORDS, setup.user.id, change, by=setup.actor)
+    assert await setup.accepted() == {PASSWORD}
     assert await store.find_login("second@ibiki.test") is None
 
 
-async def test_a_revoked_key_makes_no_other_key(world: World) -> None:
-    created = await create_api_key(store, world.actor, name="Till")
-    by_key = await world.actors.actor_for(created.secret)
+async def test_a_revoked_key_makes_no_other_key(setup: Setup) -> None:
+    created = await create_api_key(store, setup.actor, name="Till")
+    by_key = await setup.actors.actor_for(created.secret)
     assert by_key is not None
-    await revoke_api_key(store, world.actor, created.api_key.id)
+    await revoke_api_key(store, setup.actor, created.api_key.id)
     with pytest.raises(Unauthenticated):
         await create_api_key(store, by_key, name="Another")
 
 
 @pytest.mark.parametrize("is_demoted", [False, True])
-async def test_a_key_of_a_former_admin_adds_no_user(world: World, is_demoted: bool) -> None:
-    created = await create_api_key(store, world.actor, name="Till")
-    by_key = await world.actors.actor_for(created.secret)
+async def test_a_key_of_a_former_admin_adds_no_user(setup: Setup, is_demoted: bool) -> None:
+    created = await create_api_key(store, setup.actor, name="Till")
+    by_key = await setup.actors.actor_for(created.secret)
     assert by_key is not None
     await people.add_user("third@ibiki.test")
     demoted = UserChange(role=Role.CLIENT, client_id=(await people.add_client()).id)
     change = demoted if is_demoted else UserChange(disabled=True)
-    await update_user(store, PASSWORDS, world.user.id, change)
+    await update_user(store, PASSWORDS, setup.user.id, change)
     with pytest.raises(Unauthenticated):
         await create_user(store, PASSWORDS, SECOND, by=by_key)
 
 
-async def test_a_session_that_ends_while_it_waits_for_others_adds_no_user(world: World) -> None:
-    async with holding(store.lock_identities, lambda tx: store.end_sessions_of(tx, world.user.id)):
-        adding = asyncio.create_task(create_user(store, PASSWORDS, SECOND, by=world.actor))
+async def test_a_session_that_ends_while_it_waits_for_others_adds_no_user(setup: Setup) -> None:
+    async with holding(store.lock_identities, lambda tx: store.end_sessions_of(tx, setup.user.id)):
+        adding = asyncio.create_task(create_user(store, PASSWORDS, SECOND, by=setup.actor))
         await blocked(adding)
     with pytest.raises(Unauthenticated):
         await adding
 
 
-async def test_an_api_key_cannot_change_the_password(world: World) -> None:
-    secret = (await create_api_key(store, world.actor, name="Till")).secret
-    by_key = await world.actors.actor_for(secret)
+async def test_an_api_key_cannot_change_the_password(setup: Setup) -> None:
+    secret = (await create_api_key(store, setup.actor, name="Till")).secret
+    by_key = await setup.actors.actor_for(secret)
     assert by_key is not None
-    world.actor = by_key
+    setup.actor = by_key
     with pytest.raises(Forbidden):
-        await world.change()
-    assert await world.accepted() == {PASSWORD}
+        await setup.change()
+    assert await setup.accepted() == {PASSWORD}
 
 
-async def test_wrong_passwords_count_as_failed_sign_ins(world: World) -> None:
+async def test_wrong_passwords_count_as_failed_sign_ins(setup: Setup) -> None:
     for _ in range(5):
         with pytest.raises(InvalidInput):
-            await world.change("wrong horse battery")
+            await setup.change("wrong horse battery")
     with pytest.raises(RateLimited):
-        await world.change()
+        await setup.change()
     with pytest.raises(RateLimited):
-        await world.sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
-    assert await world.accepted() == {PASSWORD}
+        await setup.sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
+    assert await setup.accepted() == {PASSWORD}
 
 
-async def test_failed_sign_ins_count_for_a_change(world: World) -> None:
+async def test_failed_sign_ins_count_for_a_change(setup: Setup) -> None:
     for _ in range(5):
         with pytest.raises(InvalidCredentials):
-            await world.sessions.sign_in(EMAIL, "wrong horse battery", address=ADDRESS)
+            await setup.sessions.sign_in(EMAIL, "wrong horse battery", address=ADDRESS)
     with pytest.raises(RateLimited):
-        await world.change()
+        await setup.change()
 
 
-async def test_of_two_changes_at_once_the_later_one_is_refused(world: World) -> None:
+async def test_of_two_changes_at_once_the_later_one_is_refused(setup: Setup) -> None:
     login, first = await store.find_login(EMAIL), await PASSWORDS.hash("of the other")
     assert login is not None
     async with holding(lambda tx: store.change_password(tx, login, first)):
-        change = asyncio.create_task(world.change())
+        change = asyncio.create_task(setup.change())
         await blocked(change)
     with pytest.raises(InvalidInput) as refused:
         await change
     assert refused.value.field == "currentPassword"
-    assert await world.accepted() == {"of the other"}
+    assert await setup.accepted() == {"of the other"}
 
 
-async def test_of_two_changes_at_once_the_session_of_one_continues(world: World) -> None:
-    other = await world.actors.actor_for(world.other.access_token)
+async def test_of_two_changes_at_once_the_session_of_one_continues(setup: Setup) -> None:
+    other = await setup.actors.actor_for(setup.other.access_token)
     assert other is not None
 
     def change_elsewhere() -> Awaitable[User]:
-        return world.sessions.change_password(
+        return setup.sessions.change_password(
             other, current=PASSWORD, new="of the other", address=ADDRESS
         )
 
     slow = interrupted(change_elsewhere)
     with pytest.raises(InvalidInput):
-        await slow.change_password(world.actor, current=PASSWORD, new=NEW, address=ADDRESS)
-    assert await world.accepted() == {"of the other"}
-    assert not await world.lives(world.mine)
-    assert await world.lives(world.other)
+        await slow.change_password(setup.actor, current=PASSWORD, new=NEW, address=ADDRESS)
+    assert await setup.accepted() == {"of the other"}
+    assert not await setup.lives(setup.mine)
+    assert await setup.lives(setup.other)
 
 
 class Meanwhile(Argon2Passwords):
@@ -256,33 +256,33 @@ def interrupted(happens: Callable[[], Awaitable[Any]]) -> Sessions:
 
 @pytest.mark.parametrize("reset", [{"password": "of the admin"}, {"disabled": True}], ids=str)
 async def test_a_reset_by_an_admin_during_a_change_refuses_it(
-    world: World, reset: dict[str, Any]
+    setup: Setup, reset: dict[str, Any]
 ) -> None:
     await people.add_user("second@ibiki.test")
     change = UserChange(**reset)
-    slow = interrupted(lambda: update_user(store, PASSWORDS, world.user.id, change))
+    slow = interrupted(lambda: update_user(store, PASSWORDS, setup.user.id, change))
     with pytest.raises(InvalidInput):
-        await slow.change_password(world.actor, current=PASSWORD, new=NEW, address=ADDRESS)
-    await update_user(store, PASSWORDS, world.user.id, UserChange(disabled=False))
-    assert await world.accepted() == {reset.get("password", PASSWORD)}
-    assert not await world.lives(world.mine)
-    assert not await world.lives(world.other)
+        await slow.change_password(setup.actor, current=PASSWORD, new=NEW, address=ADDRESS)
+    await update_user(store, PASSWORDS, setup.user.id, UserChange(disabled=False))
+    assert await setup.accepted() == {reset.get("password", PASSWORD)}
+    assert not await setup.lives(setup.mine)
+    assert not await setup.lives(setup.other)
 
 
-async def test_a_sign_in_with_the_old_password_during_a_change_does_not_last(world: World) -> None:
+async def test_a_sign_in_with_the_old_password_during_a_change_does_not_last(setup: Setup) -> None:
     login, session_id = await store.find_login(EMAIL), new_id()
     assert login is not None
     async with holding(lambda tx: store.begin_session(tx, login, session_id)):
-        change = asyncio.create_task(world.change())
+        change = asyncio.create_task(setup.change())
         await blocked(change)
     await change
-    assert await store.find_actor_of_session(session_id, world.user.id) is None
-    assert await world.lives(world.mine)
+    assert await store.find_actor_of_session(session_id, setup.user.id) is None
+    assert await setup.lives(setup.mine)
 
 
-async def test_a_refresh_beside_a_change_gets_no_token_that_lasts(world: World) -> None:
+async def test_a_refresh_beside_a_change_gets_no_token_that_lasts(setup: Setup) -> None:
     """It has found its session open, and writes the next token after the change."""
-    sessions, token = world.sessions, world.other.refresh_token
+    sessions, token = setup.sessions, setup.other.refresh_token
     steps: list[Any] = []
 
     async def find(tx: Any) -> None:
@@ -292,8 +292,8 @@ async def test_a_refresh_beside_a_change_gets_no_token_that_lasts(world: World) 
         steps.append(await sessions._use(tx, steps[0], token))
 
     async with holding(find, renew):
-        await world.change()
+        await setup.change()
     used, refreshed = steps
     assert used.is_valid
-    assert not await world.lives(refreshed)
-    assert not await world.lives(world.other)
+    assert not await setup.lives(refreshed)
+    assert not await setup.lives(setup.other)

@@ -33,14 +33,14 @@ from domain.identity.directory import (
 from domain.ids import new_id
 from domain.pages import Window
 from persistence import store
-from tests import people, worlds
-from tests.people import NORMALISER, World
+from tests import db, people
+from tests.people import NORMALISER, Setup
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with people.world(database_url) as world:
-        yield world
+async def setup(database_url: str) -> AsyncIterator[Setup]:
+    async with people.setup(database_url) as setup:
+        yield setup
 
 
 def window(size: int = 25, **rest: Any) -> Window[Any]:
@@ -60,23 +60,23 @@ async def found_client(client_id: UUID) -> Client:
 # Who is found
 
 
-async def test_only_clients_in_the_scope_are_found(world: World) -> None:
-    ids = [world.member.id, world.stranger.id, world.loner.id, new_id()]
+async def test_only_clients_in_the_scope_are_found(setup: Setup) -> None:
+    ids = [setup.member.id, setup.stranger.id, setup.loner.id, new_id()]
     expected: dict[Scope, set[UUID]] = {
-        Everything(): {world.member.id, world.stranger.id, world.loner.id},
-        OfGroup(world.ours.id): {world.member.id},
-        OfClient(world.stranger.id): {world.stranger.id},
+        Everything(): {setup.member.id, setup.stranger.id, setup.loner.id},
+        OfGroup(setup.ours.id): {setup.member.id},
+        OfClient(setup.stranger.id): {setup.stranger.id},
         OfClient(new_id()): set(),
     }
     for scope, seen in expected.items():
         assert set(await store.find_clients(scope, ids)) == seen
 
 
-async def test_a_client_is_stored_with_all_its_fields(world: World) -> None:
+async def test_a_client_is_stored_with_all_its_fields(setup: Setup) -> None:
     new = NewClient(
         name="Dairy",
         business="Milk",
-        group_id=world.ours.id,
+        group_id=setup.ours.id,
         rate_per_unit_usd=Decimal("0.03"),
         assigned_numbers=["(202) 555-0143", "+12025550101"],
     )
@@ -86,27 +86,27 @@ async def test_a_client_is_stored_with_all_its_fields(world: World) -> None:
     assert client.assigned_numbers == ["+12025550101", "+12025550143"]
 
 
-async def test_a_status_is_read_in_any_case(world: World) -> None:
-    await worlds.execute("UPDATE client SET status = 'dormant'")
-    assert (await found_client(world.member.id)).status is ClientStatus.DORMANT
+async def test_a_status_is_read_in_any_case(setup: Setup) -> None:
+    await db.execute("UPDATE client SET status = 'dormant'")
+    assert (await found_client(setup.member.id)).status is ClientStatus.DORMANT
 
 
-async def test_clients_are_listed_newest_first_by_scope_group_and_name(world: World) -> None:
+async def test_clients_are_listed_newest_first_by_scope_group_and_name(setup: Setup) -> None:
     assert await names(Everything()) == ["Coop 100%_\\", "Bits", "Acme"]
-    assert await names(OfGroup(world.ours.id)) == ["Acme"]
-    assert await names(OfClient(world.stranger.id)) == ["Bits"]
-    assert await names(Everything(), group_id=world.theirs.id) == ["Bits"]
-    assert await names(OfGroup(world.ours.id), group_id=world.theirs.id) == []
+    assert await names(OfGroup(setup.ours.id)) == ["Acme"]
+    assert await names(OfClient(setup.stranger.id)) == ["Bits"]
+    assert await names(Everything(), group_id=setup.theirs.id) == ["Bits"]
+    assert await names(OfGroup(setup.ours.id), group_id=setup.theirs.id) == []
     assert await names(Everything(), search="ACM") == ["Acme"]
-    assert await names(OfGroup(world.ours.id), search="bits") == []
+    assert await names(OfGroup(setup.ours.id), search="bits") == []
 
 
 @pytest.mark.parametrize("search", ["%", "_", "\\", "100%_\\"])
-async def test_a_search_takes_wildcards_literally(world: World, search: str) -> None:
+async def test_a_search_takes_wildcards_literally(setup: Setup, search: str) -> None:
     assert await names(Everything(), search=search) == ["Coop 100%_\\"]
 
 
-async def test_clients_and_users_are_listed_in_pages(world: World) -> None:
+async def test_clients_and_users_are_listed_in_pages(setup: Setup) -> None:
     first = await store.list_clients(Everything(), window(2))
     assert [client.name for client in first.items] == ["Coop 100%_\\", "Bits"]
     assert (first.total, first.has_next, first.has_previous) == (3, True, False)
@@ -119,14 +119,14 @@ async def test_clients_and_users_are_listed_in_pages(world: World) -> None:
     assert (list(users.items), users.total, users.has_next) == ([second], 2, True)
 
 
-async def test_users_are_listed_by_client(world: World) -> None:
-    user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=world.member.id)
-    page = await store.list_users(window(), filter=UserFilter(client_id=world.member.id))
+async def test_users_are_listed_by_client(setup: Setup) -> None:
+    user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=setup.member.id)
+    page = await store.list_users(window(), filter=UserFilter(client_id=setup.member.id))
     assert (list(page.items), page.total) == ([user], 1)
 
 
-async def test_clients_are_listed_by_status_and_sorted_by_name(world: World) -> None:
-    await worlds.execute("UPDATE client SET name = 'acorn', status = 'dormant' WHERE name = 'Bits'")
+async def test_clients_are_listed_by_status_and_sorted_by_name(setup: Setup) -> None:
+    await db.execute("UPDATE client SET name = 'acorn', status = 'dormant' WHERE name = 'Bits'")
     assert await names(Everything(), status=ClientStatus.DORMANT) == ["acorn"]
     by_name = ["Acme", "acorn", "Coop 100%_\\"]
     order = ClientOrder.NAME
@@ -144,8 +144,8 @@ async def test_clients_are_listed_by_status_and_sorted_by_name(world: World) -> 
     assert oldest.items == newest.items[::-1]
 
 
-async def test_clients_of_the_same_name_are_each_listed_once(world: World) -> None:
-    await worlds.execute("UPDATE client SET name = 'Same'")
+async def test_clients_of_the_same_name_are_each_listed_once(setup: Setup) -> None:
+    await db.execute("UPDATE client SET name = 'Same'")
     found: list[Client] = []
     while True:
         after = found[-1].key if found else None
@@ -158,11 +158,11 @@ async def test_clients_of_the_same_name_are_each_listed_once(world: World) -> No
     assert len({each.id for each in found}) == len(found) == 3
 
 
-async def test_users_are_filtered_and_sorted_by_email(world: World) -> None:
+async def test_users_are_filtered_and_sorted_by_email(setup: Setup) -> None:
     emails = ["ZOE@ibiki.test", "adam@ibiki.test", "Émile@ibiki.test"]
     for email in emails:
-        await people.add_user(email, Role.CLIENT, client_id=world.member.id)
-    own = UserFilter(client_id=world.member.id)
+        await people.add_user(email, Role.CLIENT, client_id=setup.member.id)
+    own = UserFilter(client_id=setup.member.id)
     page = await store.list_users(window(), filter=own, order=UserOrder.EMAIL)
     found = [each.email for each in page.items]
     assert found[0] == emails[1]
@@ -178,16 +178,16 @@ async def test_users_are_filtered_and_sorted_by_email(world: World) -> None:
     assert await listed(search="zoe") == {emails[0]}
     assert await listed(disabled=True) == set()
     assert set(emails) <= await listed(disabled=False)
-    supervisor = await people.add_user("s@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id)
-    assert await listed(group_id=world.ours.id) == {supervisor.email}
+    supervisor = await people.add_user("s@ibiki.test", Role.SUPERVISOR, group_id=setup.ours.id)
+    assert await listed(group_id=setup.ours.id) == {supervisor.email}
 
 
-async def test_groups_are_listed_by_name_and_found_by_id(world: World) -> None:
+async def test_groups_are_listed_by_name_and_found_by_id(setup: Setup) -> None:
     first = await people.add_group("a first")
     assert [group.id for group in await store.list_groups()] == [
         first.id,
-        world.ours.id,
-        world.theirs.id,
+        setup.ours.id,
+        setup.theirs.id,
     ]
     assert await store.find_groups([first.id, new_id()]) == {first.id: first}
 
@@ -195,14 +195,14 @@ async def test_groups_are_listed_by_name_and_found_by_id(world: World) -> None:
 # Groups and clients
 
 
-async def test_only_the_given_fields_of_a_group_change(world: World) -> None:
+async def test_only_the_given_fields_of_a_group_change(setup: Setup) -> None:
     rate = Decimal("0.03")
-    changed = await update_group(store, world.ours.id, GroupChange(rate_per_unit_usd=rate))
-    assert changed == replace(world.ours, rate_per_unit_usd=rate)
-    changed = await update_group(store, world.ours.id, GroupChange(name=" New "))
-    assert changed == replace(world.ours, name="New", rate_per_unit_usd=rate)
-    changed = await update_group(store, world.ours.id, GroupChange(rate_per_unit_usd=None))
-    assert (await store.find_groups([world.ours.id]))[world.ours.id] == changed
+    changed = await update_group(store, setup.ours.id, GroupChange(rate_per_unit_usd=rate))
+    assert changed == replace(setup.ours, rate_per_unit_usd=rate)
+    changed = await update_group(store, setup.ours.id, GroupChange(name=" New "))
+    assert changed == replace(setup.ours, name="New", rate_per_unit_usd=rate)
+    changed = await update_group(store, setup.ours.id, GroupChange(rate_per_unit_usd=None))
+    assert (await store.find_groups([setup.ours.id]))[setup.ours.id] == changed
     assert changed.rate_per_unit_usd is None
 
 
@@ -215,10 +215,10 @@ async def test_only_the_given_fields_of_a_group_change(world: World) -> None:
     ],
 )
 async def test_an_invalid_change_of_a_group_names_the_field(
-    world: World, change: GroupChange, field: str
+    setup: Setup, change: GroupChange, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await update_group(store, world.ours.id, change)
+        await update_group(store, setup.ours.id, change)
     assert refused.value.field == field
 
 
@@ -237,16 +237,16 @@ async def test_an_invalid_change_of_a_group_names_the_field(
     ],
 )
 async def test_only_the_given_fields_of_a_client_change(
-    world: World, change: ClientChange, changed: dict[str, Any]
+    setup: Setup, change: ClientChange, changed: dict[str, Any]
 ) -> None:
     given = ClientChange(
         business="Cheese", rate_per_unit_usd=Decimal(1), assigned_numbers=["2025550199"]
     )
-    before = await update_client(store, NORMALISER, world.member.id, given)
-    after = await update_client(store, NORMALISER, world.member.id, change)
+    before = await update_client(store, NORMALISER, setup.member.id, given)
+    after = await update_client(store, NORMALISER, setup.member.id, change)
     assert after == replace(before, **changed)
-    assert await found_client(world.member.id) == after
-    assert await found_client(world.loner.id) == world.loner
+    assert await found_client(setup.member.id) == after
+    assert await found_client(setup.loner.id) == setup.loner
 
 
 @pytest.mark.parametrize(
@@ -261,50 +261,50 @@ async def test_only_the_given_fields_of_a_client_change(
     ],
 )
 async def test_an_invalid_change_of_a_client_names_the_field(
-    world: World, change: ClientChange, field: str
+    setup: Setup, change: ClientChange, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await update_client(store, NORMALISER, world.member.id, change)
+        await update_client(store, NORMALISER, setup.member.id, change)
     assert refused.value.field == field
-    assert await found_client(world.member.id) == world.member
+    assert await found_client(setup.member.id) == setup.member
 
 
-async def test_a_missing_client_or_group_is_not_found(world: World) -> None:
+async def test_a_missing_client_or_group_is_not_found(setup: Setup) -> None:
     with pytest.raises(NotFound, match="group"):
         await update_group(store, new_id(), GroupChange())
     with pytest.raises(NotFound, match="client"):
         await update_client(store, NORMALISER, new_id(), ClientChange())
     with pytest.raises(NotFound, match="group"):
-        await update_client(store, NORMALISER, world.member.id, ClientChange(group_id=new_id()))
+        await update_client(store, NORMALISER, setup.member.id, ClientChange(group_id=new_id()))
     with pytest.raises(NotFound, match="group"):
         await create_client(store, NORMALISER, NewClient(name="Acme", group_id=new_id()))
-    assert await found_client(world.member.id) == world.member
+    assert await found_client(setup.member.id) == setup.member
 
 
-async def test_a_number_can_be_assigned_to_one_client_only(world: World) -> None:
+async def test_a_number_can_be_assigned_to_one_client_only(setup: Setup) -> None:
     await update_client(
-        store, NORMALISER, world.member.id, ClientChange(assigned_numbers=["2025550101"])
+        store, NORMALISER, setup.member.id, ClientChange(assigned_numbers=["2025550101"])
     )
     taken = ClientChange(assigned_numbers=["2025550102", "+1 202 555 0101"])
     with pytest.raises(InvalidInput) as refused:
-        await update_client(store, NORMALISER, world.loner.id, taken)
+        await update_client(store, NORMALISER, setup.loner.id, taken)
     assert refused.value.field == "assignedNumbers"
-    assert (await found_client(world.loner.id)).assigned_numbers == []
+    assert (await found_client(setup.loner.id)).assigned_numbers == []
     new = NewClient(name="Dairy", assigned_numbers=["2025550101"])
     with pytest.raises(InvalidInput):
         await create_client(store, NORMALISER, new)
-    await update_client(store, NORMALISER, world.member.id, ClientChange(assigned_numbers=None))
-    await update_client(store, NORMALISER, world.loner.id, taken)
+    await update_client(store, NORMALISER, setup.member.id, ClientChange(assigned_numbers=None))
+    await update_client(store, NORMALISER, setup.loner.id, taken)
 
 
 async def test_a_number_that_is_assigned_to_several_clients_at_once_goes_to_one(
-    world: World,
+    setup: Setup,
 ) -> None:
     change = ClientChange(assigned_numbers=["2025550101", "2025550102"])
     answers = await asyncio.gather(
         *(
             update_client(store, NORMALISER, client.id, change)
-            for client in (world.member, world.stranger, world.loner)
+            for client in (setup.member, setup.stranger, setup.loner)
         ),
         return_exceptions=True,
     )
@@ -312,35 +312,35 @@ async def test_a_number_that_is_assigned_to_several_clients_at_once_goes_to_one(
     assert sum(isinstance(each, InvalidInput) for each in answers) == 2
 
 
-async def test_new_groups_and_clients_have_a_node_and_hold_nothing(world: World) -> None:
-    nodes = await worlds.fetch(
+async def test_new_groups_and_clients_have_a_node_and_hold_nothing(setup: Setup) -> None:
+    nodes = await db.fetch(
         "SELECT id, kind, parent_id, provider_account_id, held FROM account ORDER BY id"
     )
     by_id = {node["id"]: node for node in nodes}
     (pool_node,) = [node for node in nodes if node["kind"] == "POOL"]
     expected = {
-        world.ours.account_id: ("GROUP", pool_node["id"]),
-        world.member.account_id: ("CLIENT", world.ours.account_id),
-        world.loner.account_id: ("CLIENT", pool_node["id"]),
+        setup.ours.account_id: ("GROUP", pool_node["id"]),
+        setup.member.account_id: ("CLIENT", setup.ours.account_id),
+        setup.loner.account_id: ("CLIENT", pool_node["id"]),
     }
     for node_id, (kind, parent_id) in expected.items():
         assert (by_id[node_id]["kind"], by_id[node_id]["parent_id"]) == (kind, parent_id)
         assert by_id[node_id]["provider_account_id"] == pool_node["provider_account_id"]
         assert by_id[node_id]["held"] == 0
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 # When the database is unavailable
 
 
 async def test_a_change_during_an_outage_raises_try_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def cut(tx: Any) -> None:
         await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     monkeypatch.setattr(store, "lock_identities", cut)
     with pytest.raises(TryAgain):
-        await update_group(store, world.ours.id, GroupChange(name="New"))
+        await update_group(store, setup.ours.id, GroupChange(name="New"))
     monkeypatch.undo()
     assert (await create_group(store, name="Next", rate_per_unit_usd=None)).name == "Next"

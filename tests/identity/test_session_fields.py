@@ -14,7 +14,7 @@ from domain.identity.access import Actor, Role
 from domain.identity.directory import User
 from domain.ids import Kind
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.installations import BRAND, App
 from tests.people import PASSWORD
 
@@ -155,7 +155,7 @@ async def test_a_refreshed_session_continues_and_a_token_that_is_reused_late_end
     assert await actors.actor_for(second["accessToken"])
     repeated = await accounts.app.answer("nobody", REFRESH, input=given)
     assert repeated["refreshToken"] == second["refreshToken"]
-    await worlds.execute("UPDATE refresh_token SET used_at = used_at - interval '31 seconds'")
+    await db.execute("UPDATE refresh_token SET used_at = used_at - interval '31 seconds'")
     again = await accounts.app.answer("nobody", REFRESH, input=given)
     assert again == {
         "__typename": "InvalidCredentials",
@@ -265,7 +265,7 @@ async def test_the_viewers_own_open_sessions_are_listed(accounts: Accounts) -> N
     ended = await accounts.sign_in("owner")
     given = {"refreshToken": ended["refreshToken"]}
     assert await accounts.app.answer("nobody", SIGN_OUT, input=given)
-    await worlds.execute(
+    await db.execute(
         "UPDATE refresh_token SET expires_at = now() WHERE session_id IN"
         " (SELECT id FROM session WHERE user_id = $1)",
         accounts.users["sibling"].id,

@@ -16,8 +16,8 @@ from domain.identity.users import UserChange, update_user
 from ibiki.http.throttle import SignInThrottle
 from ibiki.passwords import Argon2Passwords
 from persistence import store
-from tests import people, worlds
-from tests.ledger.line import Moment, line_to
+from tests import db, people
+from tests.ledger.cutting_proxy import Moment, proxy_to
 from tests.people import ADDRESS, PASSWORD, PASSWORDS, TOKENS
 
 
@@ -39,18 +39,18 @@ async def sign_in(
 
 
 async def live_sessions() -> int:
-    rows = await worlds.fetch("SELECT count(*) AS live FROM session WHERE revoked_at IS NULL")
+    rows = await db.fetch("SELECT count(*) AS live FROM session WHERE revoked_at IS NULL")
     return int(rows[0]["live"])
 
 
 async def stored_tokens() -> int:
-    rows = await worlds.fetch("SELECT count(*) AS stored FROM refresh_token")
+    rows = await db.fetch("SELECT count(*) AS stored FROM refresh_token")
     return int(rows[0]["stored"])
 
 
 async def age_uses(seconds: float) -> None:
     """Moves every use of a refresh token into the past."""
-    await worlds.execute(
+    await db.execute(
         "UPDATE refresh_token SET used_at = used_at - make_interval(secs => $1)", seconds
     )
 
@@ -136,7 +136,7 @@ async def test_a_sign_in_fails_if_the_password_changes_meanwhile(
 
 async def test_only_hashes_of_passwords_and_refresh_tokens_are_stored(sessions: Sessions) -> None:
     token = await sign_in(sessions)
-    rows = await worlds.fetch("SELECT password_hash, token_hash::text FROM app_user, refresh_token")
+    rows = await db.fetch("SELECT password_hash, token_hash::text FROM app_user, refresh_token")
     assert rows[0]["password_hash"].startswith("$argon2id$")
     assert token not in str(rows)
     assert token.encode().hex() not in str(rows)
@@ -229,7 +229,7 @@ async def test_a_reused_token_gets_nothing_from_a_session_that_has_ended(
     elif ending == "disabled":
         await update_user(store, PASSWORDS, admin.id, UserChange(disabled=True))
     else:
-        await worlds.execute("UPDATE refresh_token SET expires_at = now()")
+        await db.execute("UPDATE refresh_token SET expires_at = now()")
     with pytest.raises(SessionOver):
         await sessions.refresh(token)
 
@@ -237,7 +237,7 @@ async def test_a_reused_token_gets_nothing_from_a_session_that_has_ended(
 async def test_the_next_token_cannot_be_found_in_the_database(sessions: Sessions) -> None:
     token = await sign_in(sessions)
     following = (await sessions.refresh(token)).refresh_token
-    stored = str(await worlds.fetch("SELECT refresh_token::text FROM refresh_token"))
+    stored = str(await db.fetch("SELECT refresh_token::text FROM refresh_token"))
     for secret in (token, following):
         assert secret not in stored
         assert secret.encode().hex() not in stored
@@ -251,9 +251,9 @@ async def test_a_refresh_can_be_repeated_if_the_answer_is_lost_at_the_commit(
     async with people.connected_with_pool(database_url):
         await people.add_user("ada@ibiki.test")
         token = await sign_in(people.new_sessions())
-    async with line_to(database_url) as line, worlds.connected(line.url):
+    async with proxy_to(database_url) as proxy, db.connected(proxy.url):
         sessions = people.new_sessions()
-        line.cut_at("COMMIT", Moment.UNANSWERED)
+        proxy.cut_at("COMMIT", Moment.UNANSWERED)
         with pytest.raises(TryAgain):
             await sessions.refresh(token)
         following = await sessions.refresh(token)
@@ -283,7 +283,7 @@ async def test_an_access_token_is_refused_as_a_refresh_token(sessions: Sessions)
 
 async def test_an_expired_refresh_token_is_refused(sessions: Sessions) -> None:
     token = await sign_in(sessions)
-    await worlds.execute("UPDATE refresh_token SET expires_at = now()")
+    await db.execute("UPDATE refresh_token SET expires_at = now()")
     with pytest.raises(SessionOver):
         await sessions.refresh(token)
 

@@ -16,10 +16,10 @@ from domain.ledger.balances import BalanceView
 from domain.ledger.imported import opening_balance_of
 from domain.pages import Window
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.imports.files import Result, add_users, import_text
 from tests.installations import App, running_app
-from tests.ledger.line import Moment, line_to
+from tests.ledger.cutting_proxy import Moment, proxy_to
 from tests.ledger.upstream import pool_of
 
 FILE = """client_email,balance,reference
@@ -41,14 +41,14 @@ async def test_balances_are_posted_once_as_opening_transfers(app: App) -> None:
     before = await pool_of(app.pool)
     assert (await imported(app, FILE)).changed == 3
     assert (await imported(app, FILE)).changed == 0
-    held = [await worlds.held(each.account_id) for each in (app.owner, app.sibling, app.loner)]
+    held = [await db.held(each.account_id) for each in (app.owner, app.sibling, app.loner)]
     assert held == [1_100, 520, 7]
     assert await pool_of(app.pool) == before + 1_500
     page = await store.read_statement(BalanceView(client_id=app.owner.client_id), Window(1))
     assert [(line.kind, line.amount, line.note) for line in page.items] == [
         ("OPENING", 1_000, "b-1")
     ]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_balances_that_are_too_much_together_name_their_lines(
@@ -58,7 +58,7 @@ async def test_balances_that_are_too_much_together_name_their_lines(
     monkeypatch.setattr(book, "LARGEST_UNITS", 2_000)
     with pytest.raises(InvalidFile, match=r"Lines 3 to 3 cannot be imported: A balance cannot ex"):
         await imported(app, FILE.splitlines()[0] + "\nowner@example.com,1000,a" * 2 + "b\n")
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_imports_at_once_post_each_balance_once(
@@ -67,21 +67,21 @@ async def test_imports_at_once_post_each_balance_once(
     monkeypatch.setattr(importing, "PAGE", 2)
     results = await asyncio.gather(*(imported(app, FILE) for _ in range(4)))
     assert sum(each.changed for each in results) == 3
-    assert await worlds.held(app.owner.account_id) == 1_100
-    await worlds.assert_audit_holds()
+    assert await db.held(app.owner.account_id) == 1_100
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("moment", Moment)
 async def test_a_balance_whose_commit_was_lost_is_posted_once(
     database_url: str, moment: Moment
 ) -> None:
-    async with line_to(database_url) as line, running_app(line.url) as app:
+    async with proxy_to(database_url) as proxy, running_app(proxy.url) as app:
         await add_users(app)
-        line.cut_at("COMMIT", moment)
+        proxy.cut_at("COMMIT", moment)
         await imported(app, FILE)
-        assert line.cuts == 1
-        assert await worlds.held(app.owner.account_id) == 1_100
-        assert await worlds.held(app.sibling.account_id) == 520
+        assert proxy.cuts == 1
+        assert await db.held(app.owner.account_id) == 1_100
+        assert await db.held(app.sibling.account_id) == 520
 
 
 async def test_a_client_can_have_several_balances_with_different_references(app: App) -> None:
@@ -95,11 +95,11 @@ async def test_a_client_can_have_several_balances_with_different_references(app:
     twice = await imported(app, text + "OWNER@example.com,5\n")
     assert twice.messages == ["This repeats line 2. Remove one of the two."]
     assert (await imported(app, FILE)).changed == 3
-    assert await worlds.held(app.owner.account_id) == 1_105
+    assert await db.held(app.owner.account_id) == 1_105
 
 
 async def test_wrong_balances_are_listed_and_none_is_posted(app: App) -> None:
-    school = await worlds.add_school()
+    school = await db.add_school()
     await people.add_user("school@example.com", Role.CLIENT, client_id=school.client_id)
     result = await imported(
         app,
@@ -107,7 +107,7 @@ async def test_wrong_balances_are_listed_and_none_is_posted(app: App) -> None:
     )
     assert result.lines == [5, 6, 7]
     assert result.messages[0].startswith("This client has its own provider account. Its balance")
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 @pytest.mark.parametrize(

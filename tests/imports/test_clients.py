@@ -17,7 +17,7 @@ from domain.imports.clients import COLUMNS, ClientImport
 from domain.imports.legacy_logs import LegacyLogImport
 from domain.imports.table import Table
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.imports.files import Result, import_text
 from tests.installations import App
 
@@ -54,8 +54,8 @@ async def test_clients_are_added_once_with_their_users_and_groups(app: App) -> N
     assert sorted(groups) == ["MG888", "North", "Others"]
     assert bakery.group_id == dentist.group_id == groups["North"]
     assert (await client_of("other@example.com")).group_id == app.group.id
-    assert await worlds.held(bakery.account_id) == 0
-    await worlds.assert_audit_holds()
+    assert await db.held(bakery.account_id) == 0
+    await db.assert_audit_holds()
 
 
 async def test_letters_whose_lower_case_differs_between_programs_are_found_again(app: App) -> None:
@@ -91,8 +91,8 @@ async def test_imports_at_once_add_each_client_and_group_once(
 
 async def test_wrong_lines_are_listed_and_no_client_is_added(app: App) -> None:
     await people.add_user("admin@example.com")
-    await worlds.add_group(app.pool, name="mg888")
-    before = await worlds.fetch("SELECT count(*) FROM client")
+    await db.add_group(app.pool, name="mg888")
+    before = await db.fetch("SELECT count(*) FROM client")
     result = await imported(
         app,
         FILE
@@ -118,4 +118,4 @@ async def test_wrong_lines_are_listed_and_no_client_is_added(app: App) -> None:
         12: "A password has 8 to 1024 characters.",
         8: "This repeats line 2. Remove one of the two.",
     }
-    assert await worlds.fetch("SELECT count(*) FROM client") == before
+    assert await db.fetch("SELECT count(*) FROM client") == before

@@ -13,7 +13,7 @@ from domain.imports.contacts import ContactImport, OptOutImport
 from domain.imports.table import Table
 from domain.imports.tenants import EMAIL
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.imports.files import Result, import_text
 from tests.installations import App
 from tests.locks import blocked, holding
@@ -49,9 +49,9 @@ async def opt_outs(
     return await import_text(app, text, importer, () if client_id else (EMAIL,))
 
 
-async def stored(tenant: worlds.Tenant) -> list[tuple[str, str | None, str | None]]:
+async def stored(tenant: db.Tenant) -> list[tuple[str, str | None, str | None]]:
     """The contacts of a client, in order of number."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT number, name, business FROM contact WHERE client_id = $1 ORDER BY number",
         tenant.client_id,
     )
@@ -91,22 +91,22 @@ async def test_one_wrong_contact_and_none_is_imported(app: App) -> None:
 
 
 async def test_an_opt_out_is_of_its_client_and_cancels_what_is_queued(app: App) -> None:
-    queued = await worlds.accept(app.owner, numbers=["+12025550120"])
-    await worlds.execute(
+    queued = await db.accept(app.owner, numbers=["+12025550120"])
+    await db.execute(
         "INSERT INTO sent_to (number, client_id, message_id)"
         " SELECT number, client_id, id FROM message WHERE send_id = $1",
         queued.id,
     )
     assert (await opt_outs(app, STOPPED)).changed == 2
     assert (await opt_outs(app, STOPPED)).changed == 0
-    assert await worlds.statuses(queued.id) == {"CANCELLED": 1}
-    assert await worlds.held(app.owner.account_id) == 100
-    rows = await worlds.fetch("SELECT client_id, number, source FROM opt_out ORDER BY number")
+    assert await db.statuses(queued.id) == {"CANCELLED": 1}
+    assert await db.held(app.owner.account_id) == 100
+    rows = await db.fetch("SELECT client_id, number, source FROM opt_out ORDER BY number")
     assert [(row["client_id"], row["number"], row["source"]) for row in rows] == [
         (app.owner.client_id, "+12025550120", "PERSON"),
         (app.sibling.client_id, "+12025550121", "PERSON"),
     ]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_an_opt_out_waits_for_the_feed_of_its_client(app: App) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from tests import worlds
+from tests import db
 from tests.end_to_end.program import clean_environment
 from tests.ibiki.test_commands import ibiki
 from tests.imports.test_legacy_logs import HEADER, lines_of
@@ -60,7 +60,7 @@ async def test_logs_are_imported_and_reconcile_charges_what_is_missing(
     assert summary.startswith("100 sends and 100 messages checked, 97 units charged, 0 units ref")
     assert len(explanations) == 97
     assert explanations[0].endswith("1 credit was charged.")
-    assert await worlds.held(app.owner.account_id) == 3
+    assert await db.held(app.owner.account_id) == 3
     once = await ibiki(database_url, tmp_path, "reconcile")
     assert once.stdout.endswith("Every charge matches its messages.\n")
     audited = await ibiki(database_url, tmp_path, "audit")
@@ -90,7 +90,7 @@ async def test_a_wrong_file_exits_with_1_and_lists_what_to_do(
     figures = json.loads(as_json.stdout)
     assert (as_json.returncode, figures["problemCount"], figures["imported"]) == (1, 25, 0)
     assert figures["problems"][0]["line"] == 7
-    assert await worlds.fetch("SELECT FROM imported_line") == []
+    assert await db.fetch("SELECT FROM imported_line") == []
 
 
 @pytest.mark.parametrize(
@@ -156,18 +156,16 @@ async def test_an_import_that_is_killed_is_finished_by_the_next_one(
         stderr=subprocess.DEVNULL,
     )
     async with asyncio.timeout(60):
-        while not await worlds.fetch("SELECT FROM imported_line LIMIT 1"):  # noqa: ASYNC110
+        while not await db.fetch("SELECT FROM imported_line LIMIT 1"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     killed.kill()
     await killed.wait()
     async with asyncio.timeout(60):
-        while await worlds.fetch(SESSIONS_OF_OTHERS):  # its COMMIT can be under way  # noqa: ASYNC110
+        while await db.fetch(SESSIONS_OF_OTHERS):  # its COMMIT can be under way  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    (half,) = await worlds.fetch("SELECT count(*) AS lines FROM imported_line")
+    (half,) = await db.fetch("SELECT count(*) AS lines FROM imported_line")
     assert 0 < half["lines"] < count
     ended = await ibiki(database_url, tmp_path, "import", "legacy-logs", file)
     assert ended.stdout.startswith(f"30,000 lines read, {count - half['lines']:,} log lines added")
-    (row,) = await worlds.fetch(
-        "SELECT count(*) AS lines, sum(found)::int AS found FROM imported_line"
-    )
+    (row,) = await db.fetch("SELECT count(*) AS lines, sum(found)::int AS found FROM imported_line")
     assert (row["lines"], row["found"]) == (count, 900)

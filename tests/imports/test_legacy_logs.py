@@ -25,7 +25,7 @@ from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Window
 from persistence import store
 from persistence.ledger import reconcile_imported
-from tests import people, worlds
+from tests import db, people
 from tests.clocks import PATIENCE_SECONDS
 from tests.imports.files import Result, import_text
 from tests.installations import App
@@ -70,7 +70,7 @@ async def test_lines_are_imported_once(app: App) -> None:
     assert (await imported(app, text)).changed == 0
     more = await imported(app, lines_of(12))
     assert more.changed == 2, "lines that are there are left as they are"
-    assert await worlds.held(app.owner.account_id) == 100, "an import charges nothing"
+    assert await db.held(app.owner.account_id) == 100, "an import charges nothing"
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
@@ -79,7 +79,7 @@ async def test_parts_of_a_unit_are_carried_to_the_next_line(
 ) -> None:
     monkeypatch.setattr(importing, "PAGE", size)
     await imported(app, lines_of(100))
-    rows = await worlds.fetch("SELECT reference, found FROM imported_line ORDER BY id")
+    rows = await db.fetch("SELECT reference, found FROM imported_line ORDER BY id")
     assert [row["reference"] for row in rows if row["found"]] == ["r33", "r66", "r99"]
     assert sum(row["found"] for row in rows) == 3
 
@@ -122,7 +122,7 @@ async def test_one_wrong_line_and_nothing_is_imported(app: App) -> None:
     ]
     for message, begin in zip(result.messages, begins, strict=True):
         assert message.startswith(begin)
-    assert await worlds.fetch("SELECT FROM imported_line") == []
+    assert await db.fetch("SELECT FROM imported_line") == []
 
 
 async def test_a_reference_twice_is_refused_also_of_two_users_of_a_client(
@@ -188,7 +188,7 @@ async def test_a_spreadsheet_is_imported_with_its_dates_and_numbers(app: App) ->
         ("owner@example.com", "2026-01-05 08:31", 2, 1, "A-2"),
     ]
     assert (await import_text(app, xlsx(rows), logs, COLUMNS)).changed == 2
-    first, second = await worlds.fetch(
+    first, second = await db.fetch(
         "SELECT reference, created_at, messages, charged FROM imported_line ORDER BY id"
     )
     assert (first["reference"], second["reference"]) == ("4711", "A-2")
@@ -203,7 +203,7 @@ async def test_two_imports_at_once_write_each_line_once(
     text = lines_of(100)
     results = await asyncio.gather(*(imported(app, text) for _ in range(3)))
     assert sum(each.changed for each in results) == 100
-    (row,) = await worlds.fetch("SELECT sum(found)::int AS found, count(*) FROM imported_line")
+    (row,) = await db.fetch("SELECT sum(found)::int AS found, count(*) FROM imported_line")
     assert (row["found"], row["count"]) == (3, 100)
 
 
@@ -220,7 +220,7 @@ async def test_only_one_transaction_at_a_time_adds_up_the_charges(app: App) -> N
         second = asyncio.create_task(add("second"))
         await blocked(second)
     await second
-    rows = await worlds.fetch("SELECT found FROM imported_line ORDER BY charged_total")
+    rows = await db.fetch("SELECT found FROM imported_line ORDER BY charged_total")
     assert [row["found"] for row in rows] == [0, 1]
 
 
@@ -244,12 +244,12 @@ def test_counts_are_whole_numbers(count: str) -> None:
 async def test_a_hundred_messages_charged_at_0_03_cost_97_credits_more(app: App) -> None:
     await imported(app, lines_of(100))
     looked = await run(dry_run=True)
-    assert (looked.charged_missing, await worlds.held(app.owner.account_id)) == (97, 100)
+    assert (looked.charged_missing, await db.held(app.owner.account_id)) == (97, 100)
     before = await pool_of(app.pool)
     done = await run()
     assert (done.sends_checked, done.messages_checked) == (100, 100)
     assert (done.charged_missing, done.refunded_excess) == (97, 0)
-    assert await worlds.held(app.owner.account_id) == 3
+    assert await db.held(app.owner.account_id) == 3
     assert await pool_of(app.pool) == before - 97
     found = await differences(done)
     assert len(found) == 97
@@ -258,18 +258,18 @@ async def test_a_hundred_messages_charged_at_0_03_cost_97_credits_more(app: App)
         " the other system charged 0.03, and parts of a unit count with the client's next line."
         " 1 credit was charged."
     )
-    (line,) = await worlds.fetch("SELECT note, amount FROM transfer WHERE kind = 'RECONCILE'")
+    (line,) = await db.fetch("SELECT note, amount FROM transfer WHERE kind = 'RECONCILE'")
     assert line["amount"] == 97, "one transfer for all lines of a page"
     assert line["note"] == "97 messages of another system, 2026-01-05 to 2026-01-05"
     again = await run()
     assert (again.charged_missing, await differences(again)) == (0, [])
     await assert_corrections_add_up()
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def assert_corrections_add_up() -> None:
     """Checks that each transfer corrects exactly what the lines of its differences lack."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT amount, (SELECT sum(expected - found) FROM reconciliation_difference AS each"
         " WHERE each.transfer_id = transfer.id)::int AS units FROM transfer"
         " WHERE kind = 'RECONCILE' AND send_id IS NULL"
@@ -288,11 +288,11 @@ async def test_too_much_is_refunded_and_arrears_are_exact(app: App) -> None:
     await imported(app, text)
     done = await run()
     assert (done.charged_missing, done.refunded_excess) == (209, 7)
-    assert await worlds.held(app.owner.account_id) == -93
-    assert await worlds.held(app.loner.account_id) == -2
-    assert await worlds.held(app.sibling.account_id) == 20
+    assert await db.held(app.owner.account_id) == -93
+    assert await db.held(app.loner.account_id) == -2
+    assert await db.held(app.sibling.account_id) == 20
     await assert_corrections_add_up()
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_lines_from_before_the_last_reading_are_corrected_within_the_pool(app: App) -> None:
@@ -300,15 +300,15 @@ async def test_lines_from_before_the_last_reading_are_corrected_within_the_pool(
     await synced(app.pool, Upstream(800))
     assert await pool_of(app.pool) == 800
     await run()
-    assert await worlds.held(app.owner.account_id) == 90
+    assert await db.held(app.owner.account_id) == 90
     assert await pool_of(app.pool) == 800, "the reading includes what the provider did"
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_lines_of_a_clients_account_move_nothing_if_its_reading_includes_them(
     app: App,
 ) -> None:
-    school = await worlds.add_school(held=5_000)
+    school = await db.add_school(held=5_000)
     await people.add_user("school@example.com", Role.CLIENT, client_id=school.client_id)
     await imported(app, lines_of(4, email="school@example.com", charged="50"))
     more = HEADER + "school@example.com,2026-01-06,2,50,two\n"
@@ -318,7 +318,7 @@ async def test_lines_of_a_clients_account_move_nothing_if_its_reading_includes_t
     (found,) = await differences(done)
     assert (found.expected, found.found, found.in_reading) == (100, 50, True)
     assert "nothing is moved" in found.explanation
-    assert (done.charged_missing, await worlds.held(school.account_id)) == (0, 2_000)
+    assert (done.charged_missing, await db.held(school.account_id)) == (0, 2_000)
     assert await differences(await run()) == []
 
 
@@ -329,21 +329,21 @@ async def test_two_runs_at_once_and_a_killed_one_correct_each_line_once(
     await imported(app, lines_of(60, charged="0"))
     killed = asyncio.create_task(run())
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await worlds.held(app.owner.account_id) == 100:  # noqa: ASYNC110 - another's work
+        while await db.held(app.owner.account_id) == 100:  # noqa: ASYNC110 - another's work
             await asyncio.sleep(0.001)
     killed.cancel()
     with pytest.raises(asyncio.CancelledError):
         await killed
     runs: list[Any] = []
     for _ in range(2):
-        await worlds.execute("UPDATE reconciliation SET heartbeat_at = now() - interval '1 hour'")
+        await db.execute("UPDATE reconciliation SET heartbeat_at = now() - interval '1 hour'")
         runs.append(await new_reconciliation(store))
     await asyncio.gather(*(reconcile(store, each) for each in runs))
-    assert await worlds.held(app.owner.account_id) == 40
+    assert await db.held(app.owner.account_id) == 40
     done = (await store.read_reconciliations(Everything(), Window(10))).items
     assert sum(each.charged_missing for each in done) == 60
     await assert_corrections_add_up()
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_lines_of_several_pages_and_accounts_are_all_checked(

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests import worlds
+from tests import db
 
 
 @pytest.fixture
 async def connected(database_url: str) -> AsyncIterator[str]:
     """The URL of a database of the test, which this process is connected to."""
-    async with worlds.connected(database_url):
+    async with db.connected(database_url):
         yield database_url

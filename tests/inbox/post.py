@@ -15,7 +15,7 @@ from domain.numbers import Normaliser
 from domain.provider import Accepted
 from persistence import store
 from providers.registry import PARSERS
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 
 PHONE = "+12025550143"
@@ -64,7 +64,7 @@ async def received(
 
 async def receive_all() -> None:
     """Receives until no event is due, or due within a moment."""
-    while await worlds.fetch(
+    while await db.fetch(
         "SELECT FROM webhook_event WHERE due_at < clock_timestamp() + interval '0.3 s'"
     ):
         await receive_due(RECEIVER)
@@ -72,16 +72,16 @@ async def receive_all() -> None:
 
 async def rows_of(ids: Sequence[UUID]) -> list[dict[str, Any]]:
     """The rows of the events, in order."""
-    rows = {row["id"]: row for row in await worlds.fetch("SELECT * FROM webhook_event")}
+    rows = {row["id"]: row for row in await db.fetch("SELECT * FROM webhook_event")}
     return [rows[each] for each in ids]
 
 
 async def inbox_of(client_id: UUID) -> list[dict[str, Any]]:
     """The messages of a client, in order of its feed."""
-    return await worlds.fetch("SELECT * FROM inbound WHERE client_id = $1 ORDER BY feed", client_id)
+    return await db.fetch("SELECT * FROM inbound WHERE client_id = $1 ORDER BY feed", client_id)
 
 
-async def submitted(pool: worlds.Pool, reference: str | None = None) -> None:
+async def submitted(pool: db.Pool, reference: str | None = None) -> None:
     """Submits everything that is queued. The provider accepts it with this reference."""
     while calls := await marked(pool):
         for call in calls:

@@ -15,7 +15,7 @@ from domain.provider import Outgoing
 from domain.sending.messages import Line, modem_at_provider
 from domain.sending.recipients import ProviderRoute
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import marked
 from tests.inbox import post
 from tests.inbox.post import PHONE, inbound
@@ -38,22 +38,22 @@ def test_a_line_of_an_account_has_the_name_that_its_provider_gave_it() -> None:
 
 
 @pytest.fixture
-async def second(app: App) -> worlds.Pool:
+async def second(app: App) -> db.Pool:
     """A second account at the same provider. The owner has the line m1 of the first one by hand,
     and is the only client that was seen on its line m2.
     """
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES ($1, $2, 'm1', '1', false)",
         new_id(),
         app.owner.client_id,
     )
-    await worlds.accept(app.owner, numbers=[PHONE])
+    await db.accept(app.owner, numbers=[PHONE])
     await post.submitted(app.pool, "first")
     await capture_contacts(store)
     await post.received(inbound("Hello", modem="m2"))
-    await worlds.execute("UPDATE message SET status = 'CANCELLED'")
-    return await worlds.add_pool(held=100, default=False)
+    await db.execute("UPDATE message SET status = 'CANCELLED'")
+    return await db.add_pool(held=100, default=False)
 
 
 async def routed(app: App, account_id: UUID | None, *, sender: str, modem: str) -> tuple[bool, str]:
@@ -64,9 +64,7 @@ async def routed(app: App, account_id: UUID | None, *, sender: str, modem: str) 
     return row["client_id"] is not None, row["reason"]
 
 
-async def test_the_line_of_one_account_is_not_a_line_of_another(
-    app: App, second: worlds.Pool
-) -> None:
+async def test_the_line_of_one_account_is_not_a_line_of_another(app: App, second: db.Pool) -> None:
     """Otherwise a client would get the messages of another one's number."""
     for sender in (PHONE, STRANGER):
         assert await routed(app, second.id, sender=sender, modem="m1") == (False, NOBODY)
@@ -84,7 +82,7 @@ async def test_the_line_of_one_account_is_not_a_line_of_another(
 
 
 async def test_lines_of_the_second_account_are_learned_and_assigned(
-    app: App, second: worlds.Pool
+    app: App, second: db.Pool
 ) -> None:
     body = inbound("Hi", sender=STRANGER, modem="m1", messageId="2")
     [event] = await post.received(body, account_id=second.id)
@@ -105,22 +103,20 @@ async def test_lines_of_the_second_account_are_learned_and_assigned(
 
 
 async def test_a_report_of_one_account_says_nothing_about_the_messages_of_another(
-    app: App, second: worlds.Pool
+    app: App, second: db.Pool
 ) -> None:
-    await worlds.accept(app.owner)
+    await db.accept(app.owner)
     await post.submitted(app.pool, "ref")
     body = {"messageId": "ref", "status": "delivered"}
     for account_id, status in ((second.id, "SENT"), (app.pool.id, "DELIVERED")):
         await post.stored(body, account_id=account_id)
         await post.receive_all()
-        assert await worlds.statuses() == {status: 1, "CANCELLED": 1}
+        assert await db.statuses() == {status: 1, "CANCELLED": 1}
 
 
-async def test_a_reply_leaves_by_the_account_that_the_call_named(
-    app: App, second: worlds.Pool
-) -> None:
+async def test_a_reply_leaves_by_the_account_that_the_call_named(app: App, second: db.Pool) -> None:
     body = inbound("Hi", sender=PHONE, modem="m9", messageId="4")
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES ($1, $2, $3, '1', false)",
         new_id(),
@@ -128,7 +124,7 @@ async def test_a_reply_leaves_by_the_account_that_the_call_named(
         Line("m9", "1").at(second.id).modem,
     )
     [event] = await post.received(body, account_id=second.id)
-    [conversation] = await worlds.fetch(
+    [conversation] = await db.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )
     given = {"conversationId": ids.encode(Kind.CONVERSATION, conversation["id"]), "text": "Yes?"}
@@ -148,7 +144,7 @@ async def test_a_reply_leaves_by_the_account_that_the_call_named(
     await capture_contacts(store)
     [answered_on] = {
         row["modem"]
-        for row in await worlds.fetch(
+        for row in await db.fetch(
             "SELECT modem FROM conversation_line WHERE number = $1 AND modem LIKE 'm9%'", PHONE
         )
     }

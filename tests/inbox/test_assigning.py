@@ -12,7 +12,7 @@ from domain.inbox.routes import ASSIGNED
 from domain.inbox.webhooks import WebhookOutcome, new_event
 from persistence import store
 from providers.registry import PARSERS
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import PHONE, inbound
 from tests.inbox.test_senders import AMBIGUOUS
@@ -21,7 +21,7 @@ from tests.installations import App
 
 
 async def test_an_assigned_message_is_received_like_any_other(app: App) -> None:
-    send = await worlds.accept(app.owner, numbers=[PHONE])
+    send = await db.accept(app.owner, numbers=[PHONE])
     key = await event_id(inbound("STOP", modem="m1", firstname="Ada"))
     given = {"webhookEventId": key, "clientId": client_id(app.owner)}
     assigned = await app.answer("admin", ASSIGN, input=given)
@@ -32,15 +32,15 @@ async def test_an_assigned_message_is_received_like_any_other(app: App) -> None:
         "client": {"name": "Acme"},
         "inbound": {"text": "STOP", "number": PHONE, "answerable": True},
     }
-    assert (await worlds.fetch("SELECT number FROM opt_out")) == [{"number": PHONE}]
-    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
-    (conversation,) = await worlds.fetch("SELECT unread FROM conversation")
+    assert (await db.fetch("SELECT number FROM opt_out")) == [{"number": PHONE}]
+    assert await db.statuses(send.id) == {"CANCELLED": 1}
+    (conversation,) = await db.fetch("SELECT unread FROM conversation")
     assert conversation["unread"] == 1
     assert await app.answer("admin", ASSIGN, input=given) == assigned
     assert len(await post.inbox_of(app.owner.client_id)) == 1
     given["clientId"] = client_id(app.sibling)
     assert await app.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def assign(app: App, event: UUID, **rest: Any) -> Any:
@@ -74,7 +74,7 @@ async def test_an_event_that_could_not_be_read_is_assigned_with_sender_and_text(
     assert await assign(app, event, **by_hand) == message
     assert await assign(app, event, **by_hand) == message
     assert len(await post.inbox_of(app.owner.client_id)) == 1
-    assert await worlds.fetch("SELECT source FROM opt_out") == [{"source": "KEYWORD"}]
+    assert await db.fetch("SELECT source FROM opt_out") == [{"source": "KEYWORD"}]
 
 
 async def test_a_duplicate_can_be_assigned(app: App) -> None:
@@ -102,15 +102,15 @@ async def test_values_by_hand_do_not_replace_what_could_be_read(app: App) -> Non
 
 async def test_refusals_and_reports_cannot_be_assigned(app: App) -> None:
     await store.count_refusals({("extreme", "The secret is wrong."): 1})
-    (refused,) = await worlds.fetch("SELECT id FROM webhook_event")
+    (refused,) = await db.fetch("SELECT id FROM webhook_event")
     report = await post.stored({"messageId": "x", "status": "delivered"})
     for event in (refused["id"], *report):
         assert await assign(app, event, sender=PHONE, text="x") == "BAD_USER_INPUT"
 
 
 async def test_an_assigned_sender_is_the_number_that_the_client_sent_to(app: App) -> None:
-    await worlds.accept(app.owner, numbers=[f"+{AMBIGUOUS}"])
-    await worlds.accept(app.sibling, numbers=[f"+1{AMBIGUOUS}"])
+    await db.accept(app.owner, numbers=[f"+{AMBIGUOUS}"])
+    await db.accept(app.sibling, numbers=[f"+1{AMBIGUOUS}"])
     await post.submitted(app.pool)
     (row,) = await post.received(inbound("Hello", sender=AMBIGUOUS))
     assert row["outcome"] == "UNROUTED"

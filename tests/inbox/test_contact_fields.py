@@ -8,14 +8,14 @@ import pytest
 
 from domain.ids import new_id
 from persistence.inbox.models import Contact
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 CONTACTS = """query ($search: String) { contacts(search: $search) {
     nodes { number name business optedOut createdAt } totalCount pageInfo { hasNextPage } } }"""
 
 
-async def add_contact(tenant: worlds.Tenant, number: str, name: str | None = None) -> None:
+async def add_contact(tenant: db.Tenant, number: str, name: str | None = None) -> None:
     await Contact.create(
         id=new_id(), client_id=tenant.client_id, number=number, name=name, business="Acme Ltd"
     )
@@ -48,8 +48,8 @@ async def numbers(app: App, **requested: Any) -> list[str]:
     return [node["number"][-1] for node in nodes]
 
 
-async def opt_out(tenant: worlds.Tenant, number: str) -> None:
-    await worlds.opt_out(tenant.client_id, number, source="KEYWORD")
+async def opt_out(tenant: db.Tenant, number: str) -> None:
+    await db.opt_out(tenant.client_id, number, source="KEYWORD")
 
 
 async def test_contacts_are_filtered_by_opt_out(app: App) -> None:

@@ -14,25 +14,25 @@ from domain.pages import Window
 from persistence.inbox import contacts
 from persistence.inbox.contacts import read_contacts
 from persistence.inbox.models import Contact
-from tests import worlds
+from tests import db
 
 
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
-    async with worlds.connected(database_url):
-        yield await worlds.add_client()
+async def client(database_url: str) -> AsyncIterator[db.Tenant]:
+    async with db.connected(database_url):
+        yield await db.add_client()
 
 
 async def add_contact(
-    tenant: worlds.Tenant, number: str, *, name: str | None = None, business: str | None = None
+    tenant: db.Tenant, number: str, *, name: str | None = None, business: str | None = None
 ) -> None:
     await Contact.create(
         id=new_id(), client_id=tenant.client_id, number=number, name=name, business=business
     )
 
 
-async def test_contacts_are_listed_newest_first_within_the_scope(client: worlds.Tenant) -> None:
-    sibling = await worlds.add_client(client.pool)
+async def test_contacts_are_listed_newest_first_within_the_scope(client: db.Tenant) -> None:
+    sibling = await db.add_client(client.pool)
     await add_contact(client, "+12025550101", name="Ada", business="Acme")
     await add_contact(client, "+12025550102")
     await add_contact(sibling, "+12025550103")
@@ -46,7 +46,7 @@ async def test_contacts_are_listed_newest_first_within_the_scope(client: worlds.
     assert (await read_contacts(OfGroup(new_id()), Window(25))).items == []
 
 
-async def test_contacts_are_paged(client: worlds.Tenant) -> None:
+async def test_contacts_are_paged(client: db.Tenant) -> None:
     for last in range(5):
         await add_contact(client, f"+1202555010{last}")
     scope = OfClient(client.client_id)
@@ -69,7 +69,7 @@ async def test_contacts_are_paged(client: worlds.Tenant) -> None:
     ],
 )
 async def test_contacts_are_searched_by_number_name_and_business(
-    client: worlds.Tenant, search: str, found: list[str]
+    client: db.Tenant, search: str, found: list[str]
 ) -> None:
     await add_contact(client, "+12025550101", name="Ada Lovelace")
     await add_contact(client, "+12025550102", business="Acme")
@@ -77,8 +77,8 @@ async def test_contacts_are_searched_by_number_name_and_business(
     assert [contact.number[-1] for contact in page.items] == found
 
 
-async def test_contacts_of_all_clients_are_paged_by_name(client: worlds.Tenant) -> None:
-    sibling = await worlds.add_client(client.pool)
+async def test_contacts_of_all_clients_are_paged_by_name(client: db.Tenant) -> None:
+    sibling = await db.add_client(client.pool)
     names = ["Eve", "ada", "Ada", None, "Bob", None]
     for last, name in enumerate(names):
         await add_contact((client, sibling)[last % 2], f"+1202555010{last}", name=name)
@@ -95,13 +95,13 @@ async def test_contacts_of_all_clients_are_paged_by_name(client: worlds.Tenant) 
         assert [*first.items, *second.items] == whole.items[: 2 * size]
         assert again.items == first.items
         assert (first.has_next, second.has_previous) == (True, True)
-    await worlds.opt_out(sibling.client_id, "+12025550101")
+    await db.opt_out(sibling.client_id, "+12025550101")
     left = await read_contacts(Everything(), Window(25), order=order, opted_out=False)
     assert [int(contact.number[-1]) for contact in left.items] == by_name[1:]
 
 
 async def test_a_search_of_all_clients_reads_the_newest_and_whole_numbers(
-    client: worlds.Tenant, monkeypatch: pytest.MonkeyPatch
+    client: db.Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contacts, "MOST_SEARCHED", 2)
     for last in range(4):

@@ -13,7 +13,7 @@ from domain.ids import Kind
 from domain.inbox.contact_columns import contact_columns_of, used_columns
 from domain.sending.files.headers import kind_of
 from persistence.inbox import contacts
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.locks import blocked, locked
 from tests.sending.files.files import csv_file, layout, uploaded, xlsx
@@ -89,7 +89,7 @@ async def test_an_empty_cell_changes_nothing(app: App) -> None:
 
 
 async def test_an_opt_out_survives_an_import(app: App) -> None:
-    await worlds.opt_out(app.owner.client_id, "+12025550120", source="KEYWORD")
+    await db.opt_out(app.owner.client_id, "+12025550120", source="KEYWORD")
     await ask(app, b"phone,name\n2025550120,Ada\n")
     [node] = (await app.answer("owner", SEARCH))["nodes"]
     assert node["optedOut"] is True
@@ -233,18 +233,18 @@ async def test_too_many_rows_are_refused(app: App) -> None:
 
 async def test_a_failure_leaves_nothing(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contacts, "MOST_AT_ONCE", 2)
-    await worlds.execute("ALTER TABLE contact ADD CHECK (number <> '+12025550122') NOT VALID")
+    await db.execute("ALTER TABLE contact ADD CHECK (number <> '+12025550122') NOT VALID")
     upload = await uploaded(app.installation, app.actor("owner"), PEOPLE.encode())
     given = {"uploadId": ids.encode(Kind.UPLOAD, upload.id)}
     assert await app.code("owner", IMPORT, input=given) == "INTERNAL"
-    assert await worlds.fetch("SELECT FROM contact") == []
-    await worlds.execute("ALTER TABLE contact DROP CONSTRAINT contact_number_check")
+    assert await db.fetch("SELECT FROM contact") == []
+    await db.execute("ALTER TABLE contact DROP CONSTRAINT contact_number_check")
     assert (await app.answer("owner", IMPORT, input=given))["created"] == 3
 
 
 async def test_two_imports_of_the_same_numbers_do_not_deadlock(app: App, database_url: str) -> None:
     """The second waits for the first, and creates nothing twice."""
-    numbers = worlds.generated_numbers(200)
+    numbers = db.generated_numbers(200)
     first = csv_file([["phone", "name"], *([each, "A"] for each in numbers)])
     second = csv_file([["phone", "name"], *([each, "A"] for each in reversed(numbers))])
     upload = await uploaded(app.installation, app.actor("owner"), first)

@@ -12,7 +12,7 @@ from domain.identity.access import OfClient
 from domain.ids import Kind
 from domain.inbox.capture import capture_contacts
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
 from tests.installations import App
@@ -41,7 +41,7 @@ MODEM = "query ($id: ID!) { message(id: $id) { modem port } }"
 @pytest.fixture
 async def conversation(app: App) -> str:
     """The ID of the owner's conversation with PHONE, which has one inbound message."""
-    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
+    await db.assign_number(app.owner.client_id, OUR_NUMBER)
     await receive("Good morning", firstname="Ada", modem="m1")
     return conversation_id((await rows("conversation"))[0]["id"])
 
@@ -54,12 +54,12 @@ async def receive(text: str, **rest: Any) -> UUID:
 
 
 async def send(app: App, text: str, number: str = PHONE) -> None:
-    await worlds.accept(app.owner, numbers=[number], text=text)
+    await db.accept(app.owner, numbers=[number], text=text)
     await capture_contacts(store)
 
 
 async def rows(table: str) -> list[dict[str, Any]]:
-    return await worlds.fetch(f"SELECT * FROM {table}")
+    return await db.fetch(f"SELECT * FROM {table}")
 
 
 def conversation_id(key: UUID) -> str:
@@ -96,7 +96,7 @@ async def test_both_directions_are_listed_in_one_order(app: App, conversation: s
 
 
 async def test_earlier_sends_are_listed_in_a_new_conversation(app: App) -> None:
-    await worlds.accept(app.owner, numbers=[PHONE], text="out 1")
+    await db.accept(app.owner, numbers=[PHONE], text="out 1")
     await post.submitted(app.pool)
     await post.received(inbound("in 2"))
     (conversation,) = await rows("conversation")

@@ -18,7 +18,7 @@ from domain.inbox.keywords import Keyword
 from domain.inbox.messages import NewInbound, OptOut, OptOutSource
 from persistence import store
 from persistence.inbox.receiving import TAKE_FEED_NUMBERS
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection, connection_to
 from tests.inbox import post
@@ -38,7 +38,7 @@ async def waits_or_ends(pid: int, task: asyncio.Task[Any]) -> None:
 
     async def waits() -> bool:
         # A task without the context of this one is outside of its transaction.
-        rows = asyncio.create_task(worlds.fetch(IS_WAITING, pid), context=Context())
+        rows = asyncio.create_task(db.fetch(IS_WAITING, pid), context=Context())
         return bool(await rows)
 
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -71,8 +71,8 @@ class Interrupted:
 async def test_capturing_for_a_new_client_does_not_deadlock_with_receiving(
     other: OtherConnection,
 ) -> None:
-    pool = await worlds.add_pool()
-    lower, higher = clients = sorted([(await worlds.add_client(pool)).client_id for _ in range(2)])
+    pool = await db.add_pool()
+    lower, higher = clients = sorted([(await db.add_client(pool)).client_id for _ in range(2)])
     await other.execute(TAKE_FEED_NUMBERS, [lower], [1])  # the other one has no feed yet
     receiving: list[asyncio.Task[Any]] = []
 
@@ -84,7 +84,7 @@ async def test_capturing_for_a_new_client_does_not_deadlock_with_receiving(
     async with store.transaction() as tx:
         await store.share_feeds(cast(Any, Interrupted(tx, receive)), clients)
     await asyncio.gather(*receiving)
-    rows = await worlds.fetch("SELECT client_id, last_feed FROM client_feed ORDER BY client_id")
+    rows = await db.fetch("SELECT client_id, last_feed FROM client_feed ORDER BY client_id")
     assert [tuple(row.values()) for row in rows] == [(lower, 2), (higher, 1)]
 
 
@@ -112,11 +112,11 @@ async def both(
 async def test_opting_out_and_blocking_lock_all_messages_before_any_account(
     other: OtherConnection,
 ) -> None:
-    pool = await worlds.add_pool()
-    anne, bob = [await worlds.add_client(pool) for _ in range(2)]
-    numbers = worlds.generated_numbers(2)
-    sends = [await worlds.accept(anne, numbers=numbers[:1])]
-    sends.append(await worlds.accept(bob, numbers=numbers[1:]))
+    pool = await db.add_pool()
+    anne, bob = [await db.add_client(pool) for _ in range(2)]
+    numbers = db.generated_numbers(2)
+    sends = [await db.accept(anne, numbers=numbers[:1])]
+    sends.append(await db.accept(bob, numbers=numbers[1:]))
     await capture_contacts(store)
     stop = NewInbound(
         new_id(), anne.client_id, numbers[0], "STOP", datetime.now(UTC), keyword=Keyword.STOP
@@ -131,14 +131,14 @@ async def test_opting_out_and_blocking_lock_all_messages_before_any_account(
         "SELECT FROM account WHERE id = $1 FOR UPDATE",
         anne.account_id,
     )
-    assert await worlds.statuses() == {"CANCELLED": 2}
+    assert await db.statuses() == {"CANCELLED": 2}
 
 
 async def test_a_text_that_is_emptied_locks_the_send_before_the_conversation(
     other: OtherConnection,
 ) -> None:
-    client = await worlds.add_client()
-    send = await worlds.accept(client, 2)
+    client = await db.add_client()
+    send = await db.accept(client, 2)
     await post.submitted(client.pool)
     await capture_contacts(store)
     await post.received(post.inbound(sender=send.numbers[0]))
@@ -152,4 +152,4 @@ async def test_a_text_that_is_emptied_locks_the_send_before_the_conversation(
 
     lock = "SELECT FROM conversation WHERE client_id = $1 FOR UPDATE"
     await both(empty, other, lock, client.client_id)
-    assert await worlds.fetch("SELECT emptied FROM send") == [{"emptied": 1}]
+    assert await db.fetch("SELECT emptied FROM send") == [{"emptied": 1}]

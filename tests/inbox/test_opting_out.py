@@ -16,7 +16,7 @@ from domain.inbox.opt_out import QUESTION_SECONDS
 from domain.inbox.receive import receive_due
 from domain.provider import NotSent
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
@@ -27,10 +27,10 @@ OTHER_PHONE = "+12025550144"
 
 
 @pytest.fixture
-async def client(connected: str) -> worlds.Tenant:
+async def client(connected: str) -> db.Tenant:
     """A client with its own number, and 100 credits."""
-    client = await worlds.add_client(held=100)
-    await worlds.assign_number(client.client_id, OUR_NUMBER)
+    client = await db.add_client(held=100)
+    await db.assign_number(client.client_id, OUR_NUMBER)
     return client
 
 
@@ -39,40 +39,40 @@ def sms(text: str, **rest: Any) -> dict[str, object]:
 
 
 async def opted_out() -> list[tuple[object, object]]:
-    rows = await worlds.fetch("SELECT number, source FROM opt_out ORDER BY number")
+    rows = await db.fetch("SELECT number, source FROM opt_out ORDER BY number")
     return [(row["number"], row["source"]) for row in rows]
 
 
-async def test_a_keyword_opts_out_and_queued_messages_are_refunded(client: worlds.Tenant) -> None:
-    single = await worlds.accept(client, numbers=[PHONE])
-    bulk = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
-    assert await worlds.held(client.account_id) == 97
+async def test_a_keyword_opts_out_and_queued_messages_are_refunded(client: db.Tenant) -> None:
+    single = await db.accept(client, numbers=[PHONE])
+    bulk = await db.accept(client, numbers=[PHONE, OTHER_PHONE])
+    assert await db.held(client.account_id) == 97
     await capture_contacts(store)
     (row,) = await post.received(sms("Stop!"))
     assert row["outcome"] == "ROUTED"
     assert await opted_out() == [(PHONE, "KEYWORD")]
-    assert await worlds.statuses(single.id) == {"CANCELLED": 1}
-    assert await worlds.statuses(bulk.id) == {"CANCELLED": 1, "QUEUED": 1}
-    assert await worlds.held(client.account_id) == 99
-    notes = await worlds.fetch("SELECT note, amount FROM transfer WHERE kind = 'REFUND'")
+    assert await db.statuses(single.id) == {"CANCELLED": 1}
+    assert await db.statuses(bulk.id) == {"CANCELLED": 1, "QUEUED": 1}
+    assert await db.held(client.account_id) == 99
+    notes = await db.fetch("SELECT note, amount FROM transfer WHERE kind = 'REFUND'")
     assert notes == [{"note": OPTED_OUT, "amount": 1}] * 2
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
-async def test_a_blocked_status_opts_out_like_a_keyword(client: worlds.Tenant) -> None:
+async def test_a_blocked_status_opts_out_like_a_keyword(client: db.Tenant) -> None:
     await post.received(sms("leave me alone", status="blocked", matchedBlockWord="leave"))
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
 
-async def test_a_submitted_message_stays_charged(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, numbers=[PHONE])
+async def test_a_submitted_message_stays_charged(client: db.Tenant) -> None:
+    send = await db.accept(client, numbers=[PHONE])
     await post.submitted(client.pool)
     await post.received(sms("STOP"))
-    assert await worlds.statuses(send.id) == {"SENT": 1}
-    assert await worlds.held(client.account_id) == 99
+    assert await db.statuses(send.id) == {"SENT": 1}
+    assert await db.held(client.account_id) == 99
 
 
-async def test_the_last_keyword_of_a_number_counts(client: worlds.Tenant) -> None:
+async def test_the_last_keyword_of_a_number_counts(client: db.Tenant) -> None:
     await post.received(sms("STOP"), sms("START"))
     assert await opted_out() == []
     await post.received(sms("UNSTOP"), sms("QUIT"))
@@ -81,20 +81,20 @@ async def test_the_last_keyword_of_a_number_counts(client: worlds.Tenant) -> Non
     assert await opted_out() == []
 
 
-async def test_only_opt_outs_by_text_are_lifted_by_text(client: worlds.Tenant) -> None:
+async def test_only_opt_outs_by_text_are_lifted_by_text(client: db.Tenant) -> None:
     for source in ("BLOCKED", "PERSON"):
-        await worlds.execute("DELETE FROM opt_out")
-        await worlds.opt_out(client.client_id, PHONE, source=source)
+        await db.execute("DELETE FROM opt_out")
+        await db.opt_out(client.client_id, PHONE, source=source)
         await post.received(*(sms(f"{word} ") for word in ("START", "UNSTOP", "YES")))
         assert await opted_out() == [(PHONE, source)]
 
 
-async def test_a_report_of_the_provider_outweighs_words_in_one_batch(client: worlds.Tenant) -> None:
+async def test_a_report_of_the_provider_outweighs_words_in_one_batch(client: db.Tenant) -> None:
     await post.received(sms("no", status="blocked"), sms("STOP"), sms("START"))
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
 
-async def test_a_word_that_only_the_provider_knows_opts_out_and_in(client: worlds.Tenant) -> None:
+async def test_a_word_that_only_the_provider_knows_opts_out_and_in(client: db.Tenant) -> None:
     own = {"MessageSid": "SM1", "From": PHONE, "To": OUR_NUMBER, "Body": "genug"}
     await post.received({**own, "OptOutType": "STOP"}, provider="twilio")
     assert await opted_out() == [(PHONE, "KEYWORD")]
@@ -103,7 +103,7 @@ async def test_a_word_that_only_the_provider_knows_opts_out_and_in(client: world
     assert await opted_out() == []
 
 
-async def test_a_keyword_does_not_lift_an_opt_out_by_a_person(client: worlds.Tenant) -> None:
+async def test_a_keyword_does_not_lift_an_opt_out_by_a_person(client: db.Tenant) -> None:
     await post.received(sms("STOP"))
     async with store.transaction() as tx:
         opt_out = OptOut(client.client_id, PHONE, OptOutSource.PERSON)
@@ -122,15 +122,15 @@ async def test_a_keyword_does_not_lift_an_opt_out_by_a_person(client: worlds.Ten
     ],
 )
 async def test_yes_is_the_answer_to_a_question_for_a_day(
-    client: worlds.Tenant, text: str, age_seconds: float, expected: list[object]
+    client: db.Tenant, text: str, age_seconds: float, expected: list[object]
 ) -> None:
-    await worlds.accept(client, numbers=[PHONE], text=text)
+    await db.accept(client, numbers=[PHONE], text=text)
     await post.submitted(client.pool)
     await capture_contacts(store)
     sent_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
     for table, column in (("message", "id"), ("sent_to", "message_id")):
-        await worlds.execute(f"UPDATE {table} SET {column} = $1", first_id_at(sent_at))
-    await worlds.execute("UPDATE message SET created_at = $1", sent_at)
+        await db.execute(f"UPDATE {table} SET {column} = $1", first_id_at(sent_at))
+    await db.execute("UPDATE message SET created_at = $1", sent_at)
     await post.received(sms("STOP"))
     await post.received(sms("YES"))
     assert await opted_out() == expected
@@ -139,7 +139,7 @@ async def test_yes_is_the_answer_to_a_question_for_a_day(
 
 
 async def test_a_sentence_with_a_stop_word_is_flagged_and_is_not_an_opt_out(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     await post.received(sms("please stop"), sms("Hello"), sms("STOP"))
     flags = [row["mentions_opt_out"] for row in await post.inbox_of(client.client_id)]
@@ -147,41 +147,41 @@ async def test_a_sentence_with_a_stop_word_is_flagged_and_is_not_an_opt_out(
     assert await opted_out() == [(PHONE, "KEYWORD")]
 
 
-async def test_an_opt_out_concerns_one_client(client: worlds.Tenant) -> None:
-    other = await worlds.add_client(client.pool, name="Other")
-    send = await worlds.accept(other, numbers=[PHONE])
+async def test_an_opt_out_concerns_one_client(client: db.Tenant) -> None:
+    other = await db.add_client(client.pool, name="Other")
+    send = await db.accept(other, numbers=[PHONE])
     await capture_contacts(store)
     await post.received(sms("STOP"))
-    assert await worlds.statuses(send.id) == {"QUEUED": 1}
-    rows = await worlds.fetch("SELECT client_id FROM opt_out")
+    assert await db.statuses(send.id) == {"QUEUED": 1}
+    rows = await db.fetch("SELECT client_id FROM opt_out")
     assert rows == [{"client_id": client.client_id}]
 
 
 async def test_a_send_accepted_during_the_opt_out_is_cancelled_when_captured(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     await post.received(sms("STOP"))
-    send = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
+    send = await db.accept(client, numbers=[PHONE, OTHER_PHONE])
     await capture_contacts(store)
-    assert await worlds.statuses(send.id) == {"CANCELLED": 1, "QUEUED": 1}
-    await worlds.assert_audit_holds()
+    assert await db.statuses(send.id) == {"CANCELLED": 1, "QUEUED": 1}
+    await db.assert_audit_holds()
 
 
-async def test_an_opt_out_during_a_capture_is_never_missed(client: worlds.Tenant) -> None:
+async def test_an_opt_out_during_a_capture_is_never_missed(client: db.Tenant) -> None:
     phones = [f"+120255501{each}" for each in range(10, 60)]
     for phone in phones:
-        await worlds.accept(client, numbers=[phone])
+        await db.accept(client, numbers=[phone])
     await post.stored(*(sms("STOP", sender=phone) for phone in phones))
     await asyncio.gather(*(capture_some() for _ in range(2)), *(receive_some() for _ in range(2)))
-    assert await worlds.statuses() == {"CANCELLED": 50}
-    assert await worlds.held(client.account_id) == 100
-    await worlds.assert_audit_holds()
+    assert await db.statuses() == {"CANCELLED": 50}
+    assert await db.held(client.account_id) == 100
+    await db.assert_audit_holds()
 
 
-async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
+async def test_opting_out_waits_for_a_capture(client: db.Tenant) -> None:
     """Without a lock, the capture and the opt-out would not see each other."""
     await post.received(sms("Hello"))
-    send = await worlds.accept(client, numbers=[PHONE])
+    send = await db.accept(client, numbers=[PHONE])
 
     async def capture(tx: Any) -> None:
         sends = await store.take_uncaptured(tx, most=1)
@@ -196,26 +196,26 @@ async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
         receiving = asyncio.create_task(post.received(sms("STOP")))
         await blocked(receiving)
     await receiving
-    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
+    assert await db.statuses(send.id) == {"CANCELLED": 1}
 
 
-async def test_an_opt_out_during_a_provider_call_prevents_a_retry(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, numbers=[PHONE])
+async def test_an_opt_out_during_a_provider_call_prevents_a_retry(client: db.Tenant) -> None:
+    send = await db.accept(client, numbers=[PHONE])
     (call,) = await marked(client.pool)
     await post.received(sms("STOP"))
-    assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
+    assert await db.statuses(send.id) == {"SUBMITTING": 1}
     await answered(client.pool, call, NotSent("not now"))
-    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
-    assert await worlds.held(client.account_id) == 100
-    await worlds.assert_audit_holds()
+    assert await db.statuses(send.id) == {"CANCELLED": 1}
+    assert await db.held(client.account_id) == 100
+    await db.assert_audit_holds()
 
 
 async def test_opting_out_while_outcomes_are_recorded_misses_no_message(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     phones = [f"+120255501{each}" for each in range(10, 50)]
     for phone in phones:
-        await worlds.accept(client, numbers=[phone])
+        await db.accept(client, numbers=[phone])
     calls = await marked(client.pool)
     while more := await marked(client.pool):
         calls = [*calls, *more]
@@ -225,9 +225,9 @@ async def test_opting_out_while_outcomes_are_recorded_misses_no_message(
     await asyncio.gather(
         receive_some(), *(answered(client.pool, call, NotSent("not now")) for call in calls)
     )
-    assert await worlds.statuses() == {"CANCELLED": 40}
-    assert await worlds.held(client.account_id) == 100
-    await worlds.assert_audit_holds()
+    assert await db.statuses() == {"CANCELLED": 40}
+    assert await db.held(client.account_id) == 100
+    await db.assert_audit_holds()
 
 
 async def capture_some() -> None:

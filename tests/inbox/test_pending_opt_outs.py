@@ -13,7 +13,7 @@ from domain.ids import Kind
 from domain.inbox import routing
 from domain.inbox.capture import capture_contacts
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import PHONE, inbound
 from tests.installations import App
@@ -29,13 +29,13 @@ ASSIGN = """mutation ($input: AssignInboundInput!) { assignInbound(input: $input
 SEND = """mutation ($input: SendInput!) { send(input: $input) { __typename } }"""
 
 
-async def written_to(app: App, *tenants: worlds.Tenant) -> None:
+async def written_to(app: App, *tenants: db.Tenant) -> None:
     """Each client sends to the phone, and queues one more message to it."""
     for tenant in tenants:
-        await worlds.accept(tenant, numbers=[PHONE])
+        await db.accept(tenant, numbers=[PHONE])
     await post.submitted(app.pool)
     for tenant in tenants:
-        await worlds.accept(tenant, numbers=[PHONE])
+        await db.accept(tenant, numbers=[PHONE])
     await capture_contacts(store)
 
 
@@ -44,7 +44,7 @@ async def stop(text: str = "STOP", **rest: Any) -> dict[str, Any]:
     return row
 
 
-async def assign(app: App, event: dict[str, Any], tenant: worlds.Tenant, **rest: Any) -> Any:
+async def assign(app: App, event: dict[str, Any], tenant: db.Tenant, **rest: Any) -> Any:
     given = {
         "webhookEventId": ids.encode(Kind.WEBHOOK_EVENT, event["id"]),
         "clientId": ids.encode(Kind.CLIENT, tenant.client_id),
@@ -54,7 +54,7 @@ async def assign(app: App, event: dict[str, Any], tenant: worlds.Tenant, **rest:
 
 
 async def opt_outs() -> dict[UUID, str]:
-    rows = await worlds.fetch("SELECT client_id, source FROM opt_out")
+    rows = await db.fetch("SELECT client_id, source FROM opt_out")
     return {row["client_id"]: row["source"] for row in rows}
 
 
@@ -70,14 +70,14 @@ async def test_a_pending_opt_out_blocks_the_number_for_every_client_that_sent_to
     assert "blocked for 2 clients" in event["reason"]
     pending = dict.fromkeys([app.owner.client_id, app.sibling.client_id], "PENDING")
     assert await opt_outs() == pending
-    assert await worlds.statuses() == {"SENT": 2, "CANCELLED": 2}
+    assert await db.statuses() == {"SENT": 2, "CANCELLED": 2}
     for who in ("owner", "sibling"):
         sent = await app.answer(who, SEND, input={"to": PHONE, "text": "x"})
         assert sent["__typename"] == "NoValidRecipients"
     (alarm,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert PHONE not in alarm.getMessage()
     assert await post.inbox_of(app.owner.client_id) == []
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_the_operator_decides_whose_it_is(app: App) -> None:
@@ -119,7 +119,7 @@ async def test_the_block_stays_while_another_stop_of_the_phone_is_pending(app: A
 
 async def test_a_stronger_opt_out_is_neither_weakened_nor_lifted(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
-    await worlds.opt_out(app.sibling.client_id, PHONE)
+    await db.opt_out(app.sibling.client_id, PHONE)
     await assign(app, await stop(), app.owner)
     expected = {app.owner.client_id: "KEYWORD", app.sibling.client_id: "PERSON"}
     assert await opt_outs() == expected
@@ -128,7 +128,7 @@ async def test_a_stronger_opt_out_is_neither_weakened_nor_lifted(app: App) -> No
 async def test_start_to_one_client_ends_only_its_block(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
     await stop()
-    await worlds.assign_number(app.owner.client_id, post.OUR_NUMBER)
+    await db.assign_number(app.owner.client_id, post.OUR_NUMBER)
     await post.received(inbound("START", receiver=post.OUR_NUMBER))
     assert await opt_outs() == {app.sibling.client_id: "PENDING"}
 
@@ -141,8 +141,8 @@ async def test_a_stop_from_an_unknown_number_blocks_no_client(app: App) -> None:
 
 async def test_a_stop_long_after_the_last_message_blocks_its_sender(app: App) -> None:
     await written_to(app, app.owner)
-    await worlds.execute("DELETE FROM sent_to")
-    await worlds.execute(
+    await db.execute("DELETE FROM sent_to")
+    await db.execute(
         "INSERT INTO sent_to (number, client_id, message_id) VALUES ($1, $2, $3)",
         PHONE,
         app.owner.client_id,

@@ -24,7 +24,7 @@ from domain.provider import (
 )
 from persistence import store
 from providers.extreme import ExtremeSMS
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import Scripted, answered, marked
 
@@ -68,12 +68,12 @@ class Prepared:
         return self
 
 
-async def sent(count: int) -> tuple[worlds.Tenant, list[str]]:
+async def sent(count: int) -> tuple[db.Tenant, list[str]]:
     """Sent messages with the references r0, r1, …"""
-    client = await worlds.add_client(held=1_000)
+    client = await db.add_client(held=1_000)
     references = [f"r{each}" for each in range(count)]
-    for each, number in zip(references, worlds.generated_numbers(count), strict=True):
-        await worlds.accept(client, numbers=[number])
+    for each, number in zip(references, db.generated_numbers(count), strict=True):
+        await db.accept(client, numbers=[number])
         (call,) = await marked(client.pool)
         await answered(client.pool, call, Accepted(each))
     return client, references
@@ -97,10 +97,10 @@ async def test_sent_messages_are_queried_once_a_round() -> None:
     poller = Poller(store, provider, NOW)
     await poll_all(poller)
     assert provider.requested == references
-    assert await worlds.statuses() == {"DELIVERED": 1, "UNDELIVERED": 1, "SENT": 23}
+    assert await db.statuses() == {"DELIVERED": 1, "UNDELIVERED": 1, "SENT": 23}
     await poll_all(poller)
     assert provider.requested == references
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_each_round_queries_messages_that_are_still_open() -> None:
@@ -123,13 +123,13 @@ async def test_messages_too_new_or_too_old_are_not_queried() -> None:
 
 async def test_messages_without_a_reference_or_with_a_final_status_are_not_queried() -> None:
     await sent(4)
-    await worlds.execute("UPDATE message SET reference = NULL WHERE reference = 'r0'")
-    await worlds.execute("UPDATE message SET status = 'DELIVERED' WHERE reference = 'r1'")
-    await worlds.execute("UPDATE message SET status = 'UNKNOWN' WHERE reference = 'r2'")
+    await db.execute("UPDATE message SET reference = NULL WHERE reference = 'r0'")
+    await db.execute("UPDATE message SET status = 'DELIVERED' WHERE reference = 'r1'")
+    await db.execute("UPDATE message SET status = 'UNKNOWN' WHERE reference = 'r2'")
     provider = Prepared({"r2": ReportedStatus.DELIVERED})
     await poll_all(Poller(store, provider, NOW))
     assert provider.requested == ["r2", "r3"]
-    assert await worlds.statuses() == {"DELIVERED": 2, "SENT": 2}
+    assert await db.statuses() == {"DELIVERED": 2, "SENT": 2}
 
 
 async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
@@ -154,7 +154,7 @@ async def test_a_message_whose_query_always_fails_does_not_stop_its_round() -> N
         await poller.poll()
     await poll_all(poller)
     assert provider.requested == ["r0", "r2", "r3"]
-    assert await worlds.statuses() == {"DELIVERED": 1, "SENT": 3}
+    assert await db.statuses() == {"DELIVERED": 1, "SENT": 3}
 
 
 async def test_two_processes_share_the_queries() -> None:
@@ -163,7 +163,7 @@ async def test_two_processes_share_the_queries() -> None:
     await asyncio.gather(*(poll_all(Poller(store, provider, NOW)) for _ in range(3)))
     await poll_all(Poller(store, provider, NOW))
     assert sorted(provider.requested) == sorted(references)
-    assert await worlds.statuses() == {"DELIVERED": 30}
+    assert await db.statuses() == {"DELIVERED": 30}
 
 
 async def test_polling_stops_when_requested() -> None:
@@ -183,14 +183,14 @@ async def test_polling_stops_when_requested() -> None:
 
 async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
     """It was accepted 20 days ago. Three have the same time, so a batch ends among them."""
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     later = datetime.now(UTC) + timedelta(hours=1)
-    await worlds.accept(client, 3, send_at=later)
-    await worlds.execute("UPDATE message SET due_at = now(), send_at = now() - interval '2 min'")
+    await db.accept(client, 3, send_at=later)
+    await db.execute("UPDATE message SET due_at = now(), send_at = now() - interval '2 min'")
     for place, call in enumerate(await marked(client.pool, batch=1)):
         await answered(client.pool, call, Accepted(f"r{place}"))
     accepted = first_id_at(datetime.now(UTC) - timedelta(days=20)).int
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET id = (ARRAY[$1, $2, $3]::uuid[])[1 + right(reference, 1)::int]",
         *(UUID(int=accepted + place) for place in range(3)),
     )
@@ -198,9 +198,9 @@ async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
     rules = PollRules(ages_seconds=(60.0, 60.0), calls_per_second=1e4, batch_messages=2)
     await poll_all(Poller(store, provider, rules))
     assert sorted(provider.requested) == ["r0", "r0", "r1", "r2", "r2"]
-    assert await worlds.statuses() == {"DELIVERED": 1, "SENT": 2}
+    assert await db.statuses() == {"DELIVERED": 1, "SENT": 2}
     provider.requested.clear()
-    await worlds.execute("TRUNCATE status_poll")
+    await db.execute("TRUNCATE status_poll")
     for ages, oldest in (((600.0,), 3_600.0), ((0.0,), 60.0)):
         rules = PollRules(ages_seconds=ages, oldest_seconds=oldest, calls_per_second=1e4)
         await poll_all(Poller(store, provider, rules))

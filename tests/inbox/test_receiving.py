@@ -15,7 +15,7 @@ from domain.inbox.receive import receive_due
 from domain.inbox.routing import NO_NUMBER
 from domain.inbox.webhooks import REPEAT_SECONDS
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
 
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 
 async def assign(client_id: UUID, number: str = OUR_NUMBER) -> None:
-    await worlds.assign_number(client_id, number)
+    await db.assign_number(client_id, number)
 
 
 async def route_by_hand(client_id: UUID, modem: str) -> None:
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES ($1, $2, $3, '1', false)",
         new_id(),
@@ -37,7 +37,7 @@ async def route_by_hand(client_id: UUID, modem: str) -> None:
 
 
 async def test_a_message_to_an_assigned_number_is_in_its_clients_inbox() -> None:
-    client = await worlds.add_client(business="Anne's Cakes")
+    client = await db.add_client(business="Anne's Cakes")
     await assign(client.client_id)
     call = inbound(
         "Two cakes", receiver="(202) 555-0111", modem="m1", firstname="Ada", messageId="abc"
@@ -49,24 +49,24 @@ async def test_a_message_to_an_assigned_number_is_in_its_clients_inbox() -> None
     assert message["id"] == row["id"] == row["inbound_id"]
     assert (message["feed"], message["number"], message["text"]) == (1, PHONE, "Two cakes")
     assert (message["receiver"], message["modem"], message["port"]) == (OUR_NUMBER, "m1", "1")
-    (contact,) = await worlds.fetch("SELECT * FROM contact")
+    (contact,) = await db.fetch("SELECT * FROM contact")
     assert (contact["number"], contact["name"]) == (PHONE, "Ada")
     assert contact["business"] == "Anne's Cakes"
-    (conversation,) = await worlds.fetch("SELECT * FROM conversation")
+    (conversation,) = await db.fetch("SELECT * FROM conversation")
     assert (conversation["number"], conversation["unread"], conversation["last_message_id"]) == (
         PHONE,
         1,
         row["id"],
     )
     assert (conversation["modem"], conversation["port"]) == ("m1", "1")
-    (route,) = await worlds.fetch("SELECT * FROM modem_route")
+    (route,) = await db.fetch("SELECT * FROM modem_route")
     assert (route["client_id"], route["learned"]) == (client.client_id, True)
     assert route["last_seen_at"] == row["received_at"]
 
 
 async def test_every_rule_routes_in_its_turn() -> None:
-    pool = await worlds.add_pool()
-    anne, bob, carl = [await worlds.add_client(pool, name=each) for each in ("A", "B", "C")]
+    pool = await db.add_pool()
+    anne, bob, carl = [await db.add_client(pool, name=each) for each in ("A", "B", "C")]
     await assign(anne.client_id)
     await route_by_hand(bob.client_id, "bob's")
     rows = await post.received(
@@ -76,7 +76,7 @@ async def test_every_rule_routes_in_its_turn() -> None:
         inbound("4", sender="+12025550144", modem="shared"),
         inbound("5", sender="+12025550145"),
     )
-    await worlds.accept(carl, numbers=["+12025550146"])
+    await db.accept(carl, numbers=["+12025550146"])
     await post.submitted(pool)
     rows += await post.received(inbound("6", sender="+12025550146"))
     assert [(row["client_id"], row["reason"]) for row in rows] == [
@@ -91,8 +91,8 @@ async def test_every_rule_routes_in_its_turn() -> None:
 
 
 async def test_a_send_of_a_moment_ago_routes_the_answer() -> None:
-    client = await worlds.add_client()
-    await worlds.accept(client, numbers=[PHONE])
+    client = await db.add_client()
+    await db.accept(client, numbers=[PHONE])
     await post.submitted(client.pool)
     (event_id,) = await post.stored(inbound())
     await receive_due(post.RECEIVER)
@@ -104,40 +104,40 @@ async def test_a_send_of_a_moment_ago_routes_the_answer() -> None:
 
 
 async def test_a_sender_that_two_clients_sent_to_is_unrouted() -> None:
-    pool = await worlds.add_pool()
+    pool = await db.add_pool()
     for name in ("Anne", "Bob"):
-        await worlds.accept(await worlds.add_client(pool, name=name), numbers=[PHONE])
+        await db.accept(await db.add_client(pool, name=name), numbers=[PHONE])
     await post.submitted(pool)
     (row,) = await post.received(inbound())
     assert (row["outcome"], row["reason"]) == ("UNROUTED", routing.SEVERAL_WROTE)
-    assert await worlds.fetch("SELECT FROM inbound") == []
+    assert await db.fetch("SELECT FROM inbound") == []
 
 
 async def test_messages_that_were_never_submitted_route_nothing() -> None:
-    pool = await worlds.add_pool()
-    anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
-    await worlds.accept(anne, numbers=[PHONE])
+    pool = await db.add_pool()
+    anne, bob = [await db.add_client(pool, name=each) for each in ("A", "B")]
+    await db.accept(anne, numbers=[PHONE])
     await post.submitted(pool)
-    await worlds.accept(bob, numbers=[PHONE])
+    await db.accept(bob, numbers=[PHONE])
     (row,) = await post.received(inbound())
     assert row["client_id"] == anne.client_id
 
 
 async def test_a_send_of_more_than_30_days_ago_does_not_route() -> None:
-    client = await worlds.add_client()
-    await worlds.accept(client, numbers=[PHONE])
+    client = await db.add_client()
+    await db.accept(client, numbers=[PHONE])
     await post.submitted(client.pool)
     await capture_contacts(store)
     old = UUID(int=1_600_000_000_000 << 80)
-    await worlds.execute("UPDATE message SET id = $1", old)
-    await worlds.execute("UPDATE sent_to SET message_id = $1", old)
+    await db.execute("UPDATE message SET id = $1", old)
+    await db.execute("UPDATE sent_to SET message_id = $1", old)
     (row,) = await post.received(inbound())
     assert row["outcome"] == "UNROUTED"
 
 
 async def test_a_reply_on_a_shared_line_makes_its_client_the_last_active_one() -> None:
-    pool = await worlds.add_pool()
-    anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
+    pool = await db.add_pool()
+    anne, bob = [await db.add_client(pool, name=each) for each in ("A", "B")]
     await assign(anne.client_id)
     await assign(bob.client_id, "+12025550112")
     await post.received(
@@ -146,8 +146,8 @@ async def test_a_reply_on_a_shared_line_makes_its_client_the_last_active_one() -
     )
     (row,) = await post.received(inbound("to the client last active", modem="m1"))
     assert row["client_id"] == anne.client_id
-    sent = await worlds.accept(bob, numbers=[PHONE])
-    await worlds.execute("UPDATE send SET modem = 'm1', port = '1' WHERE id = $1", sent.id)
+    sent = await db.accept(bob, numbers=[PHONE])
+    await db.execute("UPDATE send SET modem = 'm1', port = '1' WHERE id = $1", sent.id)
     (row,) = await post.received(inbound("to Bob, who replied last", modem="m1"))
     assert row["client_id"] == bob.client_id
 
@@ -159,7 +159,7 @@ async def test_a_sender_without_a_number_is_unrouted() -> None:
 
 
 async def test_a_repetition_changes_nothing() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     await assign(client.client_id)
     call = inbound(receiver=OUR_NUMBER, messageId="abc")
     rows = await post.received(call, call | {"timestamp": "later"}, call)
@@ -169,11 +169,11 @@ async def test_a_repetition_changes_nothing() -> None:
     assert [bool(row["body"]) for row in rows] == [True, True, False, False]
     assert [row["original_id"] for row in rows[2:]] == [rows[0]["id"]] * 2
     assert len(await post.inbox_of(client.client_id)) == 1
-    assert (await worlds.fetch("SELECT unread FROM conversation")) == [{"unread": 1}]
+    assert (await db.fetch("SELECT unread FROM conversation")) == [{"unread": 1}]
 
 
 async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     await assign(client.client_id)
     call = inbound(receiver=OUR_NUMBER, messageId="1")
     await post.received(call, call | {"message": "another text"}, call | {"from": "+12025550144"})
@@ -182,7 +182,7 @@ async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
 
 
 async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     await assign(client.client_id)
     call = inbound("Yes", receiver=OUR_NUMBER)
     await post.received(call)
@@ -198,7 +198,7 @@ async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() 
 
 
 async def test_many_processes_that_store_an_old_body_again_store_it_once() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     await assign(client.client_id)
     calls = [inbound(f"{each}", receiver=OUR_NUMBER) for each in range(20)]
     await post.received(*calls)
@@ -210,14 +210,14 @@ async def test_many_processes_that_store_an_old_body_again_store_it_once() -> No
 
 
 async def made_older(seconds: float) -> None:
-    await worlds.execute(
+    await db.execute(
         "UPDATE webhook_event SET received_at = received_at - make_interval(secs => $1)", seconds
     )
 
 
 async def test_concurrent_receivers_leave_no_gap_in_a_feed() -> None:
-    pool = await worlds.add_pool()
-    clients = [await worlds.add_client(pool, name=str(each)) for each in range(3)]
+    pool = await db.add_pool()
+    clients = [await db.add_client(pool, name=str(each)) for each in range(3)]
     for each, client in enumerate(clients):
         await route_by_hand(client.client_id, f"m{each}")
     calls = [
@@ -230,7 +230,7 @@ async def test_concurrent_receivers_leave_no_gap_in_a_feed() -> None:
     for client in clients:
         feed = [row["feed"] for row in await post.inbox_of(client.client_id)]
         assert feed == list(range(1, 51))
-    unread = await worlds.fetch("SELECT sum(unread) AS unread FROM conversation")
+    unread = await db.fetch("SELECT sum(unread) AS unread FROM conversation")
     assert unread == [{"unread": 150}]
 
 
@@ -240,17 +240,17 @@ async def receive_some() -> None:
 
 
 async def test_earlier_sends_join_a_new_conversation() -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     await assign(client.client_id)
-    await worlds.accept(client, numbers=[PHONE])
+    await db.accept(client, numbers=[PHONE])
     await capture_contacts(store)
-    assert await worlds.fetch("SELECT FROM conversation") == []
+    assert await db.fetch("SELECT FROM conversation") == []
     (row,) = await post.received(inbound(receiver=OUR_NUMBER))
-    (conversation,) = await worlds.fetch("SELECT last_message_id FROM conversation")
+    (conversation,) = await db.fetch("SELECT last_message_id FROM conversation")
     assert conversation["last_message_id"] == row["id"]
-    await worlds.accept(client, numbers=[PHONE])
+    await db.accept(client, numbers=[PHONE])
     await capture_contacts(store)
-    (conversation,) = await worlds.fetch("SELECT last_message_id, unread FROM conversation")
+    (conversation,) = await db.fetch("SELECT last_message_id, unread FROM conversation")
     assert conversation["last_message_id"] > row["id"]
     assert conversation["unread"] == 1
 
@@ -262,29 +262,29 @@ async def test_an_event_is_written_more_rarely_the_longer_it_waits_for_a_capture
         return False
 
     monkeypatch.setattr(receive, "capture_contacts", busy)
-    await worlds.accept(await worlds.add_client())
+    await db.accept(await db.add_client())
     await post.stored(inbound())
     for _ in range(8):
-        await worlds.execute("UPDATE webhook_event SET due_at = clock_timestamp()")
-        [began] = await worlds.fetch("SELECT clock_timestamp() AS at")
+        await db.execute("UPDATE webhook_event SET due_at = clock_timestamp()")
+        [began] = await db.fetch("SELECT clock_timestamp() AS at")
         await receive_due(post.RECEIVER)
-    [row] = await worlds.fetch("SELECT tries, due_at, clock_timestamp() AS at FROM webhook_event")
+    [row] = await db.fetch("SELECT tries, due_at, clock_timestamp() AS at FROM webhook_event")
     assert row["tries"] == 8
     assert began["at"] + timedelta(seconds=2) < row["due_at"]
     assert row["due_at"] <= row["at"] + timedelta(seconds=5)
 
 
 async def test_a_faulty_event_does_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = await worlds.add_client()
+    client = await db.add_client()
     await assign(client.client_id)
-    await worlds.execute("ALTER TABLE inbound ADD CONSTRAINT poisoned CHECK (text <> 'poison')")
+    await db.execute("ALTER TABLE inbound ADD CONSTRAINT poisoned CHECK (text <> 'poison')")
     rows = await post.received(
         *(inbound(text, receiver=OUR_NUMBER) for text in ("one", "poison", "two"))
     )
     assert [row["outcome"] for row in rows] == ["ROUTED", "UNROUTED", "ROUTED"]
     assert (rows[1]["due_at"] is not None, rows[1]["tries"]) == (True, 1)
-    await worlds.execute("ALTER TABLE inbound DROP CONSTRAINT poisoned")
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await db.execute("ALTER TABLE inbound DROP CONSTRAINT poisoned")
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await post.receive_all()
     feed = [row["text"] for row in await post.inbox_of(client.client_id)]
     assert feed == ["one", "two", "poison"]
@@ -292,12 +292,12 @@ async def test_a_faulty_event_does_not_delay_others(monkeypatch: pytest.MonkeyPa
 
 async def test_two_tenants_on_one_line_never_see_each_others_messages() -> None:
     """Each phone writes to one of the clients. Its texts say to which."""
-    pool = await worlds.add_pool()
-    tenants = {name: await worlds.add_client(pool, name=name) for name in ("anne", "bob")}
+    pool = await db.add_pool()
+    tenants = {name: await db.add_client(pool, name=name) for name in ("anne", "bob")}
     phones = {f"+1202555{each:04d}": ("anne", "bob")[each % 2] for each in range(100, 180)}
     for name, tenant in tenants.items():
         numbers = [phone for phone, owner in phones.items() if owner == name]
-        await worlds.accept(tenant, numbers=numbers)
+        await db.accept(tenant, numbers=numbers)
     await post.submitted(pool)
     calls = [
         inbound(f"for {owner} {each}", sender=phone, modem="shared")

@@ -26,7 +26,7 @@ from domain.provider import Accepted, NotSent, Outcome, Unknown
 from domain.sending.messages import NewSend
 from persistence import store
 from providers.registry import PARSERS
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.inbox import post
 from tests.ledger.upstream import Upstream, pool_of, synced
@@ -37,18 +37,18 @@ WORDS = {"taken": "8", "delivered": "1", "failed": "2", "buffered": "4", "refuse
 
 
 @pytest.fixture
-async def client(connected: str) -> worlds.Tenant:
+async def client(connected: str) -> db.Tenant:
     """A client with 100 credits, in a pool of Kannel."""
-    pool = await worlds.add_pool()
-    await worlds.execute("UPDATE provider_account SET provider = 'kannel' WHERE id = $1", pool.id)
-    return await worlds.add_client(pool, held=100)
+    pool = await db.add_pool()
+    await db.execute("UPDATE provider_account SET provider = 'kannel' WHERE id = $1", pool.id)
+    return await db.add_client(pool, held=100)
 
 
 async def submitted(
-    client: worlds.Tenant, text: str = "Hello", outcome: Outcome | None = None
+    client: db.Tenant, text: str = "Hello", outcome: Outcome | None = None
 ) -> tuple[NewSend, Call]:
     """A message after its call. It is accepted unless another outcome is given."""
-    send = await worlds.accept(client, numbers=[post.PHONE], text=text)
+    send = await db.accept(client, numbers=[post.PHONE], text=text)
     (call,) = await marked(client.pool)
     await answered(client.pool, call, outcome or Accepted(call.attempt_id.hex))
     return send, call
@@ -71,20 +71,20 @@ async def receive() -> None:
 async def refund_is_due() -> None:
     """REFUND_AFTER_SECONDS have passed since the last change of a message."""
     passed = REFUND_AFTER_SECONDS + 1
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET updated_at = updated_at - make_interval(secs => $1)", passed
     )
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await receive()
 
 
 async def state(send: NewSend) -> tuple[str, str | None]:
-    (row,) = await worlds.fetch("SELECT status, failure FROM message WHERE send_id = $1", send.id)
+    (row,) = await db.fetch("SELECT status, failure FROM message WHERE send_id = $1", send.id)
     return row["status"], row["failure"]
 
 
 async def refunds(send: NewSend) -> Sequence[int]:
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT amount FROM transfer WHERE send_id = $1 AND kind = 'REFUND'", send.id
     )
     return [row["amount"] for row in rows]
@@ -94,12 +94,12 @@ async def assert_consistent() -> None:
     """The ledger is consistent, reconcile finds nothing, and no report waits."""
     done = await reconcile(store, await new_reconciliation(store))
     assert (done.charged_missing, done.refunded_excess) == (0, 0)
-    await worlds.assert_audit_holds()
-    assert not await worlds.fetch("SELECT FROM webhook_event WHERE due_at IS NOT NULL")
+    await db.assert_audit_holds()
+    assert not await db.fetch("SELECT FROM webhook_event WHERE due_at IS NOT NULL")
 
 
 async def test_a_message_that_the_network_refused_is_refunded_once_after_a_minute(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     send, call = await submitted(client)
     (event_id,) = await report(call, "refused")
@@ -110,7 +110,7 @@ async def test_a_message_that_the_network_refused_is_refunded_once_after_a_minut
     await refund_is_due()
     assert await state(send) == ("REJECTED", REFUSED)
     assert await refunds(send) == [1]
-    assert await worlds.held(client.account_id) == 100
+    assert await db.held(client.account_id) == 100
     (event,) = await post.rows_of([event_id])
     assert (event["outcome"], event["client_id"]) == ("ROUTED", client.client_id)
     await report(call, "refused", "taken", "delivered", "failed")
@@ -120,10 +120,10 @@ async def test_a_message_that_the_network_refused_is_refunded_once_after_a_minut
     await assert_consistent()
 
 
-async def test_the_refund_waits_also_if_its_event_is_due_early(client: worlds.Tenant) -> None:
+async def test_the_refund_waits_also_if_its_event_is_due_early(client: db.Tenant) -> None:
     send, call = await submitted(client)
     await report(call, "refused")
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await receive()
     assert (await state(send))[0] == "UNDELIVERED"
     assert await refunds(send) == []
@@ -141,7 +141,7 @@ FINAL = {
 @pytest.mark.parametrize("text", ["Hello", LONG], ids=["short", "long"])
 @pytest.mark.parametrize("verdicts", FINAL, ids=" ".join)
 async def test_every_order_of_reports_ends_in_the_same_status_with_one_refund_or_none(
-    client: worlds.Tenant, text: str, verdicts: tuple[str, ...]
+    client: db.Tenant, text: str, verdicts: tuple[str, ...]
 ) -> None:
     short, long = FINAL[verdicts]
     expected = long if text == LONG else short
@@ -157,11 +157,11 @@ async def test_every_order_of_reports_ends_in_the_same_status_with_one_refund_or
     await assert_consistent()
 
 
-async def test_reports_of_one_batch_are_one_decision(client: worlds.Tenant) -> None:
+async def test_reports_of_one_batch_are_one_decision(client: db.Tenant) -> None:
     send, call = await submitted(client)
     await report(call, "refused")
-    await worlds.execute("UPDATE message SET updated_at = updated_at - interval '1 hour'")
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await db.execute("UPDATE message SET updated_at = updated_at - interval '1 hour'")
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await report(call, "delivered")
     assert await state(send) == ("DELIVERED", None)
     assert await refunds(send) == []
@@ -181,9 +181,9 @@ async def test_reports_of_one_batch_are_one_decision(client: worlds.Tenant) -> N
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
 )
 async def test_a_report_decides_a_message_whose_answer_was_lost(
-    client: worlds.Tenant, outcome: Outcome | None, words: tuple[str, ...], expected: str
+    client: db.Tenant, outcome: Outcome | None, words: tuple[str, ...], expected: str
 ) -> None:
-    send = await worlds.accept(client, numbers=[post.PHONE])
+    send = await db.accept(client, numbers=[post.PHONE])
     (call,) = await marked(client.pool)
     if outcome is not None:
         await answered(client.pool, call, outcome)
@@ -197,13 +197,13 @@ async def test_a_report_decides_a_message_whose_answer_was_lost(
     await assert_consistent()
 
 
-async def test_a_report_about_a_call_that_is_open_waits(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, numbers=[post.PHONE])
+async def test_a_report_about_a_call_that_is_open_waits(client: db.Tenant) -> None:
+    send = await db.accept(client, numbers=[post.PHONE])
     (call,) = await marked(client.pool)
     await report(call, "refused")
     assert (await state(send))[0] == "SUBMITTING"
     await answered(client.pool, call, Accepted(call.attempt_id.hex))
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await receive()
     assert (await state(send))[0] == "UNDELIVERED"
     await refund_is_due()
@@ -212,10 +212,10 @@ async def test_a_report_about_a_call_that_is_open_waits(client: worlds.Tenant) -
 
 
 async def test_a_refusal_of_an_earlier_attempt_does_not_refund_the_next_one(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     send, first = await submitted(client, outcome=NotSent("no route"))
-    await worlds.execute("UPDATE message SET due_at = now()")
+    await db.execute("UPDATE message SET due_at = now()")
     (second,) = await marked(client.pool)
     await answered(client.pool, second, Accepted(second.attempt_id.hex))
     (event_id,) = await report(first, "refused")
@@ -226,7 +226,7 @@ async def test_a_refusal_of_an_earlier_attempt_does_not_refund_the_next_one(
     assert await refunds(send) == []
 
 
-async def test_a_refund_after_a_reading_comes_from_the_pool(client: worlds.Tenant) -> None:
+async def test_a_refund_after_a_reading_comes_from_the_pool(client: db.Tenant) -> None:
     send, call = await submitted(client)
     # The network does not have the message, so the provider still has the unit.
     await synced(client.pool, Upstream(1_000))
@@ -235,19 +235,19 @@ async def test_a_refund_after_a_reading_comes_from_the_pool(client: worlds.Tenan
     await refund_is_due()
     assert await refunds(send) == [1]
     assert await pool_of(client.pool) == 1_000
-    assert await worlds.held(client.account_id) == 100
+    assert await db.held(client.account_id) == 100
     await assert_consistent()
 
 
-async def test_two_receivers_refund_once(client: worlds.Tenant) -> None:
+async def test_two_receivers_refund_once(client: db.Tenant) -> None:
     sends = [await submitted(client) for _ in range(5)]
     for _, call in sends:
         await report(call, "refused")
     passed = REFUND_AFTER_SECONDS + 1
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET updated_at = updated_at - make_interval(secs => $1)", passed
     )
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await asyncio.gather(*(receive_due(post.RECEIVER, most=2) for _ in range(6)))
     await receive()
     for send, _ in sends:

@@ -21,7 +21,7 @@ from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import BY_MESSAGE
 from domain.sending.recipients import ProviderRoute
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import (
     Scripted,
     answered,
@@ -49,9 +49,9 @@ QUOTE = """query ($input: QuoteInput!) { quote(input: $input) { accepted cost
 
 async def receive(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
     """Receives a message for the owner. Returns the IDs of its conversation and its own."""
-    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
+    await db.assign_number(app.owner.client_id, OUR_NUMBER)
     (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
-    (conversation,) = await worlds.fetch(
+    (conversation,) = await db.fetch(
         "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )
     return (
@@ -72,7 +72,7 @@ async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
     sent = replied["sent"]
     assert (sent["text"], sent["number"], sent["isReply"]) == ("Yes?", PHONE, True)
     assert sent["conversation"] == {"id": conversation}
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99
     also = {"inboundMessageId": message, "text": "Again"}
     assert (await app.answer("owner", REPLY, input=also))["__typename"] == "Reply"
     provider = Scripted()
@@ -85,7 +85,7 @@ async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
 
 async def test_a_first_message_names_no_line(app: App) -> None:
     await receive(app, modem="m1")
-    await worlds.accept(app.owner, numbers=[PHONE])
+    await db.accept(app.owner, numbers=[PHONE])
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Good morning")
 
@@ -95,14 +95,14 @@ async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
     await answer(app, conversation)
     (call,) = await marked(app.pool)
     await answered(app.pool, call, NotSent("not now"))
-    await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
+    await db.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
     (again,) = await marked(app.pool)
     assert again.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
 
 
 async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app: App) -> None:
     conversation, _ = await receive(app)
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES (gen_random_uuid(), $1, 'own', '1', false)",
         app.owner.client_id,
@@ -129,8 +129,8 @@ async def test_the_line_is_that_of_the_last_message(app: App) -> None:
 
 async def test_replies_are_sent_before_everything_else(app: App) -> None:
     conversation, _ = await receive(app, modem="m1")
-    await worlds.accept(app.owner, 20)
-    await worlds.accept(app.loner)
+    await db.accept(app.owner, 20)
+    await db.accept(app.loner)
     await answer(app, conversation)
     order: list[Outgoing] = []
 
@@ -152,7 +152,7 @@ async def test_the_same_key_replays_the_first_answer(app: App) -> None:
     assert first["warning"] == THROUGH_ANY_LINE
     other = await answer(app, conversation, "other words", idempotencyKey="k1")
     assert other["__typename"] == "IdempotencyConflict"
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99
 
 
 async def test_refusals_cost_nothing(app: App) -> None:
@@ -165,11 +165,11 @@ async def test_refusals_cost_nothing(app: App) -> None:
     app.rate_limiter.requests_left = 0
     assert (await answer(app, conversation))["__typename"] == "RateLimited"
     app.rate_limiter.requests_left = None
-    await worlds.accept(app.owner, 100)
+    await db.accept(app.owner, 100)
     poor = await answer(app, conversation)
     assert poor["__typename"] == "InsufficientBalance"
     assert (poor["required"], poor["available"]) == (1, 0)
-    assert await worlds.fetch("SELECT FROM send WHERE kind = 'REPLY'") == []
+    assert await db.fetch("SELECT FROM send WHERE kind = 'REPLY'") == []
 
 
 async def test_a_short_code_cannot_be_answered(app: App) -> None:
@@ -179,7 +179,7 @@ async def test_a_short_code_cannot_be_answered(app: App) -> None:
         (error,) = answer["errors"]
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert error["message"] == NOT_ANSWERABLE
-    assert await worlds.fetch("SELECT FROM send") == []
+    assert await db.fetch("SELECT FROM send") == []
 
 
 async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> None:
@@ -199,7 +199,7 @@ async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> Non
     assert multi == {"__typename": "Send", "accepted": 1, "rejected": rejected}
     quote = await app.answer("owner", QUOTE, input={"to": [PHONE, other], "text": "x"})
     assert quote == {"accepted": 1, "cost": 1, "rejected": rejected}
-    assert await worlds.held(app.owner.account_id) == 98
+    assert await db.held(app.owner.account_id) == 98
     free = await app.answer("sibling", SEND, input={"to": PHONE, "text": "x"})
     assert free == {"__typename": "Send", "accepted": 1}
 
@@ -226,9 +226,9 @@ async def test_an_inactive_account_cannot_reply(app: App, status: str) -> None:
 # An inbound message that came to another account than the client's own
 
 
-async def a_carrier(app: App, *, fallback: bool = False) -> worlds.Pool:
+async def a_carrier(app: App, *, fallback: bool = False) -> db.Pool:
     """An account at another provider, and a route of the client's pool that leads there."""
-    carrier = await worlds.add_pool(held=100, provider="kannel", default=False)
+    carrier = await db.add_pool(held=100, provider="kannel", default=False)
     first, then = (app.pool, carrier) if fallback else (carrier, app.pool)
     route = ProviderRoute(new_id(), app.pool.id, "256", first.id, 3, then.id, 4)
     async with store.transaction() as tx:
@@ -240,7 +240,7 @@ async def a_carrier(app: App, *, fallback: bool = False) -> worlds.Pool:
 async def receive_elsewhere(app: App) -> str:
     """A message that came in on a line of the other provider. Returns its conversation."""
     conversation, _ = await receive(app, modem="theirs", port="7")
-    await worlds.execute("UPDATE webhook_event SET provider = 'kannel'")
+    await db.execute("UPDATE webhook_event SET provider = 'kannel'")
     return conversation
 
 
@@ -257,20 +257,20 @@ async def test_a_reply_leaves_by_the_account_that_the_message_came_to(
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "theirs", "7")
     await answered(carrier, call, NotSent("not now"))
     assert await store.divert_queued(carrier.id, most=10) == 0
-    await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
+    await db.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
     (again,) = await marked(carrier)
     await answered(carrier, again, Accepted("ref"))
-    assert await worlds.statuses() == {"SENT": 1}
-    assert await worlds.held(app.owner.account_id) == 99
-    assert await worlds.held(carrier.account_id) == 100 - cost
-    assert await worlds.held(app.pool.account_id) == 501
-    await worlds.assert_audit_holds()
+    assert await db.statuses() == {"SENT": 1}
+    assert await db.held(app.owner.account_id) == 99
+    assert await db.held(carrier.account_id) == 100 - cost
+    assert await db.held(app.pool.account_id) == 501
+    await db.assert_audit_holds()
 
 
 async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_says_so(
     app: App,
 ) -> None:
-    await worlds.add_pool(held=100, provider="kannel", default=False)
+    await db.add_pool(held=100, provider="kannel", default=False)
     conversation = await receive_elsewhere(app)
     assert (await answer(app, conversation))["warning"] == THROUGH_ANOTHER_ACCOUNT
     (call,) = await marked(app.pool)
@@ -284,7 +284,7 @@ async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
     app: App, change: str
 ) -> None:
     conversation, _ = await receive(app, modem="m1", port="2")
-    await worlds.execute(change)
+    await db.execute(change)
     assert (await answer(app, conversation))["warning"] is None
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
@@ -292,20 +292,20 @@ async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
 
 async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(app: App) -> None:
     """No message is routed by it, so another client's conversation gets nothing."""
-    await worlds.execute("UPDATE provider_account SET provider = 'ibiki'")
+    await db.execute("UPDATE provider_account SET provider = 'ibiki'")
     await post.submitted(app.pool)
-    await worlds.accept(app.owner, numbers=[PHONE])
+    await db.accept(app.owner, numbers=[PHONE])
     await post.submitted(app.pool)
     await capture_contacts(store)
     data = {"id": "msg_1", "number": PHONE, "text": "Hello"}
     body = {"id": "evt_1", "type": "message.received", "data": data}
     (row,) = await post.received(body, provider="ibiki")
     assert (row["outcome"], row["client_id"]) == ("ROUTED", app.owner.client_id)
-    (conversation,) = await worlds.fetch("SELECT id FROM conversation")
+    (conversation,) = await db.fetch("SELECT id FROM conversation")
     replied = await answer(app, ids.encode(Kind.CONVERSATION, conversation["id"]))
     assert replied["warning"] is None
     (call,) = await marked(app.pool)
     assert call.outgoing[0] == Outgoing(PHONE, "Yes?", BY_MESSAGE, "msg_1")
     await capture_contacts(store)
-    assert await worlds.fetch("SELECT FROM modem_route") == []
-    assert await worlds.fetch("SELECT FROM conversation_line") == []
+    assert await db.fetch("SELECT FROM modem_route") == []
+    assert await db.fetch("SELECT FROM conversation_line") == []

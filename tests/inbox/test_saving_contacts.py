@@ -13,7 +13,7 @@ from domain.inbox.capture import BEGINNING, capture_contacts
 from domain.live import hints
 from persistence import store
 from persistence.database import listen
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.installations import App
 from tests.locks import blocked, holding
@@ -53,7 +53,7 @@ async def test_a_contact_is_created_and_found(app: App, written: str) -> None:
 
 
 async def test_an_existing_short_code_can_be_named_and_no_other(app: App) -> None:
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, '68849')",
         app.owner.client_id,
     )
@@ -91,29 +91,29 @@ async def test_a_name_that_cannot_be_stored_is_refused(app: App, name: str) -> N
 async def test_opting_out_by_hand_stops_sends_and_cancels_queued_messages(app: App) -> None:
     sent = await send(app)
     await capture_contacts(store)
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99
     assert (await save(app, optedOut=True))["optedOut"] is True
-    assert await worlds.statuses(ids.decode(Kind.SEND, sent["id"])) == {"CANCELLED": 1}
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.statuses(ids.decode(Kind.SEND, sent["id"])) == {"CANCELLED": 1}
+    assert await db.held(app.owner.account_id) == 100
     assert (await send(app))["__typename"] == "NoValidRecipients"
     assert (await save(app, name="Ada", optedOut=None))["optedOut"] is True
     assert (await save(app, optedOut=True))["optedOut"] is True
     assert (await save(app, optedOut=False))["optedOut"] is False
     assert (await send(app))["__typename"] == "Send"
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_send_that_is_captured_after_the_opt_out_is_cancelled(app: App) -> None:
-    sent = await worlds.accept(app.owner, numbers=[NUMBER])
+    sent = await db.accept(app.owner, numbers=[NUMBER])
     await save(app, optedOut=True)
     await capture_contacts(store)
-    assert await worlds.statuses(sent.id) == {"CANCELLED": 1}
-    await worlds.assert_audit_holds()
+    assert await db.statuses(sent.id) == {"CANCELLED": 1}
+    await db.assert_audit_holds()
 
 
 async def test_opting_out_by_hand_waits_for_a_capture(app: App) -> None:
     """Without a lock, the capture and the opt-out would not see each other."""
-    sent = await worlds.accept(app.owner, numbers=[NUMBER])
+    sent = await db.accept(app.owner, numbers=[NUMBER])
     sends: list[Any] = []
 
     async def begin(tx: Any) -> None:
@@ -129,7 +129,7 @@ async def test_opting_out_by_hand_waits_for_a_capture(app: App) -> None:
         saving = asyncio.create_task(save(app, optedOut=True))
         await blocked(saving)
     await saving
-    assert await worlds.statuses(sent.id) == {"CANCELLED": 1}
+    assert await db.statuses(sent.id) == {"CANCELLED": 1}
 
 
 async def test_an_opt_out_by_hand_concerns_one_client(app: App) -> None:
@@ -138,24 +138,24 @@ async def test_an_opt_out_by_hand_concerns_one_client(app: App) -> None:
 
 
 async def test_a_deleted_contact_keeps_its_opt_out(app: App) -> None:
-    await worlds.accept(app.owner, numbers=[NUMBER])
+    await db.accept(app.owner, numbers=[NUMBER])
     contact_id = (await save(app, name="Ada", optedOut=True))["id"]
     given = {"id": contact_id}
     answer = await app.answer("owner", DELETE, input=given)
     assert answer == {"__typename": "Contact", "number": NUMBER, "optedOut": True}
     assert await found(app) == []
-    assert len(await worlds.fetch("SELECT FROM message")) == 1
+    assert len(await db.fetch("SELECT FROM message")) == 1
     again = await app.answer("owner", DELETE, input=given)
     assert again["__typename"] == "NotFound"
     assert (await save(app))["optedOut"] is True
 
 
 async def test_subscribers_of_the_conversation_are_notified(app: App) -> None:
-    await worlds.accept(app.owner, numbers=[NUMBER])
-    await worlds.execute("UPDATE message SET status = 'SENT', attempts = 1, attempt_id = id")
+    await db.accept(app.owner, numbers=[NUMBER])
+    await db.execute("UPDATE message SET status = 'SENT', attempts = 1, attempt_id = id")
     await capture_contacts(store)
     await post.received(post.inbound("Hello", sender=NUMBER))
-    [row] = await worlds.fetch("SELECT id, updated_at FROM conversation")
+    [row] = await db.fetch("SELECT id, updated_at FROM conversation")
     arrived: set[bytes] = set()
     forget = listen(arrived.update)
     try:
@@ -168,7 +168,7 @@ async def test_subscribers_of_the_conversation_are_notified(app: App) -> None:
         await app.answer("owner", DELETE, input={"id": contact_id})
         assert hints.CONVERSATION + row["id"].bytes in arrived
         # A process that missed the hints finds the change by its time.
-        [later] = await worlds.fetch("SELECT updated_at FROM conversation")
+        [later] = await db.fetch("SELECT updated_at FROM conversation")
         assert later["updated_at"] > row["updated_at"]
     finally:
         forget()

@@ -12,7 +12,7 @@ from domain.inbox.receive import receive_due
 from domain.inbox.senders import LONGEST_NAME, Sender, is_answerable, read_sender
 from domain.numbers import Normaliser
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
 from tests.inbox.test_receiving import assign, route_by_hand
@@ -52,16 +52,16 @@ def test_a_name_has_one_line_and_never_looks_like_a_number(given: str) -> None:
 
 
 @pytest.fixture
-async def client(connected: str) -> worlds.Tenant:
+async def client(connected: str) -> db.Tenant:
     """A client with its own number, and 100 credits."""
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     await assign(client.client_id)
     return client
 
 
 @pytest.mark.parametrize("sender", ["68849", "SUPPORT", "+68849"])
 async def test_a_short_code_or_name_reaches_the_inbox_of_the_assigned_number(
-    client: worlds.Tenant, sender: str
+    client: db.Tenant, sender: str
 ) -> None:
     (row,) = await post.received(inbound("Code 1234", sender=sender, receiver=OUR_NUMBER))
     name = sender.lstrip("+")
@@ -70,16 +70,16 @@ async def test_a_short_code_or_name_reaches_the_inbox_of_the_assigned_number(
     (message,) = await post.inbox_of(client.client_id)
     assert message["number"] == name
     for table in ("contact", "conversation"):
-        assert await worlds.fetch(f"SELECT number FROM {table}") == [{"number": name}]
+        assert await db.fetch(f"SELECT number FROM {table}") == [{"number": name}]
 
 
-async def test_a_short_code_is_routed_by_a_line_set_by_hand(client: worlds.Tenant) -> None:
+async def test_a_short_code_is_routed_by_a_line_set_by_hand(client: db.Tenant) -> None:
     await route_by_hand(client.client_id, "own")
     (row,) = await post.received(inbound("Code 1234", sender="68849", modem="own"))
     assert (row["client_id"], row["reason"]) == (client.client_id, routing.BY_HAND)
 
 
-async def test_a_short_code_is_not_routed_by_what_was_learned(client: worlds.Tenant) -> None:
+async def test_a_short_code_is_not_routed_by_what_was_learned(client: db.Tenant) -> None:
     """The code could be for the operator, whose modem it is."""
     await post.received(inbound(receiver=OUR_NUMBER, modem="m1"))
     await post.received(inbound(sender="68849", receiver=OUR_NUMBER, modem="m1"))
@@ -88,28 +88,28 @@ async def test_a_short_code_is_not_routed_by_what_was_learned(client: worlds.Ten
     assert row["sender"] == "68849"
 
 
-async def test_a_long_name_on_a_line_is_received(client: worlds.Tenant) -> None:
+async def test_a_long_name_on_a_line_is_received(client: db.Tenant) -> None:
     call = inbound(sender="N" * 100, receiver=OUR_NUMBER, modem="m1")
     (row,) = await post.received(call)
     assert (row["outcome"], row["sender"]) == ("ROUTED", "N" * LONGEST_NAME)
 
 
 async def test_a_sender_without_a_plus_is_the_number_that_was_sent_to(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
-    await worlds.accept(client, numbers=["+256772000111"])
+    await db.accept(client, numbers=["+256772000111"])
     await post.submitted(client.pool)
     (row,) = await post.received(inbound("STOP", sender="256772000111"))
     assert (row["client_id"], row["reason"]) == (client.client_id, routing.BY_WRITING)
     assert row["sender"] == "+256772000111"
-    assert await worlds.fetch("SELECT number FROM opt_out") == [{"number": "+256772000111"}]
+    assert await db.fetch("SELECT number FROM opt_out") == [{"number": "+256772000111"}]
 
 
 @pytest.mark.parametrize("sent_to", [ALABAMA, SINGAPORE])
 async def test_of_two_readings_the_one_that_the_client_sent_to_counts(
-    client: worlds.Tenant, sent_to: str
+    client: db.Tenant, sent_to: str
 ) -> None:
-    await worlds.accept(client, numbers=[sent_to])
+    await db.accept(client, numbers=[sent_to])
     await post.submitted(client.pool)
     rows = await post.received(
         inbound("to our number", sender=AMBIGUOUS, receiver=OUR_NUMBER),
@@ -120,16 +120,16 @@ async def test_of_two_readings_the_one_that_the_client_sent_to_counts(
 
 
 async def test_of_two_readings_that_were_not_sent_to_the_home_number_counts(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     (row,) = await post.received(inbound(sender=AMBIGUOUS, receiver=OUR_NUMBER))
     assert row["sender"] == ALABAMA
 
 
-async def test_readings_that_two_clients_sent_to_are_unrouted(client: worlds.Tenant) -> None:
-    other = await worlds.add_client(client.pool, name="Other")
-    await worlds.accept(client, numbers=[ALABAMA])
-    await worlds.accept(other, numbers=[SINGAPORE])
+async def test_readings_that_two_clients_sent_to_are_unrouted(client: db.Tenant) -> None:
+    other = await db.add_client(client.pool, name="Other")
+    await db.accept(client, numbers=[ALABAMA])
+    await db.accept(other, numbers=[SINGAPORE])
     await post.submitted(client.pool)
     await capture_contacts(store)
     rows = await post.received(
@@ -139,13 +139,13 @@ async def test_readings_that_two_clients_sent_to_are_unrouted(client: worlds.Ten
     assert (rows[1]["client_id"], rows[1]["sender"]) == (client.client_id, ALABAMA)
 
 
-async def test_a_receiver_without_a_plus_is_an_assigned_number(client: worlds.Tenant) -> None:
+async def test_a_receiver_without_a_plus_is_an_assigned_number(client: db.Tenant) -> None:
     await assign(client.client_id, "+256772000222")
     (row,) = await post.received(inbound(receiver="256772000222"))
     assert (row["client_id"], row["reason"]) == (client.client_id, routing.BY_NUMBER)
 
 
-async def test_a_possible_number_in_a_new_area_code_is_enough(client: worlds.Tenant) -> None:
+async def test_a_possible_number_in_a_new_area_code_is_enough(client: db.Tenant) -> None:
     """The library knows no such area code. The message proves that the number exists."""
     known, unknown = "5875550143", "2115550143"
     (row,) = await post.received(inbound(sender=known, receiver=OUR_NUMBER))
@@ -156,19 +156,19 @@ async def test_a_possible_number_in_a_new_area_code_is_enough(client: worlds.Ten
 
 @pytest.mark.parametrize("written", ["256772000111", "+256 772 000 111", "00256772000111"])
 async def test_a_delivery_report_matches_a_number_in_any_spelling(
-    client: worlds.Tenant, written: str
+    client: db.Tenant, written: str
 ) -> None:
-    send = await worlds.accept(client, numbers=["+256772000111"])
+    send = await db.accept(client, numbers=["+256772000111"])
     await post.submitted(client.pool, "ref")
     report = {"messageId": "ref", "status": "delivered", "recipient": written}
     await post.received(report)
-    assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+    assert await db.statuses(send.id) == {"DELIVERED": 1}
 
 
-async def test_a_delivery_report_of_another_number_moves_nothing(client: worlds.Tenant) -> None:
-    send = await worlds.accept(client, numbers=[PHONE])
+async def test_a_delivery_report_of_another_number_moves_nothing(client: db.Tenant) -> None:
+    send = await db.accept(client, numbers=[PHONE])
     await post.submitted(client.pool, "ref")
     for recipient in ("256772000111", "SUPPORT"):
         await post.stored({"messageId": "ref", "status": "delivered", "recipient": recipient})
     await receive_due(post.RECEIVER)
-    assert await worlds.statuses(send.id) == {"SENT": 1}
+    assert await db.statuses(send.id) == {"SENT": 1}

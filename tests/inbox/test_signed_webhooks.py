@@ -17,7 +17,7 @@ from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http import webhooks
 from ibiki.http.webhooks import LARGEST_WITH_FILES
 from providers import android
-from tests import worlds
+from tests import db
 from tests.inbox.webhook_app import SECRET, SHOWN, webhook_app
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -44,14 +44,14 @@ async def keys(provider: str) -> dict[UUID, list[str]]:
 
 
 async def accounts() -> list[UUID | None]:
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT provider_account_id FROM webhook_event WHERE outcome <> 'REFUSED' ORDER BY id"
     )
     return [row["provider_account_id"] for row in rows]
 
 
 async def outcomes() -> list[str]:
-    rows = await worlds.fetch("SELECT outcome FROM webhook_event ORDER BY id")
+    rows = await db.fetch("SELECT outcome FROM webhook_event ORDER BY id")
     return [row["outcome"] for row in rows]
 
 
@@ -69,7 +69,7 @@ async def test_the_query_of_a_signed_url_is_a_part_of_the_event() -> None:
     async with webhook_app(accounts=keys, public_url=PUBLIC) as here:
         assert (await here.post(BODY, path, **signed(PUBLIC + path))).status_code == 200
         assert (await here.post(BODY, path, **signed(PUBLIC + PATH))).status_code == 401
-    [row] = await worlds.fetch("SELECT body FROM webhook_event WHERE outcome <> 'REFUSED'")
+    [row] = await db.fetch("SELECT body FROM webhook_event WHERE outcome <> 'REFUSED'")
     assert row["body"] == BODY + f"&attempt={'0f' * 16}".encode()
 
 
@@ -167,7 +167,7 @@ async def test_pictures_are_removed_from_an_event_that_is_too_large_with_them() 
         body = picture("A" * 1_000_000, body="Look")
         answer = await here.post(body, "/webhooks/android", **signed_by_phone(body))
         assert answer.status_code == 200, answer.text
-        [row] = await worlds.fetch("SELECT body FROM webhook_event")
+        [row] = await db.fetch("SELECT body FROM webhook_event")
         assert json.loads(row["body"])["payload"]["attachments"] == [
             {"partId": 7, "contentType": "image/jpeg", "size": 3}
         ]

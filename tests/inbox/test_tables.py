@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from domain.ids import new_id
-from tests import worlds
+from tests import db
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -63,15 +63,15 @@ TWICE = [
 @pytest.fixture
 async def client_id(connected: None) -> object:
     """A client."""
-    pool = await worlds.add_pool(default=False)
-    return (await worlds.add_client(pool, held=0)).client_id
+    pool = await db.add_pool(default=False)
+    return (await db.add_client(pool, held=0)).client_id
 
 
 @pytest.mark.parametrize(("statement", "values"), [(each[0], each[1:]) for each in GOOD])
 async def test_valid_rows_are_stored(
     client_id: object, statement: str, values: tuple[object, ...]
 ) -> None:
-    await worlds.execute(statement, client_id, *values)
+    await db.execute(statement, client_id, *values)
 
 
 @pytest.mark.parametrize(
@@ -81,38 +81,38 @@ async def test_invalid_rows_are_refused(
     client_id: object, statement: str, values: tuple[object, ...]
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
-        await worlds.execute(statement, client_id, *values)
+        await db.execute(statement, client_id, *values)
 
 
 @pytest.mark.parametrize("row", [pytest.param(each[1], id=each[0]) for each in TWICE])
 async def test_rows_are_unique(client_id: object, row: tuple[str, object]) -> None:
     statement, *values = row
-    await worlds.execute(statement, client_id, *values)
+    await db.execute(statement, client_id, *values)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await worlds.execute(statement, client_id, *values)
+        await db.execute(statement, client_id, *values)
 
 
 async def test_a_line_is_assigned_by_hand_to_one_client_only(client_id: object) -> None:
-    other = await worlds.add_client(await worlds.add_pool(default=False), held=0)
-    await worlds.execute(ROUTE, client_id, "shared", False)
-    await worlds.execute(ROUTE, other.client_id, "shared", True)
-    third = await worlds.add_client(other.pool, held=0)
+    other = await db.add_client(await db.add_pool(default=False), held=0)
+    await db.execute(ROUTE, client_id, "shared", False)
+    await db.execute(ROUTE, other.client_id, "shared", True)
+    third = await db.add_client(other.pool, held=0)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await worlds.execute(ROUTE, third.client_id, "shared", False)
+        await db.execute(ROUTE, third.client_id, "shared", False)
 
 
 async def test_numbers_that_came_with_a_route_go_with_it(client_id: object) -> None:
     route_id = new_id()
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES ($1, $2, 'gone', '1', false)",
         route_id,
         client_id,
     )
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO assigned_number (number, client_id, route_id) VALUES ('+12025550111', $1, $2)",
         client_id,
         route_id,
     )
-    await worlds.execute("DELETE FROM modem_route WHERE id = $1", route_id)
-    assert await worlds.fetch("SELECT FROM assigned_number WHERE number = '+12025550111'") == []
+    await db.execute("DELETE FROM modem_route WHERE id = $1", route_id)
+    assert await db.fetch("SELECT FROM assigned_number WHERE number = '+12025550111'") == []

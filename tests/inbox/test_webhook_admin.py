@@ -15,7 +15,7 @@ from domain.inbox import routing
 from domain.inbox.webhooks import NewEvent
 from persistence import store
 from persistence.inbox.events import DUPLICATE
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
 from tests.installations import App
@@ -40,7 +40,7 @@ READY = """mutation ($input: TestReplyReadinessInput!) { testReplyReadiness(inpu
     checks { name passed detail } } } }"""
 
 
-def client_id(tenant: worlds.Tenant) -> str:
+def client_id(tenant: db.Tenant) -> str:
     return ids.encode(Kind.CLIENT, tenant.client_id)
 
 
@@ -49,7 +49,7 @@ async def event_id(call: object) -> str:
     return ids.encode(Kind.WEBHOOK_EVENT, row["id"])
 
 
-async def set_route(app: App, tenant: worlds.Tenant, **rest: Any) -> Any:
+async def set_route(app: App, tenant: db.Tenant, **rest: Any) -> Any:
     given = {"clientId": client_id(tenant), "modem": "m1", "port": "1", **rest}
     return await app.answer("admin", SET, input=given)
 
@@ -132,13 +132,13 @@ async def test_a_route_is_set_shown_and_deleted_with_its_numbers(app: App) -> No
     gone = await app.answer("admin", DELETE, input={"id": made["id"]})
     assert gone == {"__typename": "ModemRoute", "id": made["id"], "modem": "m1"}
     assert await app.answer("admin", ROUTES) == []
-    assert await worlds.fetch("SELECT FROM assigned_number") == []
+    assert await db.fetch("SELECT FROM assigned_number") == []
     again = await app.answer("admin", DELETE, input={"id": made["id"]})
     assert again["__typename"] == "NotFound"
 
 
 async def test_a_learned_route_can_be_assigned_by_hand(app: App) -> None:
-    await worlds.accept(app.owner, numbers=[PHONE])
+    await db.accept(app.owner, numbers=[PHONE])
     await post.submitted(app.pool)
     await post.received(inbound(modem="m1"))
     (learned,) = await app.answer("admin", ROUTES)
@@ -185,22 +185,22 @@ async def test_checking_readiness_sends_and_charges_nothing(app: App) -> None:
     )
     await post.received(inbound("STOP", modem="m1"))
     assert (await rehearse(app))[1]["opt-out"] is False
-    await worlds.execute("UPDATE client SET status = 'DORMANT' WHERE name = 'Acme'")
-    await worlds.execute("UPDATE provider_account SET paused_at = now()")
+    await db.execute("UPDATE client SET status = 'DORMANT' WHERE name = 'Acme'")
+    await db.execute("UPDATE provider_account SET paused_at = now()")
     _, checks = await rehearse(app)
     assert [name for name, passed in checks.items() if not passed] == [
         "account",
         "opt-out",
         "provider",
     ]
-    assert await worlds.fetch("SELECT FROM send") == []
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.fetch("SELECT FROM send") == []
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_a_client_without_balance_or_line_is_not_ready(app: App) -> None:
-    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
+    await db.assign_number(app.owner.client_id, OUR_NUMBER)
     await post.received(inbound("Hi", receiver=OUR_NUMBER))
-    await worlds.accept(app.owner, 100)
+    await db.accept(app.owner, 100)
 
     class Nobody:
         """No provider is configured."""

@@ -25,10 +25,10 @@ from persistence import store
 from persistence.inbox.events import STORED
 from persistence.opening import connect, disconnect
 from providers.registry import PARSERS
-from tests import worlds
+from tests import db
 from tests.inbox.post import RECEIVER, inbound
 from tests.inbox.webhook_app import SECRET, SHOWN, WebhookApp, webhook_app
-from tests.ledger.line import Moment, line_to
+from tests.ledger.cutting_proxy import Moment, proxy_to
 
 pytestmark = pytest.mark.usefixtures("connected")
 CALL = inbound("Hello", messageId="abc")
@@ -36,7 +36,7 @@ KEYS = [f"whsec_{base64.b64encode(bytes([each]) * 32).decode()}" for each in ran
 
 
 async def outcomes() -> list[tuple[str, str]]:
-    rows = await worlds.fetch("SELECT outcome, reason FROM webhook_event ORDER BY id")
+    rows = await db.fetch("SELECT outcome, reason FROM webhook_event ORDER BY id")
     return [(row["outcome"], row["reason"]) for row in rows]
 
 
@@ -44,9 +44,7 @@ async def refusals(here: WebhookApp) -> dict[str, int]:
     """Refused calls by reason, as the operator sees them."""
     await here.intake._counting.stop()  # its write can be under way
     await here.intake._write_refusals()
-    rows = await worlds.fetch(
-        "SELECT reason, times, body FROM webhook_event WHERE outcome = 'REFUSED'"
-    )
+    rows = await db.fetch("SELECT reason, times, body FROM webhook_event WHERE outcome = 'REFUSED'")
     assert all(row["body"] == b"" for row in rows)
     times: Counter[str] = Counter()
     for row in rows:  # one for each minute, and the next minute may have begun
@@ -145,7 +143,7 @@ async def test_a_malformed_body_is_stored_and_answered_400(body: bytes) -> None:
         assert await outcomes() == [("INVALID", sentence)]
         again = await here.post(body, **SHOWN)
         assert again.status_code == 400
-    kept = await worlds.fetch("SELECT body FROM webhook_event WHERE outcome = 'INVALID'")
+    kept = await db.fetch("SELECT body FROM webhook_event WHERE outcome = 'INVALID'")
     assert kept == [{"body": body}]
 
 
@@ -180,7 +178,7 @@ async def test_no_body_is_answered_with_500_or_stops_receiving() -> None:
             assert answer.status_code in (200, 400)
             assert answer.json()
     await receive_due(RECEIVER, most=1_000)
-    waiting = await worlds.fetch("SELECT reason FROM webhook_event WHERE due_at IS NOT NULL")
+    waiting = await db.fetch("SELECT reason FROM webhook_event WHERE due_at IS NOT NULL")
     assert {row["reason"] for row in waiting} <= {WAITS_FOR_MESSAGE, STORED}
 
 
@@ -206,23 +204,21 @@ async def test_no_event_is_confirmed_while_the_database_is_unavailable(database_
     """During an outage the provider gets 503 and tries again. Each event is stored once."""
     await disconnect()
     try:
-        async with line_to(database_url) as line, worlds.connected(line.url), webhook_app() as here:
+        async with proxy_to(database_url) as proxy, db.connected(proxy.url), webhook_app() as here:
             calls = [{**CALL, "messageId": str(each)} for each in range(40)]
             assert {a.status_code for a in await call_all(here, calls[:20])} == {200}
-            line.cut_at("", Moment.UNSENT, times=1_000_000)
-            for call in list(line._calls):
+            proxy.cut_at("", Moment.UNSENT, times=1_000_000)
+            for call in list(proxy._calls):
                 call.cancel()
             answers = await call_all(here, calls)
             assert {answer.status_code for answer in answers} == {503}
             assert all(answer.headers["retry-after"] for answer in answers)
-            line.cut_at("", Moment.UNSENT, times=0)
+            proxy.cut_at("", Moment.UNSENT, times=0)
             while {answer.status_code for answer in answers} != {200}:
                 answers = await call_all(here, calls)
     finally:
         await connect(database_url, application_name="tests")
-    rows = await worlds.fetch(
-        "SELECT count(*) AS events FROM webhook_event WHERE outcome = 'UNROUTED'"
-    )
+    rows = await db.fetch("SELECT count(*) AS events FROM webhook_event WHERE outcome = 'UNROUTED'")
     assert rows == [{"events": 40}]
 
 
@@ -249,7 +245,7 @@ async def test_refusal_counts_survive_an_outage() -> None:
         await intake._write_refusals()
     intake.refuse("extreme", "why")
     await intake._write_refusals()
-    rows = await worlds.fetch("SELECT reason, times FROM webhook_event")
+    rows = await db.fetch("SELECT reason, times FROM webhook_event")
     assert rows == [{"reason": "why", "times": 3}]
 
 

@@ -10,7 +10,7 @@ import pytest
 from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http.webhooks import EXTREME_PATH
 from providers.registry import CALLS_BY_GET
-from tests import worlds
+from tests import db
 from tests.inbox.webhook_app import SECRET, SHOWN, WebhookApp, webhook_app
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -25,7 +25,7 @@ async def here(connected: str) -> AsyncIterator[WebhookApp]:
 
 
 async def bodies() -> list[bytes]:
-    rows = await worlds.fetch("SELECT body FROM webhook_event ORDER BY id")
+    rows = await db.fetch("SELECT body FROM webhook_event ORDER BY id")
     return [row["body"] for row in rows]
 
 
@@ -36,7 +36,7 @@ async def test_the_query_is_stored_as_it_is_and_the_answer_is_200_without_a_body
     for _ in range(2):
         answer = await here.front.http.get(f"{PATH}?{query}")
         assert (answer.status_code, answer.content) == (200, b"")
-    rows = await worlds.fetch("SELECT outcome, body FROM webhook_event ORDER BY id")
+    rows = await db.fetch("SELECT outcome, body FROM webhook_event ORDER BY id")
     assert rows == [
         {"outcome": "UNROUTED", "body": query.encode()},
         {"outcome": "DUPLICATE", "body": b""},

@@ -20,7 +20,7 @@ from domain.inbox import opt_out, reply, reports
 from providers import africastalking, android, egosms, extreme, kannel, twilio
 from providers.registry import PROVIDERS
 from schema.schema import build_schema
-from tests import databases, worlds
+from tests import databases, db
 from tests.inbox import post
 from tests.matrix.row import Row
 from tests.matrix.rows import ROWS
@@ -55,23 +55,23 @@ async def settled(database_template: Any) -> AsyncIterator[Scenario]:
 async def _hide_secrets(settled: Scenario) -> None:
     for number, tenant in enumerate(settled.tenants().values()):
         ours = f"+1202555011{number}"
-        await worlds.assign_number(tenant.client_id, ours)
+        await db.assign_number(tenant.client_id, ours)
         call = post.inbound("Hello", receiver=ours, modem=MODEM, port=PORT, messageId=str(number))
         (row,) = await post.received(call)
         assert row["outcome"] == "ROUTED"
-        send = await worlds.accept(tenant, numbers=[post.PHONE])
-        await worlds.execute(
+        send = await db.accept(tenant, numbers=[post.PHONE])
+        await db.execute(
             "UPDATE send SET kind = 'REPLY', modem = $2, port = $3 WHERE id = $1",
             send.id,
             MODEM,
             PORT,
         )
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET paused_at = now(), pause_reason = $1",
         f"ExtremeSMS at {HOST} refused hidden-key",
     )
-    await worlds.execute("UPDATE attempt SET detail = $1", f"ExtremeSMS at {HOST}: hidden-key")
-    await worlds.execute("UPDATE message SET waiting_for = $1", f"ExtremeSMS at {HOST}")
+    await db.execute("UPDATE attempt SET detail = $1", f"ExtremeSMS at {HOST}: hidden-key")
+    await db.execute("UPDATE message SET waiting_for = $1", f"ExtremeSMS at {HOST}")
 
 
 def leaks(text: str) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from domain.inbox.receive import receive_due
 from providers.registry import CALLS_BY_GET
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.webhook_app import webhook_app
 from tests.kannel.gateway import MISSING, PATIENCE, Gateway, running_gateway
@@ -93,14 +93,14 @@ async def gateway(kannel: Gateway) -> Gateway:
 class Ibiki:
     """A client with credits in a pool of Kannel, and the webhooks that Kannel calls."""
 
-    client: worlds.Tenant
+    client: db.Tenant
 
     async def receives(self, query: str, *arguments: object, seconds: float = PATIENCE) -> None:
         """Receives events until the SQL query returns true."""
         async with asyncio.timeout(seconds):
             while True:
                 await receive_due(post.RECEIVER)
-                (row,) = await worlds.fetch(f"SELECT ({query}) AS done", *arguments)
+                (row,) = await db.fetch(f"SELECT ({query}) AS done", *arguments)
                 if row["done"]:
                     return
                 await asyncio.sleep(0.05)
@@ -110,12 +110,12 @@ class Ibiki:
 async def ibiki(database_url: str, gateway: Gateway, callback: Callback) -> AsyncIterator[Ibiki]:
     """The program behind the callback, on a database of the test."""
     async with (
-        worlds.connected(database_url),
+        db.connected(database_url),
         webhook_app(secrets=["CHANGE-SECRET"], by_get=CALLS_BY_GET) as app,
     ):
-        pool = await worlds.add_pool()
-        await worlds.execute("UPDATE provider_account SET provider = 'kannel'")
-        client = await worlds.add_client(pool, held=1_000)
+        pool = await db.add_pool()
+        await db.execute("UPDATE provider_account SET provider = 'kannel'")
+        client = await db.add_client(pool, held=1_000)
         callback.target = app.front.port
         yield Ibiki(client)
         callback.target = None

@@ -11,7 +11,7 @@ import pytest
 
 from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from providers.kannel import Kannel
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
 from tests.kannel.conftest import Ibiki
 from tests.kannel.gateway import BEARERBOX, PATIENCE, SMSBOX, Gateway
@@ -51,7 +51,7 @@ async def test_bearerbox_is_killed_under_load_and_started_again(
     network.answers |= {each.removeprefix("+"): Answer(receipts=["DELIVRD"]) for each in numbers}
     before = len(gateway.sent())
     account = Watched(gateway.account(deadline_seconds=10.0))
-    send = await worlds.accept(ibiki.client, numbers=numbers)
+    send = await db.accept(ibiki.client, numbers=numbers)
 
     async def left(expected: set[str]) -> None:
         while not expected <= _left(network):
@@ -59,7 +59,7 @@ async def test_bearerbox_is_killed_under_load_and_started_again(
             await network.changed.wait()
 
     async def is_over() -> bool:
-        return not {"QUEUED", "SUBMITTING"} & (await worlds.statuses(send.id)).keys()
+        return not {"QUEUED", "SUBMITTING"} & (await db.statuses(send.id)).keys()
 
     try:
         async with dispatching(Opened(account), rules=RULES):
@@ -82,7 +82,7 @@ async def test_bearerbox_is_killed_under_load_and_started_again(
         await account.close()
     await gateway.is_online()
 
-    rows = await worlds.fetch("SELECT number, status FROM message")
+    rows = await db.fetch("SELECT number, status FROM message")
     assert {row["status"] for row in rows} <= {"SENT", "DELIVERED", "UNKNOWN"}
     # Kannel's own log is the witness: each message reached it once.
     taken = Counter(gateway.sent()[before:])
@@ -98,9 +98,9 @@ async def test_bearerbox_is_killed_under_load_and_started_again(
         "SELECT count(*) = 0 FROM message WHERE status = 'UNKNOWN' AND number = ANY($1)",
         list(_left(network)),
     )
-    held = await worlds.held(ibiki.client.account_id)
+    held = await db.held(ibiki.client.account_id)
     assert held == 1_000 - MESSAGES, "all stay charged, also those that are UNKNOWN"
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 def _left(network: Network) -> set[str]:

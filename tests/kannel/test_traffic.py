@@ -13,7 +13,7 @@ from domain.dispatch.rules import Observer
 from domain.provider import Accepted
 from domain.sending.messages import NewSend
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Opened, answered, dispatching, eventually, marked
 from tests.inbox import post
 from tests.inbox.test_refusals import refund_is_due, refunds
@@ -55,7 +55,7 @@ async def dispatched(ibiki: Ibiki, gateway: Gateway, sends: Sequence[NewSend]) -
     account = gateway.account()
 
     async def is_over() -> bool:
-        found = [await worlds.statuses(send.id) for send in sends]
+        found = [await db.statuses(send.id) for send in sends]
         return not any({"QUEUED", "SUBMITTING"} & each.keys() for each in found)
 
     try:
@@ -74,7 +74,7 @@ async def test_each_end_of_a_message_is_reported_and_only_what_was_refused_is_re
         parts = (answers, answers) if isinstance(answers, Answer) else answers
         network.answers[digits] = parts[0]
         network.answers |= {(digits, part): each for part, each in enumerate(parts, 1)}
-        sends[number] = await worlds.accept(ibiki.client, numbers=[number], text=text)
+        sends[number] = await db.accept(ibiki.client, numbers=[number], text=text)
     await dispatched(ibiki, gateway, list(sends.values()))
     expected = {number: "UNDELIVERED" if end == "REJECTED" else end for number, _, _, end in CASES}
     numbers, statuses = list(expected), list(expected.values())
@@ -85,10 +85,10 @@ async def test_each_end_of_a_message_is_reported_and_only_what_was_refused_is_re
     )  # fmt: skip
     await refund_is_due()
     for number, _, _, end in CASES:
-        assert await worlds.statuses(sends[number].id) == {end: 1}, number
+        assert await db.statuses(sends[number].id) == {end: 1}, number
         assert await refunds(sends[number]) == ([1] if end == "REJECTED" else []), number
         assert len(network.sent_to(number)) == (2 if sends[number].text == LONG else 1)
-    assert await worlds.held(ibiki.client.account_id) == 1_000 - len(CASES) + 1
+    assert await db.held(ibiki.client.account_id) == 1_000 - len(CASES) + 1
 
 
 async def test_a_message_is_given_to_a_network_again_that_had_too_many(
@@ -96,13 +96,13 @@ async def test_a_message_is_given_to_a_network_again_that_had_too_many(
 ) -> None:
     number = "+12025550134"
     network.answers[number.removeprefix("+")] = Answer(status=THROTTLED)
-    send = await worlds.accept(ibiki.client, numbers=[number])
+    send = await db.accept(ibiki.client, numbers=[number])
     await dispatched(ibiki, gateway, [send])
     async with asyncio.timeout(PATIENCE):
         while not network.sent_to(number):
             network.changed.clear()
             await network.changed.wait()
-    assert await worlds.statuses(send.id) == {"SENT": 1}
+    assert await db.statuses(send.id) == {"SENT": 1}
     network.answers[number.removeprefix("+")] = DELIVERED
     await ibiki.receives("SELECT status = 'DELIVERED' FROM message WHERE send_id = $1", send.id)
     assert len(network.sent_to(number)) >= 2
@@ -115,7 +115,7 @@ async def test_what_a_silent_network_may_have_taken_is_not_refunded(
     number = "+12025550137"
     network.answers[number.removeprefix("+")] = Answer(status=None)
     quick = "transceiver-mode = true\nwait-ack = 2\nenquire-link-interval = 1"
-    send = await worlds.accept(ibiki.client, numbers=[number])
+    send = await db.accept(ibiki.client, numbers=[number])
     async with running_gateway(
         network_port=network.port,
         callback_port=callback.port,
@@ -130,7 +130,7 @@ async def test_what_a_silent_network_may_have_taken_is_not_refunded(
         )
     assert len(network.sent_to(number)) == 2
     await refund_is_due()
-    assert await worlds.statuses(send.id) == {"UNDELIVERED": 1}
+    assert await db.statuses(send.id) == {"UNDELIVERED": 1}
     assert await refunds(send) == []
 
 
@@ -139,7 +139,7 @@ async def test_a_report_decides_a_message_although_our_process_was_killed(
 ) -> None:
     number = "+12025550135"
     network.answers[number.removeprefix("+")] = DELIVERED
-    send = await worlds.accept(ibiki.client, numbers=[number])
+    send = await db.accept(ibiki.client, numbers=[number])
     (call,) = await marked(ibiki.client.pool)
     account = gateway.account()
     try:
@@ -147,13 +147,13 @@ async def test_a_report_decides_a_message_although_our_process_was_killed(
     finally:
         await account.close()
     assert outcome == Accepted(call.attempt_id.hex)  # and this process forgets it
-    await worlds.execute("UPDATE attempt SET lease_until = now() - interval '1 s'")
+    await db.execute("UPDATE attempt SET lease_until = now() - interval '1 s'")
     await sweep(store, Observer())
-    assert await worlds.statuses(send.id) == {"UNKNOWN": 1}
-    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    assert await db.statuses(send.id) == {"UNKNOWN": 1}
+    await db.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
     await ibiki.receives("SELECT status = 'DELIVERED' FROM message WHERE send_id = $1", send.id)
     await answered(ibiki.client.pool, call, outcome)
-    assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+    assert await db.statuses(send.id) == {"DELIVERED": 1}
 
 
 OURS = "+12025550190"
@@ -161,7 +161,7 @@ OURS = "+12025550190"
 
 async def inbox_with(ibiki: Ibiki, count: int) -> list[str]:
     """The texts in the client's inbox once there are this many."""
-    await worlds.assign_number(ibiki.client.client_id, OURS)
+    await db.assign_number(ibiki.client.client_id, OURS)
     await ibiki.receives(
         "SELECT count(*) = $2 FROM inbound WHERE client_id = $1", ibiki.client.client_id, count
     )
@@ -209,12 +209,12 @@ async def test_a_reply_leaves_from_the_number_that_the_contact_wrote_to(
     await network.text_from(phone, OURS, b"A question")
     await inbox_with(ibiki, 1)
     (row,) = await post.inbox_of(ibiki.client.client_id)
-    send = await worlds.accept(ibiki.client, numbers=[phone], text="An answer")
-    await worlds.execute(
+    send = await db.accept(ibiki.client, numbers=[phone], text="An answer")
+    await db.execute(
         "UPDATE send SET modem = $2, port = $3 WHERE id = $1", send.id, row["modem"], row["port"]
     )
     await dispatched(ibiki, gateway, [send])
     assert [(each.sender, each.text) for each in network.sent_to(phone)] == [
         (OURS.removeprefix("+"), "An answer")
     ]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()

@@ -12,7 +12,7 @@ from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.book import Transfer
 from persistence import store
-from tests import worlds
+from tests import db
 
 POOL, GROUP, MEMBER = 1_000, 200, 50
 
@@ -21,13 +21,13 @@ POOL, GROUP, MEMBER = 1_000, 200, 50
 class Installation:
     """A pool with a group, its member, a client without a group, another group, and a school."""
 
-    upstream: worlds.Pool
-    group: worlds.Group
-    other_group: worlds.Group
-    member: worlds.Tenant
-    loner: worlds.Tenant
-    stranger: worlds.Tenant
-    school: worlds.Tenant
+    upstream: db.Pool
+    group: db.Group
+    other_group: db.Group
+    member: db.Tenant
+    loner: db.Tenant
+    stranger: db.Tenant
+    school: db.Tenant
     admin: Actor
     supervisor: Actor
 
@@ -67,22 +67,22 @@ class Installation:
     async def held(self) -> dict[str, int]:
         """What each node holds."""
         names = ["pool", "group", "other group", "member", "loner", "stranger", "school"]
-        return {name: await worlds.held(self.node(name)) for name in names}
+        return {name: await db.held(self.node(name)) for name in names}
 
 
 async def make_installation() -> Installation:
     """A separate installation, also if others share the database."""
-    upstream = await worlds.add_pool(default=False, held=POOL)
-    group = await worlds.add_group(upstream, held=GROUP, rate_usd=Decimal("0.03"))
-    other = await worlds.add_group(upstream, held=GROUP)
+    upstream = await db.add_pool(default=False, held=POOL)
+    group = await db.add_group(upstream, held=GROUP, rate_usd=Decimal("0.03"))
+    other = await db.add_group(upstream, held=GROUP)
     return Installation(
         upstream,
         group,
         other,
-        member=await worlds.add_client(upstream, group=group, held=MEMBER),
-        loner=await worlds.add_client(upstream, held=MEMBER),
-        stranger=await worlds.add_client(upstream, group=other, held=MEMBER),
-        school=await worlds.add_school(),
+        member=await db.add_client(upstream, group=group, held=MEMBER),
+        loner=await db.add_client(upstream, held=MEMBER),
+        stranger=await db.add_client(upstream, group=other, held=MEMBER),
+        school=await db.add_school(),
         admin=Actor(uuid4(), Role.ADMIN, uuid4()),
         supervisor=Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=group.id),
     )

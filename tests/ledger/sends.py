@@ -20,7 +20,7 @@ from domain.sending.accept import (
 from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend
 from persistence import store
-from tests import worlds
+from tests import db
 
 
 def keyed(send: NewSend, key: str, given: object = "as given") -> NewSend:
@@ -65,7 +65,7 @@ def count_of(results: Sequence[AcceptResult], kind: type[AcceptResult]) -> int:
 
 async def charges(account_id: UUID) -> list[int]:
     """Amounts that sends were charged, in order."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT amount FROM transfer WHERE source_id = $1 AND kind = 'SEND'"
         " ORDER BY source_version",
         account_id,
@@ -75,5 +75,5 @@ async def charges(account_id: UUID) -> list[int]:
 
 async def messages_of(client_id: UUID) -> int:
     """How many messages the client has."""
-    rows = await worlds.fetch("SELECT count(*) AS n FROM message WHERE client_id = $1", client_id)
+    rows = await db.fetch("SELECT count(*) AS n FROM message WHERE client_id = $1", client_id)
     return int(rows[0]["n"])

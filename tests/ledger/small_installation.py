@@ -23,7 +23,7 @@ from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Pos
 from domain.sending.messages import NewSend
 from domain.sending.recipients import ProviderRoute
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.ledger.model import (
     ACCEPTED,
     NOT_REACHED,
@@ -71,23 +71,23 @@ class SmallInstallation:
     `send_ids`, `message_ids`: as the model numbers sends and places messages.
     """
 
-    pools: dict[str, worlds.Pool]
+    pools: dict[str, db.Pool]
     route: ProviderRoute
-    groups: dict[str, worlds.Group]
-    clients: dict[str, worlds.Tenant]
+    groups: dict[str, db.Group]
+    clients: dict[str, db.Tenant]
     opening: dict[str, int]
     group_of: dict[str, str | None]
     send_ids: list[UUID] = field(default_factory=list)
     message_ids: list[list[UUID]] = field(default_factory=list)
 
-    def tenant(self, name: str) -> worlds.Tenant:
+    def tenant(self, name: str) -> db.Tenant:
         """The client with this number in the model."""
         return self.clients[name]
 
     def new_send(self, request: Request) -> NewSend:
         """Makes the request as a client."""
         client = self.clients[f"c{request.who}"]
-        send = worlds.new_send(client, request.count)
+        send = db.new_send(client, request.count)
         if request.is_routed and client.pool == self.pools[POOL]:
             send = replace(send, routes=[self.route] * request.count)
         return keyed(send, request.key, request.given) if request.key else send
@@ -103,9 +103,7 @@ class SmallInstallation:
     async def note_messages(self) -> None:
         """Looks up the messages of the sends that are new."""
         for send_id in self.send_ids[len(self.message_ids) :]:
-            rows = await worlds.fetch(
-                "SELECT id FROM message WHERE send_id = $1 ORDER BY id", send_id
-            )
+            rows = await db.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", send_id)
             self.message_ids.append([row["id"] for row in rows])
 
     async def nodes(self) -> dict[str, tuple[int, int, int, int]]:
@@ -113,7 +111,7 @@ class SmallInstallation:
         names = {pool.account_id: name for name, pool in self.pools.items()}
         names |= {group.account_id: name for name, group in self.groups.items()}
         names |= {client.account_id: name for name, client in self.clients.items()}
-        rows = await worlds.fetch(NODES, [pool.id for pool in self.pools.values()])
+        rows = await db.fetch(NODES, [pool.id for pool in self.pools.values()])
         # The former nodes of clients that were moved hold nothing: the audit checks them.
         return {
             names[row["id"]]: (row["held"], row["version"], row["proven"], row["entries"])
@@ -121,7 +119,7 @@ class SmallInstallation:
             if row["id"] in names
         }
 
-    async def move_client(self, name: str, pool: worlds.Pool) -> bool:
+    async def move_client(self, name: str, pool: db.Pool) -> bool:
         """Whether the client is in that pool then."""
         former = self.clients[name]
         try:
@@ -134,7 +132,7 @@ class SmallInstallation:
 
     async def statuses(self) -> Counter[str]:
         """How many messages are in which status."""
-        rows = await worlds.fetch(
+        rows = await db.fetch(
             "SELECT status, count(*) AS n FROM message WHERE provider_account_id = ANY($1::uuid[])"
             " GROUP BY status",
             [pool.id for pool in self.pools.values()],
@@ -143,7 +141,7 @@ class SmallInstallation:
 
     async def all_is_due(self, pool: str) -> None:
         """No queued message of this pool's provider waits for a later time."""
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET due_at = now() - interval '1 s'"
             " WHERE provider_account_id = $1 AND status = 'QUEUED'",
             self.pools[pool].id,
@@ -151,7 +149,7 @@ class SmallInstallation:
 
     async def leases_pass(self, pool: str) -> None:
         """Ends all open calls to this pool's provider."""
-        await worlds.execute(
+        await db.execute(
             "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'"
             " WHERE provider_account_id = $1 AND ended_at IS NULL",
             self.pools[pool].id,
@@ -160,13 +158,13 @@ class SmallInstallation:
 
 async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
     """A separate installation. Its pool becomes the default one."""
-    await worlds.execute("UPDATE provider_account SET is_default = false")
-    pool = await worlds.add_pool(held=pool_holds)
-    other_pool = await worlds.add_pool(held=9, default=False)
-    groups = {f"g{each}": await worlds.add_group(pool, held=held[each]) for each in range(2)}
+    await db.execute("UPDATE provider_account SET is_default = false")
+    pool = await db.add_pool(held=pool_holds)
+    other_pool = await db.add_pool(held=9, default=False)
+    groups = {f"g{each}": await db.add_group(pool, held=held[each]) for each in range(2)}
     group_of = {"c0": "g0", "c1": "g0", "c2": "g1", "c3": None}
     clients = {
-        name: await worlds.add_client(pool, group=groups.get(group or ""), held=units)
+        name: await db.add_client(pool, group=groups.get(group or ""), held=units)
         for (name, group), units in zip(group_of.items(), held[2:], strict=True)
     }
     opening = dict(zip([*groups, *clients], held, strict=True)) | {POOL: pool_holds, OTHER_POOL: 9}
@@ -202,7 +200,7 @@ async def answer_of_allocation(
     group = installation.groups.get(whom)
     client = installation.clients.get(whom)
     requested = Allocation(client.client_id if client else None, group.id if group else None, units)
-    actor = worlds.ADMIN
+    actor = db.ADMIN
     if who != "admin":
         actor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=installation.groups[who].id)
     try:

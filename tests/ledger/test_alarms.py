@@ -14,7 +14,7 @@ from domain.ledger.alarms import Alarm, AlarmKind, PoolSigns, alarms_of
 from domain.ledger.balances import BalanceView, PlatformBalance, SyncState
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.ledger.test_reconcile import send_charged
 from tests.ledger.upstream import Upstream, synced
 
@@ -89,30 +89,30 @@ def test_alarms_are_sentences() -> None:
 
 
 @dataclass(frozen=True)
-class World:
+class Setup:
     """A synced pool, a client that holds 100, and a school."""
 
-    pool: worlds.Pool
-    client: worlds.Tenant
-    school: worlds.Tenant
+    pool: db.Pool
+    client: db.Tenant
+    school: db.Tenant
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=1_000)
-        made = World(pool, await worlds.add_client(pool, held=100), await worlds.add_school())
+async def setup(database_url: str) -> AsyncIterator[Setup]:
+    async with db.connected(database_url):
+        pool = await db.add_pool(held=1_000)
+        made = Setup(pool, await db.add_client(pool, held=100), await db.add_school())
         await synced(pool, Upstream(1_100))
         yield made
 
 
-async def platform(pool: worlds.Pool) -> PlatformBalance:
+async def platform(pool: db.Pool) -> PlatformBalance:
     found = (await store.read_balances(BalanceView(provider_account_id=pool.id))).platform
     assert found is not None
     return found
 
 
-async def alarms(pool: worlds.Pool) -> dict[AlarmKind, Alarm]:
+async def alarms(pool: db.Pool) -> dict[AlarmKind, Alarm]:
     found = (await platform(pool)).alarms
     accounts = await store.read_provider_accounts(Everything())
     [same] = [each.platform for each in accounts if each.id == pool.id]
@@ -120,148 +120,148 @@ async def alarms(pool: worlds.Pool) -> dict[AlarmKind, Alarm]:
     return {alarm.kind: alarm for alarm in found}
 
 
-async def test_a_pool_without_trouble_has_no_alarm(world: World) -> None:
-    await worlds.accept(world.client, 5)
-    assert await alarms(world.pool) == {}
+async def test_a_pool_without_trouble_has_no_alarm(setup: Setup) -> None:
+    await db.accept(setup.client, 5)
+    assert await alarms(setup.pool) == {}
 
 
-async def test_an_over_allocated_pool_has_an_alarm(world: World) -> None:
-    await synced(world.pool, Upstream(40))
-    assert (await alarms(world.pool))[AlarmKind.OVER_ALLOCATED].count == 60
-    assert (await platform(world.pool)).state is SyncState.OVER_ALLOCATED
+async def test_an_over_allocated_pool_has_an_alarm(setup: Setup) -> None:
+    await synced(setup.pool, Upstream(40))
+    assert (await alarms(setup.pool))[AlarmKind.OVER_ALLOCATED].count == 60
+    assert (await platform(setup.pool)).state is SyncState.OVER_ALLOCATED
 
 
-async def test_messages_that_stay_unknown_for_an_hour_raise_an_alarm(world: World) -> None:
-    send = await worlds.accept(world.client, 3)
-    await worlds.execute(
+async def test_messages_that_stay_unknown_for_an_hour_raise_an_alarm(setup: Setup) -> None:
+    send = await db.accept(setup.client, 3)
+    await db.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = id, updated_at = now() - CASE"
         " WHEN id = (SELECT min(id::text)::uuid FROM message) THEN interval '59 minutes'"
         " ELSE interval '61 minutes' END WHERE send_id = $1", send.id,
     )  # fmt: skip
-    assert (await alarms(world.pool))[AlarmKind.UNKNOWN_OLD].count == 2
-    assert AlarmKind.UNKNOWN_OLD not in await alarms(world.school.pool), "another account's"
+    assert (await alarms(setup.pool))[AlarmKind.UNKNOWN_OLD].count == 2
+    assert AlarmKind.UNKNOWN_OLD not in await alarms(setup.school.pool), "another account's"
 
 
-async def test_messages_that_are_due_and_not_submitted_raise_an_alarm(world: World) -> None:
-    await worlds.accept(world.client, 3)
+async def test_messages_that_are_due_and_not_submitted_raise_an_alarm(setup: Setup) -> None:
+    await db.accept(setup.client, 3)
     for table in ("message", "queued_part"):
-        await worlds.execute(f"UPDATE {table} SET due_at = now() - interval '6 minutes'")
-    assert (await alarms(world.pool))[AlarmKind.DISPATCH_STALLED].count == 3
-    await worlds.execute("UPDATE client SET status = 'SUSPENDED'")
-    assert AlarmKind.DISPATCH_STALLED not in await alarms(world.pool), "nobody may send"
-    await worlds.execute("UPDATE client SET status = 'ACTIVE'")
-    await worlds.execute(
+        await db.execute(f"UPDATE {table} SET due_at = now() - interval '6 minutes'")
+    assert (await alarms(setup.pool))[AlarmKind.DISPATCH_STALLED].count == 3
+    await db.execute("UPDATE client SET status = 'SUSPENDED'")
+    assert AlarmKind.DISPATCH_STALLED not in await alarms(setup.pool), "nobody may send"
+    await db.execute("UPDATE client SET status = 'ACTIVE'")
+    await db.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until, ended_at, outcome) VALUES (gen_random_uuid(), $1, $1, 0, 1,"
-        " now() - interval '4 minutes', now(), now(), 'ACCEPTED')", world.pool.id,
+        " now() - interval '4 minutes', now(), now(), 'ACCEPTED')", setup.pool.id,
     )  # fmt: skip
-    assert await alarms(world.pool) == {}, "a large backlog is not an alarm while messages are sent"
+    assert await alarms(setup.pool) == {}, "a large backlog is not an alarm while messages are sent"
 
 
-async def test_a_provider_that_rejects_the_account_raises_an_alarm(world: World) -> None:
-    await worlds.accept(world.client, 3)
+async def test_a_provider_that_rejects_the_account_raises_an_alarm(setup: Setup) -> None:
+    await db.accept(setup.client, 3)
     for table in ("message", "queued_part"):
-        await worlds.execute(f"UPDATE {table} SET due_at = now() - interval '6 minutes'")
-    await worlds.execute("UPDATE provider_account SET paused_at = now()")
-    assert list(await alarms(world.pool)) == [AlarmKind.PROVIDER_REFUSING]
+        await db.execute(f"UPDATE {table} SET due_at = now() - interval '6 minutes'")
+    await db.execute("UPDATE provider_account SET paused_at = now()")
+    assert list(await alarms(setup.pool)) == [AlarmKind.PROVIDER_REFUSING]
 
 
 async def test_the_state_needs_a_sync_until_reconcile_has_corrected_a_difference(
-    world: World,
+    setup: Setup,
 ) -> None:
-    await send_charged(world.client, 10, 4)
-    assert (await platform(world.pool)).state is SyncState.IN_SYNC, "it is not known yet"
+    await send_charged(setup.client, 10, 4)
+    assert (await platform(setup.pool)).state is SyncState.IN_SYNC, "it is not known yet"
     await reconcile(store, await new_reconciliation(store, dry_run=True))
-    found = (await alarms(world.pool))[AlarmKind.NEEDS_SYNC]
-    assert (found.count, (await platform(world.pool)).state) == (1, SyncState.NEEDS_SYNC)
+    found = (await alarms(setup.pool))[AlarmKind.NEEDS_SYNC]
+    assert (found.count, (await platform(setup.pool)).state) == (1, SyncState.NEEDS_SYNC)
     assert "Run reconcile" in found.message
-    await synced(world.pool, Upstream(1_100))
-    assert (await platform(world.pool)).state is SyncState.NEEDS_SYNC, "sync alone is not enough"
+    await synced(setup.pool, Upstream(1_100))
+    assert (await platform(setup.pool)).state is SyncState.NEEDS_SYNC, "sync alone is not enough"
     await reconcile(store, await new_reconciliation(store))
-    assert (await platform(world.pool)).state is SyncState.IN_SYNC
-    assert await alarms(world.pool) == {}
+    assert (await platform(setup.pool)).state is SyncState.IN_SYNC
+    assert await alarms(setup.pool) == {}
 
 
-async def test_a_reconciliation_that_was_killed_leaves_a_difference_open(world: World) -> None:
-    await send_charged(world.client, 10, 4)
+async def test_a_reconciliation_that_was_killed_leaves_a_difference_open(setup: Setup) -> None:
+    await send_charged(setup.client, 10, 4)
     await reconcile(store, await new_reconciliation(store, dry_run=True))
     await new_reconciliation(store)
-    await worlds.execute("UPDATE reconciliation SET heartbeat_at = now() - interval '1 hour'")
+    await db.execute("UPDATE reconciliation SET heartbeat_at = now() - interval '1 hour'")
     run = await new_reconciliation(store, dry_run=True)
-    assert (await platform(world.pool)).state is SyncState.NEEDS_SYNC
+    assert (await platform(setup.pool)).state is SyncState.NEEDS_SYNC
     await reconcile(store, run)
-    assert (await platform(world.pool)).state is SyncState.NEEDS_SYNC
+    assert (await platform(setup.pool)).state is SyncState.NEEDS_SYNC
 
 
 @pytest.mark.parametrize(
     ("since", "state"), [("- interval '1 day'", "IN_SYNC"), ("+ interval '1 day'", "NEEDS_SYNC")]
 )
 async def test_a_reconciliation_since_a_time_closes_the_differences_it_covers(
-    world: World, since: str, state: str
+    setup: Setup, since: str, state: str
 ) -> None:
-    await send_charged(world.client, 10, 4)
+    await send_charged(setup.client, 10, 4)
     await reconcile(store, await new_reconciliation(store, dry_run=True))
-    (row,) = await worlds.fetch(f"SELECT now() {since} AS at")
+    (row,) = await db.fetch(f"SELECT now() {since} AS at")
     await reconcile(store, await new_reconciliation(store, since=row["at"]))
-    assert (await platform(world.pool)).state == state
+    assert (await platform(setup.pool)).state == state
 
 
 async def events() -> list[dict[str, Any]]:
-    return await worlds.fetch(
+    return await db.fetch(
         "SELECT client_id, threshold, balance, ended_at IS NOT NULL AS ended FROM low_balance"
         " ORDER BY id"
     )
 
 
-async def set_threshold(client: worlds.Tenant, units: int | None) -> None:
-    await worlds.execute(
+async def set_threshold(client: db.Tenant, units: int | None) -> None:
+    await db.execute(
         "UPDATE client SET low_balance_threshold = $2 WHERE id = $1", client.client_id, units
     )
 
 
-async def test_a_low_balance_is_one_event_until_it_is_topped_up(world: World) -> None:
-    await set_threshold(world.client, 96)
+async def test_a_low_balance_is_one_event_until_it_is_topped_up(setup: Setup) -> None:
+    await set_threshold(setup.client, 96)
     assert not await store.notice_low_balances()
     assert await events() == []
-    await worlds.accept(world.client, 5)
-    assert (await alarms(world.pool))[AlarmKind.LOW_BALANCE].count == 1, "at once"
+    await db.accept(setup.client, 5)
+    assert (await alarms(setup.pool))[AlarmKind.LOW_BALANCE].count == 1, "at once"
     for _ in range(2):
         assert not await store.notice_low_balances()
-    low = {"client_id": world.client.client_id, "threshold": 96, "balance": 95}
+    low = {"client_id": setup.client.client_id, "threshold": 96, "balance": 95}
     assert await events() == [low | {"ended": False}]
-    since = (await alarms(world.pool))[AlarmKind.LOW_BALANCE].since
-    await worlds.accept(world.client, 1)
-    assert (await alarms(world.pool))[AlarmKind.LOW_BALANCE].since == since
-    await worlds.open_with(world.client.account_id, 2)
+    since = (await alarms(setup.pool))[AlarmKind.LOW_BALANCE].since
+    await db.accept(setup.client, 1)
+    assert (await alarms(setup.pool))[AlarmKind.LOW_BALANCE].since == since
+    await db.open_with(setup.client.account_id, 2)
     await store.notice_low_balances()
-    assert await alarms(world.pool) == {}
+    assert await alarms(setup.pool) == {}
     assert await events() == [low | {"ended": True}]
-    await worlds.accept(world.client, 1)
+    await db.accept(setup.client, 1)
     await store.notice_low_balances()
     assert [event["ended"] for event in await events()] == [True, False]
 
 
-async def test_an_endpoint_that_fails_for_a_day_is_an_alarm(world: World) -> None:
-    await worlds.execute(
+async def test_an_endpoint_that_fails_for_a_day_is_an_alarm(setup: Setup) -> None:
+    await db.execute(
         "INSERT INTO hook_endpoint (id, client_id, url, events, secret, failures, failing_since)"
         " VALUES ($1, $1, 'https://example.com/', '{}', '', 3, now() - interval '23 hours')",
-        world.client.client_id,
+        setup.client.client_id,
     )
-    assert AlarmKind.WEBHOOK_FAILING not in await alarms(world.pool)
-    await worlds.execute("UPDATE hook_endpoint SET failing_since = now() - interval '25 hours'")
-    assert (await alarms(world.pool))[AlarmKind.WEBHOOK_FAILING].count == 1
+    assert AlarmKind.WEBHOOK_FAILING not in await alarms(setup.pool)
+    await db.execute("UPDATE hook_endpoint SET failing_since = now() - interval '25 hours'")
+    assert (await alarms(setup.pool))[AlarmKind.WEBHOOK_FAILING].count == 1
 
 
-async def test_a_threshold_that_is_cleared_ends_the_event(world: World) -> None:
-    await set_threshold(world.client, 101)
+async def test_a_threshold_that_is_cleared_ends_the_event(setup: Setup) -> None:
+    await set_threshold(setup.client, 101)
     await store.notice_low_balances()
-    await set_threshold(world.client, None)
+    await set_threshold(setup.client, None)
     await store.notice_low_balances()
     assert [event["ended"] for event in await events()] == [True]
-    assert await alarms(world.pool) == {}
+    assert await alarms(setup.pool) == {}
 
 
-async def test_a_school_has_a_low_balance_too(world: World) -> None:
-    await set_threshold(world.school, 10_001)
-    found = await alarms(world.school.pool)
+async def test_a_school_has_a_low_balance_too(setup: Setup) -> None:
+    await set_threshold(setup.school, 10_001)
+    found = await alarms(setup.school.pool)
     assert found[AlarmKind.LOW_BALANCE].count == 1

@@ -19,7 +19,7 @@ from domain.errors import (
 from domain.ledger.allocate import LONGEST_NOTE, Allocation, allocate
 from domain.ledger.book import LARGEST_UNITS, Purpose, TransferKind
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
 
 
@@ -61,7 +61,7 @@ async def test_units_move_between_these_two_and_nowhere_else(
         expected[to],
     )
     assert transfer.purpose.actor_id == installation.actor(who).user_id
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_no_actor_reaches_rows_outside_its_scope(
 )
 async def test_an_invalid_allocation_is_refused_before_a_read(requested: Allocation) -> None:
     with pytest.raises(InvalidInput):
-        await allocate(store, worlds.ADMIN, requested)
+        await allocate(store, db.ADMIN, requested)
 
 
 async def test_a_pool_below_zero_gives_nothing_and_takes_back(installation: Installation) -> None:
@@ -160,12 +160,12 @@ async def test_a_pool_below_zero_gives_nothing_and_takes_back(installation: Inst
 
 
 async def test_a_balance_stays_within_what_json_can_carry(installation: Installation) -> None:
-    await worlds.open_with(installation.upstream.account_id, LARGEST_UNITS - POOL)
+    await db.open_with(installation.upstream.account_id, LARGEST_UNITS - POOL)
     with pytest.raises(InvalidInput):
         await allocated(installation, "admin", "member", LARGEST_UNITS)
     await allocated(installation, "admin", "member", LARGEST_UNITS - MEMBER)
     assert (await installation.held())["member"] == LARGEST_UNITS
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize(
@@ -179,19 +179,19 @@ async def test_a_balance_stays_within_what_json_can_carry(installation: Installa
 async def test_an_allocation_is_worth_what_it_is_at_that_moment(
     installation: Installation, whom: str, units: int, rate: str, value: str | None
 ) -> None:
-    await worlds.open_with(installation.upstream.account_id, 10_000)
+    await db.open_with(installation.upstream.account_id, 10_000)
     transfer = await allocated(installation, "admin", whom, units)
     assert transfer.purpose.value_usd == (None if value is None else Decimal(value))
     assert transfer.purpose.rate_usd == (None if value is None else Decimal(rate))
 
 
 async def test_five_thousand_at_three_cents_are_a_hundred_and_fifty(connected: None) -> None:
-    upstream = await worlds.add_pool(default=False, held=5_000)
-    group = await worlds.add_group(upstream, rate_usd=Decimal("9"))
-    client = await worlds.add_client(upstream, group=group, held=0, rate_usd=Decimal("0.03"))
+    upstream = await db.add_pool(default=False, held=5_000)
+    group = await db.add_group(upstream, rate_usd=Decimal("9"))
+    client = await db.add_client(upstream, group=group, held=0, rate_usd=Decimal("0.03"))
     requested = Allocation(client.client_id, None, 5_000, note="March")
-    given = (await allocate(store, worlds.ADMIN, requested)).transfer
+    given = (await allocate(store, db.ADMIN, requested)).transfer
     assert str(given.value_usd) == "150.00"
     assert given.note == "March"
-    taken = (await allocate(store, worlds.ADMIN, replace(requested, units=-5_000))).transfer
+    taken = (await allocate(store, db.ADMIN, replace(requested, units=-5_000))).transfer
     assert str(taken.value_usd) == "150.00"

@@ -19,10 +19,10 @@ from domain.errors import (
 )
 from domain.ledger import idempotency
 from domain.ledger.book import Transfer
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
-from tests.ledger.line import Line, Moment
+from tests.ledger.cutting_proxy import CuttingProxy, Moment
 from tests.locks import blocked, locked
 
 
@@ -42,7 +42,7 @@ async def test_forty_allocations_at_once_give_no_more_than_there_is(
     assert sum(isinstance(each, InsufficientPool) for each in given) == 40 - POOL // 50
     held = await installation.held()
     assert (held["pool"], held["member"]) == (0, MEMBER + POOL)
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_allocations_in_both_directions_at_once_with_sends_lose_nothing(
@@ -51,17 +51,17 @@ async def test_allocations_in_both_directions_at_once_with_sends_lose_nothing(
     moves = [("admin", 5), ("supervisor", 5), ("admin", -5), ("supervisor", -5)] * 10
     await asyncio.gather(
         *(allocated(installation, who, "member", units) for who, units in moves),
-        *(worlds.accept(installation.member) for _ in range(10)),
+        *(db.accept(installation.member) for _ in range(10)),
         return_exceptions=True,
     )
     held = await installation.held()
-    sent = await worlds.fetch(
+    sent = await db.fetch(
         "SELECT coalesce(sum(accepted), 0)::int AS n FROM send WHERE client_id = $1",
         installation.member.client_id,
     )
     assert held["pool"] + held["group"] + held["member"] == POOL + GROUP + MEMBER - sent[0]["n"]
     assert min(held["pool"], held["group"], held["member"]) >= 0
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_fifty_of_one_key_at_once_are_one_allocation(installation: Installation) -> None:
@@ -120,25 +120,25 @@ async def test_a_client_that_leaves_the_group_meanwhile_is_not_given_the_groups_
 @pytest.mark.parametrize("key", [None, "k"])
 @pytest.mark.parametrize("moment", Moment)
 async def test_an_allocation_whose_commit_was_lost_is_made_once(
-    line: Line, moment: Moment, key: str | None
+    proxy: CuttingProxy, moment: Moment, key: str | None
 ) -> None:
     installation = await make_installation()
-    line.cut_at("COMMIT", moment)
+    proxy.cut_at("COMMIT", moment)
     transfer = await allocated(installation, "admin", "member", 10, key=key)
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     assert (await installation.held())["member"] == MEMBER + 10 == transfer.destination_balance
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("key", [None, "k"])
 @pytest.mark.parametrize("moment", [Moment.UNSENT, Moment.UNANSWERED])
 async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_of_the_transfer(
-    line: Line, monkeypatch: pytest.MonkeyPatch, moment: Moment, key: str | None
+    proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch, moment: Moment, key: str | None
 ) -> None:
     monkeypatch.setattr(idempotency, "PAUSES_SECONDS", (0, 0.001, 0.001))
     installation = await make_installation()
-    line.cut_at("COMMIT", moment)
-    line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+    proxy.cut_at("COMMIT", moment)
+    proxy.then_cut_at("BEGIN", Moment.UNSENT, times=2)
     with pytest.raises(OutcomeUnknown) as unknown:
         await allocated(installation, "admin", "member", 10, key=key)
     rows = await _transfers(unknown.value.transfer_id, expected=moment is Moment.UNANSWERED)
@@ -152,7 +152,7 @@ async def _transfers(transfer_id: UUID | None, *, expected: bool) -> list[dict[s
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             with suppress(TryAgain):  # the pool may still hold connections that were cut
-                rows = await worlds.fetch("SELECT FROM transfer WHERE id = $1", transfer_id)
+                rows = await db.fetch("SELECT FROM transfer WHERE id = $1", transfer_id)
                 if bool(rows) is expected:
                     return rows
             await asyncio.sleep(0.01)

@@ -19,22 +19,22 @@ from domain.ledger.audits import Audit, AuditState
 from persistence import store
 from persistence.ledger import audit as audit_sql
 from persistence.servers import credentials
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 
 
 @dataclass(frozen=True)
-class World:
+class Setup:
     """A pool, a client with a send of 5 messages and a send of 1, and a school with a send.
 
     Only the charge of the 5 messages is not one of an earlier release.
     """
 
     url: str
-    pool: worlds.Pool
-    client: worlds.Tenant
-    other: worlds.Tenant
-    school: worlds.Tenant
+    pool: db.Pool
+    client: db.Tenant
+    other: db.Tenant
+    school: db.Tenant
 
     async def tamper(self, statement: str) -> None:
         """Changes rows as a superuser. Triggers and checks are off."""
@@ -47,20 +47,20 @@ class World:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=1_000)
-        group = await worlds.add_group(pool, held=50)
-        made = World(
+async def setup(database_url: str) -> AsyncIterator[Setup]:
+    async with db.connected(database_url):
+        pool = await db.add_pool(held=1_000)
+        group = await db.add_group(pool, held=50)
+        made = Setup(
             database_url,
             pool,
-            await worlds.add_client(pool, held=100, group=group),
-            await worlds.add_client(pool, held=10),
-            await worlds.add_school(held=5_000),
+            await db.add_client(pool, held=100, group=group),
+            await db.add_client(pool, held=10),
+            await db.add_school(held=5_000),
         )
-        await worlds.accept(made.client, 5)
-        await worlds.accept(made.client, 1)
-        await worlds.accept(made.school, 2)
+        await db.accept(made.client, 5)
+        await db.accept(made.client, 1)
+        await db.accept(made.school, 2)
         await made.tamper(
             "UPDATE transfer SET id = gen_random_uuid() WHERE kind = 'SEND' AND amount <> 5"
         )
@@ -79,11 +79,11 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_sql, "MOST_MESSAGES", 3)
 
 
-async def test_a_correct_ledger_is_counted_and_holds(world: World) -> None:
+async def test_a_correct_ledger_is_counted_and_holds(setup: Setup) -> None:
     done = await run()
     assert (done.state, done.holds, done.percent) == (AuditState.FINISHED, True, 100)
     # Three openings of accounts of the pool, one of the school's, one of the group's, three sends.
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT (SELECT count(*) FROM account) AS accounts,"
         " (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*) FROM message) AS messages"
     )
@@ -96,13 +96,13 @@ async def test_a_correct_ledger_is_counted_and_holds(world: World) -> None:
 
 
 async def test_the_counts_do_not_depend_on_the_size_of_the_pages(
-    world: World, small_pages: None
+    setup: Setup, small_pages: None
 ) -> None:
     for _ in range(5):
-        await allocate(store, worlds.ADMIN, Allocation(world.client.client_id, None, 1))
+        await allocate(store, db.ADMIN, Allocation(setup.client.client_id, None, 1))
     done = await run()
     assert (done.holds, done.messages_checked) == (True, 8)
-    (row,) = await worlds.fetch("SELECT count(*) AS n FROM transfer")
+    (row,) = await db.fetch("SELECT count(*) AS n FROM transfer")
     assert done.transfers_checked == row["n"]
 
 
@@ -180,12 +180,12 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("pages", ["usual", "small"])
 async def test_a_fault_is_found(
-    world: World, fault: str, pages: str, request: pytest.FixtureRequest
+    setup: Setup, fault: str, pages: str, request: pytest.FixtureRequest
 ) -> None:
     if pages == "small":
         request.getfixturevalue("small_pages")
     statement, words = FAULTS[fault]
-    await world.tamper(statement)
+    await setup.tamper(statement)
     done = await run()
     assert not done.holds
     assert words in "\n".join(done.violations), done.violations
@@ -193,18 +193,18 @@ async def test_a_fault_is_found(
 
 
 async def test_an_audit_during_constant_transfers_has_no_false_alarm(
-    world: World, small_pages: None
+    setup: Setup, small_pages: None
 ) -> None:
     stopping = asyncio.Event()
 
-    async def work(tenant: worlds.Tenant) -> None:
+    async def work(tenant: db.Tenant) -> None:
         while not stopping.is_set():
-            await allocate(store, worlds.ADMIN, Allocation(tenant.client_id, None, 3))
-            await cancel_send(store, tenant.actor, (await worlds.accept(tenant, 2)).id)
-            await worlds.accept(tenant, 1)
-            await allocate(store, worlds.ADMIN, Allocation(tenant.client_id, None, -1))
+            await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, 3))
+            await cancel_send(store, tenant.actor, (await db.accept(tenant, 2)).id)
+            await db.accept(tenant, 1)
+            await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, -1))
 
-    working = [asyncio.create_task(work(each)) for each in (world.client, world.other)]
+    working = [asyncio.create_task(work(each)) for each in (setup.client, setup.other)]
     counts = [0]
     while counts[-1] < 300:
         done = await run()
@@ -215,7 +215,7 @@ async def test_an_audit_during_constant_transfers_has_no_false_alarm(
     assert len(set(counts)) > 3, "transfers continued during the audits"
 
 
-async def test_one_audit_runs_at_a_time(world: World) -> None:
+async def test_one_audit_runs_at_a_time(setup: Setup) -> None:
     first = await new_audit(store)
     with pytest.raises(AlreadyRunning):
         await new_audit(store)
@@ -223,9 +223,9 @@ async def test_one_audit_runs_at_a_time(world: World) -> None:
     assert (await run()).holds
 
 
-async def test_a_killed_audit_ends_and_another_one_can_start(world: World) -> None:
+async def test_a_killed_audit_ends_and_another_one_can_start(setup: Setup) -> None:
     killed = await new_audit(store)
-    await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
+    await db.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
     assert (await store.find_audit(Everything(), killed.id)).state is AuditState.STOPPED
     assert await store.last_audit(Everything()) is None, "it proves nothing"
     assert (await run()).holds
@@ -235,7 +235,7 @@ async def test_a_killed_audit_ends_and_another_one_can_start(world: World) -> No
 
 
 async def test_an_audit_that_is_cancelled_is_stopped_at_once(
-    world: World, small_pages: None
+    setup: Setup, small_pages: None
 ) -> None:
     run = await new_audit(store)
     working = asyncio.create_task(audit(store, run, rest=1e6))
@@ -251,8 +251,8 @@ async def test_an_audit_that_is_cancelled_is_stopped_at_once(
     assert (await new_audit(store)).state is AuditState.RUNNING
 
 
-async def test_progress_grows_to_100(world: World, small_pages: None) -> None:
-    await world.tamper("ANALYZE transfer; ANALYZE message")
+async def test_progress_grows_to_100(setup: Setup, small_pages: None) -> None:
+    await setup.tamper("ANALYZE transfer; ANALYZE message")
     seen: list[Audit] = []
     await audit(store, await new_audit(store), report=seen.append, rest=0)
     assert [each.percent for each in seen] == sorted(each.percent for each in seen)

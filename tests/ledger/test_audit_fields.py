@@ -8,7 +8,7 @@ import pytest
 
 from domain.ledger.audit import new_audit
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.installations import App
 
@@ -37,13 +37,13 @@ async def newest(app: App) -> dict[str, Any]:
 
 
 async def test_an_audit_runs_in_the_background_and_its_result_is_kept(app: App) -> None:
-    await worlds.accept(app.owner, 3)
+    await db.accept(app.owner, 3)
     started = await app.answer("admin", START)
     assert (started["__typename"], started["state"]) == ("LedgerAudit", "RUNNING")
     done = await finished(app)
     assert (done["id"], done["holds"], done["percent"]) == (started["id"], True, 100)
     assert done["messagesChecked"] == 3
-    await worlds.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
+    await db.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
     assert await app.answer("admin", LAST) == done, "until there is another result"
     await app.answer("admin", START)
     broken = await finished(app)
@@ -57,7 +57,7 @@ async def test_an_audit_runs_in_the_background_and_its_result_is_kept(app: App) 
 
 
 async def test_the_first_query_runs_the_first_audit(app: App) -> None:
-    await worlds.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
+    await db.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
     found = await app.answer("admin", LAST)
     assert (found["state"], found["holds"]) == ("FINISHED", False)
 

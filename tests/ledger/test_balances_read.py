@@ -17,8 +17,8 @@ from domain.ledger.balances import BalanceView, PlatformShown, SyncState
 from domain.ledger.book import Purpose, TransferKind
 from persistence import store
 from persistence.ledger.balances import read_balances, read_provider_accounts
-from tests import worlds
-from tests.ledger.balance_world import World, balance_world
+from tests import db
+from tests.ledger.balance_setup import Setup, balance_setup
 from tests.locks import locked
 
 UNKNOWN_ID = UUID(int=404)
@@ -26,56 +26,56 @@ NONE = PlatformShown.NONE
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with balance_world(database_url) as world:
-        yield world
+async def setup(database_url: str) -> AsyncIterator[Setup]:
+    async with balance_setup(database_url) as setup:
+        yield setup
 
 
-def of_client(tenant: worlds.Tenant) -> BalanceView:
+def of_client(tenant: db.Tenant) -> BalanceView:
     return BalanceView(client_id=tenant.client_id, platform=PlatformShown.OWNED)
 
 
-async def test_a_client_is_shown_its_account_and_its_groups_total(world: World) -> None:
-    balances = await read_balances(of_client(world.member))
+async def test_a_client_is_shown_its_account_and_its_groups_total(setup: Setup) -> None:
+    balances = await read_balances(of_client(setup.member))
     assert balances.account is not None
-    assert balances.account.account_id == world.member.account_id
+    assert balances.account.account_id == setup.member.account_id
     assert (balances.account.balance, balances.account.unit) == (1_000, "credit")
     assert (balances.account.price_per_message, balances.account.value_usd) == (1, Decimal("30.00"))
     assert balances.group is not None
-    assert (balances.group.group_id, balances.group.name) == (world.group.id, "MG888")
+    assert (balances.group.group_id, balances.group.name) == (setup.group.id, "MG888")
     assert (balances.group.balance, balances.group.unallocated) == (1_250, 50)
     assert balances.platform is None
 
 
-async def test_a_clients_own_rate_comes_before_its_groups(world: World) -> None:
-    account = (await read_balances(of_client(world.sibling))).account
+async def test_a_clients_own_rate_comes_before_its_groups(setup: Setup) -> None:
+    account = (await read_balances(of_client(setup.sibling))).account
     assert account is not None
     assert account.value_usd == Decimal("10.00")
 
 
-async def test_a_client_without_a_group_is_shown_its_account_alone(world: World) -> None:
-    balances = await read_balances(of_client(world.loner))
+async def test_a_client_without_a_group_is_shown_its_account_alone(setup: Setup) -> None:
+    balances = await read_balances(of_client(setup.loner))
     assert balances.account is not None
     assert balances.account.balance == 7
     assert balances.account.value_usd is None
     assert balances.group is None
 
 
-async def test_an_admin_is_shown_the_default_pool(world: World) -> None:
-    await worlds.add_pool(held=9_000, default=False)
+async def test_an_admin_is_shown_the_default_pool(setup: Setup) -> None:
+    await db.add_pool(held=9_000, default=False)
     balances = await read_balances(BalanceView())
     assert (balances.account, balances.group) == (None, None)
     platform = balances.platform
     assert platform is not None
-    assert platform.provider_account_id == world.pool.id
+    assert platform.provider_account_id == setup.pool.id
     assert (platform.pool, platform.allocated, platform.remaining) == (1_757, 1_207, 550)
     assert (platform.in_flight, platform.state) == (0, SyncState.NEVER_SYNCED)
 
 
 async def test_an_admin_who_names_a_client_is_shown_its_account_group_and_pool(
-    world: World,
+    setup: Setup,
 ) -> None:
-    elsewhere = await worlds.add_client(await worlds.add_pool(held=10, default=False), held=5)
+    elsewhere = await db.add_client(await db.add_pool(held=10, default=False), held=5)
     balances = await read_balances(BalanceView(client_id=elsewhere.client_id))
     assert balances.account is not None
     assert balances.group is None
@@ -86,8 +86,8 @@ async def test_an_admin_who_names_a_client_is_shown_its_account_group_and_pool(
     )
 
 
-async def test_a_client_with_its_own_provider_account_is_shown_that_one(world: World) -> None:
-    school = await worlds.add_school(held=28_570)
+async def test_a_client_with_its_own_provider_account_is_shown_that_one(setup: Setup) -> None:
+    school = await db.add_school(held=28_570)
     balances = await read_balances(of_client(school))
     assert balances.account is not None
     assert (balances.account.balance, balances.account.price_per_message) == (28_570, 50)
@@ -100,40 +100,40 @@ async def test_a_client_with_its_own_provider_account_is_shown_that_one(world: W
 
 
 async def test_the_balances_of_a_client_do_not_read_the_queue_or_calls(
-    world: World, database_url: str
+    setup: Setup, database_url: str
 ) -> None:
     lock = "LOCK TABLE message, attempt, hook_endpoint IN ACCESS EXCLUSIVE MODE"
     async with locked(database_url, lock):
-        for view in (of_client(world.member), BalanceView(group_id=world.group.id, platform=NONE)):
+        for view in (of_client(setup.member), BalanceView(group_id=setup.group.id, platform=NONE)):
             async with asyncio.timeout(60):
                 assert (await read_balances(view)).group is not None
 
 
-async def test_a_client_outside_of_the_view_is_not_found(world: World) -> None:
-    within = world.group.id
-    inside = BalanceView(client_id=world.member.client_id, within_group_id=within)
+async def test_a_client_outside_of_the_view_is_not_found(setup: Setup) -> None:
+    within = setup.group.id
+    inside = BalanceView(client_id=setup.member.client_id, within_group_id=within)
     assert (await read_balances(inside)).account is not None
-    for outside in (world.loner.client_id, UNKNOWN_ID):
+    for outside in (setup.loner.client_id, UNKNOWN_ID):
         with pytest.raises(NotFound):
             await read_balances(BalanceView(client_id=outside, within_group_id=within))
     with pytest.raises(NotFound):
         await read_balances(BalanceView(client_id=UNKNOWN_ID))
 
 
-async def test_a_group_is_shown_if_the_account_is_not_a_client(world: World) -> None:
+async def test_a_group_is_shown_if_the_account_is_not_a_client(setup: Setup) -> None:
     for shown in (PlatformShown.NONE, PlatformShown.OWNED):
-        balances = await read_balances(BalanceView(group_id=world.group.id, platform=shown))
+        balances = await read_balances(BalanceView(group_id=setup.group.id, platform=shown))
         assert (balances.account, balances.platform) == (None, None)
         assert balances.group is not None
         assert balances.group.balance == 1_250
 
 
 async def test_a_send_lowers_account_group_and_pool_by_the_same_and_leaves_remaining(
-    world: World,
+    setup: Setup,
 ) -> None:
-    view = BalanceView(client_id=world.member.client_id)
+    view = BalanceView(client_id=setup.member.client_id)
     before = await read_balances(view)
-    await worlds.accept(world.member, 20)
+    await db.accept(setup.member, 20)
     after = await read_balances(view)
     assert before.account
     assert before.group
@@ -160,12 +160,12 @@ async def test_a_send_lowers_account_group_and_pool_by_the_same_and_leaves_remai
     ],
 )
 async def test_in_flight_is_what_is_queued_or_submitted_under_a_valid_lease(
-    world: World, status: str, lease: str, in_flight: int
+    setup: Setup, status: str, lease: str, in_flight: int
 ) -> None:
-    await worlds.accept(world.member, 2)
-    send = await worlds.accept(world.member)
-    attempt_id = await add_attempt(world.pool, lease=lease)
-    await worlds.execute(
+    await db.accept(setup.member, 2)
+    send = await db.accept(setup.member)
+    attempt_id = await add_attempt(setup.pool, lease=lease)
+    await db.execute(
         "UPDATE message SET status = $1, attempt_id = $2 WHERE send_id = $3",
         status,
         attempt_id,
@@ -187,21 +187,21 @@ async def test_in_flight_is_what_is_queued_or_submitted_under_a_valid_lease(
     ],
 )
 async def test_an_unknown_attempt_since_the_reading_needs_a_sync(
-    world: World, outcome: str, ended: str, state: SyncState
+    setup: Setup, outcome: str, ended: str, state: SyncState
 ) -> None:
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET read_at = now(), reading_raw = '1757' WHERE id = $1",
-        world.pool.id,
+        setup.pool.id,
     )
-    await add_attempt(world.pool, ended=ended, outcome=outcome)
+    await add_attempt(setup.pool, ended=ended, outcome=outcome)
     platform = (await read_balances(BalanceView())).platform
     assert platform is not None
     assert platform.provider_balance == "1757"
     assert platform.state is state
 
 
-async def test_a_reading_that_failed_since_the_last_good_one_says_unreachable(world: World) -> None:
-    await worlds.execute(
+async def test_a_reading_that_failed_since_the_last_good_one_says_unreachable(setup: Setup) -> None:
+    await db.execute(
         "UPDATE provider_account SET read_at = now() - interval '1 hour', read_failed_at = now()"
     )
     platform = (await read_balances(BalanceView())).platform
@@ -209,13 +209,13 @@ async def test_a_reading_that_failed_since_the_last_good_one_says_unreachable(wo
     assert platform.state is SyncState.PROVIDER_UNREACHABLE
 
 
-async def test_all_figures_of_one_answer_are_of_one_moment(world: World) -> None:
+async def test_all_figures_of_one_answer_are_of_one_moment(setup: Setup) -> None:
     """While units move between group and members, the group's total never seems to change."""
     done = asyncio.Event()
     seen = 0
 
     async def allocate_back_and_forth() -> None:
-        ends = [world.group.account_id, world.member.account_id]
+        ends = [setup.group.account_id, setup.member.account_id]
         for turn in count():
             if turn >= 60 and seen > 5:
                 break
@@ -237,7 +237,7 @@ async def test_all_figures_of_one_answer_are_of_one_moment(world: World) -> None
         nonlocal seen
         version = 0
         while not done.is_set():
-            balances = await read_balances(BalanceView(client_id=world.member.client_id))
+            balances = await read_balances(BalanceView(client_id=setup.member.client_id))
             assert balances.group
             assert balances.platform
             assert balances.account
@@ -253,12 +253,12 @@ async def test_all_figures_of_one_answer_are_of_one_moment(world: World) -> None
 
 
 async def test_the_version_grows_with_every_holding_in_the_figures_and_with_no_other(
-    world: World,
+    setup: Setup,
 ) -> None:
     views = {
-        "member": of_client(world.member),
-        "sibling": of_client(world.sibling),
-        "loner": of_client(world.loner),
+        "member": of_client(setup.member),
+        "sibling": of_client(setup.sibling),
+        "loner": of_client(setup.loner),
         "platform": BalanceView(),
     }
 
@@ -266,25 +266,25 @@ async def test_the_version_grows_with_every_holding_in_the_figures_and_with_no_o
         return {name: (await read_balances(view)).version for name, view in views.items()}
 
     before = await versions()
-    await worlds.accept(world.member)
+    await db.accept(setup.member)
     after = await versions()
     grown = {name: after[name] - before[name] for name in views}
     assert grown == {"member": 1, "sibling": 1, "loner": 0, "platform": 1}
 
 
-async def test_versions_that_members_left_behind_count_on(world: World) -> None:
-    before = (await read_balances(of_client(world.member))).version
-    await worlds.execute(
-        "UPDATE account SET departed_version = 40 WHERE id = $1", world.group.account_id
+async def test_versions_that_members_left_behind_count_on(setup: Setup) -> None:
+    before = (await read_balances(of_client(setup.member))).version
+    await db.execute(
+        "UPDATE account SET departed_version = 40 WHERE id = $1", setup.group.account_id
     )
-    assert (await read_balances(of_client(world.member))).version == before + 40
+    assert (await read_balances(of_client(setup.member))).version == before + 40
 
 
-async def test_provider_accounts_come_with_their_pools_the_default_one_first(world: World) -> None:
-    school = await worlds.add_school(held=100)
-    other = await worlds.add_pool(held=40, default=False, provider="egosms", price=50, unit="UGX")
+async def test_provider_accounts_come_with_their_pools_the_default_one_first(setup: Setup) -> None:
+    school = await db.add_school(held=100)
+    other = await db.add_pool(held=40, default=False, provider="egosms", price=50, unit="UGX")
     found = await read_provider_accounts(Everything())
-    assert [each.id for each in found] == [world.pool.id, school.pool.id, other.id]
+    assert [each.id for each in found] == [setup.pool.id, school.pool.id, other.id]
     assert [each.owner_client_id for each in found] == [None, school.client_id, None]
     assert [each.platform.pool for each in found] == [1_757, 100, 40]
     last = found[-1]
@@ -293,7 +293,7 @@ async def test_provider_accounts_come_with_their_pools_the_default_one_first(wor
 
 
 async def add_attempt(
-    pool: worlds.Pool,
+    pool: db.Pool,
     *,
     lease: str = "'1 hour'",
     ended: str | None = None,
@@ -301,7 +301,7 @@ async def add_attempt(
 ) -> UUID:
     attempt_id = new_id()
     ended_at = f"now() + interval {ended}" if ended else "NULL"
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,"
         " started_at, lease_until, ended_at, outcome)"
         f" VALUES ($1, $2, $1, 0, 1, now(), now() + interval {lease}, {ended_at}, $3)",

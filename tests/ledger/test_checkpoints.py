@@ -24,7 +24,7 @@ from domain.ledger.closing import Closer, LedgerInconsistent, close_months
 from persistence import store
 from persistence.ledger import audit as audit_sql
 from persistence.ledger import checkpoints as checkpoint_sql
-from tests import worlds
+from tests import db
 from tests.aging import as_superuser, make_older
 
 FIRST = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -55,8 +55,8 @@ class Past:
     """
 
     url: str
-    client: worlds.Tenant
-    school: worlds.Tenant
+    client: db.Tenant
+    school: db.Tenant
     old_send: UUID
     now: datetime
 
@@ -67,18 +67,18 @@ class Past:
 
 @pytest.fixture
 async def past(database_url: str) -> AsyncIterator[Past]:
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=1_000)
-        client = await worlds.add_client(pool, held=100, group=await worlds.add_group(pool))
-        school = await worlds.add_school(held=5_000)
-        await worlds.accept(client, 5)
-        await worlds.accept(school, 3)
+    async with db.connected(database_url):
+        pool = await db.add_pool(held=1_000)
+        client = await db.add_client(pool, held=100, group=await db.add_group(pool))
+        school = await db.add_school(held=5_000)
+        await db.accept(client, 5)
+        await db.accept(school, 3)
         # The school's charge is of an earlier release.
         await as_superuser(
             database_url, "UPDATE transfer SET id = gen_random_uuid() WHERE amount = 150"
         )
         await make_older(database_url, 100)
-        [row] = await worlds.fetch("SELECT id, created_at FROM send WHERE accepted = 5")
+        [row] = await db.fetch("SELECT id, created_at FROM send WHERE accepted = 5")
         now = month_after(row["created_at"]) + timedelta(days=4)
         yield Past(database_url, client, school, row["id"], now)
 
@@ -103,7 +103,7 @@ async def test_a_checkpoint_has_the_figures_of_its_month(past: Past) -> None:
 
 async def test_the_usual_audit_starts_from_the_checkpoint(past: Past) -> None:
     [checkpoint] = await past.close()
-    await worlds.accept(past.client, 2)
+    await db.accept(past.client, 2)
     usual, full = await run(), await run(full=True)
     assert (usual.holds, full.holds) == (True, True), full.violations
     assert (usual.proven_until, full.proven_until) == (checkpoint.ends_at, None)
@@ -189,7 +189,7 @@ async def test_the_database_refuses_to_change_a_checkpoint(past: Past) -> None:
     for table in ("ledger_checkpoint", "ledger_checkpoint_account"):
         for statement in (f"UPDATE {table} SET audit_id = NULL", f"DELETE FROM {table}"):
             with pytest.raises(asyncpg.PostgresError):
-                await worlds.execute(statement.replace("audit_id = NULL", "id = id"))
+                await db.execute(statement.replace("audit_id = NULL", "id = id"))
     assert len(await store.read_checkpoints()) == 1
 
 
@@ -215,7 +215,7 @@ async def test_months_are_closed_daily_by_one_process(past: Past) -> None:
     closed = await store.read_checkpoints()
     assert len(closed) >= 2, "100 days ago are at least two whole months"
     assert [each.hash for each in closed[:-1]] == [each.previous_hash for each in closed[1:]]
-    [audits] = await worlds.fetch("SELECT count(*) AS n FROM ledger_audit")
+    [audits] = await db.fetch("SELECT count(*) AS n FROM ledger_audit")
     assert audits["n"] == 1
     assert (await run()).holds
     assert (await run(full=True)).holds
@@ -234,10 +234,10 @@ async def test_any_work_in_several_months_is_closed_and_proven(
     ]:
         monkeypatch.setattr(module, name, most)
     chance = Random(seed)
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=1_000)
-        clients = [await worlds.add_client(pool, held=100) for _ in range(2)]
-        clients.append(await worlds.add_school(held=5_000))
+    async with db.connected(database_url):
+        pool = await db.add_pool(held=1_000)
+        clients = [await db.add_client(pool, held=100) for _ in range(2)]
+        clients.append(await db.add_school(held=5_000))
         for days in (130, 70, 0):
             for _ in range(8):
                 await _work(chance, clients)
@@ -253,11 +253,11 @@ async def test_any_work_in_several_months_is_closed_and_proven(
         assert sum(each.sends.sends for each in closed) > 0
 
 
-async def _work(chance: Random, clients: list[worlds.Tenant]) -> None:
+async def _work(chance: Random, clients: list[db.Tenant]) -> None:
     tenant = chance.choice(clients)
     match chance.randrange(4):
         case 0:
-            [row] = await worlds.fetch(
+            [row] = await db.fetch(
                 "SELECT (SELECT id FROM send WHERE client_id = $1 ORDER BY id OFFSET $2 LIMIT 1)"
                 " AS id",
                 tenant.client_id,
@@ -266,6 +266,6 @@ async def _work(chance: Random, clients: list[worlds.Tenant]) -> None:
             if row["id"] is not None:
                 await cancel_send(store, tenant.actor, row["id"])
         case 1 if tenant is not clients[-1]:
-            await allocate(store, worlds.ADMIN, Allocation(tenant.client_id, None, 3))
+            await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, 3))
         case _:
-            await worlds.accept(tenant, chance.randint(1, 4))
+            await db.accept(tenant, chance.randint(1, 4))

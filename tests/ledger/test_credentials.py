@@ -27,7 +27,7 @@ from domain.ledger.credentials import (
 )
 from ibiki.encryption import FernetCipher
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.locks import blocked, holding
 
@@ -54,7 +54,7 @@ def requested(client_id: UUID, **changed: Any) -> NewCredentials:
 
 
 async def stored(client_id: UUID) -> dict[str, Any]:
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT provider_account.*, account.kind, account.parent_id, client.account_id AS charged"
         " FROM provider_account JOIN account ON account.id = provider_account.account_id"
         " JOIN client ON client.id = owner_client_id WHERE client.id = $1",
@@ -64,7 +64,7 @@ async def stored(client_id: UUID) -> dict[str, Any]:
 
 
 async def test_a_client_gets_its_own_account_in_the_units_of_schools(app: App) -> None:
-    school = await worlds.add_client(app.pool, held=0, name="School")
+    school = await db.add_client(app.pool, held=0, name="School")
     given = {
         "clientId": ids.encode(Kind.CLIENT, school.client_id),
         "provider": " EgoSMS ",
@@ -87,13 +87,13 @@ async def test_a_client_gets_its_own_account_in_the_units_of_schools(app: App) -
     assert row["charged"] == row["account_id"]
     cipher = app.installation.own_accounts.cipher
     assert cipher.decrypt(row["id"], row["credentials"]) == SIGN_IN
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_new_credentials_replace_the_old_ones_and_end_a_pause(app: App) -> None:
-    school = await worlds.add_client(app.pool, held=0)
+    school = await db.add_client(app.pool, held=0)
     first = await set_credentials(store, RULES, requested(school.client_id, price=40))
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET paused_at = now(), pause_reason = 'x', read_at = now(),"
         " reading_raw = '70000' WHERE id = $1",
         first.id,
@@ -110,28 +110,28 @@ async def test_new_credentials_replace_the_old_ones_and_end_a_pause(app: App) ->
 
 
 async def test_units_and_open_messages_in_another_pool_are_not_left_behind(app: App) -> None:
-    school = await worlds.add_client(app.pool, held=1)
+    school = await db.add_client(app.pool, held=1)
     with pytest.raises(InvalidInput, match="holds 1 unit in another pool"):
         await set_credentials(store, RULES, requested(school.client_id))
-    send = await worlds.accept(school)
+    send = await db.accept(school)
     for status in ("QUEUED", "SUBMITTING", "UNKNOWN"):
-        await worlds.execute(
+        await db.execute(
             "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,"
             " started_at, lease_until) VALUES ($1, $2, $1, 0, 1, now(), now())"
             " ON CONFLICT DO NOTHING",
             send.id,
             app.pool.id,
         )
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET status = $2, attempt_id = $1 WHERE send_id = $1", send.id, status
         )
         with pytest.raises(InvalidInput, match="not finished") as refused:
             await set_credentials(store, RULES, requested(school.client_id))
         assert refused.value.field == "clientId"
-    await worlds.execute("UPDATE message SET status = 'SENT' WHERE send_id = $1", send.id)
+    await db.execute("UPDATE message SET status = 'SENT' WHERE send_id = $1", send.id)
     await set_credentials(store, RULES, requested(school.client_id))
     # From now on it may hold units and have open messages.
-    await worlds.open_with((await stored(school.client_id))["account_id"], 100)
+    await db.open_with((await stored(school.client_id))["account_id"], 100)
     await set_credentials(store, RULES, requested(school.client_id, password="another"))
 
 
@@ -169,8 +169,8 @@ async def test_a_client_that_does_not_exist_is_not_found(app: App) -> None:
 async def test_without_credentials_a_client_comes_under_the_account_of_the_platform(
     app: App,
 ) -> None:
-    school = await worlds.add_client(app.pool, held=0)
-    other = await worlds.add_client(app.pool, held=0)
+    school = await db.add_client(app.pool, held=0)
+    other = await db.add_client(app.pool, held=0)
     none = {"username": "", "password": ""}
     with pytest.raises(InvalidInput) as refused:
         await set_credentials(store, RULES, requested(school.client_id, **none))
@@ -183,7 +183,7 @@ async def test_without_credentials_a_client_comes_under_the_account_of_the_platf
     assert (
         await set_credentials(store, PLATFORM_RULES, requested(other.client_id, **none))
     ).id == account.id
-    nodes = await worlds.fetch(
+    nodes = await db.fetch(
         "SELECT kind, count(*) FROM account WHERE provider_account_id = $1 GROUP BY kind",
         account.id,
     )
@@ -192,15 +192,15 @@ async def test_without_credentials_a_client_comes_under_the_account_of_the_platf
     own = await set_credentials(store, PLATFORM_RULES, requested(school.client_id))
     await set_credentials(store, PLATFORM_RULES, requested(school.client_id, **none))
     assert (await set_credentials(store, RULES, requested(school.client_id))).id == own.id
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("in_group", [True, False])
 async def test_no_figure_of_the_client_gets_a_smaller_version(app: App, in_group: bool) -> None:
     group = app.group if in_group else None
-    school = await worlds.add_client(app.pool, held=5, group=group)
-    await worlds.accept(school, 5)
-    await worlds.execute("UPDATE message SET status = 'CANCELLED'")
+    school = await db.add_client(app.pool, held=5, group=group)
+    await db.accept(school, 5)
+    await db.execute("UPDATE message SET status = 'CANCELLED'")
     views = [
         BalanceView(client_id=school.client_id),
         BalanceView(group_id=app.group.id),
@@ -213,7 +213,7 @@ async def test_no_figure_of_the_client_gets_a_smaller_version(app: App, in_group
 
 
 async def test_simultaneous_requests_open_one_account(app: App) -> None:
-    school = await worlds.add_client(app.pool, held=0)
+    school = await db.add_client(app.pool, held=0)
     opened = await asyncio.gather(
         *(
             set_credentials(store, RULES, requested(school.client_id, password=f"pw {each}"))
@@ -223,13 +223,13 @@ async def test_simultaneous_requests_open_one_account(app: App) -> None:
     assert len({each.id for each in opened}) == 1
     row = await stored(school.client_id)
     assert row["charged"] == row["account_id"]
-    nodes = await worlds.fetch("SELECT FROM account WHERE provider_account_id = $1", row["id"])
+    nodes = await db.fetch("SELECT FROM account WHERE provider_account_id = $1", row["id"])
     assert len(nodes) == 1
 
 
 async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) -> None:
     """The node is locked: an allocation that has found it waits, and then finds another one."""
-    school = await worlds.add_client(app.pool, held=0)
+    school = await db.add_client(app.pool, held=0)
 
     async def move(tx: Any) -> None:
         new = NewProviderAccount(new_id(), "egosms", school.client_id, TERMS["egosms"], 50)
@@ -238,11 +238,11 @@ async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) 
 
     async with holding(lambda tx: store.lock_accounts(tx, [school.account_id]), move):
         allocation = Allocation(school.client_id, None, 5, note=None, key=None)
-        giving = asyncio.create_task(allocate(store, worlds.ADMIN, allocation))
+        giving = asyncio.create_task(allocate(store, db.ADMIN, allocation))
         await blocked(giving)
     with pytest.raises(TryAgain):
         await giving
-    assert await worlds.held(school.account_id) == 0
+    assert await db.held(school.account_id) == 0
 
 
 def test_encrypted_credentials_are_of_one_account_and_of_one_installation() -> None:
@@ -263,11 +263,11 @@ def test_encrypted_credentials_are_of_one_account_and_of_one_installation() -> N
 
 
 async def test_keys_are_rotated_once_and_again(app: App) -> None:
-    schools = [await worlds.add_client(app.pool, held=0) for _ in range(3)]
+    schools = [await db.add_client(app.pool, held=0) for _ in range(3)]
     for school in schools:
         await set_credentials(store, RULES, requested(school.client_id))
     lost = (await stored(schools[2].client_id))["id"]
-    await worlds.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", lost)
+    await db.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", lost)
     both = FernetCipher([NEW_KEY, OLD_KEY])
     assert await rotate_keys(store, both) == (2, [lost])
     assert await rotate_keys(store, both) == (2, [lost])

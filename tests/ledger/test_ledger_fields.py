@@ -8,7 +8,7 @@ import pytest
 
 from domain import ids
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 BALANCES = """query ($id: ID) { balances(clientId: $id) {
@@ -31,7 +31,7 @@ PROVIDER_ACCOUNTS = """{ providerAccounts { id provider owner { name } unit pric
     providerBalance lastCheckedAt platform { pool state } } }"""
 
 
-def client_id(tenant: worlds.Tenant) -> str:
+def client_id(tenant: db.Tenant) -> str:
     return ids.encode(Kind.CLIENT, tenant.client_id)
 
 
@@ -90,8 +90,8 @@ async def test_the_operator_sees_the_balances_of_a_client_its_group_and_the_pool
 
 
 async def test_the_operator_sees_the_pool_beside_what_the_provider_said(app: App) -> None:
-    await worlds.accept(app.owner, 3)
-    await worlds.execute(
+    await db.accept(app.owner, 3)
+    await db.execute(
         "UPDATE provider_account SET reading_raw = '679.5', read_at = '2026-11-20T08:00:00Z'"
     )
     platform = (await app.answer("admin", BALANCES))["platform"]
@@ -108,7 +108,7 @@ async def test_the_operator_sees_the_pool_beside_what_the_provider_said(app: App
 
 
 async def test_a_client_with_its_own_provider_account_sees_that_one(app: App) -> None:
-    school = await worlds.add_school(held=28_570)
+    school = await db.add_school(held=28_570)
     found = await app.answer(school.actor, BALANCES)
     assert figures(found) == (28_570, None, 28_570)
     assert found["account"]["pricePerMessage"] == 50
@@ -118,7 +118,7 @@ async def test_a_client_with_its_own_provider_account_sees_that_one(app: App) ->
 
 
 async def test_an_allocation_has_its_value_and_its_last_send(app: App) -> None:
-    await worlds.accept(app.owner)
+    await db.accept(app.owner)
     [node] = (await app.answer("supervisor", ALLOCATIONS, search="acme"))["nodes"]
     assert node.pop("lastSentAt").endswith("Z")
     assert node == {
@@ -142,14 +142,14 @@ async def test_an_allocation_has_its_value_and_its_last_send(app: App) -> None:
 async def test_everybody_has_the_statement_of_their_account_group_or_pool(
     app: App, who: str, balance: int
 ) -> None:
-    await worlds.accept(app.owner, 3)
+    await db.accept(app.owner, 3)
     nodes = (await app.answer(who, TRANSFERS))["nodes"]
     assert nodes[0]["balanceAfter"] == balance
     assert sum(node["amount"] for node in nodes) == balance
 
 
 async def test_a_statement_is_paged_and_narrowed(app: App) -> None:
-    sends = [await worlds.accept(app.owner) for _ in range(3)]
+    sends = [await db.accept(app.owner) for _ in range(3)]
     page = await app.answer("owner", TRANSFERS, first=2)
     assert page["totalCount"] is None
     line = page["nodes"][0]
@@ -173,7 +173,7 @@ async def test_a_statement_is_paged_and_narrowed(app: App) -> None:
 
 async def test_a_statement_is_filtered_and_sorted(app: App) -> None:
     for _ in range(3):
-        await worlds.accept(app.owner)
+        await db.accept(app.owner)
     found = await app.answer("owner", FILTERED, filter={"kind": "SEND"}, orderBy="OLDEST")
     assert [node["balanceAfter"] for node in found["nodes"]] == [99, 98, 97]
     since = found["nodes"][1]["createdAt"]
@@ -186,7 +186,7 @@ async def test_a_statement_is_filtered_and_sorted(app: App) -> None:
 
 
 async def test_the_operator_sees_all_provider_accounts(app: App) -> None:
-    school = await worlds.add_school(held=100)
+    school = await db.add_school(held=100)
     default, owned = await app.answer("admin", PROVIDER_ACCOUNTS)
     assert default == {
         "id": ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id),

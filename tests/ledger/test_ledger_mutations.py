@@ -13,7 +13,7 @@ from domain import ids
 from domain.ids import Kind
 from domain.ledger.sync import SyncRules
 from domain.provider import Reading
-from tests import worlds
+from tests import db
 from tests.installations import App, Upstream
 
 ALLOCATE = """mutation ($input: AllocateInput!) { allocate(input: $input) {
@@ -33,11 +33,11 @@ SYNC = """mutation ($input: SyncInput) { sync(input: $input) {
 UNKNOWN = UUID(int=404)
 
 
-def to_client(tenant: worlds.Tenant, units: int, **more: Any) -> dict[str, Any]:
+def to_client(tenant: db.Tenant, units: int, **more: Any) -> dict[str, Any]:
     return {"clientId": ids.encode(Kind.CLIENT, tenant.client_id), "units": units, **more}
 
 
-def to_group(group: worlds.Group, units: int) -> dict[str, Any]:
+def to_group(group: db.Group, units: int) -> dict[str, Any]:
     return {"groupId": ids.encode(Kind.GROUP, group.id), "units": units}
 
 
@@ -121,7 +121,7 @@ async def test_an_allocation_of_nothing_or_to_two_is_refused(app: App) -> None:
 
 
 async def test_a_sync_sets_the_pool_to_the_reading_of_the_provider(app: App) -> None:
-    await worlds.accept(app.owner, 2)
+    await db.accept(app.owner, 2)
     app.upstream.balance_word = "1000"
     answer = await app.answer("admin", SYNC)
     assert answer.pop("checkedAt").endswith("Z")
@@ -149,7 +149,7 @@ async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_requir
 
     class Provider(Upstream):
         async def balance(self) -> Reading:
-            (row,) = await worlds.fetch(
+            (row,) = await db.fetch(
                 "SELECT extract(epoch FROM reading_until - clock_timestamp())::float8 AS seconds"
                 " FROM provider_account WHERE is_default"
             )
@@ -177,13 +177,13 @@ async def test_an_unknown_provider_account_is_not_found(app: App) -> None:
 async def test_only_an_admin_enters_a_balance_by_hand_and_only_if_the_provider_reports_none(
     app: App,
 ) -> None:
-    school = await worlds.add_school(held=0)
+    school = await db.add_school(held=0)
     assert await app.code(school.actor, SYNC, input={"reading": 5}) == "FORBIDDEN"
     assert await app.code("admin", SYNC, input={"reading": 5}) == "BAD_USER_INPUT"
 
 
 async def test_a_client_checks_the_balance_of_its_own_provider_account(app: App) -> None:
-    school = await worlds.add_school(held=0)
+    school = await db.add_school(held=0)
     app.upstream.balance_word = "70000"
     answer = await app.answer(school.actor, SYNC)
     assert answer["balances"]["account"] == {"balance": answer["balances"]["platform"]["pool"]}

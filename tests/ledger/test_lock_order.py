@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.databases import connection_to
 from tests.dispatch.parts import marked
 from tests.locks import blocked, locked
@@ -34,7 +34,7 @@ An index is in order, and a hash join can reverse the rows.
 @pytest.fixture
 async def database(new_database_url: str) -> AsyncIterator[str]:
     """New: a scan finds the few rows of a table in the order in which they were written."""
-    async with worlds.connected(new_database_url):
+    async with db.connected(new_database_url):
         yield new_database_url
 
 
@@ -45,7 +45,7 @@ async def assert_lower_first(database: str, table: str, ids: Iterable[UUID], loc
     """
     lower, higher = sorted(ids)
     row = f"{table} WHERE id = $1 FOR UPDATE"
-    await worlds.execute(f"UPDATE {table} SET id = id WHERE id = $1", lower)
+    await db.execute(f"UPDATE {table} SET id = id WHERE id = $1", lower)
 
     async def lock_both() -> None:
         async with store.transaction() as tx:
@@ -58,37 +58,37 @@ async def assert_lower_first(database: str, table: str, ids: Iterable[UUID], loc
         locking = asyncio.create_task(lock_both())
         await blocked(locking)
         with pytest.raises(asyncpg.LockNotAvailableError):
-            await worlds.execute(f"SELECT FROM {row} NOWAIT", lower)
+            await db.execute(f"SELECT FROM {row} NOWAIT", lower)
     await locking
 
 
-async def lock_accounts(tx: Any, clients: Sequence[worlds.Tenant]) -> None:
+async def lock_accounts(tx: Any, clients: Sequence[db.Tenant]) -> None:
     await store.lock_accounts(tx, [each.account_id for each in clients])
 
 
-async def lock_payers(tx: Any, clients: Sequence[worlds.Tenant]) -> None:
-    sends = [worlds.new_send(each, 2) for each in clients]
+async def lock_payers(tx: Any, clients: Sequence[db.Tenant]) -> None:
+    sends = [db.new_send(each, 2) for each in clients]
     await store.lock_payers(tx, sends, wait_seconds=10)
 
 
-async def accept_sends(tx: Any, clients: Sequence[worlds.Tenant]) -> None:
-    sends = [worlds.new_send(each) for each in clients]
+async def accept_sends(tx: Any, clients: Sequence[db.Tenant]) -> None:
+    sends = [db.new_send(each) for each in clients]
     await store.accept_sends(tx, sends, wait_seconds=10)
 
 
 @pytest.mark.parametrize("lock", [lock_accounts, lock_payers, accept_sends])
 async def test_the_accounts_of_clients_are_locked_in_order(
-    lock: Callable[[Any, Sequence[worlds.Tenant]], Awaitable[None]], database: str
+    lock: Callable[[Any, Sequence[db.Tenant]], Awaitable[None]], database: str
 ) -> None:
-    pool = await worlds.add_pool()
-    clients = [await worlds.add_client(pool, held=10) for _ in range(2)]
+    pool = await db.add_pool()
+    clients = [await db.add_client(pool, held=10) for _ in range(2)]
     ids = [each.account_id for each in clients]
     await assert_lower_first(database, "account", ids, lambda tx: lock(tx, clients))
 
 
 async def test_reconcile_locks_the_accounts_of_a_send_in_order(database: str) -> None:
-    client = await worlds.add_client(held=10)
-    send = await worlds.accept(client)
+    client = await db.add_client(held=10)
+    send = await db.accept(client)
     ids = [client.pool.account_id, client.account_id]
     await assert_lower_first(
         database, "account", ids, lambda tx: store.lock_checked_send(tx, send.id, epoch=0)
@@ -97,10 +97,10 @@ async def test_reconcile_locks_the_accounts_of_a_send_in_order(database: str) ->
 
 @pytest.mark.parametrize("status", ["QUEUED", "SUBMITTING"])
 async def test_messages_are_locked_in_order(status: str, database: str) -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool), 2)
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool), 2)
     attempts = [] if status == "QUEUED" else [each.attempt_id for each in await marked(pool)]
-    ids = [row["id"] for row in await worlds.fetch("SELECT id FROM message")]
+    ids = [row["id"] for row in await db.fetch("SELECT id FROM message")]
 
     async def lock(tx: Any) -> None:
         if status == "QUEUED":
@@ -115,10 +115,10 @@ async def test_messages_are_locked_in_order(status: str, database: str) -> None:
 async def test_accepted_messages_and_others_of_a_call_are_locked_in_order(
     other: int, database: str
 ) -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool), 2)
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool), 2)
     attempts = [each.attempt_id for each in await marked(pool)]
-    ids = [row["id"] for row in await worlds.fetch("SELECT id FROM message ORDER BY id")]
+    ids = [row["id"] for row in await db.fetch("SELECT id FROM message ORDER BY id")]
 
     async def lock(tx: Any) -> None:
         await store.record_accepted(tx, attempts, {ids[1 - other]: None}, [ids[other]])
@@ -127,15 +127,15 @@ async def test_accepted_messages_and_others_of_a_call_are_locked_in_order(
 
 
 async def test_attempts_are_locked_in_order(database: str) -> None:
-    pool = await worlds.add_pool()
-    await worlds.accept(await worlds.add_client(pool), 2)
+    pool = await db.add_pool()
+    await db.accept(await db.add_client(pool), 2)
     ids = [call.attempt_id for call in await marked(pool, batch=1)]
     await assert_lower_first(database, "attempt", ids, lambda tx: store.lock_attempts(tx, ids))
 
 
 async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(database: str) -> None:
-    client = await worlds.add_client(held=10)
-    send = await worlds.accept(client)
+    client = await db.add_client(held=10)
+    send = await db.accept(client)
     async with connection_to(database) as elsewhere, store.transaction() as tx:
         upstream = await store.share_provider_account(tx, send.id)
         await store.lock_checked_send(tx, send.id, epoch=upstream.epoch)

@@ -12,12 +12,12 @@ from domain.ledger.credentials import move_client
 from domain.numbers import Normaliser
 from domain.sending.messages import LATER
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 
 async def pool_of(client_id: object) -> object:
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT provider_account_id FROM client JOIN account ON account.id = account_id"
         " WHERE client.id = $1",
         client_id,
@@ -26,10 +26,10 @@ async def pool_of(client_id: object) -> object:
 
 
 async def test_a_client_that_holds_nothing_moves_and_is_charged_there(app: App) -> None:
-    other = await worlds.add_pool(held=10, default=False)
-    client = await worlds.add_client(app.pool, held=1)
-    await worlds.accept(client)
-    await worlds.execute("UPDATE message SET status = 'CANCELLED'")
+    other = await db.add_pool(held=10, default=False)
+    client = await db.add_client(app.pool, held=1)
+    await db.accept(client)
+    await db.execute("UPDATE message SET status = 'CANCELLED'")
     views = [BalanceView(client_id=client.client_id), BalanceView()]
     before = [(await store.read_balances(view)).version for view in views]
     moved = await move_client(store, client.client_id, other.id)
@@ -37,9 +37,9 @@ async def test_a_client_that_holds_nothing_moves_and_is_charged_there(app: App) 
     after = [(await store.read_balances(view)).version for view in views]
     assert all(new >= old for new, old in zip(after, before, strict=True))
     given = Allocation(client.client_id, None, 4, note=None, key=None)
-    await allocate(store, worlds.ADMIN, given)
-    assert await worlds.held(moved.account_id) == 4
-    assert await worlds.held(other.account_id) == 6
+    await allocate(store, db.ADMIN, given)
+    assert await db.held(moved.account_id) == 4
+    assert await db.held(other.account_id) == 6
     assert (await move_client(store, client.client_id, other.id)).account_id == moved.account_id
     with pytest.raises(InvalidInput, match="holds 4 units"):
         await move_client(store, client.client_id, app.pool.id)
@@ -49,16 +49,16 @@ async def test_a_client_that_holds_nothing_moves_and_is_charged_there(app: App) 
 @pytest.mark.parametrize("status", ["QUEUED", "SUBMITTING", "UNKNOWN"])
 async def test_a_client_with_unfinished_messages_stays(app: App, status: str, later: int) -> None:
     """`later`: the messages are scheduled."""
-    other = await worlds.add_pool(default=False)
-    client = await worlds.add_client(app.pool, held=3)
-    send = await worlds.accept(client, 3)
-    await worlds.execute(
+    other = await db.add_pool(default=False)
+    client = await db.add_client(app.pool, held=3)
+    send = await db.accept(client, 3)
+    await db.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,"
         " started_at, lease_until) VALUES ($1, $2, $1, 0, 3, now(), now())",
         send.id,
         app.pool.id,
     )
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET status = $1, attempt_id = $2, priority = priority + $3",
         status,
         send.id,
@@ -71,9 +71,9 @@ async def test_a_client_with_unfinished_messages_stays(app: App, status: str, la
 
 
 async def test_a_client_leaves_its_group_first_and_joins_one_of_the_other_pool(app: App) -> None:
-    other = await worlds.add_pool(default=False)
-    group = await worlds.add_group(other, name="There")
-    client = await worlds.add_client(app.pool, held=0, group=app.group)
+    other = await db.add_pool(default=False)
+    group = await db.add_group(other, name="There")
+    client = await db.add_client(app.pool, held=0, group=app.group)
     with pytest.raises(InvalidInput, match="group"):
         await move_client(store, client.client_id, other.id)
 
@@ -89,12 +89,12 @@ async def test_a_client_leaves_its_group_first_and_joins_one_of_the_other_pool(a
     figures = (await store.read_balances(BalanceView(client_id=client.client_id))).group
     assert figures is not None
     assert figures.name == "There"
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_an_account_of_another_client_and_one_that_does_not_exist(app: App) -> None:
-    school = await worlds.add_school(held=0)
-    client = await worlds.add_client(app.pool, held=0)
+    school = await db.add_school(held=0)
+    client = await db.add_client(app.pool, held=0)
     with pytest.raises(InvalidInput, match="owns"):
         await move_client(store, client.client_id, school.pool.id)
     for client_id, account_id in ((client.client_id, client.client_id), (app.pool.id, app.pool.id)):

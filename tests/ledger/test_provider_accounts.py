@@ -13,7 +13,7 @@ from domain.ids import Kind
 from domain.ledger.credentials import rotate_keys
 from domain.ledger.sync import account_to_sync, sync
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, Scripted, dispatching, marked, statuses_become
 from tests.installations import App
 
@@ -51,7 +51,7 @@ async def created(app: App, **changed: Any) -> dict[str, Any]:
 
 async def row_of(shown_id: str) -> dict[str, Any]:
     key = ids.decode(Kind.PROVIDER_ACCOUNT, shown_id)
-    return (await worlds.fetch("SELECT * FROM provider_account WHERE id = $1", key))[0]
+    return (await db.fetch("SELECT * FROM provider_account WHERE id = $1", key))[0]
 
 
 async def test_an_admin_adds_an_account_whose_secret_cannot_be_read(app: App) -> None:
@@ -75,13 +75,13 @@ async def test_an_admin_adds_an_account_whose_secret_cannot_be_read(app: App) ->
     await sync(
         store,
         app.upstream,
-        await account_to_sync(store, worlds.ADMIN, found.id),
+        await account_to_sync(store, db.ADMIN, found.id),
         actor_id=None,
         rules=app.installation.sync_rules,
     )
     listed = await app.answer("admin", "{ providerAccounts { id platform { pool } } }")
     assert {"id": account["id"], "platform": {"pool": 700}} in listed
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_a_configuration_that_cannot_work_is_refused_before_anything_is_st
     answer = await app.answer("admin", CREATE, input={**GIVEN, **change})
     assert (answer["__typename"], answer.get("field")) == ("InvalidInput", field)
     assert SECRET not in str(answer)
-    assert len(await worlds.fetch("SELECT FROM provider_account")) == 1
+    assert len(await db.fetch("SELECT FROM provider_account")) == 1
 
 
 async def test_a_change_keeps_what_it_does_not_name(app: App) -> None:
@@ -145,14 +145,14 @@ async def test_another_account_becomes_the_default_and_clients_stay(app: App) ->
     second = await created(app)
     answer = await app.answer("admin", UPDATE, input={"id": second["id"], "isDefault": True})
     assert answer["isDefault"] is True
-    defaults = await worlds.fetch("SELECT id FROM provider_account WHERE is_default")
+    defaults = await db.fetch("SELECT id FROM provider_account WHERE is_default")
     assert [row["id"] for row in defaults] == [ids.decode(Kind.PROVIDER_ACCOUNT, second["id"])]
     third = await created(app, isDefault=True)
     assert third["isDefault"] is True
     new = await app.answer(
         "admin", 'mutation { createClient(input: {name: "New"}) { ... on Client { id } } }'
     )
-    [row] = await worlds.fetch(
+    [row] = await db.fetch(
         "SELECT provider_account_id AS id FROM client JOIN account ON account.id = account_id"
         " WHERE client.id = $1",
         ids.decode(Kind.CLIENT, new["id"]),
@@ -162,8 +162,8 @@ async def test_another_account_becomes_the_default_and_clients_stay(app: App) ->
     assert (refused["__typename"], refused["field"]) == ("InvalidInput", "isDefault")
     back = await app.answer("admin", UPDATE, input={"id": former, "isDefault": True})
     assert back["isDefault"] is True
-    await worlds.accept(app.owner)
-    await worlds.assert_audit_holds()
+    await db.accept(app.owner)
+    await db.assert_audit_holds()
 
 
 async def test_a_paused_account_takes_no_message_and_loses_none(app: App) -> None:
@@ -172,10 +172,10 @@ async def test_a_paused_account_takes_no_message_and_loses_none(app: App) -> Non
     async with dispatching(provider):
         paused = await app.answer("admin", PAUSE, input={**account, "paused": True})
         assert paused["paused"] is True
-        await worlds.accept(app.owner, 3)
+        await db.accept(app.owner, 3)
         assert await marked(app.pool) == ()
         # A person decides how long messages wait: they are not given up meanwhile.
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET attempts = 1, created_at = now() - interval '2 d', due_at = now()"
         )
         rules = DispatchRules(give_up_seconds=1)
@@ -183,22 +183,22 @@ async def test_a_paused_account_takes_no_message_and_loses_none(app: App) -> Non
         again = await app.answer("admin", PAUSE, input={**account, "paused": True})
         [alarm] = [each for each in again["platform"]["alarms"] if each["kind"] == "PAUSED"]
         assert (alarm["count"], "3 messages wait" in alarm["message"]) == (3, True)
-        assert await worlds.statuses() == {"QUEUED": 3}
+        assert await db.statuses() == {"QUEUED": 3}
         assert provider.calls == []
         resumed = await app.answer("admin", PAUSE, input={**account, "paused": False})
         assert resumed["paused"] is False
         assert "PAUSED" not in str(resumed["platform"]["alarms"])
         await statuses_become({"SENT": 3})
     assert len(provider.seen) == 3
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_paused_account_that_the_provider_refused_is_not_probed(app: App) -> None:
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET paused_at = now(), probe_at = now() - interval '1 s',"
         " stopped_at = now()"
     )
-    await worlds.accept(app.owner)
+    await db.accept(app.owner)
     provider = Scripted()
     async with dispatching(provider, rules=QUICK):
         for _ in range(3):
@@ -210,7 +210,7 @@ async def test_a_paused_account_that_the_provider_refused_is_not_probed(app: App
 
 
 async def test_a_clients_own_account_and_one_that_does_not_exist(app: App) -> None:
-    school = await worlds.add_school()
+    school = await db.add_school()
     own = ids.encode(Kind.PROVIDER_ACCOUNT, school.pool.id)
     nobody = ids.encode(Kind.PROVIDER_ACCOUNT, school.client_id)
     refused = await app.answer("admin", UPDATE, input={"id": own, "name": "x"})

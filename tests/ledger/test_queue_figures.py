@@ -10,29 +10,29 @@ import pytest
 from persistence.dispatch.backlog import WAITING
 from persistence.ledger.balances import BALANCES, PROVIDER_ACCOUNTS
 from persistence.ledger.pools import POOL_FIGURES
-from tests import worlds
+from tests import db
 
 LONG_TEXT = "x" * 1_500
 """The planner reads a table of short rows from end to end: that is not more work than its index."""
 
 
 @pytest.fixture
-async def pool(new_database_url: str) -> AsyncIterator[worlds.Pool]:
-    async with worlds.connected(new_database_url, pool_size=1):
-        client = await worlds.add_client(held=10_000)
+async def pool(new_database_url: str) -> AsyncIterator[db.Pool]:
+    async with db.connected(new_database_url, pool_size=1):
+        client = await db.add_client(held=10_000)
         for _ in range(2):
-            await worlds.accept(client, texts=[LONG_TEXT] * 3_000)
-        await worlds.execute(
+            await db.accept(client, texts=[LONG_TEXT] * 3_000)
+        await db.execute(
             "UPDATE message SET status = 'SENT', attempt_id = id WHERE id IN"
             " (SELECT id FROM message ORDER BY id LIMIT 3000)"
         )
-        await worlds.execute("VACUUM (ANALYZE) message")
+        await db.execute("VACUUM (ANALYZE) message")
         yield client.pool
 
 
 @pytest.mark.parametrize("figures", ["metrics", "balances", "provider accounts", "sync"])
 async def test_the_figures_of_the_queue_read_no_row_of_a_message(
-    pool: worlds.Pool, figures: str
+    pool: db.Pool, figures: str
 ) -> None:
     statements: dict[str, tuple[str, list[object]]] = {
         "metrics": (WAITING, []),
@@ -41,7 +41,7 @@ async def test_the_figures_of_the_queue_read_no_row_of_a_message(
         "sync": (POOL_FIGURES, [pool.id]),
     }
     statement, arguments = statements[figures]
-    rows = await worlds.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}", *arguments)
+    rows = await db.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}", *arguments)
     plan = "\n".join(row["QUERY PLAN"] for row in rows)
     assert "Index Only Scan using message_queued_single on message" in plan, plan
     assert "Seq Scan on message" not in plan, plan

@@ -13,7 +13,7 @@ from persistence.dispatch.backlog import read_backlog
 from persistence.ledger import singles
 from persistence.ledger.pools import pool_figures
 from persistence.ledger.singles import sum_singles
-from tests import worlds
+from tests import db
 from tests.databases import OtherConnection, connection_to
 from tests.dispatch.parts import eventually
 
@@ -29,13 +29,11 @@ WHERE id IN (SELECT id FROM message WHERE status = 'SUBMITTING' ORDER BY id LIMI
 
 
 @pytest.fixture
-async def client(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[worlds.Tenant]:
+async def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[db.Tenant]:
     """A client of a pool for which 10 messages are already many."""
     monkeypatch.setattr(singles, "SUM_FROM", 10)
-    async with worlds.connected(database_url):
-        yield await worlds.add_client(await worlds.add_pool(price=3))
+    async with db.connected(database_url):
+        yield await db.add_client(await db.add_pool(price=3))
 
 
 @pytest.fixture
@@ -45,9 +43,9 @@ async def other(database_url: str) -> AsyncIterator[OtherConnection]:
         yield own
 
 
-async def add(client: worlds.Tenant, singles: int) -> None:
+async def add(client: db.Tenant, singles: int) -> None:
     for _ in range(singles):
-        await worlds.accept(client, kind=SendKind.SINGLE)
+        await db.accept(client, kind=SendKind.SINGLE)
 
 
 async def summed() -> None:
@@ -62,26 +60,26 @@ async def summed() -> None:
 
 async def sums() -> list[int | None]:
     """The figures of all sums, without the changes since."""
-    rows = await worlds.fetch("SELECT messages FROM queue_sum ORDER BY id")
+    rows = await db.fetch("SELECT messages FROM queue_sum ORDER BY id")
     return [row["messages"] for row in rows]
 
 
-async def assert_waiting(client: worlds.Tenant, messages: int) -> None:
+async def assert_waiting(client: db.Tenant, messages: int) -> None:
     """What /metrics, sync and the audit say."""
     assert (await read_backlog()).queued == messages
     async with store.transaction() as tx:
         assert (await pool_figures(tx, client.pool.id)).in_flight == 3 * messages
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
-async def test_a_few_messages_are_read_one_by_one(client: worlds.Tenant) -> None:
+async def test_a_few_messages_are_read_one_by_one(client: db.Tenant) -> None:
     await add(client, 10)
     await summed()
     assert await sums() == []
     await assert_waiting(client, 10)
 
 
-async def test_many_are_in_a_sum_and_later_ones_are_read(client: worlds.Tenant) -> None:
+async def test_many_are_in_a_sum_and_later_ones_are_read(client: db.Tenant) -> None:
     await add(client, 12)
     for figures in ([None], [None]):
         await sum_singles()
@@ -95,13 +93,13 @@ async def test_many_are_in_a_sum_and_later_ones_are_read(client: worlds.Tenant) 
     await assert_waiting(client, 14)
 
 
-async def test_a_sum_follows_each_change_also_while_it_has_no_figure(client: worlds.Tenant) -> None:
+async def test_a_sum_follows_each_change_also_while_it_has_no_figure(client: db.Tenant) -> None:
     await add(client, 20)
     for waiting in (19, 18, 17):
         await sum_singles()
-        await worlds.execute(TAKE.format(2))
-        await worlds.execute(RETRY.format(1))
-        await worlds.execute("UPDATE message SET priority = priority + 10 WHERE priority < 10")
+        await db.execute(TAKE.format(2))
+        await db.execute(RETRY.format(1))
+        await db.execute("UPDATE message SET priority = priority + 10 WHERE priority < 10")
         await assert_waiting(client, waiting)
     await summed()
     await assert_waiting(client, 17)
@@ -109,7 +107,7 @@ async def test_a_sum_follows_each_change_also_while_it_has_no_figure(client: wor
 
 
 async def test_a_sum_waits_for_changes_that_did_not_see_it(
-    client: worlds.Tenant, other: OtherConnection
+    client: db.Tenant, other: OtherConnection
 ) -> None:
     await add(client, 12)
     async with other.transaction():
@@ -123,31 +121,31 @@ async def test_a_sum_waits_for_changes_that_did_not_see_it(
 
 
 async def test_a_sum_is_replaced_when_many_came_later_and_dropped_when_few_are_left(
-    client: worlds.Tenant,
+    client: db.Tenant,
 ) -> None:
     await add(client, 12)
     await summed()
-    await worlds.execute(TAKE.format(1))
+    await db.execute(TAKE.format(1))
     await add(client, 11)
     await sum_singles()
     assert await sums() == [11, None]
     await summed()
     assert await sums() == [22]
     await assert_waiting(client, 22)
-    await worlds.execute(TAKE.format(18))
+    await db.execute(TAKE.format(18))
     await sum_singles()
     assert await sums() == []
-    await worlds.execute(TAKE.format(1))
+    await db.execute(TAKE.format(1))
     await sum_singles()
-    assert not await worlds.fetch("SELECT FROM queue_change")
+    assert not await db.fetch("SELECT FROM queue_change")
     await assert_waiting(client, 3)
 
 
-async def test_a_sum_of_another_server_is_not_used(client: worlds.Tenant) -> None:
+async def test_a_sum_of_another_server_is_not_used(client: db.Tenant) -> None:
     await add(client, 12)
     await summed()
     # As if a dump had been restored to a server with smaller IDs of transactions.
-    await worlds.execute("UPDATE queue_sum SET cluster = 1, below_xid = 2 * below_xid")
+    await db.execute("UPDATE queue_sum SET cluster = 1, below_xid = 2 * below_xid")
     await add(client, 1)
     await assert_waiting(client, 13)
     await summed()
@@ -155,12 +153,12 @@ async def test_a_sum_of_another_server_is_not_used(client: worlds.Tenant) -> Non
     await assert_waiting(client, 13)
 
 
-async def test_each_account_has_its_own_sum(client: worlds.Tenant) -> None:
-    second = await worlds.add_client(await worlds.add_pool(default=False, price=3))
+async def test_each_account_has_its_own_sum(client: db.Tenant) -> None:
+    second = await db.add_client(await db.add_pool(default=False, price=3))
     for each, number in ((client, 12), (second, 15)):
         await add(each, number)
     await summed()
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET provider_account_id = $1, updated_at = clock_timestamp()"
         f" WHERE id IN {OLDEST.format(1)}",
         second.pool.id,
@@ -172,11 +170,11 @@ async def test_each_account_has_its_own_sum(client: worlds.Tenant) -> None:
 
 
 @pytest.mark.parametrize("column", ["messages", "units"])
-async def test_the_audit_finds_a_wrong_sum(client: worlds.Tenant, column: str) -> None:
+async def test_the_audit_finds_a_wrong_sum(client: db.Tenant, column: str) -> None:
     await add(client, 12)
     await summed()
-    await worlds.assert_audit_holds()
-    await worlds.execute(f"UPDATE queue_sum SET {column} = {column} + 1")
+    await db.assert_audit_holds()
+    await db.execute(f"UPDATE queue_sum SET {column} = {column} + 1")
     done = await audit(store, await new_audit(store), rest=0)
     assert [
         each

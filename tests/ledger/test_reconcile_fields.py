@@ -11,7 +11,7 @@ from domain.ids import Kind
 from domain.ledger.reconcile import Reconciler, last_night, new_reconciliation
 from persistence import store
 from resolvers.ledger import reconcile as resolvers
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.installations import App
 from tests.ledger.test_reconcile import send_charged
@@ -31,7 +31,7 @@ async def test_an_admin_reconciles_and_reads_what_was_found(app: App) -> None:
     send_id = await send_charged(app.owner, 10, 4)
     dry = await app.answer("admin", RECONCILE, input={"dryRun": True})
     assert (dry["dryRun"], dry["chargedMissing"]) == (True, 6)
-    assert await worlds.held(app.owner.account_id) == 96
+    assert await db.held(app.owner.account_id) == 96
     done = await app.answer("admin", RECONCILE)
     assert done.pop("__typename") == "Reconciliation"
     assert done["finishedAt"] is not None
@@ -45,7 +45,7 @@ async def test_an_admin_reconciles_and_reads_what_was_found(app: App) -> None:
         "found": 4,
         "corrected": True,
     }
-    assert await worlds.held(app.owner.account_id) == 90
+    assert await db.held(app.owner.account_id) == 90
     page = await app.answer("admin", RECONCILIATIONS, first=1)
     assert [node["id"] for node in page["nodes"]] == [done["id"]]
     assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (2, True)
@@ -81,15 +81,15 @@ async def test_a_run_that_takes_long_is_answered_unfinished_and_continues(
 
 async def test_one_process_reconciles_in_a_night(app: App) -> None:
     others = [Reconciler(store) for _ in range(2)]
-    await worlds.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")
+    await db.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")
     for each in (app.installation.reconciler, *others, app.installation.reconciler):
         assert await each.start_nightly() is False
-    rows = await worlds.fetch("SELECT id FROM reconciliation")
+    rows = await db.fetch("SELECT id FROM reconciliation")
     assert len(rows) == 1
 
 
 async def test_the_daily_work_is_for_the_first_process_that_asks(app: App) -> None:
-    await worlds.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")
+    await db.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")
     night = last_night(datetime.now(UTC))
     requested = [await store.start_daily("reconcile", not_since=night) for _ in range(3)]
     assert requested == [True, False, False]

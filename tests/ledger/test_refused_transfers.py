@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from domain.ids import new_id
-from tests import worlds
+from tests import db
 from tests.databases import OtherConnection
 from tests.persistence.connections import insert, update
 
@@ -21,10 +21,10 @@ LARGEST = 2**53 - 1
 class Small:
     """A pool whose client holds 100 at version 1, and another pool's client that does too."""
 
-    upstream: worlds.Pool
-    client: worlds.Tenant
-    sibling: worlds.Tenant
-    stranger: worlds.Tenant
+    upstream: db.Pool
+    client: db.Tenant
+    sibling: db.Tenant
+    stranger: db.Tenant
 
     def transfer(self, **columns: object) -> dict[str, object]:
         """The client's next transfer, a send of 10, with some columns changed."""
@@ -49,9 +49,9 @@ class Small:
 
 @pytest.fixture
 async def small(connected: None) -> Small:
-    """The small world of these tests."""
-    upstream, other = [await worlds.add_pool(default=False) for _ in range(2)]
-    clients = [await worlds.add_client(pool, held=100) for pool in (upstream, upstream, other)]
+    """The small setup of these tests."""
+    upstream, other = [await db.add_pool(default=False) for _ in range(2)]
+    clients = [await db.add_client(pool, held=100) for pool in (upstream, upstream, other)]
     return Small(upstream, *clients)
 
 

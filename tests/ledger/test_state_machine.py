@@ -35,7 +35,7 @@ from domain.sending.accept import accept_batch
 from domain.sending.messages import MessageStatus
 from persistence import store
 from persistence.opening import connect, disconnect
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.ledger import small_installation
 from tests.ledger.model import (
@@ -195,7 +195,7 @@ class Ledger(RuleBasedStateMachine):
         number, place = doubts[which % len(doubts)]
         message_id = self.installation.message_ids[number][place]
         taken = outcome != REFUSED
-        self.run(settle_unknown(store, worlds.ADMIN, message_id, taken=taken, note="found out"))
+        self.run(settle_unknown(store, db.ADMIN, message_id, taken=taken, note="found out"))
         self.model.learn(None, [((number, place), outcome)])
 
     # A dispatcher and a provider
@@ -279,7 +279,7 @@ class Ledger(RuleBasedStateMachine):
         self.seen[view] = found.version
 
     def teardown(self) -> None:
-        self.run(worlds.assert_audit_holds())
+        self.run(db.assert_audit_holds())
 
 
 @pytest.mark.timeout(3_600)

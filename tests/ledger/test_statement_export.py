@@ -27,7 +27,7 @@ from domain.ledger.statement_export import export_statement, period_of
 from domain.times import end_of, moment_of
 from ibiki.http.exports import STATEMENT_COLUMNS, Exports
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.end_to_end.program import clean_environment, run
 from tests.ibiki.http_server import running_server
 from tests.installations import App, KnownUsers
@@ -39,13 +39,13 @@ ALL = StatementFilter()
 
 @pytest.fixture
 async def connected(database_url: str) -> AsyncIterator[str]:
-    async with worlds.connected(database_url):
+    async with db.connected(database_url):
         yield database_url
 
 
-async def exported(client: worlds.Tenant, period: StatementFilter = ALL) -> list[StatementLine]:
+async def exported(client: db.Tenant, period: StatementFilter = ALL) -> list[StatementLine]:
     """All lines of the client's statement."""
-    pages = export_statement(store, worlds.ADMIN, client.client_id, period)
+    pages = export_statement(store, db.ADMIN, client.client_id, period)
     return [line async for page in pages for line in page]
 
 
@@ -57,9 +57,9 @@ async def exported(client: worlds.Tenant, period: StatementFilter = ALL) -> list
 async def test_the_sums_of_a_statement_are_those_of_the_ledger(
     connected: str, history: list[Move], size: int
 ) -> None:
-    pool = await worlds.add_pool(default=False)
-    group = await worlds.add_group(pool)
-    clients = [await worlds.add_client(pool, group=group, held=0) for _ in range(2)]
+    pool = await db.add_pool(default=False)
+    group = await db.add_group(pool)
+    clients = [await db.add_client(pool, group=group, held=0) for _ in range(2)]
     accounts = [each.account_id for each in clients]
     await play([pool.account_id, group.account_id, *accounts], history)
     for client in clients:
@@ -71,13 +71,13 @@ async def test_the_sums_of_a_statement_are_those_of_the_ledger(
         for line in lines:
             balance += line.amount
             assert line.balance_after == balance
-        assert balance == await worlds.held(client.account_id)
+        assert balance == await db.held(client.account_id)
 
 
 async def test_the_lines_of_a_period_lie_between_its_balances(connected: str) -> None:
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     for count in (1, 2, 3, 4):
-        await worlds.accept(client, count)
+        await db.accept(client, count)
     lines = await exported(client)
     period = StatementFilter(created_after=lines[1].created_at, created_before=lines[3].created_at)
     part = await exported(client, period)
@@ -95,12 +95,12 @@ async def test_lines_that_are_added_meanwhile_are_left_out(
     connected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statement_export, "PAGE", 1)
-    client = await worlds.add_client(held=100)
-    await worlds.accept(client)
+    client = await db.add_client(held=100)
+    await db.accept(client)
     amounts = []
-    async for page in export_statement(store, worlds.ADMIN, client.client_id, ALL):
+    async for page in export_statement(store, db.ADMIN, client.client_id, ALL):
         amounts += [line.amount for line in page]
-        await worlds.accept(client)
+        await db.accept(client)
     assert amounts == [100, -1]
 
 
@@ -164,13 +164,13 @@ async def asking(app: App) -> AsyncIterator[Any]:
         yield ask
 
 
-def id_of(client: worlds.Tenant) -> str:
+def id_of(client: db.Tenant) -> str:
     """The ID of the client as the API shows it."""
     return ids.encode(Kind.CLIENT, client.client_id)
 
 
 async def test_the_file_has_a_line_for_each_transfer(app: App) -> None:
-    await worlds.accept(app.owner, 3)
+    await db.accept(app.owner, 3)
     async with asking(app) as ask:
         answer = await ask("owner", id_of(app.owner))
     assert answer.status_code == 200
@@ -204,7 +204,7 @@ async def test_no_cell_of_a_statement_is_a_formula(app: App) -> None:
 
 
 async def test_the_account_of_a_client_has_its_balance_checks(app: App) -> None:
-    school = await worlds.add_school(held=1_000)
+    school = await db.add_school(held=1_000)
     for reading in (2_000, 1_500):
         await synced(school.pool, Upstream(reading))
     async with asking(app) as ask:
@@ -267,7 +267,7 @@ async def test_a_wrong_period_is_refused(app: App, query: str, message: str) -> 
 async def test_the_command_prints_text_and_the_same_csv(
     app: App, database_url: str, tmp_path: Path
 ) -> None:
-    await worlds.accept(app.owner, 3)
+    await db.accept(app.owner, 3)
 
     async def ibiki(*arguments: str) -> Any:
         given = {"DATABASE_URL": database_url, "IBIKI_DATA": str(tmp_path)}
@@ -287,7 +287,7 @@ async def test_the_command_prints_text_and_the_same_csv(
     assert missing.stderr.startswith("No client “nobody”. Give the name of the client, its ID")
     wrong = await ibiki("acme", "--to", "soon")
     assert (wrong.returncode, wrong.stderr[:24]) == (2, "--to must be a date such")
-    await worlds.add_client(app.pool, name="ACME")
+    await db.add_client(app.pool, name="ACME")
     several = await ibiki("Acme")
     assert several.stderr.startswith("2 clients are called “Acme”. Give one of their IDs: cli_")
 
@@ -295,7 +295,7 @@ async def test_the_command_prints_text_and_the_same_csv(
 async def test_a_reader_that_ends_early_is_not_a_defect(
     connected: str, database_url: str, tmp_path: Path
 ) -> None:
-    client = await worlds.add_client(name="Acme")
+    client = await db.add_client(name="Acme")
     await play([client.account_id], [Move(TransferKind.OPENING, None, 0, 1)] * 3_000)
     command = f"{sys.executable} -m ibiki statement acme --csv | head -n 1"
     ended = await asyncio.to_thread(

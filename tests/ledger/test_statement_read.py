@@ -19,14 +19,14 @@ from domain.ledger.statement import StatementFilter, StatementLine, StatementOrd
 from domain.pages import Window
 from persistence import store
 from persistence.ledger.statement import find_line, read_statement
-from tests import worlds
+from tests import db
 
 UNKNOWN_ID = UUID(int=404)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One transfer between two of a world's nodes by their places; None is outside."""
+    """One transfer between two of a setup's nodes by their places; None is outside."""
 
     kind: TransferKind
     source: int | None
@@ -61,7 +61,7 @@ moves = st.builds(
 
 @pytest.fixture
 async def connected(database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(database_url):
+    async with db.connected(database_url):
         yield
 
 
@@ -73,10 +73,10 @@ async def connected(database_url: str) -> AsyncIterator[None]:
 async def test_the_balances_of_a_statement_are_an_unbroken_chain(
     connected: None, history: list[Move], size: int
 ) -> None:
-    pool = await worlds.add_pool(default=False)
-    group = await worlds.add_group(pool)
-    client = await worlds.add_client(pool, group=group, held=0)
-    other = await worlds.add_client(pool, held=0)
+    pool = await db.add_pool(default=False)
+    group = await db.add_group(pool)
+    client = await db.add_client(pool, group=group, held=0)
+    other = await db.add_client(pool, held=0)
     nodes = [pool.account_id, group.account_id, client.account_id, other.account_id]
     book = await play(nodes, history)
     views = [
@@ -93,7 +93,7 @@ async def test_the_balances_of_a_statement_are_an_unbroken_chain(
             each.id for each in book.transfers if node in (each.source_id, each.destination_id)
         ]
         assert [line.id for line in lines] == touched[::-1]
-        balance = await worlds.held(node)
+        balance = await db.held(node)
         for line in lines:
             assert line.balance_after == balance
             balance -= line.amount
@@ -138,9 +138,9 @@ async def walk(view: BalanceView, size: int, *, backwards: bool = False) -> list
 
 
 async def test_a_statement_lists_all_that_happened_to_a_client(connected: None) -> None:
-    pool = await worlds.add_pool(held=900)
-    client = await worlds.add_client(pool, held=100, name="Acme")
-    send = await worlds.accept(client, 3)
+    pool = await db.add_pool(held=900)
+    client = await db.add_client(pool, held=100, name="Acme")
+    send = await db.accept(client, 3)
     async with store.transaction() as tx:
         book = await store.lock_accounts(tx, [client.account_id, pool.account_id])
         holding, pool_node = book.holdings[client.account_id], book.holdings[pool.account_id]
@@ -163,8 +163,8 @@ async def test_a_statement_lists_all_that_happened_to_a_client(connected: None) 
 
 
 async def test_a_price_of_fifty_is_fifty_units_a_message(connected: None) -> None:
-    school = await worlds.add_school(held=1_000, price=50)
-    await worlds.accept(school, 4)
+    school = await db.add_school(held=1_000, price=50)
+    await db.accept(school, 4)
     page = await read_statement(BalanceView(client_id=school.client_id), Window(1))
     assert [(line.amount, line.unit, line.description) for line in page.items] == [
         (-200, "UGX", "Sent 4 messages")
@@ -173,9 +173,9 @@ async def test_a_price_of_fifty_is_fifty_units_a_message(connected: None) -> Non
 
 
 async def test_a_statement_can_be_narrowed_to_a_kind(connected: None) -> None:
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     for _ in range(3):
-        await worlds.accept(client)
+        await db.accept(client)
     view = BalanceView(client_id=client.client_id)
     page = await read_statement(view, Window(2), filter=StatementFilter(TransferKind.SEND))
     assert [line.balance_after for line in page.items] == [97, 98]
@@ -187,9 +187,9 @@ async def test_a_statement_can_be_narrowed_to_a_kind(connected: None) -> None:
 
 
 async def test_a_client_outside_of_the_view_has_no_statement(connected: None) -> None:
-    pool = await worlds.add_pool()
-    group = await worlds.add_group(pool)
-    client = await worlds.add_client(pool, held=5)
+    pool = await db.add_pool()
+    group = await db.add_group(pool)
+    client = await db.add_client(pool, held=5)
     for outside in (
         BalanceView(client_id=UNKNOWN_ID),
         BalanceView(client_id=UNKNOWN_ID, within_group_id=group.id),
@@ -200,9 +200,9 @@ async def test_a_client_outside_of_the_view_has_no_statement(connected: None) ->
 
 
 async def test_one_transfer_is_a_line_from_either_end_and_from_no_other(connected: None) -> None:
-    pool = await worlds.add_pool(held=10)
-    client = await worlds.add_client(pool, held=0, name="Acme")
-    stranger = await worlds.add_client(pool, held=0)
+    pool = await db.add_pool(held=10)
+    client = await db.add_client(pool, held=0, name="Acme")
+    stranger = await db.add_client(pool, held=0)
     nodes = [pool.account_id, stranger.account_id, client.account_id]
     book = await play(nodes, [Move(TransferKind.ALLOCATION, 0, 2, 4)])
     transfer_id = book.transfers[0].id
@@ -218,9 +218,9 @@ async def test_one_transfer_is_a_line_from_either_end_and_from_no_other(connecte
 
 
 async def test_a_statement_is_filtered_by_time_and_listed_in_either_order(connected: None) -> None:
-    client = await worlds.add_client(held=100)
+    client = await db.add_client(held=100)
     for _ in range(4):
-        await worlds.accept(client)
+        await db.accept(client)
     view = BalanceView(client_id=client.client_id)
     all_lines = (await read_statement(view, Window(25))).items
     newest, second, third, fourth, opening = all_lines

@@ -25,9 +25,9 @@ from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.provider import Outcome, Outgoing, Rejected, Unknown
 from domain.sending.messages import SendKind
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, lease_passes, marked
-from tests.ledger.line import Line, Moment
+from tests.ledger.cutting_proxy import CuttingProxy, Moment
 from tests.ledger.upstream import (
     QUICK,
     Unreadable,
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 
 async def test_the_first_reading_opens_the_pool_and_touches_no_client_and_no_group() -> None:
-    pool = await worlds.add_pool(default=False)
-    group = await worlds.add_group(pool, held=20)
-    client = await worlds.add_client(pool, group=group, held=30)
+    pool = await db.add_pool(default=False)
+    group = await db.add_group(pool, held=20)
+    client = await db.add_client(pool, group=group, held=30)
     before = await _nodes(pool)
     done = await synced(pool, Upstream(1_000))
     assert (done.previous_pool, done.change, done.in_flight) == (50, 950, 0)
@@ -52,31 +52,31 @@ async def test_the_first_reading_opens_the_pool_and_touches_no_client_and_no_gro
     assert after.pop(pool.account_id) == (950, 1)
     assert {group.account_id, client.account_id} == after.keys()
     assert after.items() <= before.items()
-    (line,) = await worlds.fetch(
+    (line,) = await db.fetch(
         "SELECT kind, amount, source_id, sync_id, actor_id FROM transfer WHERE destination_id = $1",
         pool.account_id,
     )
     assert (line["kind"], line["amount"], line["source_id"]) == ("OPENING", 950, None)
-    assert line["actor_id"] == worlds.ADMIN.user_id
-    (kept,) = await worlds.fetch("SELECT * FROM sync WHERE id = $1", line["sync_id"])
+    assert line["actor_id"] == db.ADMIN.user_id
+    (kept,) = await db.fetch("SELECT * FROM sync WHERE id = $1", line["sync_id"])
     assert (kept["reading_raw"], kept["reading"], kept["in_flight"]) == ("1000", 1_000, 0)
     assert (kept["pool_before"], kept["pool_after"], kept["epoch"]) == (50, 1_000, 1)
     account = await account_of(pool)
     assert (account.epoch, account.reading_raw) == (1, "1000")
     assert account.read_at is not None
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize(("balance", "change"), [(1_000, 0), (1_001, 1), (900, -100), (0, -1_000)])
 async def test_each_check_leaves_a_line_also_where_nothing_changes(
     balance: int, change: int
 ) -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     await synced(pool, Upstream(1_000))
     done = await synced(pool, Upstream(balance))
     assert done.change == change
     assert await pool_of(pool) == balance
-    (line,) = await worlds.fetch(
+    (line,) = await db.fetch(
         "SELECT amount, source_id, destination_id FROM transfer"
         " WHERE provider_account_id = $1 AND kind = 'SYNC'",
         pool.id,
@@ -87,29 +87,29 @@ async def test_each_check_leaves_a_line_also_where_nothing_changes(
 
 
 async def test_a_reading_below_what_is_allocated_leaves_the_pool_below_zero_and_shows_it() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool, held=100)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool, held=100)
     await synced(pool, Upstream(60))
-    assert await worlds.held(pool.account_id) == -40
-    assert await worlds.held(client.account_id) == 100, "clients keep their units"
+    assert await db.held(pool.account_id) == -40
+    assert await db.held(client.account_id) == 100, "clients keep their units"
     with pytest.raises(InsufficientPool):
-        await allocate(store, worlds.ADMIN, Allocation(client.client_id, None, 1))
-    await worlds.accept(client, 10)
-    assert await worlds.held(pool.account_id) == -40, "remaining is not changed by sends"
-    await worlds.assert_audit_holds()
+        await allocate(store, db.ADMIN, Allocation(client.client_id, None, 1))
+    await db.accept(client, 10)
+    assert await db.held(pool.account_id) == -40, "remaining is not changed by sends"
+    await db.assert_audit_holds()
 
 
 async def test_queued_messages_are_not_in_the_reading_and_unknown_ones_may_be() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool, held=100)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool, held=100)
     for outcome in (Unknown("?"), Rejected("no"), None):
-        await worlds.accept(client)
+        await db.accept(client)
         (call,) = await marked(pool)
         if outcome:
             await answered(pool, call, outcome)
         else:
             await lease_passes(call)  # crashed: it counts as UNKNOWN
-    await worlds.accept(client, 7)
+    await db.accept(client, 7)
     done = await synced(pool, Upstream(500))
     assert done.in_flight == 7
     assert await pool_of(pool) == 493
@@ -119,10 +119,10 @@ async def test_queued_messages_are_not_in_the_reading_and_unknown_ones_may_be() 
 async def test_a_message_of_a_crashed_call_is_not_in_flight_also_before_the_sweep(
     kind: SendKind,
 ) -> None:
-    pool = await worlds.add_pool(default=False)
-    await worlds.accept(await worlds.add_client(pool, held=100), kind=kind)
+    pool = await db.add_pool(default=False)
+    await db.accept(await db.add_client(pool, held=100), kind=kind)
     (call,) = await marked(pool)
-    await worlds.execute("UPDATE attempt SET lease_until = now() WHERE id = $1", call.attempt_id)
+    await db.execute("UPDATE attempt SET lease_until = now() WHERE id = $1", call.attempt_id)
     assert (await synced(pool, Upstream(500))).in_flight == 0
     assert await pool_of(pool) == 500
 
@@ -131,20 +131,20 @@ async def test_a_message_of_a_crashed_call_is_not_in_flight_also_before_the_swee
 async def test_an_account_of_a_clients_own_is_set_to_its_reading_times_ten_sevenths(
     raw: str, units: int
 ) -> None:
-    school = await worlds.add_school(held=0)
+    school = await db.add_school(held=0)
     await _value_as_own(school.pool)
     done = await synced(school.pool, Upstream(raw))
     assert done.change == units
-    assert await worlds.held(school.account_id) == units
+    assert await db.held(school.account_id) == units
     assert (await account_of(school.pool)).reading_raw == raw
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("balance", [None, "NaN", "Infinity", "-1E+300", str(2**63)])
 async def test_a_reading_that_fails_leaves_the_last_good_one_with_its_age(
     balance: str | None,
 ) -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     await synced(pool, Upstream(500))
     before = await account_of(pool)
     why = "The account's key is wrong" if balance is None else "did not report a valid balance"
@@ -163,24 +163,26 @@ async def test_a_reading_that_fails_leaves_the_last_good_one_with_its_age(
 
 
 @pytest.mark.parametrize("moment", Moment)
-async def test_a_sync_whose_commit_was_lost_is_made_once(line: Line, moment: Moment) -> None:
-    pool = await worlds.add_pool(default=False)
-    await worlds.add_client(pool, held=30)
-    line.cut_at("COMMIT", moment)
+async def test_a_sync_whose_commit_was_lost_is_made_once(
+    proxy: CuttingProxy, moment: Moment
+) -> None:
+    pool = await db.add_pool(default=False)
+    await db.add_client(pool, held=30)
+    proxy.cut_at("COMMIT", moment)
     done = await synced(pool, Upstream(500))
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     assert (done.previous_pool, done.change) == (30, 470)
     assert await pool_of(pool) == 500
     assert (await account_of(pool)).epoch == 1
     assert not await is_paused(pool)
 
 
-async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(line: Line) -> None:
+async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(proxy: CuttingProxy) -> None:
     """The pause has ended already: what follows the commit is for failures before it."""
-    pool = await worlds.add_pool(default=False)
-    line.cut_at('UPDATE "provider_account" SET "reading_until"=', Moment.UNSENT)
+    pool = await db.add_pool(default=False)
+    proxy.cut_at('UPDATE "provider_account" SET "reading_until"=', Moment.UNSENT)
     assert (await synced(pool, Upstream(500))).change == 500
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     assert not await is_paused(pool)
 
 
@@ -207,10 +209,10 @@ async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(line: Line)
 async def test_who_may_check_which_balance(
     who: str, whose: str | None, refusal: type[Refusal] | None
 ) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False))
-    school = await worlds.add_school()
+    client = await db.add_client(await db.add_pool(default=False))
+    school = await db.add_school()
     actor = {
-        "admin": worlds.ADMIN,
+        "admin": db.ADMIN,
         "school": school.actor,
         "client": client.actor,
         "supervisor": Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=uuid4()),
@@ -234,15 +236,15 @@ def _state(read_at: datetime | None, failed_at: datetime | None) -> SyncState:
     return sync_state(PoolSigns(now, read_at, failed_at), remaining=0, now=now)
 
 
-async def _nodes(pool: worlds.Pool) -> dict[object, tuple[int, int]]:
-    rows = await worlds.fetch(
+async def _nodes(pool: db.Pool) -> dict[object, tuple[int, int]]:
+    rows = await db.fetch(
         "SELECT id, held, version FROM account WHERE provider_account_id = $1", pool.id
     )
     return {row["id"]: (row["held"], row["version"]) for row in rows}
 
 
-async def _value_as_own(pool: worlds.Pool) -> None:
-    await worlds.execute(
+async def _value_as_own(pool: db.Pool) -> None:
+    await db.execute(
         "UPDATE provider_account SET valuation = $2 WHERE id = $1",
         pool.id,
         Valuation.EGOSMS_OWN.value,
@@ -265,13 +267,13 @@ class WithoutBalance:
 
 
 async def test_the_pool_of_a_provider_without_a_balance_is_set_by_hand() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool, held=30)
-    await worlds.accept(client, 7)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool, held=30)
+    await db.accept(client, 7)
     account = await account_of(pool)
 
     async def set_to(by_hand: int | None) -> Synced:
-        actor_id = worlds.ADMIN.user_id
+        actor_id = db.ADMIN.user_id
         return await sync(
             store, WithoutBalance(), account, actor_id=actor_id, rules=QUICK, by_hand=by_hand
         )
@@ -283,11 +285,11 @@ async def test_the_pool_of_a_provider_without_a_balance_is_set_by_hand() -> None
     assert (done.change, done.in_flight) == (470, 7)
     assert await pool_of(pool) == 493
     assert (await account_of(pool)).reading_raw == "500"
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_provider_that_reports_its_balance_takes_none_by_hand() -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     account = await account_of(pool)
     with pytest.raises(InvalidInput, match="Leave `reading` out"):
         await sync(store, Upstream(5), account, actor_id=None, rules=QUICK, by_hand=1)

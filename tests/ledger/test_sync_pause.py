@@ -13,7 +13,7 @@ from domain.ids import new_id
 from domain.ledger.sync import SyncRules
 from domain.provider import Accepted
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
 from tests.dispatch.parts import answered, marked
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 
 async def test_marks_wait_while_a_balance_is_read_and_continue_afterwards() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool)
-    await worlds.accept(client)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool)
+    await db.accept(client)
     upstream = Upstream(1_000)
 
     async def try_to_mark() -> None:
@@ -40,10 +40,10 @@ async def test_marks_wait_while_a_balance_is_read_and_continue_afterwards() -> N
 
 
 async def test_a_reading_waits_for_the_calls_that_are_open() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool, held=100)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool, held=100)
     upstream = Upstream(100)
-    await worlds.accept(client)
+    await db.accept(client)
     (call,) = await marked(pool)
     reading = asyncio.create_task(synced(pool, upstream))
     await _until_paused(pool)
@@ -58,7 +58,7 @@ async def test_a_reading_waits_for_the_calls_that_are_open() -> None:
 async def test_a_reading_waits_for_a_mark_that_is_not_committed_yet(
     worker_database_url: str,
 ) -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     upstream = Upstream(100)
     share = "SELECT FROM provider_account WHERE id = $1 FOR SHARE"
     async with locked(worker_database_url, share, pool.id) as elsewhere:
@@ -73,7 +73,7 @@ async def test_a_reading_waits_for_a_mark_that_is_not_committed_yet(
     await _until_paused(pool)
     await asyncio.sleep(0.1)
     assert upstream.readings == 0, "the call of that mark is open"
-    await worlds.execute(
+    await db.execute(
         "UPDATE attempt SET ended_at = now(), outcome = 'ACCEPTED' WHERE id = $1", pool.id
     )
     await reading
@@ -83,7 +83,7 @@ async def test_a_reading_waits_for_a_mark_that_is_not_committed_yet(
 async def test_a_reading_cannot_begin_in_the_transaction_of_a_mark(
     other_connection: OtherConnection,
 ) -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     begins = "SELECT FROM provider_account WHERE id = $1 FOR NO KEY UPDATE NOWAIT"
     async with store.transaction() as tx:
         await store.lock_provider_account(tx, pool.id)
@@ -93,8 +93,8 @@ async def test_a_reading_cannot_begin_in_the_transaction_of_a_mark(
 
 
 async def test_two_syncs_at_once_read_one_after_the_other() -> None:
-    pool = await worlds.add_pool(default=False)
-    await worlds.add_client(pool, held=30)
+    pool = await db.add_pool(default=False)
+    await db.add_client(pool, held=30)
     upstream = Upstream(500)
     upstream.meanwhile = lambda: asyncio.sleep(0.05)
     done = await asyncio.gather(*(synced(pool, upstream) for _ in range(3)))
@@ -103,19 +103,19 @@ async def test_two_syncs_at_once_read_one_after_the_other() -> None:
     assert (await account_of(pool)).epoch == 3
     assert await pool_of(pool) == 500
     assert not await is_paused(pool)
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("stage", ["waiting for a call", "reading", "writing"])
 async def test_a_sync_that_is_cancelled_leaves_no_pause(
     stage: str, worker_database_url: str
 ) -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool)
     upstream, inside = Upstream(500), asyncio.Event()
     holding = AsyncExitStack()
     if stage == "waiting for a call":
-        await worlds.accept(client)
+        await db.accept(client)
         await marked(pool)
 
     async def meanwhile() -> None:
@@ -143,14 +143,14 @@ async def test_a_sync_that_is_cancelled_leaves_no_pause(
 
 
 async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool, held=100)
-    await worlds.accept(client)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool, held=100)
+    await db.accept(client)
     upstream = Upstream(100)
 
     async def send_during_the_reading() -> None:
         if upstream.readings == 1:
-            await worlds.execute("UPDATE provider_account SET reading_until = now()")
+            await db.execute("UPDATE provider_account SET reading_until = now()")
             # Marks continue. What is submitted now is not in the reading.
             (call,) = await marked(pool)
             upstream.take("the call")
@@ -161,16 +161,16 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
     assert upstream.readings == 2
     assert done.in_flight == 0
     assert await pool_of(pool) == 99 == upstream.balance_now
-    rows = await worlds.fetch("SELECT reading FROM sync WHERE provider_account_id = $1", pool.id)
+    rows = await db.fetch("SELECT reading FROM sync WHERE provider_account_id = $1", pool.id)
     assert [row["reading"] for row in rows] == [99]
 
 
 async def test_a_reading_is_not_written_in_the_pause_of_another_sync() -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     upstream = Upstream(100)
 
     async def another_pauses() -> None:
-        await worlds.execute("UPDATE provider_account SET reading_until = now()")
+        await db.execute("UPDATE provider_account SET reading_until = now()")
         assert await store.begin_reading(pool.id, reader_id=new_id(), seconds=60)
 
     upstream.meanwhile = another_pauses
@@ -181,7 +181,7 @@ async def test_a_reading_is_not_written_in_the_pause_of_another_sync() -> None:
 
 
 async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     upstream = Upstream(100)
     upstream.meanwhile = lambda: asyncio.sleep(SHORT.pause_seconds + 0.05)
     with pytest.raises(ProviderUnavailable, match="too long"):
@@ -192,7 +192,7 @@ async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:
 
 
 async def test_a_sync_during_a_long_sync_is_refused_with_the_reason() -> None:
-    pool = await worlds.add_pool(default=False)
+    pool = await db.add_pool(default=False)
     upstream, go_on = Upstream(100), asyncio.Event()
 
     async def wait() -> None:
@@ -209,18 +209,18 @@ async def test_a_sync_during_a_long_sync_is_refused_with_the_reason() -> None:
     assert (await first).change == 100
 
 
-async def _until_paused(pool: worlds.Pool, *, paused: bool = True) -> None:
+async def _until_paused(pool: db.Pool, *, paused: bool = True) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await is_paused(pool) is not paused:  # noqa: ASYNC110 - another connection's work
             await asyncio.sleep(0.002)
 
 
 async def test_sync_gives_up_if_a_call_stays_open() -> None:
-    pool = await worlds.add_pool(default=False)
-    client = await worlds.add_client(pool)
-    await worlds.accept(client)
+    pool = await db.add_pool(default=False)
+    client = await db.add_client(pool)
+    await db.accept(client)
     (call,) = await marked(pool)
-    await worlds.execute(
+    await db.execute(
         "UPDATE attempt SET lease_until = clock_timestamp() + interval '1 h' WHERE id = $1",
         call.attempt_id,
     )

@@ -27,7 +27,7 @@ from domain.ledger.balances import Valuation
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.ledger.upstream import Upstream, pool_of, synced
 
@@ -50,15 +50,15 @@ SCHOOL = Kind(owned=True, valuation=Valuation.EGOSMS_OWN, price=50, price_there=
 
 
 @dataclass
-class Scene:
+class Setup:
     """A pool, its provider, and what is under way between them.
 
     `elsewhere`: what the provider's balance changed by without us, since the last reading.
     """
 
     kind: Kind
-    pool: worlds.Pool
-    clients: Sequence[worlds.Tenant]
+    pool: db.Pool
+    clients: Sequence[db.Tenant]
     upstream: Upstream
     sends: list[UUID] = field(default_factory=list)
     calls: list[tuple[Call, list[tuple[bool, Outcome]]]] = field(default_factory=list)
@@ -66,14 +66,14 @@ class Scene:
 
     async def accept(self, who: int, count: int) -> None:
         """A client sends, if it can."""
-        send = worlds.new_send(self.clients[who % len(self.clients)], count)
+        send = db.new_send(self.clients[who % len(self.clients)], count)
         (result,) = await accept_batch(store, [send])
         if isinstance(result, AcceptedNow):
             self.sends.append(send.id)
 
     async def submit(self, fates: Sequence[tuple[bool, Outcome]]) -> None:
         """Marks and submits everything that is queued. The answers are not recorded yet."""
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET due_at = now() - interval '1 s' WHERE provider_account_id = $1"
             " AND status = 'QUEUED'",
             self.pool.id,
@@ -93,7 +93,7 @@ class Scene:
 
     async def lapse(self, *, swept: bool) -> None:
         """The leases of all open calls pass; the sweep has or has not seen it."""
-        await worlds.execute(
+        await db.execute(
             "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'"
             " WHERE provider_account_id = $1 AND ended_at IS NULL",
             self.pool.id,
@@ -104,14 +104,14 @@ class Scene:
     async def cancel(self, which: int) -> None:
         """Cancels a send."""
         if self.sends:
-            await cancel_send(store, worlds.ADMIN, self.sends[which % len(self.sends)])
+            await cancel_send(store, db.ADMIN, self.sends[which % len(self.sends)])
 
     async def allocate(self, who: int, units: int) -> None:
         """Units move within the pool."""
         client_id = self.clients[who % len(self.clients)].client_id
         if not self.kind.owned:
             await asyncio.gather(
-                allocate(store, worlds.ADMIN, Allocation(client_id, None, units)),
+                allocate(store, db.ADMIN, Allocation(client_id, None, units)),
                 return_exceptions=True,
             )
 
@@ -122,7 +122,7 @@ class Scene:
 
     async def settle_doubts(self) -> None:
         """Settles UNKNOWN messages by the provider's log."""
-        rows = await worlds.fetch(
+        rows = await db.fetch(
             "SELECT id FROM message WHERE provider_account_id = $1 AND status = 'UNKNOWN'",
             self.pool.id,
         )
@@ -210,35 +210,35 @@ STEPS = st.lists(
 async def test_at_rest_a_pool_equals_the_balance_of_its_provider(
     connected: None, kind: Kind, steps: list[tuple[str, object]]
 ) -> None:
-    scene = await _scene(kind)
-    await synced(scene.pool, scene.upstream)
+    setup = await _setup(kind)
+    await synced(setup.pool, setup.upstream)
     for what, how in steps:
         if what == "submit" and isinstance(how, list):
-            await scene.submit(how)
+            await setup.submit(how)
         elif what == "read" and isinstance(how, list):
-            await scene.read(how)
+            await setup.read(how)
         elif isinstance(how, int):
-            await scene.happen(what, how)
-    await scene.come_to_rest()
-    expected = scene.upstream.balance_now * kind.price / kind.price_there
-    assert await pool_of(scene.pool) == expected - scene.elsewhere
-    await worlds.assert_audit_holds()
+            await setup.happen(what, how)
+    await setup.come_to_rest()
+    expected = setup.upstream.balance_now * kind.price / kind.price_there
+    assert await pool_of(setup.pool) == expected - setup.elsewhere
+    await db.assert_audit_holds()
 
 
-async def _scene(kind: Kind) -> Scene:
+async def _setup(kind: Kind) -> Setup:
     if kind.owned:
-        school = await worlds.add_school(held=0, price=kind.price)
-        await worlds.execute(
+        school = await db.add_school(held=0, price=kind.price)
+        await db.execute(
             "UPDATE provider_account SET valuation = $2 WHERE id = $1",
             school.pool.id,
             kind.valuation.value,
         )
         upstream = Upstream(20 * kind.price_there, price=kind.price_there)
-        return Scene(kind, school.pool, [school], upstream)
-    pool = await worlds.add_pool(default=False)
-    group = await worlds.add_group(pool)
+        return Setup(kind, school.pool, [school], upstream)
+    pool = await db.add_pool(default=False)
+    group = await db.add_group(pool)
     clients = [
-        await worlds.add_client(pool, held=8),
-        await worlds.add_client(pool, held=8, group=group),
+        await db.add_client(pool, held=8),
+        await db.add_client(pool, held=8, group=group),
     ]
-    return Scene(kind, pool, clients, Upstream(Decimal(20), price=kind.price_there))
+    return Setup(kind, pool, clients, Upstream(Decimal(20), price=kind.price_there))

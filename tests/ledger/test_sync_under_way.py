@@ -12,7 +12,7 @@ from domain.dispatch.settle import settle
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import Opened, dispatching, eventually
 from tests.ledger.upstream import Upstream, pool_of, synced
@@ -44,13 +44,13 @@ class RandomUpstream(Upstream):
 async def test_at_rest_after_syncs_under_load_the_pool_equals_the_balance_of_the_provider(
     database_url: str,
 ) -> None:
-    random, numbers = Random(20261101), iter(worlds.generated_numbers(10_000))
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool()
-        group = await worlds.add_group(pool)
+    random, numbers = Random(20261101), iter(db.generated_numbers(10_000))
+    async with db.connected(database_url):
+        pool = await db.add_pool()
+        group = await db.add_group(pool)
         clients = [
-            await worlds.add_client(pool, held=300),
-            await worlds.add_client(pool, held=300, group=group),
+            await db.add_client(pool, held=300),
+            await db.add_client(pool, held=300, group=group),
         ]
         upstream = RandomUpstream(random)
         await synced(pool, upstream)
@@ -60,16 +60,16 @@ async def test_at_rest_after_syncs_under_load_the_pool_equals_the_balance_of_the
                 await eventually(_nothing_is_under_way)
                 await _settle_doubts(upstream)
                 assert await pool_of(pool) == upstream.balance_now
-        statuses = await worlds.statuses()
+        statuses = await db.statuses()
         assert statuses["SENT"] == len(upstream.taken) > 100
         assert statuses.keys() <= {"SENT", "REJECTED", "CANCELLED"}
         assert len(set(upstream.taken)) == len(upstream.taken), "each number is its message's own"
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
 
 
 async def _sync_in_the_middle(
-    pool: worlds.Pool,
-    clients: Sequence[worlds.Tenant],
+    pool: db.Pool,
+    clients: Sequence[db.Tenant],
     upstream: Upstream,
     numbers: Iterator[str],
     random: Random,
@@ -90,12 +90,12 @@ async def _sync_in_the_middle(
 
 
 async def _send_and_cancel(
-    client: worlds.Tenant, numbers: Iterator[str], random: Random, *, until: asyncio.Event
+    client: db.Tenant, numbers: Iterator[str], random: Random, *, until: asyncio.Event
 ) -> None:
     last_ones = 2
     while last_ones:
         last_ones -= until.is_set()
-        send = worlds.new_send(client, numbers=list(islice(numbers, random.randint(1, 6))))
+        send = db.new_send(client, numbers=list(islice(numbers, random.randint(1, 6))))
         (result,) = await accept_batch(store, [send])
         await asyncio.sleep(random.random() * 0.02)
         if isinstance(result, AcceptedNow) and random.random() < 0.2:
@@ -103,10 +103,10 @@ async def _send_and_cancel(
 
 
 async def _nothing_is_under_way() -> bool:
-    return not {"QUEUED", "SUBMITTING"} & (await worlds.statuses()).keys()
+    return not {"QUEUED", "SUBMITTING"} & (await db.statuses()).keys()
 
 
 async def _settle_doubts(upstream: Upstream) -> None:
-    for row in await worlds.fetch("SELECT id, number FROM message WHERE status = 'UNKNOWN'"):
+    for row in await db.fetch("SELECT id, number FROM message WHERE status = 'UNKNOWN'"):
         taken = row["number"] in upstream.taken
         await settle(store, row["id"], Accepted("ref") if taken else Rejected("no"))

@@ -11,7 +11,7 @@ from domain.ledger.ports import ProviderAccount
 from domain.ledger.sync import Synced, SyncRules, sync
 from domain.provider import Accepted, Outcome, Outgoing, Reading
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 
 QUICK = SyncRules(lease_seconds=5.0, deadline_seconds=1.0)
@@ -71,31 +71,31 @@ class Unreadable(Upstream):
         raise ProviderUnavailable("The account's key is wrong.")
 
 
-async def account_of(pool: worlds.Pool) -> ProviderAccount:
+async def account_of(pool: db.Pool) -> ProviderAccount:
     """The present state of the account."""
     return await store.find_provider_account(pool.id)
 
 
-async def synced(pool: worlds.Pool, upstream: Upstream, *, rules: SyncRules = QUICK) -> Synced:
+async def synced(pool: db.Pool, upstream: Upstream, *, rules: SyncRules = QUICK) -> Synced:
     """Starts a sync of the pool, like the operator."""
     account = await account_of(pool)
     return await asyncio.wait_for(
-        sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, rules=rules), PATIENCE_SECONDS
+        sync(store, upstream, account, actor_id=db.ADMIN.user_id, rules=rules), PATIENCE_SECONDS
     )
 
 
-async def pool_of(pool: worlds.Pool) -> int:
+async def pool_of(pool: db.Pool) -> int:
     """What all nodes of the pool hold."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT coalesce(sum(held), 0)::int8 AS held FROM account WHERE provider_account_id = $1",
         pool.id,
     )
     return int(rows[0]["held"])
 
 
-async def is_paused(pool: worlds.Pool) -> bool:
+async def is_paused(pool: db.Pool) -> bool:
     """Whether marks wait for a reading."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT reading_until IS NOT NULL AS paused FROM provider_account WHERE id = $1", pool.id
     )
     return bool(rows[0]["paused"])

@@ -12,7 +12,7 @@ from domain.identity.access import Everything
 from domain.live import hints
 from domain.live.ports import ChangePage, Position
 from persistence.live import changes
-from tests import worlds
+from tests import db
 
 MANY = 2_001
 """More than two pages, all changed by one transaction, at the same microsecond."""
@@ -31,9 +31,9 @@ CHANGE_IN_THE_PAST = "UPDATE conversation SET updated_at = updated_at - interval
 async def before(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Position]:
     """The position after many conversations were made, and before any of them changed."""
     monkeypatch.setattr(changes, "MOST_CHANGED", 1_000)
-    async with worlds.connected(database_url):
-        client = await worlds.add_client()
-        await worlds.execute(INSERT, client.client_id, MANY)
+    async with db.connected(database_url):
+        client = await db.add_client()
+        await db.execute(INSERT, client.client_id, MANY)
         yield await changes.position()
 
 
@@ -54,14 +54,14 @@ async def read_all(after: Position) -> list[tuple[UUID, int]]:
 
 
 async def test_changes_with_one_time_are_all_found_across_pages(before: Position) -> None:
-    await worlds.execute(CHANGE_ALL)
+    await db.execute(CHANGE_ALL)
     found = await read_all(before)
     assert len(dict(found)) == len(found) == MANY
     assert {version for _, version in found} == {1}
 
 
 async def test_a_change_is_found_if_the_clock_was_set_back(before: Position) -> None:
-    await worlds.execute(CHANGE_IN_THE_PAST)
+    await db.execute(CHANGE_IN_THE_PAST)
     found = await read_all(before)
     assert len(found) == MANY
     assert {version for _, version in found} == {1}
@@ -74,7 +74,7 @@ async def test_a_change_that_is_committed_late_is_found(
     transaction = slow.transaction()
     await transaction.start()
     await slow.execute(CHANGE_ALL)
-    await worlds.execute("INSERT INTO access_change (id, subject_id) VALUES ($1, $1)", UUID(int=1))
+    await db.execute("INSERT INTO access_change (id, subject_id) VALUES ($1, $1)", UUID(int=1))
     page = await changes.read_changes([Everything()], hints.CONVERSATION, before)
     assert changed(page) == []
     await transaction.commit()
@@ -86,9 +86,9 @@ async def test_rows_of_another_server_count_as_unchanged_until_they_change(
     before: Position,
 ) -> None:
     # As after a restore from a dump: transaction IDs that this server has not reached.
-    await worlds.execute("ALTER TABLE conversation DISABLE TRIGGER conversation_changed")
-    await worlds.execute("UPDATE conversation SET changed_xid = changed_xid + 1000000000")
-    await worlds.execute("ALTER TABLE conversation ENABLE TRIGGER conversation_changed")
+    await db.execute("ALTER TABLE conversation DISABLE TRIGGER conversation_changed")
+    await db.execute("UPDATE conversation SET changed_xid = changed_xid + 1000000000")
+    await db.execute("ALTER TABLE conversation ENABLE TRIGGER conversation_changed")
     assert await read_all(before) == []
-    await worlds.execute(CHANGE_ALL)
+    await db.execute(CHANGE_ALL)
     assert len(await read_all(before)) == MANY

@@ -45,7 +45,7 @@ def message(whose: OfClient = MINE, *, send_id: UUID | None = None) -> Message:
 
 
 @dataclass
-class Board:
+class Setup:
     """Messages in a store, and a hub that receives hints about them."""
 
     hub: Hub
@@ -93,124 +93,124 @@ def delivered(*messages: Message) -> list[list[str]]:
 
 
 @pytest.fixture
-async def board() -> AsyncIterator[Board]:
+async def setup() -> AsyncIterator[Setup]:
     store = FakeStore()
     hub = Hub(store, poll_seconds=NEVER)
     hub.start()
-    yield Board(hub, store)
+    yield Setup(hub, store)
     await hub.stop()
 
 
-async def test_changes_are_delivered_in_order(board: Board) -> None:
-    first, second, listener = message(), message(), await board.listen()
-    taken = board.change(first, MessageStatus.SUBMITTING)
+async def test_changes_are_delivered_in_order(setup: Setup) -> None:
+    first, second, listener = message(), message(), await setup.listen()
+    taken = setup.change(first, MessageStatus.SUBMITTING)
     await listener.receives(*delivered(taken))
-    sent = board.change(first, MessageStatus.SENT)
-    other = board.change(second, MessageStatus.SENT)
+    sent = setup.change(first, MessageStatus.SENT)
+    other = setup.change(second, MessageStatus.SENT)
     await listener.receives(*delivered(taken, sent, other))
 
 
-async def test_changes_are_delivered_to_their_owners(board: Board) -> None:
+async def test_changes_are_delivered_to_their_owners(setup: Setup) -> None:
     send_id = new_id()
     mine, theirs, of_the_send = message(), message(THEIRS), message(send_id=send_id)
-    me, them, admin = [await board.listen(each) for each in (MINE, THEIRS, Everything())]
-    watches_send = await board.listen(MINE, send_id)
-    changed = [board.change(each, MessageStatus.SENT) for each in (mine, theirs, of_the_send)]
+    me, them, admin = [await setup.listen(each) for each in (MINE, THEIRS, Everything())]
+    watches_send = await setup.listen(MINE, send_id)
+    changed = [setup.change(each, MessageStatus.SENT) for each in (mine, theirs, of_the_send)]
     await me.receives(*delivered(changed[0], changed[2]))
     await them.receives(*delivered(changed[1]))
     await admin.receives(*delivered(*changed))
     await watches_send.receives(*delivered(changed[2]))
 
 
-async def test_a_change_is_read_and_rendered_once_for_all_subscribers(board: Board) -> None:
-    crowd = [await board.listen() for _ in range(200)]
-    changed = board.change(message(), MessageStatus.SENT)
+async def test_a_change_is_read_and_rendered_once_for_all_subscribers(setup: Setup) -> None:
+    crowd = [await setup.listen() for _ in range(200)]
+    changed = setup.change(message(), MessageStatus.SENT)
     for listener in crowd:
         await listener.receives(*delivered(changed))
-    assert board.words.executions == 1
-    assert board.store.reads_by_id == 1
+    assert setup.words.executions == 1
+    assert setup.store.reads_by_id == 1
 
 
-async def test_a_repeated_hint_delivers_nothing_again(board: Board) -> None:
-    listener = await board.listen()
-    changed = board.change(message(), MessageStatus.SENT)
+async def test_a_repeated_hint_delivers_nothing_again(setup: Setup) -> None:
+    listener = await setup.listen()
+    changed = setup.change(message(), MessageStatus.SENT)
     await listener.receives(*delivered(changed))
-    board.hub.hinted({hints.MESSAGE + changed.id.bytes})
-    await eventually(lambda: board.store.reads_by_id == 2)
+    setup.hub.hinted({hints.MESSAGE + changed.id.bytes})
+    await eventually(lambda: setup.store.reads_by_id == 2)
     await listener.receives(*delivered(changed))
 
 
-async def test_first_items_are_delivered_first_and_once(board: Board) -> None:
+async def test_first_items_are_delivered_first_and_once(setup: Setup) -> None:
     before = message()._replace(status=MessageStatus.SENT, updated_at=NOON)
-    board.begins = [before]
-    listener = await board.listen()
+    setup.begins = [before]
+    listener = await setup.listen()
     await listener.receives(*delivered(before))
-    board.store.messages[before.id] = before
-    board.hub.hinted({hints.MESSAGE + before.id.bytes})  # late: it is in the beginning already
-    await eventually(lambda: board.store.reads_by_id == 1)
-    after = board.change(before, MessageStatus.DELIVERED)
+    setup.store.messages[before.id] = before
+    setup.hub.hinted({hints.MESSAGE + before.id.bytes})  # late: it is in the beginning already
+    await eventually(lambda: setup.store.reads_by_id == 1)
+    after = setup.change(before, MessageStatus.DELIVERED)
     await listener.receives(*delivered(before, after))
 
 
-async def test_a_change_before_the_first_state_is_read_is_delivered(board: Board) -> None:
+async def test_a_change_before_the_first_state_is_read_is_delivered(setup: Setup) -> None:
     before = message()
-    board.begins = [before]
-    first = await board.listen()
+    setup.begins = [before]
+    first = await setup.listen()
     await first.receives(*delivered(before))
-    board.failure = TryAgain()
-    second = await board.listen()  # joined, and not begun yet
-    changed = board.change(message(), MessageStatus.SENT)
+    setup.failure = TryAgain()
+    second = await setup.listen()  # joined, and not begun yet
+    changed = setup.change(message(), MessageStatus.SENT)
     await first.receives(*delivered(before, changed))
     assert second.delivered == []
-    board.failure = None
+    setup.failure = None
     await second.receives(*delivered(before, changed))
 
 
-async def test_the_first_read_covers_the_time_that_it_waited_for_the_database(board: Board) -> None:
-    board.failure = TryAgain()
-    listener = await board.listen()
-    await eventually(lambda: board.waited_seconds > 0.2)
-    board.begins, board.failure = [message()], None
-    await listener.receives(*delivered(*board.begins))
-    assert board.waited_seconds > 0.2
+async def test_the_first_read_covers_the_time_that_it_waited_for_the_database(setup: Setup) -> None:
+    setup.failure = TryAgain()
+    listener = await setup.listen()
+    await eventually(lambda: setup.waited_seconds > 0.2)
+    setup.begins, setup.failure = [message()], None
+    await listener.receives(*delivered(*setup.begins))
+    assert setup.waited_seconds > 0.2
 
 
-async def test_a_subscriber_that_starts_again_has_not_waited_since_it_joined(board: Board) -> None:
-    listener = await board.listen()
-    first = board.change(message(), MessageStatus.SENT)
+async def test_a_subscriber_that_starts_again_has_not_waited_since_it_joined(setup: Setup) -> None:
+    listener = await setup.listen()
+    first = setup.change(message(), MessageStatus.SENT)
     await listener.receives(*delivered(first))
     ready_at = time.monotonic() + 0.2
     await eventually(lambda: time.monotonic() > ready_at)
-    board.words.unavailable = 1
-    second = board.change(message(), MessageStatus.SENT)
+    setup.words.unavailable = 1
+    second = setup.change(message(), MessageStatus.SENT)
     await listener.receives(*delivered(first, second))
-    assert 0 < board.waited_seconds < time.monotonic() - ready_at
+    assert 0 < setup.waited_seconds < time.monotonic() - ready_at
 
 
-async def test_a_refused_first_read_ends_the_subscription(board: Board) -> None:
-    board.failure = Forbidden("No.")
-    listener = await board.listen()
+async def test_a_refused_first_read_ends_the_subscription(setup: Setup) -> None:
+    setup.failure = Forbidden("No.")
+    listener = await setup.listen()
     await eventually(lambda: listener.ended == [["No."]])
 
 
-async def test_many_changes_at_once_are_found_by_their_time(board: Board) -> None:
-    listener = await board.listen()
-    cancelled = [board.change(message(), MessageStatus.CANCELLED, hint=False) for _ in range(300)]
-    board.hub.hinted({hints.MESSAGES + new_id().bytes})
+async def test_many_changes_at_once_are_found_by_their_time(setup: Setup) -> None:
+    listener = await setup.listen()
+    cancelled = [setup.change(message(), MessageStatus.CANCELLED, hint=False) for _ in range(300)]
+    setup.hub.hinted({hints.MESSAGES + new_id().bytes})
     await listener.receives(*delivered(*cancelled))
 
 
-async def test_more_hints_than_are_kept_are_found_by_their_time(board: Board) -> None:
-    listener = await board.listen()
-    changed = board.change(message(), MessageStatus.SENT, hint=False)
-    board.hub.hinted({hints.MESSAGE + new_id().bytes for _ in range(5_000)})
+async def test_more_hints_than_are_kept_are_found_by_their_time(setup: Setup) -> None:
+    listener = await setup.listen()
+    changed = setup.change(message(), MessageStatus.SENT, hint=False)
+    setup.hub.hinted({hints.MESSAGE + new_id().bytes for _ in range(5_000)})
     await listener.receives(*delivered(changed))
 
 
-async def test_a_change_is_delivered_although_its_hint_was_lost(board: Board) -> None:
-    listener = await board.listen()
-    changed = board.change(message(), MessageStatus.SENT, hint=False)
-    board.hub.hinted({EVERYTHING})
+async def test_a_change_is_delivered_although_its_hint_was_lost(setup: Setup) -> None:
+    listener = await setup.listen()
+    changed = setup.change(message(), MessageStatus.SENT, hint=False)
+    setup.hub.hinted({EVERYTHING})
     await listener.receives(*delivered(changed))
 
 
@@ -218,75 +218,75 @@ async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
     store = FakeStore()
     hub = Hub(store, poll_seconds=0.05)
     hub.start()
-    board = Board(hub, store)
-    listener = await board.listen()
-    changed = board.change(message(), MessageStatus.SENT, hint=False)
+    setup = Setup(hub, store)
+    listener = await setup.listen()
+    changed = setup.change(message(), MessageStatus.SENT, hint=False)
     await listener.receives(*delivered(changed))
     await hub.stop()
 
 
-async def test_an_outage_loses_nothing(board: Board) -> None:
-    listener = await board.listen()
-    board.store.unavailable = TryAgain()
-    changed = board.change(message(), MessageStatus.SENT)
-    await eventually(lambda: board.store.failures > 0)
-    board.store.unavailable = None
+async def test_an_outage_loses_nothing(setup: Setup) -> None:
+    listener = await setup.listen()
+    setup.store.unavailable = TryAgain()
+    changed = setup.change(message(), MessageStatus.SENT)
+    await eventually(lambda: setup.store.failures > 0)
+    setup.store.unavailable = None
     await listener.receives(*delivered(changed))
 
 
-async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) -> None:
-    listener = await board.listen()
-    taken = board.change(message(), MessageStatus.SUBMITTING)
+async def test_a_change_is_delivered_after_its_rendering_failed(setup: Setup) -> None:
+    listener = await setup.listen()
+    taken = setup.change(message(), MessageStatus.SUBMITTING)
     await listener.receives(*delivered(taken))
-    board.words.unavailable = 2
-    sent = board.change(taken, MessageStatus.SENT)
+    setup.words.unavailable = 2
+    sent = setup.change(taken, MessageStatus.SENT)
     await listener.receives(*delivered(taken, sent))
 
 
 async def test_a_document_that_finds_the_store_unavailable_does_not_delay_others(
-    board: Board,
+    setup: Setup,
 ) -> None:
-    board.words.unavailable = 1_000_000
-    waiting = await board.listen(Everything())  # delivered before those of one tenant
-    board.words = FakeRenderer()
-    other = await board.listen()
-    changed = board.change(message(), MessageStatus.SENT)
+    setup.words.unavailable = 1_000_000
+    waiting = await setup.listen(Everything())  # delivered before those of one tenant
+    setup.words = FakeRenderer()
+    other = await setup.listen()
+    changed = setup.change(message(), MessageStatus.SENT)
     await other.receives(*delivered(changed))
     assert waiting.delivered == []
 
 
 async def test_a_first_state_that_cannot_be_rendered_is_delivered_later_in_full(
-    board: Board,
+    setup: Setup,
 ) -> None:
-    board.begins = [message(), message()]
-    board.words.unavailable = 1
-    listener = await board.listen()
-    await listener.receives(*delivered(*board.begins))
+    setup.begins = [message(), message()]
+    setup.words.unavailable = 1
+    listener = await setup.listen()
+    await listener.receives(*delivered(*setup.begins))
 
 
-async def test_nothing_is_read_without_a_subscriber(board: Board) -> None:
-    board.change(message(), MessageStatus.SENT)
-    board.hub.hinted({EVERYTHING})
-    assert board.store.reads_by_id == board.store.reads_by_position == 0
+async def test_nothing_is_read_without_a_subscriber(setup: Setup) -> None:
+    setup.change(message(), MessageStatus.SENT)
+    setup.hub.hinted({EVERYTHING})
+    assert setup.store.reads_by_id == setup.store.reads_by_position == 0
 
 
 async def test_a_hint_does_not_wait_until_many_changes_are_read(
-    board: Board, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_module, "MOST_READ", 2)
     many, other = [message() for _ in range(20)], message(THEIRS)
-    mine, theirs = await board.listen(), await board.listen(THEIRS)
-    changed = [board.change(each, MessageStatus.CANCELLED, hint=False) for each in many]
-    find_changes, seen_before = board.store.find_changes, []
+    mine, theirs = await setup.listen(), await setup.listen(THEIRS)
+    changed = [setup.change(each, MessageStatus.CANCELLED, hint=False) for each in many]
+    find_changes, seen_before = setup.store.find_changes, []
 
     async def find(*given: Any) -> Sequence[Change]:
-        if len(mine.delivered) == 4 and not board.store.messages.get(other.id):
-            board.change(other, MessageStatus.SENT)
+        if len(mine.delivered) == 4 and not setup.store.messages.get(other.id):
+            setup.change(other, MessageStatus.SENT)
         if theirs.delivered:
             seen_before.append(len(mine.delivered))
         return await find_changes(*given)
 
-    monkeypatch.setattr(board.store, "find_changes", find)
-    board.hub.hinted({hints.MESSAGES + many[0].send_id.bytes})
+    monkeypatch.setattr(setup.store, "find_changes", find)
+    setup.hub.hinted({hints.MESSAGES + many[0].send_id.bytes})
     await mine.receives(*delivered(*changed))
     assert seen_before[0] <= 8

@@ -14,7 +14,7 @@ from domain.inbox.receive import receive_due
 from domain.inbox.routes import assign_inbound
 from domain.inbox.webhooks import NewEvent
 from persistence import database, store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.installations import App
 from tests.live.rig import Client, Server, client, eventually
@@ -183,7 +183,7 @@ async def test_lost_hints_cost_a_second_and_no_change(
         await delivered_until(admin, outcome="ROUTED")
         await receive("STOP")
         await delivered_until(owner, contact={"optedOut": True})
-        await worlds.execute("UPDATE webhook_event SET updated_at = clock_timestamp()")
+        await db.execute("UPDATE webhook_event SET updated_at = clock_timestamp()")
         (key,) = await post.stored(post.inbound("Again"))
         await delivered_until(admin, id=shown(key))
 

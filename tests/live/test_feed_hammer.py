@@ -20,7 +20,7 @@ from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from persistence import database, store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.installations import App
 from tests.live.rig import Server, client
@@ -119,12 +119,12 @@ async def test_no_message_is_missed_or_received_twice(running: Server, people: A
     for number, who in enumerate(who for who in tenants for _ in range(READERS)):
         expected = await feed_of(tenants[who])
         assert arrived[number] == expected[1:], who
-    mixed = await worlds.fetch(
+    mixed = await db.fetch(
         "SELECT FROM inbound AS one JOIN inbound AS next USING (client_id)"
         " WHERE next.feed = one.feed + 1 AND next.id < one.id"
     )
     assert len(mixed) > 10, "ids are not in the order of the feed"
-    gaps = await worlds.fetch(
+    gaps = await db.fetch(
         "SELECT client_id FROM inbound GROUP BY 1 HAVING max(feed) <> count(*) OR min(feed) <> 1"
     )
     assert gaps == []

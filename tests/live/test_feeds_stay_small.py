@@ -12,7 +12,7 @@ from domain.live import hints
 from domain.live.ports import Position
 from persistence import store
 from persistence.live import changes
-from tests import worlds
+from tests import db
 from tests.persistence.test_reads_stay_small import assert_small, work_of
 
 EXISTING = 6_000
@@ -45,7 +45,7 @@ WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT {new})
 class Changed:
     """A client, and the position before anything changed."""
 
-    client: worlds.Tenant
+    client: db.Tenant
     before: Position
 
 
@@ -53,17 +53,17 @@ class Changed:
 async def changed(new_database_url: str) -> AsyncIterator[Changed]:
     """A client among others: 6,000 rows of each kind that did not change, and three that did."""
     # One connection: the counters are flushed by the connection that did the work.
-    async with worlds.connected(new_database_url, pool_size=1):
-        pool = await worlds.add_pool()
-        client, other = [await worlds.add_client(pool) for _ in range(2)]
+    async with db.connected(new_database_url, pool_size=1):
+        pool = await db.add_pool()
+        client, other = [await db.add_client(pool) for _ in range(2)]
         ids = client.client_id, other.client_id
-        await worlds.execute(CONVERSATIONS, *ids, EXISTING)
-        await worlds.execute(EVENTS, EXISTING_EVENTS)
-        await worlds.execute(INBOUND, list(ids), EXISTING)
-        await worlds.execute("VACUUM ANALYZE")
+        await db.execute(CONVERSATIONS, *ids, EXISTING)
+        await db.execute(EVENTS, EXISTING_EVENTS)
+        await db.execute(INBOUND, list(ids), EXISTING)
+        await db.execute("VACUUM ANALYZE")
         before = await changes.position()
         for table in ("conversation", "webhook_event"):
-            await worlds.execute(CHANGE.format(table=table, new=NEW))
+            await db.execute(CHANGE.format(table=table, new=NEW))
         yield Changed(client, before)
 
 

@@ -23,7 +23,7 @@ from domain.provider import Accepted, Rejected, Unknown
 from ibiki.live.bus import packed, unpacked
 from persistence import store
 from persistence.database import listen, note, transaction
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.installations import App
 
@@ -99,7 +99,7 @@ async def test_a_listener_that_fails_does_not_affect_others(
         raise RuntimeError("deaf")
 
     stop = listen(fail)
-    await worlds.accept(people.owner)
+    await db.accept(people.owner)
     stop()
     assert listener.arrived
     assert "a listener to hints failed" in caplog.text
@@ -108,7 +108,7 @@ async def test_a_listener_that_fails_does_not_affect_others(
 async def test_a_charge_hints_at_each_account_that_shows_it(
     listener: HintListener, people: App
 ) -> None:
-    await worlds.accept(people.owner)
+    await db.accept(people.owner)
     assert listener.take() == {
         hints.ACCOUNT + people.owner.account_id.bytes,
         hints.BELOW + people.group.account_id.bytes,
@@ -117,14 +117,14 @@ async def test_a_charge_hints_at_each_account_that_shows_it(
 
 
 async def test_an_allocation_hints_at_both_accounts(listener: HintListener, people: App) -> None:
-    await allocate(store, worlds.ADMIN, Allocation(people.loner.client_id, None, 5))
+    await allocate(store, db.ADMIN, Allocation(people.loner.client_id, None, 5))
     arrived = listener.take()
     assert hints.ACCOUNT + people.loner.account_id.bytes in arrived
     assert hints.ACCOUNT + people.pool.account_id.bytes in arrived
 
 
 async def test_each_step_of_a_message_is_announced(listener: HintListener, people: App) -> None:
-    send = await worlds.accept(people.owner)
+    send = await db.accept(people.owner)
     listener.take()
     (call,) = await marked(people.pool)
     message = hints.MESSAGE + call.messages[0].id.bytes
@@ -138,7 +138,7 @@ async def test_each_step_of_a_message_is_announced(listener: HintListener, peopl
 async def test_an_accepted_message_hints_at_the_units_in_flight(
     listener: HintListener, people: App
 ) -> None:
-    await worlds.accept(people.owner)
+    await db.accept(people.owner)
     (call,) = await marked(people.pool)
     listener.take()
     await answered(people.pool, call, Accepted("ref"))
@@ -146,15 +146,13 @@ async def test_an_accepted_message_hints_at_the_units_in_flight(
 
 
 async def test_a_sweep_and_a_late_result_are_announced(listener: HintListener, people: App) -> None:
-    await worlds.accept(people.owner, 2)
+    await db.accept(people.owner, 2)
     first, second = [each for call in await marked(people.pool, batch=1) for each in [call]]
     await lease_passes(first)
     arrived = listener.take()
     message = hints.MESSAGE + first.messages[0].id.bytes
     assert {message, hints.POOL + people.pool.id.bytes} <= arrived
-    await settle_unknown(
-        store, worlds.ADMIN, first.messages[0].id, taken=True, note="asked by phone"
-    )
+    await settle_unknown(store, db.ADMIN, first.messages[0].id, taken=True, note="asked by phone")
     assert message in listener.take()
     await answered(people.pool, second, Unknown("?"))
     assert hints.MESSAGE + second.messages[0].id.bytes in listener.take()
@@ -163,7 +161,7 @@ async def test_a_sweep_and_a_late_result_are_announced(listener: HintListener, p
 async def test_cancelling_hints_at_the_send_and_at_its_only_message(
     listener: HintListener, people: App
 ) -> None:
-    many, single = await worlds.accept(people.owner, 3), await worlds.accept(people.owner)
+    many, single = await db.accept(people.owner, 3), await db.accept(people.owner)
     for send, changed in (
         (many, hints.MESSAGES + many.id.bytes),
         (single, hints.MESSAGE + single.message_ids[0].bytes),
@@ -201,6 +199,6 @@ async def test_terms_and_moves_are_announced(listener: HintListener, people: App
 
 
 def test_a_topic_says_what_it_is_about() -> None:
-    actor = worlds.ADMIN
+    actor = db.ADMIN
     assert actor.role is Role.ADMIN
     assert id_of(hints.SEND + actor.user_id.bytes) == actor.user_id

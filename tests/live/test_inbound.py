@@ -18,7 +18,7 @@ from domain.inbox.routes import assign_inbound
 from domain.retention.rules import Clients
 from ibiki.retention import erase
 from persistence import database, store
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.installations import App
 from tests.live.rig import Client, FakeAuthenticator, Server, client, eventually, server
@@ -34,7 +34,7 @@ NUMBERS = {"owner": "+12025550111", "sibling": "+12025550112", "loner": "+120255
 async def lines(people: App) -> None:
     """Each tenant has its own number."""
     for who, number in NUMBERS.items():
-        await worlds.assign_number(getattr(people, who).client_id, number)
+        await db.assign_number(getattr(people, who).client_id, number)
 
 
 pytestmark = pytest.mark.usefixtures("lines")
@@ -190,8 +190,8 @@ async def test_users_receive_messages_of_the_account_that_they_send_from(
 async def test_other_roles_are_refused_and_since_must_be_a_message_of_the_client(
     running: Server, people: App, who: str | None, since: str, code: str
 ) -> None:
-    await worlds.accept(people.owner)
-    [sent] = await worlds.fetch("SELECT id FROM message")
+    await db.accept(people.owner)
+    [sent] = await db.fetch("SELECT id FROM message")
     places = {
         "owner": await receive("mine"),
         "sibling": await receive("theirs", "sibling"),
@@ -210,7 +210,7 @@ async def test_subscribers_with_different_positions_share_one_stream(
     running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(3)]
-    authenticator.actors["colleague"] = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
+    authenticator.actors["colleague"] = replace(people.owner.actor, user_id=db.ADMIN.user_id)
     async with client(running, "owner") as one, client(running, "colleague") as two:
         await one.subscribe(INBOUND, since=keys[0])
         await two.subscribe(INBOUND, since=keys[1])

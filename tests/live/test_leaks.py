@@ -24,7 +24,7 @@ from domain.live.hub import POLL_SECONDS
 from domain.live.subscriptions import NO_USER, Viewpoint
 from domain.provider import Accepted, Outcome, Rejected
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.inbox import post
 from tests.installations import App
@@ -81,7 +81,7 @@ def ids_in(delivered: Any) -> set[str]:
 async def test_no_subscriber_receives_what_belongs_to_another(running: Server, people: App) -> None:
     chance = random.Random(SEED)
     tenants = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
-    sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
+    sends = {word: await db.accept(tenant, 2) for word, tenant in tenants.items()}
     firsts = {word: await _receive(tenant, word) for word, tenant in tenants.items()}
     async with AsyncExitStack() as stack:
         logs = []
@@ -137,7 +137,7 @@ def _text_to(word: str) -> str:
     return f"for the {word}"
 
 
-async def _receive(tenant: worlds.Tenant, word: str) -> UUID:
+async def _receive(tenant: db.Tenant, word: str) -> UUID:
     """A message to a tenant, which names the tenant. Returns its ID."""
     one = NewInbound(new_id(), tenant.client_id, post.PHONE, _text_to(word), datetime.now(UTC))
     async with store.transaction() as tx:
@@ -145,21 +145,21 @@ async def _receive(tenant: worlds.Tenant, word: str) -> UUID:
     return one.id
 
 
-async def _change(chance: random.Random, people: App, tenants: Mapping[str, worlds.Tenant]) -> None:
+async def _change(chance: random.Random, people: App, tenants: Mapping[str, db.Tenant]) -> None:
     word, tenant = chance.choice(list(tenants.items()))
     what = chance.randrange(5)
     if what == 0:
-        await worlds.accept(tenant)
+        await db.accept(tenant)
     elif what == 1:
         outcomes: list[Outcome] = [Accepted("ref"), Rejected("no")]
         for call in await marked(people.pool, batch=1):
             await answered(people.pool, call, chance.choice(outcomes))
     elif what == 2:
-        await allocate(store, worlds.ADMIN, Allocation(tenant.client_id, None, 2))
+        await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, 2))
     elif what == 3:
         await _receive(tenant, word)
     else:
-        send = await worlds.accept(tenant, 2)
+        send = await db.accept(tenant, 2)
         await cancel_send(store, tenant.actor, send.id)
 
 
@@ -233,7 +233,7 @@ def test_an_actor_has_nothing_that_a_viewpoint_does_not_know() -> None:
 async def test_a_refusal_of_one_send_does_not_affect_the_others(
     running: Server, people: App
 ) -> None:
-    send = await worlds.accept(people.owner)
+    send = await db.accept(people.owner)
     variables = {"s": ids.encode(Kind.SEND, send.id)}
     async with client(running, "owner") as owner, client(running, "sibling") as sibling:
         await sibling.subscribe(PROGRESS, **variables)

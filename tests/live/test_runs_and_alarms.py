@@ -7,7 +7,7 @@ from domain.ids import Kind
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.ledger.test_reconcile import send_charged
 from tests.ledger.upstream import Upstream, synced
@@ -27,7 +27,7 @@ ALARMS = """subscription {
 async def test_an_admin_watches_a_reconciliation_until_it_is_finished(
     running: Server, people: App
 ) -> None:
-    await worlds.accept(people.owner)
+    await db.accept(people.owner)
     run = await new_reconciliation(store)
     async with client(running, "admin") as reader:
         await reader.subscribe(RECONCILIATION, run=ids.encode(Kind.RECONCILIATION, run.id))
@@ -40,7 +40,7 @@ async def test_an_admin_watches_a_reconciliation_until_it_is_finished(
 
 
 async def test_an_admin_watches_an_audit_until_it_is_finished(running: Server, people: App) -> None:
-    await worlds.accept(people.owner)
+    await db.accept(people.owner)
     run = await new_audit(store)
     async with client(running, "admin") as reader:
         await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
@@ -60,7 +60,7 @@ async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
     async with client(running, "admin") as reader:
         await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
         assert (await reader.delivered())["state"] == "RUNNING"
-        await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
+        await db.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
         assert (await reader.delivered())["state"] == "STOPPED"
         assert (await reader.receive())["type"] == "complete"
 
@@ -68,7 +68,7 @@ async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
 async def test_a_low_balance_is_pushed_to_the_client_and_to_the_operator(
     running: Server, people: App
 ) -> None:
-    await worlds.execute(
+    await db.execute(
         "UPDATE client SET low_balance_threshold = 99 WHERE id = $1", people.owner.client_id
     )
     low = {"kind": "LOW_BALANCE", "count": 1}
@@ -77,7 +77,7 @@ async def test_a_low_balance_is_pushed_to_the_client_and_to_the_operator(
         assert not (await reader.delivered())["account"]["isLow"]
         await operator.subscribe(ALARMS)
         assert low not in (await operator.delivered())["platform"]["alarms"]
-        await worlds.accept(people.owner, 2)
+        await db.accept(people.owner, 2)
         while not (delivered := await reader.delivered())["account"]["isLow"]:
             pass
         assert delivered["account"] == {"balance": 98, "isLow": True, "lowBalanceThreshold": 99}
@@ -89,7 +89,7 @@ async def test_an_alarm_without_a_transfer_is_pushed(running: Server, people: Ap
     async with client(running, "admin") as operator:
         await operator.subscribe(ALARMS)
         await operator.delivered()
-        await worlds.execute("UPDATE provider_account SET paused_at = now()")
+        await db.execute("UPDATE provider_account SET paused_at = now()")
         kinds = {alarm["kind"] for alarm in (await operator.delivered())["platform"]["alarms"]}
         assert "PROVIDER_REFUSING" in kinds
 

@@ -19,7 +19,7 @@ from schema.engine import Engine
 from schema.engine import Rejected as NotExecuted
 from schema.limits import DocumentLimits
 from schema.schema import build_schema
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.installations import App
 from tests.live.rig import Client, FakeAuthenticator, Server, client
@@ -43,7 +43,7 @@ async def test_the_present_comes_first_and_then_every_change(running: Server, pe
         first = await reader.delivered()
         assert first["account"]["balance"] == 100
         assert first["platform"] is None
-        await worlds.accept(people.owner)
+        await db.accept(people.owner)
         then = await reader.delivered()
         assert then["account"]["balance"] == 99
         assert then["group"]["balance"] == first["group"]["balance"] - 1
@@ -56,13 +56,13 @@ async def test_a_state_that_was_written_before_the_subscription_is_delivered(
     async with client(running, "owner") as first, client(running, "owner") as second:
         await first.subscribe(BALANCE)
         await first.delivered()
-        await worlds.accept(people.owner)
+        await db.accept(people.owner)
         await second.subscribe(BALANCE)  # shares a stream that was read before
         assert (await second.delivered())["account"]["balance"] == 99
 
 
 async def test_the_operator_sees_what_is_in_flight_fall(running: Server, people: App) -> None:
-    await worlds.accept(people.owner)
+    await db.accept(people.owner)
     async with client(running, "admin") as reader:
         await reader.subscribe(BALANCE)
         assert (await reader.delivered())["platform"]["inFlight"] == 1
@@ -85,7 +85,7 @@ async def test_a_charge_of_a_member_is_delivered_to_its_group_only(
         before = await leader.delivered()
         await other.delivered()
         await sibling.delivered()
-        await worlds.accept(people.owner)
+        await db.accept(people.owner)
         assert (await leader.delivered())["group"]["balance"] == before["group"]["balance"] - 1
         assert (await sibling.delivered())["account"]["balance"] == 20
         with pytest.raises(TimeoutError):
@@ -101,7 +101,7 @@ async def test_new_terms_are_delivered(running: Server, people: App) -> None:
 
 
 async def test_progress_is_complete_when_the_send_is_finished(running: Server, people: App) -> None:
-    send = await worlds.accept(people.owner, 3)
+    send = await db.accept(people.owner, 3)
     async with client(running, "owner") as reader:
         await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
         first = await reader.delivered()
@@ -116,7 +116,7 @@ async def test_progress_is_complete_when_the_send_is_finished(running: Server, p
 
 
 async def test_progress_of_a_finished_send_is_delivered_once(running: Server, people: App) -> None:
-    send = await worlds.accept(people.owner)
+    send = await db.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
     async with client(running, "owner") as reader:
         await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
@@ -127,7 +127,7 @@ async def test_progress_of_a_finished_send_is_delivered_once(running: Server, pe
 async def test_each_step_of_a_message_is_delivered(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(MESSAGES)
-        await worlds.accept(people.owner)
+        await db.accept(people.owner)
         (call,) = await marked(people.pool)
         assert (await reader.delivered())["status"] == "SUBMITTING"
         await answered(people.pool, call, Rejected("Blocked."))
@@ -135,7 +135,7 @@ async def test_each_step_of_a_message_is_delivered(running: Server, people: App)
 
 
 async def test_a_send_begins_with_its_messages_as_they_are(running: Server, people: App) -> None:
-    send, other = await worlds.accept(people.owner, 2), await worlds.accept(people.owner)
+    send, other = await db.accept(people.owner, 2), await db.accept(people.owner)
     async with client(running, "owner") as reader:
         send_id = ids.encode(Kind.SEND, send.id)
         await reader.subscribe(MESSAGES, send=send_id)
@@ -151,10 +151,10 @@ async def test_a_send_begins_with_its_messages_as_they_are(running: Server, peop
 async def test_changes_of_a_slow_transaction_are_delivered_first(
     running: Server, people: App
 ) -> None:
-    send = await worlds.accept(people.owner)
+    send = await db.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
     committing = timedelta(seconds=10)
-    await worlds.execute("UPDATE message SET updated_at = updated_at - $1::interval", committing)
+    await db.execute("UPDATE message SET updated_at = updated_at - $1::interval", committing)
     async with client(running, "owner") as reader:
         await reader.subscribe(MESSAGES)
         assert (await reader.delivered())["status"] == "CANCELLED"
@@ -172,7 +172,7 @@ async def test_changes_of_a_slow_transaction_are_delivered_first(
 async def test_a_subscription_to_an_object_of_others_is_refused(
     running: Server, people: App, who: str | None, query: str, whose: str, code: str
 ) -> None:
-    send = await worlds.accept(people.owner)
+    send = await db.accept(people.owner)
     async with client(running, who) as reader:
         variables = {"send": ids.encode(Kind.SEND, send.id)} if whose else {}
         await reader.subscribe(query, **variables)
@@ -210,7 +210,7 @@ async def test_the_balance_of_another_client_is_seen_only_by_those_who_may(
 
 async def test_a_document_over_the_bounds_is_not_watched() -> None:
     engine = Engine(build_schema(), limits=DocumentLimits(rows=10))
-    context = context_with(worlds.ADMIN)
+    context = context_with(db.ADMIN)
     query = 'subscription { sendProgress(sendId: "x") { messages(first: %d) { nodes { id } } } }'
     operation = engine.find(query % 11)
     with pytest.raises(NotExecuted) as rejected:
@@ -224,7 +224,7 @@ async def test_a_document_over_the_bounds_is_not_watched() -> None:
 async def test_users_of_one_client_share_and_another_role_does_not(
     running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
-    colleague = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
+    colleague = replace(people.owner.actor, user_id=db.ADMIN.user_id)
     authenticator.actors["colleague"] = colleague
     authenticator.actors["promoted"] = replace(
         colleague, role=Role.SUPERVISOR, group_id=people.group.id

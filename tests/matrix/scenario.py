@@ -23,7 +23,7 @@ from domain.live.subscriptions import Viewpoint
 from persistence import store
 from resolvers.context import Context
 from schema.engine import Operation, Rejected
-from tests import people, worlds
+from tests import db, people
 from tests.installations import ENGINE, App, running_app
 
 ROLES = ("owner", "sibling", "supervisor", "other_supervisor", "direct", "admin", "nobody")
@@ -40,7 +40,7 @@ class Scenario:
     """The app, its tenants and its users. `whose`: the role or place that owns each ID."""
 
     app: App
-    stranger: worlds.Tenant
+    stranger: db.Tenant
     users: dict[str, UUID] = field(default_factory=dict)
     actors: dict[str, Actor | None] = field(default_factory=dict)
     whose: dict[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Scenario:
         """The IDs in an answer, without their prefixes."""
         return {match.decode() for match in _ID.findall(answer)}
 
-    def tenants(self) -> dict[str, worlds.Tenant]:
+    def tenants(self) -> dict[str, db.Tenant]:
         """The three tenants that send, by place."""
         app = self.app
         return {"owner": app.owner, "sibling": app.sibling, "stranger": self.stranger}
@@ -110,7 +110,7 @@ class Scenario:
         for place, tenant in self.tenants().items():
             nodes |= {tenant.client_id: place, tenant.account_id: place}
         found = {user_id: who for who, user_id in self.users.items()} | nodes
-        for row in await worlds.fetch(await _query_of_owners()):
+        for row in await db.fetch(await _query_of_owners()):
             if row["of"] in nodes:
                 found[row["id"]] = nodes[row["of"]]
             elif row["of"] in self.users.values():
@@ -137,7 +137,7 @@ def email_of(who: str) -> str:
 async def scenario(url: str) -> AsyncIterator[Scenario]:
     """The scenario, in a separate database."""
     async with running_app(url) as app:
-        stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
+        stranger = await db.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
         made = Scenario(app, stranger)
         await _add_people_and_objects(made)
         await reconcile(store, await new_reconciliation(store, dry_run=True))
@@ -146,19 +146,19 @@ async def scenario(url: str) -> AsyncIterator[Scenario]:
 
 async def fingerprint() -> str:
     """A summary of the database. It differs after any change."""
-    tables = await worlds.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = await db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     each = " UNION ALL ".join(
         f"SELECT '{row['tablename']}' || count(*) || coalesce(sum(hashtextextended(t::text, 0)), 0)"
         f" AS summary FROM {row['tablename']} AS t"
         for row in tables
     )
-    return " ".join(sorted(row["summary"] for row in await worlds.fetch(each)))
+    return " ".join(sorted(row["summary"] for row in await db.fetch(each)))
 
 
-async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
+async def new_in_doubt(tenant: db.Tenant, text: str) -> UUID:
     """Adds an UNKNOWN message of the tenant. Returns its ID."""
-    requested, attempt_id = await worlds.accept(tenant, text=text), new_id()
-    await worlds.execute(
+    requested, attempt_id = await db.accept(tenant, text=text), new_id()
+    await db.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until, ended_at, outcome)"
         " SELECT $1, id, $1, epoch, 1, now(), now(), now(), 'UNKNOWN' FROM provider_account"
@@ -166,8 +166,8 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
         attempt_id,
         tenant.pool.id,
     )
-    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", requested.id)
-    await worlds.execute(
+    [row] = await db.fetch("SELECT id FROM message WHERE send_id = $1", requested.id)
+    await db.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1, updated_at = now()"
         " WHERE id = $2",
         attempt_id,
@@ -183,17 +183,17 @@ async def _add_people_and_objects(made: Scenario) -> None:
     await _add_people(made)
     nodes = [each.account_id for each in (app.group, app.other_group)]
     for account_id in [*nodes, *(each.account_id for each in made.tenants().values())]:
-        await worlds.open_with(account_id, 5_000)
+        await db.open_with(account_id, 5_000)
     for place, tenant in made.tenants().items():
-        await worlds.accept(tenant, numbers=[number_of(place)], text=word_of(place))
-        await worlds.execute(
+        await db.accept(tenant, numbers=[number_of(place)], text=word_of(place))
+        await db.execute(
             "INSERT INTO contact (id, client_id, number, name) VALUES ($1, $2, $3, $4)",
             new_id(),
             tenant.client_id,
             number_of(place),
             word_of(place),
         )
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET reading_raw = $1, read_at = now() WHERE id = $2",
         READING,
         app.pool.id,
@@ -228,7 +228,7 @@ async def _add_person(made: Scenario, who: str, role: Role, **places: UUID) -> N
 
 async def _query_of_owners() -> str:
     """SQL for the ID and owner of every object. Tables of later migrations are included."""
-    tables = await worlds.fetch(
+    tables = await db.fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
         " AND column_name IN ('id', 'client_id') AND table_name <> 'app_user'"
         " GROUP BY table_name HAVING count(*) = 2"

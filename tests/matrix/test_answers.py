@@ -15,7 +15,7 @@ from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type, is_leaf
 
 from resolvers.ledger import reconcile
 from tests import databases
-from tests.commit_gate import Gate
+from tests.commit_outage import CommitOutage
 from tests.installations import ENGINE
 from tests.matrix.documents import document_for, is_restricted
 from tests.matrix.row import FORBIDDEN, UNAUTHENTICATED, Row
@@ -89,14 +89,14 @@ async def run_until_commit(
         # A run of an earlier test tries again in the background: its COMMIT must not be counted.
         await runs.stop()
         runs.start()
-    gate = Gate(commits=1 + EARLIER_COMMITS.get(name, 0))
+    outage = CommitOutage(commits=1 + EARLIER_COMMITS.get(name, 0))
     with monkeypatch.context() as patched:
-        gate.guard(patched)
+        outage.install(patched)
         # The run cannot end without a database, and the answer would wait for it.
         patched.setattr(reconcile, "ANSWER_SECONDS", 0.1)
         answer = await scenario.ask(who, document, variables)
     body: dict[str, Any] = orjson.loads(answer)
-    assert gate.is_closed, f"{name} has committed nothing: {body}"
+    assert outage.has_begun, f"{name} has committed nothing: {body}"
     return body
 
 

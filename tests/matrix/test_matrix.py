@@ -25,7 +25,7 @@ from persistence.pages import Filter
 from persistence.sending import archive, messages
 from resolvers import context
 from resolvers.ledger import ledger
-from tests import databases, worlds
+from tests import databases, db
 from tests.installations import ENGINE
 from tests.matrix.documents import document_for, fields_of_matrix, ids_of
 from tests.matrix.row import DATA, EMPTY, FORBIDDEN, NOT_FOUND, NULL, UNAUTHENTICATED, Row, Thing
@@ -51,7 +51,7 @@ async def test_each_role_gets_what_the_table_says(settled: Scenario, name: str) 
 
 
 async def test_the_audit_holds_after_all_fields_were_requested(settled: Scenario) -> None:
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 def test_every_field_has_a_row() -> None:
@@ -102,7 +102,7 @@ def says_whose_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def does_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused_too_late(store: Any, actor: Actor, send_id: UUID) -> None:
-        await cancel_send(store, worlds.ADMIN, send_id)
+        await cancel_send(store, db.ADMIN, send_id)
         await cancel_send(store, actor, send_id)
 
     monkeypatch.setattr("resolvers.sending.sending.cancelling.cancel_send", refused_too_late)

@@ -18,7 +18,7 @@ from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.sending.messages import Line
 from domain.sending.routes import NewRoute, set_route
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.inbox import post
 from tests.matrix.row import thing
 from tests.matrix.scenario import Scenario, email_of, new_in_doubt, number_of, word_of
@@ -34,7 +34,7 @@ async def the_client(scenario: Scenario) -> UUID:
 @thing(Kind.CLIENT)
 async def a_new_client(scenario: Scenario) -> UUID:
     """A new client that holds nothing."""
-    return (await worlds.add_client(scenario.app.pool, held=0, name=uuid4().hex)).client_id
+    return (await db.add_client(scenario.app.pool, held=0, name=uuid4().hex)).client_id
 
 
 @thing(Kind.GROUP)
@@ -52,7 +52,7 @@ async def the_provider_account(scenario: Scenario) -> UUID:
 @thing(Kind.PROVIDER_ACCOUNT)
 async def another_provider_account(scenario: Scenario) -> UUID:
     """A new one of the platform that is not the default."""
-    return (await worlds.add_pool(default=False)).id
+    return (await db.add_pool(default=False)).id
 
 
 @thing(Kind.PROVIDER_ROUTE)
@@ -84,8 +84,8 @@ async def the_audit(scenario: Scenario) -> UUID:
 
 async def no_run_goes_on(scenario: Scenario) -> None:
     """Waits for runs of other rows, so that a new one can start."""
-    await worlds.execute("UPDATE ledger_audit SET state = 'STOPPED' WHERE state = 'RUNNING'")
-    await worlds.execute("UPDATE reconciliation SET finished_at = now() WHERE finished_at IS NULL")
+    await db.execute("UPDATE ledger_audit SET state = 'STOPPED' WHERE state = 'RUNNING'")
+    await db.execute("UPDATE reconciliation SET finished_at = now() WHERE finished_at IS NULL")
 
 
 async def an_audit_is_done(scenario: Scenario) -> None:
@@ -110,7 +110,7 @@ async def a_supervisor(scenario: Scenario) -> UUID:
 @thing(Kind.SEND)
 async def a_send(scenario: Scenario) -> UUID:
     """A new send of the owner's."""
-    return (await worlds.accept(scenario.app.owner, text=word_of("owner"))).id
+    return (await db.accept(scenario.app.owner, text=word_of("owner"))).id
 
 
 @thing(Kind.MESSAGE)
@@ -148,7 +148,7 @@ async def everybody_signs_in(scenario: Scenario) -> None:
 async def passwords_are_known(scenario: Scenario) -> None:
     """Every user has the password of the tests, although a row changes it."""
     known = await people.PASSWORDS.hash(people.PASSWORD)
-    await worlds.execute("UPDATE app_user SET password_hash = $1", known)
+    await db.execute("UPDATE app_user SET password_hash = $1", known)
 
 
 async def _signed_in(scenario: Scenario, who: str) -> SignedIn:
@@ -187,7 +187,7 @@ async def an_inbound_message(scenario: Scenario) -> UUID:
 async def a_contact(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
     contact_id = new_id()
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO contact (id, client_id, number, name) VALUES ($1, $2, $3, $4)",
         contact_id,
         scenario.app.owner.client_id,
@@ -209,10 +209,10 @@ async def all_have_a_template(scenario: Scenario) -> None:
         await _new_template(tenant, word_of(place))
 
 
-async def _new_template(tenant: worlds.Tenant, text: str) -> UUID:
+async def _new_template(tenant: db.Tenant, text: str) -> UUID:
     # The text names the tenant: after a deletion, the database no longer knows the ID.
     template_id = new_id()
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO template (id, client_id, name, text) VALUES ($1, $2, $3, $4)",
         template_id,
         tenant.client_id,
@@ -243,7 +243,7 @@ async def a_modem_route(scenario: Scenario) -> UUID:
 @thing(Kind.HOOK_ENDPOINT)
 async def a_hook_endpoint(scenario: Scenario) -> UUID:
     """The owner's only one, new, with a delivery."""
-    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery")
+    await db.execute("TRUNCATE hook_endpoint, hook_delivery")
     owner = scenario.actors["owner"]
     assert owner is not None
     hooks = scenario.app.installation.hooks
@@ -251,7 +251,7 @@ async def a_hook_endpoint(scenario: Scenario) -> UUID:
         owner, client_id=None, url="https://example.com/", events=CHOSEN, description=None
     )
     await hooks.test(owner, created.endpoint.id)
-    await worlds.execute("UPDATE hook_delivery SET status = 'DELIVERED'")
+    await db.execute("UPDATE hook_delivery SET status = 'DELIVERED'")
     return created.endpoint.id
 
 
@@ -265,7 +265,7 @@ async def a_hook_delivery(scenario: Scenario) -> UUID:
 @thing(Kind.WEBHOOK_EVENT)
 async def an_unrouted_event(scenario: Scenario) -> UUID:
     """A new one without a client: no client has written to its sender."""
-    sender = worlds.generated_numbers(1, skip=100_000 + int(uuid4().int % 1_000_000))[0]
+    sender = db.generated_numbers(1, skip=100_000 + int(uuid4().int % 1_000_000))[0]
     (row,) = await post.received(post.inbound(word_of("owner"), sender=sender))
     assert row["outcome"] == "UNROUTED"
     found: UUID = row["id"]
@@ -284,7 +284,7 @@ async def everybody_receives(scenario: Scenario) -> None:
 
 
 async def _newest(table: str, client_id: UUID) -> UUID:
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         f"SELECT id FROM {table} WHERE client_id = $1 ORDER BY id DESC LIMIT 1", client_id
     )
     found: UUID = rows[0]["id"]

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests import worlds
-from tests.ledger.line import Line, line_to
+from tests import db
+from tests.ledger.cutting_proxy import CuttingProxy, proxy_to
 from tests.persistence.connections import POOL_SIZE
 
 
@@ -20,15 +20,15 @@ def database_url(new_database_url: str) -> str:
 @pytest.fixture
 async def connected(worker_database_url: str) -> AsyncIterator[None]:
     """This process is connected to a database."""
-    async with worlds.connected(worker_database_url, pool_size=POOL_SIZE):
+    async with db.connected(worker_database_url, pool_size=POOL_SIZE):
         yield
 
 
 @pytest.fixture
-async def line(worker_database_url: str) -> AsyncIterator[Line]:
-    """This process is connected over a line that the test can cut."""
+async def proxy(worker_database_url: str) -> AsyncIterator[CuttingProxy]:
+    """This process is connected over a connection that the test can cut."""
     async with (
-        line_to(worker_database_url) as to_server,
-        worlds.connected(to_server.url, pool_size=POOL_SIZE),
+        proxy_to(worker_database_url) as to_server,
+        db.connected(to_server.url, pool_size=POOL_SIZE),
     ):
         yield to_server

@@ -23,7 +23,7 @@ from persistence import database, store
 from persistence.closing import close_months
 from persistence.inbox import erasing
 from persistence.partitions import read_partitions
-from tests import aging, worlds
+from tests import aging, db
 from tests.locks import blocked, locked
 from tests.persistence.months import live_for
 
@@ -40,23 +40,23 @@ JOIN pg_class ON pg_class.oid = indexrelid WHERE starts_with(relname, 'message_t
 
 
 @pytest.fixture
-async def clients(database_url: str) -> AsyncIterator[list[worlds.Tenant]]:
+async def clients(database_url: str) -> AsyncIterator[list[db.Tenant]]:
     """Both have sent to the number in several months."""
     await live_for(MONTHS, database_url)
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=1000)
-        tenants = [await worlds.add_client(pool, held=100) for _ in range(2)]
+    async with db.connected(database_url):
+        pool = await db.add_pool(held=1000)
+        tenants = [await db.add_client(pool, held=100) for _ in range(2)]
         for age in AGES:
             for each in tenants:
-                await worlds.accept(each, numbers=[PHONE])
-                await worlds.accept(each)
+                await db.accept(each, numbers=[PHONE])
+                await db.accept(each)
             await capture_contacts(store)
             await aging.make_older(database_url, age)
-        await worlds.execute("UPDATE message SET status = 'SENT', due_at = NULL, attempt_id = id")
+        await db.execute("UPDATE message SET status = 'SENT', due_at = NULL, attempt_id = id")
         yield tenants
 
 
-async def answers(clients: list[worlds.Tenant]) -> list[object]:
+async def answers(clients: list[db.Tenant]) -> list[object]:
     """What is known of the messages to the number."""
     scopes: list[Scope] = [Everything(), *(OfClient(each.client_id) for each in clients)]
     window: Window[UUID] = Window(5)
@@ -78,7 +78,7 @@ async def answers(clients: list[worlds.Tenant]) -> list[object]:
         ]
 
 
-async def conversations_of(clients: list[worlds.Tenant]) -> list[object]:
+async def conversations_of(clients: list[db.Tenant]) -> list[object]:
     """The last messages of the conversations that an early message of the number would begin."""
     found: list[object] = []
     with suppress(LookupError):
@@ -100,7 +100,7 @@ async def months() -> list[str]:
 
 
 async def test_closed_months_have_the_same_answers(
-    clients: list[worlds.Tenant], database_url: str
+    clients: list[db.Tenant], database_url: str
 ) -> None:
     before, parts = await answers(clients), await months()
     gone = await close_months(database_url, NOW)
@@ -108,18 +108,18 @@ async def test_closed_months_have_the_same_answers(
     assert MONTHS - 2 <= len(gone) <= MONTHS - 1
     assert await months() == parts[len(gone) :]
     assert await answers(clients) == before
-    (index,) = await worlds.fetch(INDEXES)
+    (index,) = await db.fetch(INDEXES)
     assert await close_months(database_url, NOW) == []
-    assert await worlds.fetch(INDEXES) == [index]
+    assert await db.fetch(INDEXES) == [index]
     later = NOW + timedelta(days=100)
     assert await close_months(database_url, later) == parts[len(gone) : MONTHS]
     assert await answers(clients) == before
-    (next_index,) = await worlds.fetch(INDEXES)
+    (next_index,) = await db.fetch(INDEXES)
     assert next_index["name"] > index["name"]
     assert next_index["valid"]
 
 
-async def test_closed_months_can_be_erased(clients: list[worlds.Tenant], database_url: str) -> None:
+async def test_closed_months_can_be_erased(clients: list[db.Tenant], database_url: str) -> None:
     assert await close_months(database_url, NOW)
     steps = [
         step
@@ -128,11 +128,11 @@ async def test_closed_months_can_be_erased(clients: list[worlds.Tenant], databas
     ]
     assert sum(each.rows for step in steps for each in step.found) == len(AGES) * len(clients)
     for table in ("message", "all_sent_to"):
-        assert await worlds.fetch(f"SELECT FROM {table} WHERE number = $1", PHONE) == []
+        assert await db.fetch(f"SELECT FROM {table} WHERE number = $1", PHONE) == []
 
 
 async def test_readers_meet_a_month_that_is_being_closed(
-    clients: list[worlds.Tenant], database_url: str
+    clients: list[db.Tenant], database_url: str
 ) -> None:
     before, done = await answers(clients), asyncio.Event()
 
@@ -147,14 +147,14 @@ async def test_readers_meet_a_month_that_is_being_closed(
     gone = await asyncio.gather(*(close_months(database_url, NOW) for _ in range(3)))
     done.set()
     assert min(await asyncio.gather(*readers)) >= 20
-    assert len(await worlds.fetch(INDEXES)) == 1
+    assert len(await db.fetch(INDEXES)) == 1
     assert sum(map(bool, gone)) == 1
 
 
 async def test_a_month_stays_while_numbers_are_not_captured(
-    clients: list[worlds.Tenant], database_url: str
+    clients: list[db.Tenant], database_url: str
 ) -> None:
-    late = await worlds.accept(clients[0], 3)
+    late = await db.accept(clients[0], 3)
     await aging.make_older(database_url, 70)
     parts = await months()
     gone = await close_months(database_url, NOW)
@@ -162,17 +162,15 @@ async def test_a_month_stays_while_numbers_are_not_captured(
     assert len(gone) < MONTHS - 2
     await capture_contacts(store)
     assert await close_months(database_url, NOW)
-    assert await worlds.fetch("SELECT FROM sent_to_default") == []
+    assert await db.fetch("SELECT FROM sent_to_default") == []
     page = await store.read_messages(
         OfClient(clients[0].client_id), Window(9), filter=MessageFilter(number=late.numbers[2])
     )
     assert len(page.items) == 1
 
 
-async def test_up_closes_months_once_a_night(
-    clients: list[worlds.Tenant], database_url: str
-) -> None:
-    await worlds.accept(clients[0])
+async def test_up_closes_months_once_a_night(clients: list[db.Tenant], database_url: str) -> None:
+    await db.accept(clients[0])
     await aging.make_older(database_url, 70)
     parts = await months()
     assert not await close_nightly(database_url)
@@ -184,7 +182,7 @@ async def test_up_closes_months_once_a_night(
 
 
 async def test_an_interrupted_build_is_done_again(
-    clients: list[worlds.Tenant], database_url: str
+    clients: list[db.Tenant], database_url: str
 ) -> None:
     before = await answers(clients)
     async with locked(database_url, "UPDATE message SET in_part = in_part"):
@@ -193,7 +191,7 @@ async def test_an_interrupted_build_is_done_again(
         building.cancel()
         with pytest.raises(asyncio.CancelledError):
             await building
-    assert [row["valid"] for row in await worlds.fetch(INDEXES)] == [False]
+    assert [row["valid"] for row in await db.fetch(INDEXES)] == [False]
     assert await close_months(database_url, NOW)
-    assert [row["valid"] for row in await worlds.fetch(INDEXES)] == [True]
+    assert [row["valid"] for row in await db.fetch(INDEXES)] == [True]
     assert await answers(clients) == before

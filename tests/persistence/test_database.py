@@ -16,7 +16,7 @@ from ibiki.local import embedded
 from persistence import connections
 from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
-from tests import databases, worlds
+from tests import databases, db
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
 from tests.persistence.connections import INSERT, POOL_SIZE, assert_whole, cancel_once, is_there
@@ -268,11 +268,11 @@ async def test_a_wait_for_a_connection_has_a_limit(
 
 async def test_no_session_state_stays_on_a_connection(database_url: str) -> None:
     """Connections are released without a reset, so nothing may set session state."""
-    async with worlds.connected(database_url, pool_size=2):
-        client = await worlds.add_client(await worlds.add_pool(held=10))
-        await worlds.accept(client)
-        await worlds.accept(client, 600)
-        await worlds.assert_audit_holds()
+    async with db.connected(database_url, pool_size=2):
+        client = await db.add_client(await db.add_pool(held=10))
+        await db.accept(client)
+        await db.accept(client, 600)
+        await db.assert_audit_holds()
         async with transaction() as tx:
             await tx.execute("SET LOCAL statement_timeout = '1s'")
             await tx.execute("SELECT pg_advisory_xact_lock(1)")
@@ -301,8 +301,8 @@ asyncio.run(migrate({url!r}))
             await asyncio.create_subprocess_exec(sys.executable, "-c", script) for _ in range(2)
         ]
         assert [await program.wait() for program in programs] == [0, 0]
-        async with worlds.connected(url):
-            applied = await worlds.fetch("SELECT app, name FROM tortoise_migrations")
+        async with db.connected(url):
+            applied = await db.fetch("SELECT app, name FROM tortoise_migrations")
             assert len({row["name"] for row in applied}) == len(applied) > 0
     finally:
         await databases.execute(database_server.superuser_url, f"DROP DATABASE {name} WITH (FORCE)")

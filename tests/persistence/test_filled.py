@@ -31,7 +31,7 @@ from persistence.ledger.balances import read_balances, read_provider_accounts
 from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.ledger.statement import read_statement
 from persistence.sending import archive, listed, messages
-from tests import databases, worlds
+from tests import databases, db
 from tests.persistence.test_reads_stay_small import (
     FLUSH,
     PLANNING,
@@ -66,30 +66,30 @@ async def filled_url(database_template: embedded.EmbeddedDatabase) -> AsyncItera
     """The address of a filled database."""
     async with databases.fresh_copy(database_template) as url:
         await fill_database(url, database_template.superuser_url, SIZE)
-        async with worlds.connected(url, pool_size=1):
+        async with db.connected(url, pool_size=1):
             # Now, so that autovacuum does not change plans in the middle of a test.
-            await worlds.execute("VACUUM ANALYZE")
+            await db.execute("VACUUM ANALYZE")
         yield url
 
 
 @pytest.fixture
 async def filled(filled_url: str) -> AsyncIterator[None]:
     """This process is connected to the filled database, by one connection."""
-    async with worlds.connected(filled_url, pool_size=1):
+    async with db.connected(filled_url, pool_size=1):
         yield
         # Otherwise PostgreSQL counts the work of this test later, as work of the next one.
-        await worlds.execute(FLUSH)
+        await db.execute(FLUSH)
 
 
 async def test_a_filled_database_passes_the_audit(filled: None) -> None:
-    [counted] = await worlds.fetch("SELECT count(*) AS queued FROM message WHERE status = 'QUEUED'")
+    [counted] = await db.fetch("SELECT count(*) AS queued FROM message WHERE status = 'QUEUED'")
     assert counted["queued"] == SIZE.queued
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("kind", [TransferKind.ALLOCATION, TransferKind.SYNC])
 async def test_a_statement_by_kind_reads_few_other_lines(filled: None, kind: TransferKind) -> None:
-    [busy] = await worlds.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
+    [busy] = await db.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
     for view in (BalanceView(client_id=busy["id"]), BalanceView()):
         for _ in range(7):  # from the sixth time on, PostgreSQL may plan for any values
             read = read_statement(view, Window(50), filter=StatementFilter(kind=kind))
@@ -99,8 +99,8 @@ async def test_a_statement_by_kind_reads_few_other_lines(filled: None, kind: Tra
 
 
 async def test_a_statement_of_a_day_reads_few_other_lines(filled: None) -> None:
-    [busy] = await worlds.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
-    [middle] = await worlds.fetch(
+    [busy] = await db.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
+    [middle] = await db.fetch(
         "SELECT created_at AS at FROM transfer ORDER BY id OFFSET 2000 LIMIT 1"
     )
     wanted = StatementFilter(
@@ -119,7 +119,7 @@ async def test_a_statement_of_a_day_reads_few_other_lines(filled: None) -> None:
 async def test_messages_of_a_week_and_a_status_are_found_without_reading_the_others(
     filled: None, everybodys: bool
 ) -> None:
-    [busy] = await worlds.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
+    [busy] = await db.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
     scope: Scope = Everything() if everybodys else OfClient(busy["id"])
     start = datetime.now(UTC) - timedelta(days=100)
     for status in (None, MessageStatus.REJECTED):
@@ -140,7 +140,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
         (conversations, "MOST_SEARCHED"),
     ):
         monkeypatch.setattr(module, name, MOST)
-    rows = await worlds.fetch("SELECT id FROM client ORDER BY id")
+    rows = await db.fetch("SELECT id FROM client ORDER BY id")
     client = {"large client": rows[0], "small client": rows[-1]}.get(role)
     scope: Scope = Everything() if client is None else OfClient(client["id"])
     tables = ["message", "inbound", "conversation", "contact", "send"]
@@ -157,7 +157,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
 
 
 async def test_a_page_of_both_directions_reads_that_page(filled: None) -> None:
-    [busy] = await worlds.fetch(
+    [busy] = await db.fetch(
         "SELECT client_id, count(*) FROM inbound GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
     )
     assert busy["count"] > 100
@@ -176,7 +176,7 @@ async def test_contacts_of_a_client_are_read_without_those_of_others(
 ) -> None:
     monkeypatch.setattr(contacts, "FEW_OPT_OUTS", few)
     monkeypatch.setattr(contacts, "SOME_OPT_OUTS", some)
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT client_id, count(*) AS contacts, count(opt_out) AS opted_out FROM contact"
         " LEFT JOIN opt_out USING (client_id, number) GROUP BY 1 ORDER BY 2 DESC"
     )
@@ -206,14 +206,14 @@ async def test_contacts_of_a_client_are_read_without_those_of_others(
 
 
 async def test_few_contacts_that_opted_out_are_looked_up(filled: None) -> None:
-    [busiest] = await worlds.fetch(
+    [busiest] = await db.fetch(
         "SELECT client_id FROM opt_out GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
     )
     # Of a client with few contacts, all are read: that costs less than to look some up.
-    await worlds.execute(MORE_CONTACTS, busiest["client_id"])
+    await db.execute(MORE_CONTACTS, busiest["client_id"])
     try:
-        await worlds.execute("VACUUM (ANALYZE) contact")
-        [counted] = await worlds.fetch(
+        await db.execute("VACUUM (ANALYZE) contact")
+        [counted] = await db.fetch(
             "SELECT count(*) AS number FROM opt_out WHERE client_id = $1", busiest["client_id"]
         )
         for order in ContactOrder:
@@ -231,8 +231,8 @@ async def test_few_contacts_that_opted_out_are_looked_up(filled: None) -> None:
         assert not work.scans["contact"], work
         assert work.rows["contact"] < 10_000, work
     finally:
-        await worlds.execute("DELETE FROM contact WHERE number LIKE '+999%'")
-        await worlds.execute("VACUUM (ANALYZE) contact")
+        await db.execute("DELETE FROM contact WHERE number LIKE '+999%'")
+        await db.execute("VACUUM (ANALYZE) contact")
 
 
 async def test_a_search_continues_at_its_cursor(
@@ -251,7 +251,7 @@ async def test_a_search_continues_at_its_cursor(
 
 async def test_an_admin_reads_a_page_of_the_inbox_from_an_index(filled: None) -> None:
     # The table is so small that it would be read and sorted whole.
-    await worlds.execute("SET enable_seqscan = off; SET enable_sort = off")
+    await db.execute("SET enable_seqscan = off; SET enable_sort = off")
     for unread_only in (False, True):
         read = conversations.read_conversations(Everything(), Window(50), unread_only=unread_only)
         assert_small(await work_of(read, ["conversation"]), most_rows=51)
@@ -267,7 +267,7 @@ async def test_the_figures_of_a_pool_do_not_read_what_is_queued(filled: None) ->
         assert (await store.read_backlog()).queued == SIZE.queued
 
     for stopped in (True, False):  # an account that is paused shows how many messages wait
-        await worlds.execute(
+        await db.execute(
             "UPDATE provider_account SET stopped_at = CASE WHEN $1 THEN now() END", stopped
         )
         for read in (
@@ -289,8 +289,8 @@ async def test_the_figures_of_a_pool_do_not_read_what_is_queued(filled: None) ->
 
 async def index_scans(index: str) -> int:
     """How many times something was looked for in an index."""
-    await worlds.execute(FLUSH)
-    [row] = await worlds.fetch(
+    await db.execute(FLUSH)
+    [row] = await db.fetch(
         "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1", index
     )
     scans: int = row["idx_scan"]
@@ -299,8 +299,8 @@ async def index_scans(index: str) -> int:
 
 async def entries_of(*indexes: str) -> int:
     """How many entries of some indexes have been read."""
-    await worlds.execute(FLUSH)
-    [row] = await worlds.fetch(
+    await db.execute(FLUSH)
+    [row] = await db.fetch(
         "SELECT sum(idx_tup_read)::int8 AS entries FROM pg_stat_user_indexes"
         " WHERE indexrelname = ANY($1)",
         list(indexes),
@@ -310,7 +310,7 @@ async def entries_of(*indexes: str) -> int:
 
 
 async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:
-    [counted] = await worlds.fetch(
+    [counted] = await db.fetch(
         "SELECT count(*) AS events, count(*) FILTER (WHERE outcome = 'UNROUTED') AS unrouted"
         " FROM webhook_event"
     )
@@ -333,11 +333,11 @@ async def test_a_page_of_events_with_an_outcome_reads_few_others(filled: None) -
 
 
 async def test_a_rare_routed_event_is_found_without_reading_newer_ones(database_url: str) -> None:
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client()
-        await worlds.execute(EVENTS, 1, "ROUTED", client.client_id)
-        await worlds.execute(EVENTS, 6_000, "DUPLICATE", None)
-        await worlds.execute("VACUUM (ANALYZE) webhook_event")
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client()
+        await db.execute(EVENTS, 1, "ROUTED", client.client_id)
+        await db.execute(EVENTS, 6_000, "DUPLICATE", None)
+        await db.execute("VACUUM (ANALYZE) webhook_event")
         for from_end in (False, True):
             window: Window[EventKey] = Window(20, from_end=from_end)
             read = read_webhook_events(Everything(), window, outcome=WebhookOutcome.ROUTED)
@@ -349,11 +349,11 @@ async def test_a_rare_routed_event_is_found_without_reading_newer_ones(database_
 
 
 async def test_a_failed_delivery_is_found_without_reading_newer_ones(database_url: str) -> None:
-    async with worlds.connected(database_url, pool_size=1):
+    async with db.connected(database_url, pool_size=1):
         client_id, endpoint_id = new_id(), new_id()
         for count, status in ((1, DeliveryStatus.FAILED), (6_000, DeliveryStatus.DELIVERED)):
-            await worlds.execute(DELIVERIES, count, endpoint_id, client_id, status.value)
-        await worlds.execute("VACUUM (ANALYZE) hook_delivery")
+            await db.execute(DELIVERIES, count, endpoint_id, client_id, status.value)
+        await db.execute("VACUUM (ANALYZE) hook_delivery")
         for scope in (Everything(), OfClient(client_id)):
             for status in DeliveryStatus:
                 read = read_deliveries(scope, endpoint_id, Window(50), status=status)
@@ -363,13 +363,13 @@ async def test_a_failed_delivery_is_found_without_reading_newer_ones(database_ur
 
 
 async def test_balances_look_at_each_tenant_only_if_no_call_was_started(database_url: str) -> None:
-    async with worlds.connected(database_url, pool_size=1):
-        pool = await worlds.add_pool()
+    async with db.connected(database_url, pool_size=1):
+        pool = await db.add_pool()
         for _ in range(30):
-            await worlds.accept(await worlds.add_client(pool, held=10))
+            await db.accept(await db.add_client(pool, held=10))
         looked = []
         for call in ("SELECT", CALL):
-            await worlds.execute(call)
+            await db.execute(call)
             before = await blocks_of("message_queued_apart")
             await read_balances(BalanceView())
             looked.append(await blocks_of("message_queued_apart") - before)

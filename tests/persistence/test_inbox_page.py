@@ -12,7 +12,7 @@ from domain.pages import Window
 from domain.sending.messages import Message
 from persistence.database import connection
 from persistence.inbox.conversations import read_conversations
-from tests import worlds
+from tests import db
 
 CONVERSATIONS = 3_000
 # IDs by time: each conversation begins with its own number.
@@ -38,19 +38,19 @@ WHERE conversation.number = message.number
 
 
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
+async def client(database_url: str) -> AsyncIterator[db.Tenant]:
     # One connection: it keeps its prepared statements.
-    async with worlds.connected(database_url, pool_size=1):
-        tenant = await worlds.add_client()
-        await worlds.execute(FILL, tenant.client_id)
+    async with db.connected(database_url, pool_size=1):
+        tenant = await db.add_client()
+        await db.execute(FILL, tenant.client_id)
         number = f"+1202{2_000_000 + CONVERSATIONS}"
-        await worlds.accept(tenant, numbers=[number], text="And you?")
-        await worlds.execute(REPLIED)
-        await worlds.execute("ANALYZE")
+        await db.accept(tenant, numbers=[number], text="And you?")
+        await db.execute(REPLIED)
+        await db.execute("ANALYZE")
         yield tenant
 
 
-async def test_a_page_has_the_contacts_and_the_last_messages(client: worlds.Tenant) -> None:
+async def test_a_page_has_the_contacts_and_the_last_messages(client: db.Tenant) -> None:
     page = await read_conversations(OfClient(client.client_id), Window(3))
     first, second, third = page.items
     assert isinstance(first.last_message, Message)
@@ -63,7 +63,7 @@ async def test_a_page_has_the_contacts_and_the_last_messages(client: worlds.Tena
     assert third.contact.number == third.number
 
 
-async def test_a_page_is_one_statement_whose_plan_is_kept(client: worlds.Tenant) -> None:
+async def test_a_page_is_one_statement_whose_plan_is_kept(client: db.Tenant) -> None:
     requested: list[str] = []
     async with connection() as held:
         held.add_query_logger(lambda logged: requested.append(logged.query))
@@ -72,7 +72,7 @@ async def test_a_page_is_one_statement_whose_plan_is_kept(client: worlds.Tenant)
         assert len(page.items) == 50
     assert len(set(requested)) == 1
     assert len(requested) == 8
-    (plans,) = await worlds.fetch(
+    (plans,) = await db.fetch(
         "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1", requested[0]
     )
     assert plans["generic_plans"] == 3

@@ -32,7 +32,7 @@ from persistence.live.changes import fingerprints
 from persistence.retention.parts import PARTS
 from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.tallies import has_status
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.persistence.test_reads_stay_small import (
     PLANNING,
@@ -63,8 +63,8 @@ def test_the_ids_of_a_send_and_its_messages_are_in_order_and_unique() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    client: worlds.Tenant
-    other: worlds.Tenant
+    client: db.Tenant
+    other: db.Tenant
     sends: dict[str, UUID]
 
     @property
@@ -75,25 +75,25 @@ class Sent:
 
 @pytest.fixture
 async def sent(database_url: str) -> AsyncIterator[Sent]:
-    async with worlds.connected(database_url, pool_size=1):
-        pool = await worlds.add_pool()
-        client, other = [await worlds.add_client(pool, held=100_000) for _ in range(2)]
+    async with db.connected(database_url, pool_size=1):
+        pool = await db.add_pool()
+        client, other = [await db.add_client(pool, held=100_000) for _ in range(2)]
         later = datetime.now(UTC) + timedelta(days=1)
         made = {
-            "before": worlds.new_send(other, 3),
-            "single": worlds.new_send(client),
-            "bulk": worlds.new_send(client, 12),
-            "between": worlds.new_send(other),
-            "multi": worlds.new_send(client, texts=["One.", "Two.", "Three."]),
-            "scheduled": worlds.new_send(client, 3, send_at=later),
-            "sent": worlds.new_send(client, 5),
-            "after": worlds.new_send(other, 2),
+            "before": db.new_send(other, 3),
+            "single": db.new_send(client),
+            "bulk": db.new_send(client, 12),
+            "between": db.new_send(other),
+            "multi": db.new_send(client, texts=["One.", "Two.", "Three."]),
+            "scheduled": db.new_send(client, 3, send_at=later),
+            "sent": db.new_send(client, 5),
+            "after": db.new_send(other, 2),
         }
         for send in made.values():
             await accept_batch(store, [send]) if send.accepted == 1 else await accept_alone(
                 store, send
             )
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET status = CASE WHEN send_id = $1 THEN 'SENT' ELSE 'CANCELLED' END,"
             " attempt_id = CASE WHEN send_id = $1 THEN id END"
             " WHERE send_id = $1 OR send_id = $2 AND right(id::text, 1) IN ('2', '5', '6')",
@@ -116,7 +116,7 @@ async def test_messages_give_the_same_answers_wherever_they_are_found(
 
 
 async def move(place: str) -> None:
-    await worlds.execute(f"UPDATE message SET by_send = {PLACES[place]}")
+    await db.execute(f"UPDATE message SET by_send = {PLACES[place]}")
 
 
 async def answers(sent: Sent) -> dict[str, Any]:
@@ -133,7 +133,7 @@ async def answers(sent: Sent) -> dict[str, Any]:
         "of the month": await sum_sends(FIRST, await last_send_id()),
         "audit": await audit_sends(FIRST, await last_send_id()),
         "audits": [await audit_send(each) for each in ids],
-        "settled": await worlds.fetch(SETTLED, ids),
+        "settled": await db.fetch(SETTLED, ids),
     }
     for status in (None, MessageStatus.QUEUED, MessageStatus.CANCELLED, MessageStatus.UNKNOWN):
         for window in windows(4):
@@ -148,7 +148,7 @@ async def answers(sent: Sent) -> dict[str, Any]:
                         sent.scope, after, filter=wanted, search="o"
                     )
         if status is not None:
-            found[f"has {status}"] = await worlds.fetch(
+            found[f"has {status}"] = await db.fetch(
                 f"SELECT {has_status('send.id', status)} AS has FROM send ORDER BY id"
             )
     with suppress(Undone):
@@ -204,22 +204,22 @@ UPDATE message SET by_send = true, in_part = NULL, id = encode(set_byte(
 @pytest.fixture(params=["range", "index"])
 async def large(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Large]:
     # One connection: the counters are flushed by the connection that did the work.
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(held=100_000)
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(held=100_000)
         made = []
         for _ in range(10):
-            made += [worlds.new_send(client) for _ in range(200)]
+            made += [db.new_send(client) for _ in range(200)]
             await accept_batch(store, made[-200:])
             if len(made) == 1_000:
-                few, bulk = [await worlds.accept(client, each) for each in (FEW, 5_000)]
-        await worlds.execute(
+                few, bulk = [await db.accept(client, each) for each in (FEW, 5_000)]
+        await db.execute(
             "UPDATE message SET status = 'SENT', attempt_id = id WHERE send_id = $1", bulk.id
         )
         await store.shorten_parts()
-        await worlds.execute("UPDATE send SET tallied = false WHERE id = $1", few.id)
+        await db.execute("UPDATE send SET tallied = false WHERE id = $1", few.id)
         if request.param == "index":
-            await worlds.execute(GIVE_OTHER_IDS)
-        await worlds.execute("VACUUM (ANALYZE)")
+            await db.execute(GIVE_OTHER_IDS)
+        await db.execute("VACUUM (ANALYZE)")
         await eventually(is_alone)
         other = OTHER if request.param == "index" else 0
         yield Large(OfClient(client.client_id), made[990].id, few.id, bulk.id, other)
@@ -237,7 +237,7 @@ async def test_reads_of_a_send_read_the_rows_of_the_send(large: Large) -> None:
         return work
 
     def fetched(statement: str, *given: Any) -> Callable[[], Awaitable[Any]]:
-        return partial(worlds.fetch, statement, *given)
+        return partial(db.fetch, statement, *given)
 
     reads: dict[str, tuple[int, Callable[[], Awaitable[Any]]]] = {
         "a send": (1, partial(store.find_send, Everything(), large.single)),
@@ -287,14 +287,14 @@ ORDER BY id
 async def test_a_page_of_a_status_begins_at_its_cursor(
     database_url: str, status: MessageStatus
 ) -> None:
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(held=100_000)
-        send_id = (await worlds.accept(client, 4_000)).id
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(held=100_000)
+        send_id = (await db.accept(client, 4_000)).id
         if status is MessageStatus.SENT:
-            await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = id")
-        await worlds.execute("VACUUM (ANALYZE) message")
+            await db.execute("UPDATE message SET status = 'SENT', attempt_id = id")
+        await db.execute("VACUUM (ANALYZE) message")
         await eventually(is_alone)
-        [middle] = await worlds.fetch("SELECT id FROM message ORDER BY id OFFSET 2000 LIMIT 1")
+        [middle] = await db.fetch("SELECT id FROM message ORDER BY id OFFSET 2000 LIMIT 1")
         scope = OfClient(client.client_id)
         after: Window[UUID] = Window(50, after=middle["id"])
         before: Window[UUID] = Window(50, before=middle["id"], from_end=True)

@@ -15,7 +15,7 @@ from domain.ids import new_id
 from domain.inbox.capture import capture_contacts
 from domain.provider import Accepted
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import QUICK, answered
 from tests.persistence.months import live_for
 
@@ -28,16 +28,16 @@ TABLES = ["attempt", "sent_to"]
 
 
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
+async def client(database_url: str) -> AsyncIterator[db.Tenant]:
     await live_for(MONTHS, database_url)
     # One connection: the counters are flushed by the connection that did the work.
-    async with worlds.connected(database_url, pool_size=1):
-        yield await worlds.add_client()
+    async with db.connected(database_url, pool_size=1):
+        yield await db.add_client()
 
 
 async def scans() -> dict[str, int]:
-    await worlds.execute("SELECT pg_stat_force_next_flush()")
-    return {row["relname"]: row["scans"] for row in await worlds.fetch(OPENED, TABLES)}
+    await db.execute("SELECT pg_stat_force_next_flush()")
+    return {row["relname"]: row["scans"] for row in await db.fetch(OPENED, TABLES)}
 
 
 async def opened(work: Callable[[], Awaitable[object]]) -> set[str]:
@@ -50,17 +50,17 @@ async def opened(work: Callable[[], Awaitable[object]]) -> set[str]:
 
 async def months_of(table: str) -> set[str]:
     """The months that have rows."""
-    rows = await worlds.fetch(f"SELECT DISTINCT tableoid::regclass::text AS name FROM {table}")
+    rows = await db.fetch(f"SELECT DISTINCT tableoid::regclass::text AS name FROM {table}")
     return {row["name"] for row in rows}
 
 
-async def test_claims_and_records_read_the_month_of_their_attempts(client: worlds.Tenant) -> None:
+async def test_claims_and_records_read_the_month_of_their_attempts(client: db.Tenant) -> None:
     context = ClaimContext(store, Observer(), QUICK, client.pool.id, new_id())
     turns = Turns(QUICK.calls_at_once)
     calls: list[Call] = []
 
     async def claim_next() -> None:
-        await worlds.accept(client, 3)
+        await db.accept(client, 3)
         waiting = await store.tenants_waiting(client.pool.id, after=turns.after(), most=9)
         claimed = await claim(context, turns, waiting, batch=10, open_calls=Counter())
         calls.extend(claimed.calls)
@@ -71,12 +71,12 @@ async def test_claims_and_records_read_the_month_of_their_attempts(client: world
 
     assert await opened(claim_next) == set()
     assert await opened(record_next) == await months_of("attempt")
-    assert await worlds.statuses() == {"SENT": 21}
+    assert await db.statuses() == {"SENT": 21}
 
 
-async def test_a_capture_reads_the_months_since_the_send(client: worlds.Tenant) -> None:
+async def test_a_capture_reads_the_months_since_the_send(client: db.Tenant) -> None:
     async def capture_next() -> None:
-        await worlds.accept(client, 3)
+        await db.accept(client, 3)
         await capture_contacts(store)
 
     # Nothing proves that the default partition has no later ones.

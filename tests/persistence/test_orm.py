@@ -16,7 +16,7 @@ from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection
-from tests.ledger.line import Line, Moment
+from tests.ledger.cutting_proxy import CuttingProxy, Moment
 from tests.persistence.connections import POOL_SIZE, assert_whole, is_there
 
 
@@ -106,18 +106,20 @@ async def test_a_queryset_raises_the_exceptions_of_asyncpg(connected: None) -> N
     await assert_whole()
 
 
-async def test_a_queryset_over_a_cut_line_raises_try_again(line: Line) -> None:
+async def test_a_queryset_over_a_cut_connection_raises_try_again(proxy: CuttingProxy) -> None:
     for moment in (Moment.UNSENT, Moment.UNANSWERED):
-        line.cut_at("SELECT", moment)
+        proxy.cut_at("SELECT", moment)
         with pytest.raises(TryAgain):
             await AccessChange.filter(id=new_id()).exists()
     await assert_whole()
 
 
-async def test_a_queryset_in_a_transaction_over_a_cut_line_raises_disconnected(line: Line) -> None:
+async def test_a_queryset_in_a_transaction_over_a_cut_connection_raises_disconnected(
+    proxy: CuttingProxy,
+) -> None:
     async def write() -> None:
         async with transaction() as tx:
-            line.cut_at("INSERT", Moment.UNANSWERED)
+            proxy.cut_at("INSERT", Moment.UNANSWERED)
             await AccessChange.create(using_db=orm(tx), id=new_id(), subject_id=new_id())
 
     with pytest.raises(Disconnected):

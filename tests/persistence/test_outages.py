@@ -27,10 +27,10 @@ from persistence import connections
 from persistence.database import Connection, connection, pooled_client, transaction
 from persistence.identity.models import AccessChange
 from persistence.migrating import migrate
-from tests import databases, worlds
+from tests import databases, db
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import OtherConnection, connection_to
-from tests.ledger.line import Line, Moment
+from tests.ledger.cutting_proxy import CuttingProxy, Moment
 from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once, is_there, until
 
 CUT_ALL = """
@@ -42,11 +42,11 @@ WHERE datname = $1 AND application_name = 'tests'
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
 async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
-    line: Line, other_connection: OtherConnection, statement: str, moment: Moment
+    proxy: CuttingProxy, other_connection: OtherConnection, statement: str, moment: Moment
 ) -> None:
     row_id = new_id()
     await assert_whole()
-    line.cut_at(statement, moment)
+    proxy.cut_at(statement, moment)
     try:
         async with transaction() as tx:
             await tx.execute(f"INSERT INTO access_change VALUES ('{row_id}', '{row_id}')")
@@ -54,7 +54,7 @@ async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
         confirmed = False
     else:
         confirmed = True
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     kept = statement == "COMMIT" and moment is not Moment.UNSENT
     assert confirmed is False or moment is Moment.ANSWERED
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -63,21 +63,23 @@ async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
     await assert_whole()
 
 
-async def test_an_exception_is_raised_as_it_is_even_if_the_rollback_fails(line: Line) -> None:
+async def test_an_exception_is_raised_as_it_is_even_if_the_rollback_fails(
+    proxy: CuttingProxy,
+) -> None:
     async def decide() -> None:
         async with transaction() as tx:
-            line.cut_at("ROLLBACK", Moment.UNSENT)
+            proxy.cut_at("ROLLBACK", Moment.UNSENT)
             await tx.execute("SELECT 1")
             raise InvalidInput("decided behind the locks")
 
     with pytest.raises(InvalidInput):
         await decide()
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     await assert_whole()
 
 
-async def test_a_read_over_a_lost_connection_raises_try_again(line: Line) -> None:
-    line.cut_at("SELECT", Moment.UNANSWERED)
+async def test_a_read_over_a_lost_connection_raises_try_again(proxy: CuttingProxy) -> None:
+    proxy.cut_at("SELECT", Moment.UNANSWERED)
     with pytest.raises(TryAgain):
         async with connection() as pooled:
             await pooled.fetchval("SELECT 1")
@@ -86,16 +88,16 @@ async def test_a_read_over_a_lost_connection_raises_try_again(line: Line) -> Non
 
 @pytest.mark.parametrize("earlier_silences", [0, 1])
 async def test_an_outage_raises_disconnected_until_it_is_over(
-    line: Line, monkeypatch: pytest.MonkeyPatch, earlier_silences: int
+    proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch, earlier_silences: int
 ) -> None:
     """After a silence, each connection must answer first: that must not continue for ever."""
     monkeypatch.setattr(connections.silence, "_count", earlier_silences)
-    line.cut_at("", Moment.UNSENT, times=10_000)
+    proxy.cut_at("", Moment.UNSENT, times=10_000)
     for _ in range(3 * POOL_SIZE):
         with pytest.raises(Disconnected):
             async with transaction():
                 pass
-    line.cut_at("", Moment.UNSENT, times=0)
+    proxy.cut_at("", Moment.UNSENT, times=0)
     await assert_whole()
 
 
@@ -104,7 +106,7 @@ async def test_a_new_pool_does_not_doubt_its_connections(
 ) -> None:
     """A silence that an earlier pool saw says nothing about the connections of this one."""
     monkeypatch.setattr(connections.silence, "_count", 1)
-    async with worlds.connected(worker_database_url):
+    async with db.connected(worker_database_url):
         requested: list[object] = []
         monkeypatch.setattr(connections, "_answers", requested.append)
         async with connection() as pooled:
@@ -131,7 +133,7 @@ async def test_looping_tasks_keep_their_speed_after_seven_rounds_of_lost_connect
 ) -> None:
     """Tortoise's own in_transaction() stops working permanently in this test."""
     done = [0] * 20
-    async with worlds.connected(database_url, pool_size=POOL_SIZE):
+    async with db.connected(database_url, pool_size=POOL_SIZE):
         stopping = asyncio.Event()
         tasks = [asyncio.create_task(_loop(done, own, stopping)) for own in range(len(done))]
         for _ in range(7):
@@ -141,7 +143,7 @@ async def test_looping_tasks_keep_their_speed_after_seven_rounds_of_lost_connect
         stopping.set()
         await asyncio.gather(*tasks)
         await assert_whole()
-        kept = await worlds.fetch("SELECT count(*) AS rows FROM access_change")
+        kept = await db.fetch("SELECT count(*) AS rows FROM access_change")
         assert kept[0]["rows"] >= sum(done)
 
 
@@ -168,10 +170,10 @@ async def test_a_server_that_lets_nobody_in_any_more_is_unavailable(
 
 async def test_a_server_that_takes_no_writes_is_not_ready(database_url: str) -> None:
     name = urlsplit(database_url).path[1:]
-    async with worlds.connected(database_url):
+    async with db.connected(database_url):
         assert await why_not_ready() is None
-        await worlds.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    async with worlds.connected(database_url):
+        await db.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    async with db.connected(database_url):
         assert (await why_not_ready() or "").startswith("The database takes no writes")
 
 
@@ -207,7 +209,7 @@ async def test_only_the_connection_that_is_dead_is_dropped(connected: None) -> N
 async def test_the_pool_works_again_after_a_restart_of_the_server() -> None:
     with databases.run_directory() as own, embedded.start(own, durable=False) as server:
         await migrate(server.url)
-        async with worlds.connected(server.url, pool_size=POOL_SIZE):
+        async with db.connected(server.url, pool_size=POOL_SIZE):
             await assert_whole()
             with pytest.raises(Disconnected):
                 await _commit_to_a_stopped_server(own)
@@ -217,13 +219,15 @@ async def test_the_pool_works_again_after_a_restart_of_the_server() -> None:
             await assert_whole()
 
 
-async def test_a_cancelled_caller_gets_its_cancellation_during_an_outage(line: Line) -> None:
+async def test_a_cancelled_caller_gets_its_cancellation_during_an_outage(
+    proxy: CuttingProxy,
+) -> None:
     """For a shutdown during an outage: the cancellation must not be raised as Disconnected."""
     inside = asyncio.Event()
 
     async def write() -> None:
         async with transaction() as tx:
-            line.cut_at("SELECT", Moment.UNSENT)
+            proxy.cut_at("SELECT", Moment.UNSENT)
             with pytest.raises(asyncpg.PostgresConnectionError):
                 await tx.execute("SELECT 1")
             inside.set()

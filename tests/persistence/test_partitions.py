@@ -26,7 +26,7 @@ from persistence.partitions import (
     read_partitions,
     time_of,
 )
-from tests import databases, worlds
+from tests import databases, db
 from tests.dispatch.parts import Scripted, dispatching
 from tests.locks import locked
 
@@ -58,8 +58,8 @@ WHERE name LIKE '%_attempts_by_month' OR name LIKE '%_event_keys' OR name LIKE '
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(database_url):
+async def setup(database_url: str) -> AsyncIterator[None]:
+    async with db.connected(database_url):
         yield
 
 
@@ -76,13 +76,13 @@ async def made_for(moment: datetime) -> None:
 
 async def added(id_: UUID) -> UUID:
     """An attempt with this ID."""
-    await worlds.execute(ATTEMPT, id_)
+    await db.execute(ATTEMPT, id_)
     return id_
 
 
 async def place_of(id_: UUID) -> str:
     """The partition that an attempt is in."""
-    (row,) = await worlds.fetch(PLACE, id_)
+    (row,) = await db.fetch(PLACE, id_)
     return str(row["place"])
 
 
@@ -90,7 +90,7 @@ def name_of(month: datetime) -> str:
     return f"attempt_{month:%Y_%m}"
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_the_next_month_is_there_before_it_begins() -> None:
     await made_for(NOW)
     for months in range(14):
@@ -103,14 +103,14 @@ async def test_the_next_month_is_there_before_it_begins() -> None:
     found = await partitions("attempt")
     assert [each.since for each in found[1:-1]] == [each.until for each in found[:-2]]
     assert len(found) > 12
-    indexes = await worlds.fetch(
+    indexes = await db.fetch(
         "SELECT count(*) AS each FROM pg_index JOIN pg_inherits ON inhrelid = indrelid"
         " WHERE inhparent = 'attempt'::regclass GROUP BY indrelid"
     )
     assert {row["each"] for row in indexes} == {3}
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_rows_are_in_their_month_on_both_sides_of_its_end() -> None:
     await made_for(NOW + timedelta(days=100))
     *_, before, after, _ = await partitions("attempt")
@@ -118,14 +118,14 @@ async def test_rows_are_in_their_month_on_both_sides_of_its_end() -> None:
     last = await added(UUID(int=after.since.int - 1))
     first = await added(after.since)
     assert [await place_of(each) for each in (last, first)] == [before.name, after.name]
-    both = await worlds.fetch("SELECT id FROM attempt ORDER BY id")
+    both = await db.fetch("SELECT id FROM attempt ORDER BY id")
     assert [row["id"] for row in both] == [last, first]
     ended = "UPDATE attempt SET ended_at = now(), outcome = 'ACCEPTED' WHERE id = ANY($1::uuid[])"
-    await worlds.execute(ended, [last, first])
-    assert await worlds.fetch("SELECT FROM attempt WHERE ended_at IS NULL") == []
+    await db.execute(ended, [last, first])
+    assert await db.fetch("SELECT FROM attempt WHERE ended_at IS NULL") == []
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_rows_that_came_before_their_month_was_made_are_moved_into_it() -> None:
     await made_for(NOW)
     late = NOW + timedelta(days=75)
@@ -139,7 +139,7 @@ async def test_rows_that_came_before_their_month_was_made_are_moved_into_it() ->
     assert (await store.read_backlog()).misplaced == 1
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_many_processes_make_a_month_once() -> None:
     await asyncio.gather(*(made_for(NOW + timedelta(days=60)) for _ in range(5)))
     for table in COLUMNS:
@@ -147,14 +147,14 @@ async def test_many_processes_make_a_month_once() -> None:
         assert len(set(ends)) == len(ends)
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_a_month_is_made_beside_a_transaction_that_writes(database_url: str) -> None:
     async with locked(database_url, ATTEMPT, new_id()):
         await made_for(NOW + timedelta(days=60))
     assert len(await partitions("attempt")) > 2
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_months_that_are_over_and_empty_are_dropped() -> None:
     await made_for(NOW + timedelta(days=100))
     first, second = (await partitions("attempt"))[:2]
@@ -166,15 +166,15 @@ async def test_months_that_are_over_and_empty_are_dropped() -> None:
         "sent_to_first",
         "webhook_event_first",
     ]
-    await worlds.execute("DELETE FROM attempt WHERE id < $1", second.until)
+    await db.execute("DELETE FROM attempt WHERE id < $1", second.until)
     assert len(await drop_empty_months(ended)) == 4
     assert await drop_empty_months(ended) == []
-    assert await worlds.fetch("SELECT id FROM attempt") == [{"id": kept}]
+    assert await db.fetch("SELECT id FROM attempt") == [{"id": kept}]
     await added(old)
     assert await place_of(old) == "attempt_default"
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_an_event_that_comes_again_in_the_next_month_is_a_duplicate() -> None:
     await made_for(NOW + timedelta(days=100))
     first = (await partitions("webhook_event"))[0]
@@ -183,18 +183,18 @@ async def test_an_event_that_comes_again_in_the_next_month_is_a_duplicate() -> N
     assert await stored(KEYS[0], last) == "UNROUTED"
     assert await stored(KEYS[0], next_) == "DUPLICATE"
     assert await stored(KEYS[1], UUID(int=next_.int + 1)) == "UNROUTED"
-    rows = await worlds.fetch("SELECT id, outcome FROM webhook_event ORDER BY id LIMIT 2")
+    rows = await db.fetch("SELECT id, outcome FROM webhook_event ORDER BY id LIMIT 2")
     assert [(row["id"], row["outcome"]) for row in rows] == [
         (last, "UNROUTED"),
         (next_, "DUPLICATE"),
     ]
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 async def test_refused_calls_of_a_minute_are_one_row_for_all_processes() -> None:
     refused = {("extreme", "why"): 2, ("extreme", "because"): 1}
     await asyncio.gather(*(store.count_refusals(refused) for _ in range(5)))
-    rows = await worlds.fetch("SELECT id, reason, times FROM webhook_event ORDER BY times")
+    rows = await db.fetch("SELECT id, reason, times FROM webhook_event ORDER BY times")
     assert all(row["id"].version == 7 for row in rows)
     # At most two minutes: the clock may have passed into the next one.
     assert {
@@ -218,32 +218,32 @@ async def url(database_url: str) -> str:
 
 
 async def test_a_filled_database_is_moved_while_sends_continue(url: str) -> None:
-    async with worlds.connected(url):
-        await worlds.execute(STORE_AS_BEFORE, new_id(), KEYS[0])
-        client = await worlds.add_client(held=100_000)
-        await worlds.accept(client, 500)
+    async with db.connected(url):
+        await db.execute(STORE_AS_BEFORE, new_id(), KEYS[0])
+        client = await db.add_client(held=100_000)
+        await db.accept(client, 500)
         done = asyncio.Event()
         async with dispatching(Scripted()):
             sending = asyncio.create_task(send_until(done, client))
             await migrated_beside_this_program(url)
-            await worlds.accept(client, 100)
+            await db.accept(client, 100)
             done.set()
             sends = await sending
-            while set(await worlds.statuses()) != {"SENT"}:  # noqa: ASYNC110
+            while set(await db.statuses()) != {"SENT"}:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         await capture_contacts(store)
-        assert await worlds.statuses() == {"SENT": 600 + sends}
-        counts = await worlds.fetch(
+        assert await db.statuses() == {"SENT": 600 + sends}
+        counts = await db.fetch(
             "SELECT (SELECT count(*) FROM sent_to) AS numbers,"
             " (SELECT sum(messages) FROM attempt) AS calls"
         )
         assert counts == [{"numbers": 600 + sends, "calls": 600 + sends}]
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
         await repetitions_are_known_to_both_programs()
         await partitioning.move_events(url)
         assert await stored(KEYS[1]) == "DUPLICATE"
         assert await stored(KEYS[3]) == "UNROUTED"
-        assert await worlds.fetch("SELECT count(*)::int AS events FROM webhook_event") == [
+        assert await db.fetch("SELECT count(*)::int AS events FROM webhook_event") == [
             {"events": 8}
         ]
         for table in COLUMNS:
@@ -260,9 +260,9 @@ async def repetitions_are_known_to_both_programs() -> None:
     assert await stored(KEYS[1]) == "UNROUTED"
     assert await stored(KEYS[1]) == "DUPLICATE"
     for key in KEYS[:3]:
-        await worlds.execute(STORE_AS_BEFORE, new_id(), key)
+        await db.execute(STORE_AS_BEFORE, new_id(), key)
     assert await stored(KEYS[2]) == "DUPLICATE"
-    rows = await worlds.fetch("SELECT key FROM webhook_event WHERE outcome = 'INVALID' ORDER BY id")
+    rows = await db.fetch("SELECT key FROM webhook_event WHERE outcome = 'INVALID' ORDER BY id")
     assert [row["key"] for row in rows] == [KEYS[0], KEYS[2]]
 
 
@@ -280,11 +280,11 @@ async def migrated_beside_this_program(url: str) -> None:
     assert await migrating.wait() == 0
 
 
-async def send_until(done: asyncio.Event, client: worlds.Tenant) -> int:
+async def send_until(done: asyncio.Event, client: db.Tenant) -> int:
     """Sends one message after the other. Returns how many."""
     sends = 0
     while not done.is_set():
-        await worlds.accept(client)
+        await db.accept(client)
         await capture_contacts(store)
         sends += 1
     return sends

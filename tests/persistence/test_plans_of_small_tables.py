@@ -17,7 +17,7 @@ from domain.inbox.capture import capture_contacts
 from domain.provider import Accepted
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.inbox.post import receive_all, stored
 from tests.ledger.sends import keyed
@@ -42,21 +42,21 @@ END $$
 
 
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
+async def client(database_url: str) -> AsyncIterator[db.Tenant]:
     # One connection: it makes the plans, and it counts what they read.
-    async with worlds.connected(database_url, pool_size=1):
-        await worlds.execute(ALTER_ALL)
-        yield await worlds.add_client(held=1_000_000)
+    async with db.connected(database_url, pool_size=1):
+        await db.execute(ALTER_ALL)
+        yield await db.add_client(held=1_000_000)
 
 
 _turn = count(1)
 
 
-async def sent_and_answered(client: worlds.Tenant, messages: int) -> None:
+async def sent_and_answered(client: db.Tenant, messages: int) -> None:
     """Messages on their whole way: accepted, submitted, reported, and each one answered."""
     turns = [next(_turn) for _ in range(messages)]
-    numbers = worlds.generated_numbers(messages, skip=turns[0])
-    sends = [keyed(worlds.new_send(client, numbers=[number]), number) for number in numbers]
+    numbers = db.generated_numbers(messages, skip=turns[0])
+    sends = [keyed(db.new_send(client, numbers=[number]), number) for number in numbers]
     results = await accept_batch(store, sends)
     assert all(isinstance(each, AcceptedNow) for each in results)
     while await capture_contacts(store):
@@ -76,7 +76,7 @@ async def sent_and_answered(client: worlds.Tenant, messages: int) -> None:
     await receive_all()
 
 
-async def rows_read(client: worlds.Tenant) -> dict[str, int]:
+async def rows_read(client: db.Tenant) -> dict[str, int]:
     before = await counters()
     await sent_and_answered(client, 1)
     after = await counters()
@@ -87,11 +87,11 @@ async def rows_read(client: worlds.Tenant) -> dict[str, int]:
 # They read what was added since the last ANALYZE.
 @pytest.mark.parametrize(("size", "known"), [(0, set()), (20, {"message"})])
 async def test_plans_made_on_small_tables_read_little_of_large_ones(
-    client: worlds.Tenant, size: int, known: set[str]
+    client: db.Tenant, size: int, known: set[str]
 ) -> None:
     if size:
         await sent_and_answered(client, size)
-    await worlds.execute("ANALYZE")
+    await db.execute("ANALYZE")
     for _ in range(WARM_UP):
         await sent_and_answered(client, 1)
     for _ in range(MANY // AT_ONCE):

@@ -18,7 +18,7 @@ from domain.pages import Window
 from ibiki.settings.settings import SettingsInvalid, load
 from persistence import store
 from persistence.opening import connect, disconnect
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.ports import free_port
 
@@ -70,12 +70,12 @@ async def test_many_callers_share_few_connections_of_the_server(pooler: str) -> 
     await eventually(lambda: _answers(pooler))
     await connect(pooler, application_name="tests", transaction_pooler=True)
     try:
-        pool = await worlds.add_pool(held=100_000)
-        tenants = [await worlds.add_client(pool, held=1_000) for _ in range(CALLERS)]
+        pool = await db.add_pool(held=100_000)
+        tenants = [await db.add_client(pool, held=1_000) for _ in range(CALLERS)]
         await asyncio.gather(*[each(one) for one in tenants for each in (_send, _read)])
-        await worlds.accept(tenants[0], 600, text="By COPY")
-        assert sum((await worlds.statuses()).values()) == CALLERS * TIMES + 600
-        await worlds.assert_audit_holds()
+        await db.accept(tenants[0], 600, text="By COPY")
+        assert sum((await db.statuses()).values()) == CALLERS * TIMES + 600
+        await db.assert_audit_holds()
     finally:
         await disconnect()
 
@@ -98,12 +98,12 @@ async def _answers(url: str) -> bool:
     return True
 
 
-async def _send(tenant: worlds.Tenant) -> None:
+async def _send(tenant: db.Tenant) -> None:
     for _ in range(TIMES):
-        await worlds.accept(tenant)
+        await db.accept(tenant)
 
 
-async def _read(tenant: worlds.Tenant) -> None:
+async def _read(tenant: db.Tenant) -> None:
     own = OfClient(tenant.client_id)
     for _ in range(TIMES):
         await store.read_messages(own, Window(20), search="morning")

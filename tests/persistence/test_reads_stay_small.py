@@ -30,7 +30,7 @@ from persistence.long_reads import long_read
 from persistence.sending.archive import find_send, read_sends
 from persistence.sending.messages import find_message, read_messages, read_messages_of_sends
 from persistence.sending.stats import read_message_stats
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 
 TABLES = ("message", "send", "transfer")
@@ -53,30 +53,30 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    busy: worlds.Tenant
-    quiet: worlds.Tenant
+class Setup:
+    busy: db.Tenant
+    quiet: db.Tenant
     bulk_id: UUID
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
+async def setup(database_url: str) -> AsyncIterator[Setup]:
     # One connection: the counters are flushed by the connection that did the work.
-    async with worlds.connected(database_url, pool_size=1):
-        busy = await worlds.add_client(held=100_000)
-        quiet = await worlds.add_client(busy.pool, held=100)
-        await worlds.accept(quiet)
+    async with db.connected(database_url, pool_size=1):
+        busy = await db.add_client(held=100_000)
+        quiet = await db.add_client(busy.pool, held=100)
+        await db.accept(quiet)
         for _ in range(SINGLES // 200):
-            await accept_batch(store, [worlds.new_send(busy) for _ in range(200)])
-        bulk = await worlds.accept(busy, 10_000)
-        await worlds.execute("ANALYZE")
+            await accept_batch(store, [db.new_send(busy) for _ in range(200)])
+        bulk = await db.accept(busy, 10_000)
+        await db.execute("ANALYZE")
         await eventually(is_alone)
-        yield World(busy, quiet, bulk.id)
+        yield Setup(busy, quiet, bulk.id)
 
 
 async def is_alone() -> bool:
     """A connection that was replaced, for example after a pause, counts its work when it ends."""
-    others = await worlds.fetch(
+    others = await db.fetch(
         "SELECT FROM pg_stat_activity WHERE datname = current_database()"
         " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
@@ -94,9 +94,9 @@ async def work_of(read: Awaitable[Any], tables: Sequence[str] = TABLES) -> Work:
 
 async def counters() -> dict[str, tuple[int, int]]:
     # Also of the connection for searches. Otherwise it counts the work of several reads at once.
-    await worlds.execute(FLUSH)
+    await db.execute(FLUSH)
     await long_read(lambda held: held.execute(FLUSH))
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         # A partition counts for its table. To scan an empty one costs nothing.
         "SELECT coalesce(pg_partition_root(relid), relid)::regclass::text AS relname,"
         " sum(CASE WHEN pg_relation_size(relid) > 0 THEN seq_scan ELSE 0 END)::int8 AS seq_scan,"
@@ -123,34 +123,34 @@ def windows(around: UUID) -> list[Window[UUID]]:
 
 
 @pytest.mark.parametrize("everybodys", [True, False])
-async def test_a_page_of_messages_reads_that_page(world: World, everybodys: bool) -> None:
-    scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
+async def test_a_page_of_messages_reads_that_page(setup: Setup, everybodys: bool) -> None:
+    scope: Scope = Everything() if everybodys else OfClient(setup.busy.client_id)
     # Of a client: a page of what an index has, and one of the queue.
     most = 51 if everybodys else 110
-    for window in windows(await middle_of(world)):
+    for window in windows(await middle_of(setup)):
         assert_small(await work_of(read_messages(scope, window)), most_rows=most)
 
 
-async def test_a_page_of_the_messages_of_a_send_reads_that_page(world: World) -> None:
-    scope = OfClient(world.busy.client_id)
-    for window in windows(await middle_of(world)):
-        read = read_messages_of_sends(scope, [world.bulk_id], window)
+async def test_a_page_of_the_messages_of_a_send_reads_that_page(setup: Setup) -> None:
+    scope = OfClient(setup.busy.client_id)
+    for window in windows(await middle_of(setup)):
+        read = read_messages_of_sends(scope, [setup.bulk_id], window)
         assert_small(await work_of(read), most_rows=51)
 
 
 @pytest.mark.parametrize("everybodys", [True, False])
 async def test_a_page_of_sends_reads_that_page_and_counts_its_messages(
-    world: World, everybodys: bool
+    setup: Setup, everybodys: bool
 ) -> None:
-    scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
+    scope: Scope = Everything() if everybodys else OfClient(setup.busy.client_id)
     around = (await read_sends(scope, Window(100))).items[-1].id
     for window in windows(around)[1:]:
         # Each send twice: for the page, and for its counts.
         assert_small(await work_of(read_sends(scope, window)), most_rows=102)
 
 
-async def test_a_page_of_a_statement_reads_at_most_two_pages(world: World) -> None:
-    view = BalanceView(client_id=world.busy.client_id)
+async def test_a_page_of_a_statement_reads_at_most_two_pages(setup: Setup) -> None:
+    view = BalanceView(client_id=setup.busy.client_id)
     middle: Window[int] = Window(50, after=2_000)
     newest: Window[int] = Window(50)
     for window in (newest, middle, Window(50, before=2_000, from_end=True)):
@@ -159,24 +159,24 @@ async def test_a_page_of_a_statement_reads_at_most_two_pages(world: World) -> No
     assert_small(await work_of(sends), most_rows=102)
 
 
-async def test_one_send_or_message_is_one_look_up(world: World) -> None:
-    scope = OfClient(world.quiet.client_id)
+async def test_one_send_or_message_is_one_look_up(setup: Setup) -> None:
+    scope = OfClient(setup.quiet.client_id)
     message = (await read_messages(scope, Window(1))).items[0]
     assert_small(await work_of(find_message(scope, message.id)), most_rows=1)
     assert_small(await work_of(find_send(scope, message.send_id)), most_rows=1)
 
 
-async def test_a_quiet_client_does_not_pay_for_a_busy_one(world: World) -> None:
-    scope = OfClient(world.quiet.client_id)
+async def test_a_quiet_client_does_not_pay_for_a_busy_one(setup: Setup) -> None:
+    scope = OfClient(setup.quiet.client_id)
     for read in (read_messages(scope, Window(50)), read_sends(scope, Window(50))):
         assert_small(await work_of(read), most_rows=1)
 
 
 async def test_the_messages_of_a_large_send_are_found_in_an_index(database_url: str) -> None:
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(held=100_000)
-        first, last = [(await worlds.accept(client, 6_000)).id for _ in range(2)]
-        await worlds.execute("ANALYZE")
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(held=100_000)
+        first, last = [(await db.accept(client, 6_000)).id for _ in range(2)]
+        await db.execute("ANALYZE")
         scope = OfClient(client.client_id)
         for send_id, from_end in ((first, False), (last, True)):
             read = read_messages_of_sends(scope, [send_id], Window(50, from_end=from_end))
@@ -185,24 +185,24 @@ async def test_the_messages_of_a_large_send_are_found_in_an_index(database_url: 
             assert work.rows["message"] <= 51 + PLANNING
 
 
-async def test_the_balance_of_a_client_reads_no_send_message_or_transfer(world: World) -> None:
-    view = BalanceView(client_id=world.busy.client_id, platform=PlatformShown.OWNED)
+async def test_the_balance_of_a_client_reads_no_send_message_or_transfer(setup: Setup) -> None:
+    view = BalanceView(client_id=setup.busy.client_id, platform=PlatformShown.OWNED)
     work = await work_of(read_balances(view))
     assert not any([*work.scans.values(), *work.rows.values()]), work
 
 
 @pytest.mark.parametrize("status", ["SENT", "UNKNOWN"])
-async def test_alarms_are_read_from_indexes_alone(world: World, status: str) -> None:
-    await worlds.execute(
+async def test_alarms_are_read_from_indexes_alone(setup: Setup, status: str) -> None:
+    await db.execute(
         "UPDATE message SET status = CASE WHEN send_id = $2 THEN 'SENT' ELSE $1 END,"
         " attempt_id = send_id, due_at = now() - interval '1 hour',"
         " updated_at = now() - interval '2 hours'",
         status,
-        world.bulk_id,
+        setup.bulk_id,
     )
     await store.shorten_parts()
-    await worlds.execute("UPDATE client SET low_balance_threshold = 1000")
-    await worlds.execute("VACUUM (ANALYZE) message")
+    await db.execute("UPDATE client SET low_balance_threshold = 1000")
+    await db.execute("VACUUM (ANALYZE) message")
     for read in (partial(read_balances, BalanceView()), partial(accounts, Everything())):
         work = await work_of(read())
         assert not any(work.scans.values()), work
@@ -214,38 +214,38 @@ async def test_alarms_are_read_from_indexes_alone(world: World, status: str) -> 
 
 
 # Each filter has few matches among many rows, so that a read past an index would show.
-async def test_messages_of_a_status_are_found_without_reading_the_others(world: World) -> None:
-    middle = await middle_of(world)
-    await worlds.execute(
+async def test_messages_of_a_status_are_found_without_reading_the_others(setup: Setup) -> None:
+    middle = await middle_of(setup)
+    await db.execute(
         "UPDATE message SET status = CASE WHEN id = $1 THEN 'QUEUED' ELSE 'SENT' END,"
         " attempt_id = id, attempts = 1",
         middle,
     )
     await store.shorten_parts()
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until) SELECT id, provider_account_id, id, 0, 1, now(), now() + interval '1 hour'"
         " FROM message WHERE id = $1",
         middle,
     )
     for status in MessageStatus:
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET status = $2, attempt_id = id WHERE id = $1", middle, status.value
         )
         most = 51 if status is MessageStatus.SENT else 1
-        for scope in (Everything(), OfClient(world.busy.client_id)):
-            for filter in (MessageFilter(status), MessageFilter(status, send_id=world.bulk_id)):
+        for scope in (Everything(), OfClient(setup.busy.client_id)):
+            for filter in (MessageFilter(status), MessageFilter(status, send_id=setup.bulk_id)):
                 # Twice: for the page, and for the ends of the send. In the queue, the first message
                 # of a part is looked for before.
                 read = read_messages(scope, Window(50), filter=filter)
                 assert_small(await work_of(read), most_rows=2 * most + 4)
-            of_sends = read_messages_of_sends(scope, [world.bulk_id], Window(50), status=status)
+            of_sends = read_messages_of_sends(scope, [setup.bulk_id], Window(50), status=status)
             assert_small(await work_of(of_sends), most_rows=2 * most + 4)
 
 
-async def test_a_page_of_a_status_begins_at_its_cursor(world: World) -> None:
-    await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = id")
-    scope = OfClient(world.busy.client_id)
+async def test_a_page_of_a_status_begins_at_its_cursor(setup: Setup) -> None:
+    await db.execute("UPDATE message SET status = 'SENT', attempt_id = id")
+    scope = OfClient(setup.busy.client_id)
     for wanted in (MessageFilter(MessageStatus.SENT), MessageFilter()):
         whole = await read_messages(scope, Window(100), filter=wanted)
         after: Window[UUID] = Window(40, after=whole.items[29].id)
@@ -257,10 +257,10 @@ async def test_a_page_of_a_status_begins_at_its_cursor(world: World) -> None:
                 assert (page.has_next, page.has_previous) == (True, True)
 
 
-async def test_a_page_of_messages_begins_in_the_index_at_its_cursor(world: World) -> None:
+async def test_a_page_of_messages_begins_in_the_index_at_its_cursor(setup: Setup) -> None:
     # All of the bulk is QUEUED, too, and newer than these messages.
-    [row] = await worlds.fetch("SELECT id FROM message ORDER BY id OFFSET 2000 LIMIT 1")
-    scope, page = OfClient(world.busy.client_id), Window(1, after=row["id"])
+    [row] = await db.fetch("SELECT id FROM message ORDER BY id OFFSET 2000 LIMIT 1")
+    scope, page = OfClient(setup.busy.client_id), Window(1, after=row["id"])
     for wanted in (MessageFilter(), MessageFilter(MessageStatus.QUEUED)):
         before = await blocks_of("message_listed")
         await read_messages(scope, page, filter=wanted)
@@ -268,13 +268,13 @@ async def test_a_page_of_messages_begins_in_the_index_at_its_cursor(world: World
         assert await blocks_of("message_listed") <= before + 8 * 4
 
 
-async def test_a_page_of_queued_messages_reads_little_of_the_queue(world: World) -> None:
-    [row] = await worlds.fetch(
-        "SELECT id FROM message WHERE send_id = $1 ORDER BY id OFFSET 5000 LIMIT 1", world.bulk_id
+async def test_a_page_of_queued_messages_reads_little_of_the_queue(setup: Setup) -> None:
+    [row] = await db.fetch(
+        "SELECT id FROM message WHERE send_id = $1 ORDER BY id OFFSET 5000 LIMIT 1", setup.bulk_id
     )
     queued = MessageFilter(MessageStatus.QUEUED)
-    of_send = replace(queued, send_id=world.bulk_id)
-    for scope in (OfClient(world.busy.client_id), Everything()):
+    of_send = replace(queued, send_id=setup.bulk_id)
+    for scope in (OfClient(setup.busy.client_id), Everything()):
         for window in windows(row["id"]):
             for wanted in (queued, of_send):
                 before = await blocks_of("message_queued_apart")
@@ -288,8 +288,8 @@ async def test_a_page_of_queued_messages_reads_little_of_the_queue(world: World)
 
 async def blocks_of(index: str) -> int:
     """How many blocks of an index have been looked at."""
-    await worlds.execute("SELECT pg_stat_force_next_flush()")
-    [row] = await worlds.fetch(
+    await db.execute("SELECT pg_stat_force_next_flush()")
+    [row] = await db.fetch(
         "SELECT idx_blks_read + idx_blks_hit AS blocks FROM pg_statio_user_indexes"
         " WHERE indexrelname = $1",
         index,
@@ -300,13 +300,13 @@ async def blocks_of(index: str) -> int:
 
 @pytest.mark.parametrize("everybodys", [True, False])
 async def test_messages_to_a_number_are_found_without_reading_the_others(
-    world: World, everybodys: bool
+    setup: Setup, everybodys: bool
 ) -> None:
     while await capture_contacts(store):
         pass
-    await worlds.execute("ANALYZE")
-    scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
-    [row] = await worlds.fetch("SELECT number FROM message WHERE id = $1", await middle_of(world))
+    await db.execute("ANALYZE")
+    scope: Scope = Everything() if everybodys else OfClient(setup.busy.client_id)
+    [row] = await db.fetch("SELECT number FROM message WHERE id = $1", await middle_of(setup))
     newest: Window[UUID] = Window(50)
     oldest: Window[UUID] = Window(50, from_end=True)
     for window in (newest, oldest):
@@ -319,16 +319,16 @@ async def test_messages_to_a_number_are_found_without_reading_the_others(
 
 
 async def test_messages_of_a_send_and_a_number_or_a_time_are_found_in_an_index(
-    world: World,
+    setup: Setup,
 ) -> None:
-    scope = OfClient(world.busy.client_id)
-    [row] = await worlds.fetch("SELECT max(created_at) AS last FROM message")
+    scope = OfClient(setup.busy.client_id)
+    [row] = await db.fetch("SELECT max(created_at) AS last FROM message")
     for wanted in (
-        MessageFilter(send_id=world.bulk_id),
+        MessageFilter(send_id=setup.bulk_id),
         MessageFilter(created_before=row["last"] + timedelta(seconds=1)),
         MessageFilter(created_after=row["last"] - timedelta(days=400)),
     ):
-        for window in windows(await middle_of(world)):
+        for window in windows(await middle_of(setup)):
             for read in (read_messages, read_any_messages):
                 if wanted.is_outbound and read is read_any_messages:
                     continue
@@ -341,9 +341,9 @@ async def test_messages_of_a_send_and_a_number_or_a_time_are_found_in_an_index(
 
 @pytest.mark.parametrize("order", SendOrder)
 async def test_sends_of_a_kind_are_found_without_reading_the_others(
-    world: World, order: SendOrder
+    setup: Setup, order: SendOrder
 ) -> None:
-    scope = OfClient(world.busy.client_id)
+    scope = OfClient(setup.busy.client_id)
     for kind, most in ((SendKind.BULK, 1), (SendKind.CSV, 0), (SendKind.SINGLE, 51)):
         for _ in range(10):
             wanted = SendFilter(kind=kind)
@@ -352,12 +352,12 @@ async def test_sends_of_a_kind_are_found_without_reading_the_others(
             assert work.rows["send"] <= 2 * most + PLANNING, work
 
 
-async def test_sends_of_a_time_or_a_client_read_that_page(world: World) -> None:
-    [row] = await worlds.fetch("SELECT max(created_at) AS last FROM send")
+async def test_sends_of_a_time_or_a_client_read_that_page(setup: Setup) -> None:
+    [row] = await db.fetch("SELECT max(created_at) AS last FROM send")
     for wanted in (
         SendFilter(created_before=row["last"] + timedelta(seconds=1)),
         SendFilter(created_after=row["last"] - timedelta(days=400)),
-        SendFilter(client_id=world.quiet.client_id),
+        SendFilter(client_id=setup.quiet.client_id),
     ):
         for order in SendOrder:
             work = await work_of(read_sends(Everything(), Window(50), filter=wanted, order=order))
@@ -365,32 +365,32 @@ async def test_sends_of_a_time_or_a_client_read_that_page(world: World) -> None:
             assert work.rows["send"] <= 102 + PLANNING, work
 
 
-async def test_scheduled_sends_are_found_without_reading_the_others(world: World) -> None:
+async def test_scheduled_sends_are_found_without_reading_the_others(setup: Setup) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
-    await worlds.accept(world.busy, send_at=later)
-    await worlds.execute("ANALYZE send")
-    scope = OfClient(world.busy.client_id)
+    await db.accept(setup.busy, send_at=later)
+    await db.execute("ANALYZE send")
+    scope = OfClient(setup.busy.client_id)
     for _ in range(7):  # from the sixth time on, PostgreSQL may plan for any values
         read = read_sends(scope, Window(50), filter=SendFilter(scheduled=True))
         assert_small(await work_of(read), most_rows=3)
 
 
-async def test_plans_of_statistics_and_of_a_pool_are_kept(world: World) -> None:
+async def test_plans_of_statistics_and_of_a_pool_are_kept(setup: Setup) -> None:
     """A plan for the values of statistics may read the messages of all clients."""
     now = datetime.now(UTC)
-    await read_message_stats(OfClient(world.busy.client_id), Period.HOUR, now, now)
+    await read_message_stats(OfClient(setup.busy.client_id), Period.HOUR, now, now)
     await read_message_stats(Everything(), Period.HOUR, now, now)
     await read_balances(BalanceView())
     await accounts(Everything())
     of_statistics = await long_read(lambda held: held.fetch(PLANS, "%date_bin%"))
-    of_pool = await worlds.fetch(PLANS, "%upstream%")
+    of_pool = await db.fetch(PLANS, "%upstream%")
     for plans in (of_statistics, of_pool):
         assert [(each["generic_plans"], each["custom_plans"]) for each in plans] == [(1, 0)] * 2
 
 
-async def middle_of(world: World) -> UUID:
-    [row] = await worlds.fetch(
-        "SELECT id FROM message WHERE send_id = $1 ORDER BY id LIMIT 1 OFFSET 5000", world.bulk_id
+async def middle_of(setup: Setup) -> UUID:
+    [row] = await db.fetch(
+        "SELECT id FROM message WHERE send_id = $1 ORDER BY id LIMIT 1 OFFSET 5000", setup.bulk_id
     )
     found: UUID = row["id"]
     return found

@@ -28,7 +28,7 @@ from persistence import store
 from persistence.database import Connection
 from persistence.long_reads import long_read, replica, steady_read, steady_reads
 from persistence.opening import connect, disconnect
-from tests import worlds
+from tests import db
 from tests.conftest import run_directory_of
 from tests.databases import connection_to
 from tests.dispatch.parts import eventually
@@ -47,7 +47,7 @@ class Servers:
     @asynccontextmanager
     async def connected(
         self, read_url: str | None = None, *, most_lag_seconds: float = 60
-    ) -> AsyncIterator[worlds.Tenant]:
+    ) -> AsyncIterator[db.Tenant]:
         """This process is connected to both. A new client is on both."""
         await connect(
             self.url,
@@ -57,10 +57,8 @@ class Servers:
             most_lag_seconds=most_lag_seconds,
         )
         try:
-            tenant = await worlds.add_client(
-                await worlds.add_pool(held=100, default=False), held=20
-            )
-            await worlds.accept(tenant, 2, text="There from the beginning")
+            tenant = await db.add_client(await db.add_pool(held=100, default=False), held=20)
+            await db.accept(tenant, 2, text="There from the beginning")
             if read_url is None:
                 await eventually(lambda: self._has(tenant))
                 await eventually(lambda: _is(_up(), 1.0))
@@ -68,7 +66,7 @@ class Servers:
         finally:
             await disconnect()
 
-    async def _has(self, tenant: worlds.Tenant) -> bool:
+    async def _has(self, tenant: db.Tenant) -> bool:
         count = "SELECT count(*) FROM message WHERE client_id = $1"
         return bool(await ask(self.standby.url(), count, tenant.client_id) == 2)
 
@@ -111,7 +109,7 @@ async def servers(
         main.stop()
 
 
-async def found(tenant: worlds.Tenant, text: str) -> int:
+async def found(tenant: db.Tenant, text: str) -> int:
     """How many messages with this text a search finds."""
     page = await store.read_messages(OfClient(tenant.client_id), Window(50), search=text)
     return len(page.items)
@@ -128,7 +126,7 @@ async def test_long_reads_use_the_replica_and_other_reads_do_not(servers: Server
         own, view = OfClient(tenant.client_id), BalanceView(client_id=tenant.client_id)
         now = datetime.now(UTC)
         async with servers.paused():
-            send = await worlds.accept(tenant, 3, text="Quite new")
+            send = await db.accept(tenant, 3, text="Quite new")
             assert await found(tenant, "new") == 0
             stats = await store.read_message_stats(
                 own, Period.DAY, now - timedelta(days=1), now + timedelta(days=1)
@@ -148,11 +146,11 @@ async def test_a_replica_that_is_too_far_behind_is_not_used(servers: Servers) ->
     async with servers.connected(most_lag_seconds=1.5) as tenant:
         await eventually(lambda: _is(_up(), 1.0))
         async with servers.paused():
-            await worlds.accept(tenant, 3, text="Quite new")
+            await db.accept(tenant, 3, text="Quite new")
             await eventually(lambda: _is(_up(), 0.0))
             assert figures()["ibiki_replica_lag_seconds"] > 1.5
             assert await found(tenant, "new") == 3
-            await worlds.assert_audit_holds()
+            await db.assert_audit_holds()
         await eventually(lambda: _is(_up(), 1.0))
         assert figures()["ibiki_replica_lag_seconds"] < 1.5
 
@@ -160,13 +158,13 @@ async def test_a_replica_that_is_too_far_behind_is_not_used(servers: Servers) ->
 async def test_an_audit_on_a_replica_covers_all_that_was_committed_before(servers: Servers) -> None:
     async with servers.connected() as tenant:
         async with servers.paused():
-            await worlds.accept(tenant, 5, text="Not there yet")
+            await db.accept(tenant, 5, text="Not there yet")
             run = await new_audit(store)
             working = asyncio.create_task(audit(store, run, rest=0))
             await asyncio.sleep(0.2)
             assert not working.done()
         done = await working
-        everything = await worlds.fetch("SELECT count(*) FROM message")
+        everything = await db.fetch("SELECT count(*) FROM message")
         assert done.holds
         assert done.messages_checked == everything[0]["count"]
         assert (await store.find_audit(Everything(), run.id)).holds
@@ -187,7 +185,7 @@ async def test_without_its_replica_the_program_is_ready_and_answers(servers: Ser
         assert await long_read(_is_standby)
         servers.standby.stop()
         assert await found(tenant, "beginning") == 2, "also before the next check"
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
         await eventually(lambda: _is(_up(), 0.0))
         assert math.isnan(figures()["ibiki_replica_lag_seconds"])
         assert await why_not_ready() is None
@@ -221,8 +219,8 @@ async def test_a_read_that_replication_cancels_is_repeated_on_the_main_database(
             return "the main database"
         async with held.transaction(isolation="repeatable_read", readonly=True):
             await held.fetch("SELECT count(*) FROM message")
-            await worlds.execute("UPDATE message SET failure = 'x' WHERE status = 'QUEUED'")
-            await worlds.execute("VACUUM message")
+            await db.execute("UPDATE message SET failure = 'x' WHERE status = 'QUEUED'")
+            await db.execute("VACUUM message")
             try:
                 return await held.fetchval("SELECT count(*) FROM message, pg_sleep(30)")
             except asyncpg.PostgresError as error:
@@ -258,12 +256,12 @@ async def test_a_server_that_is_not_a_standby_of_the_main_one_is_not_used(
 async def test_without_the_setting_long_reads_have_their_own_connections(
     worker_database_url: str,
 ) -> None:
-    async with worlds.connected(worker_database_url, pool_size=2):
+    async with db.connected(worker_database_url, pool_size=2):
         locker = await asyncpg.connect(worker_database_url)
         await locker.execute("SELECT pg_advisory_lock(203)")
         holding = [asyncio.create_task(long_read(_waiting)) for _ in range(6)]
         await eventually(lambda: _is(locker.fetchval(WAITING), 6))
-        await worlds.fetch("SELECT 1")
+        await db.fetch("SELECT 1")
         await locker.close()
         assert await asyncio.gather(*holding) == [None] * 6
         assert replica() is None

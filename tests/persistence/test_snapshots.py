@@ -11,7 +11,7 @@ import pytest
 
 from domain.ids import new_id
 from persistence.identity.actors import read_access_changes
-from tests import worlds
+from tests import db
 from tests.databases import OtherConnection
 from tests.persistence.connections import INSERT
 
@@ -52,7 +52,7 @@ async def test_each_row_is_read_once_at_the_first_read_after_its_commit(
 ) -> None:
     chance = random.Random(seed)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(worlds.connected(database_url, pool_size=1))
+        await stack.enter_async_context(db.connected(database_url, pool_size=1))
         writers = []
         for _ in range(WRITERS):
             database = await asyncpg.connect(database_url)
@@ -77,9 +77,9 @@ async def test_rows_restored_from_another_server_are_not_read_again_and_again(
     database_url: str,
 ) -> None:
     """A dump keeps the transaction IDs of the server that it was made on."""
-    async with worlds.connected(database_url, pool_size=1):
+    async with db.connected(database_url, pool_size=1):
         snapshot, _ = await read_access_changes(None)
-        await worlds.execute(
+        await db.execute(
             "INSERT INTO access_change (id, subject_id, transaction_id)"
             " VALUES ($1, $1, 999999999999)",
             new_id(),
@@ -90,14 +90,14 @@ async def test_rows_restored_from_another_server_are_not_read_again_and_again(
 
 
 async def test_a_read_uses_the_index(database_url: str) -> None:
-    async with worlds.connected(database_url):
-        await worlds.execute(
+    async with db.connected(database_url):
+        await db.execute(
             "INSERT INTO access_change (id, subject_id, transaction_id)"
             " SELECT gen_random_uuid(), gen_random_uuid(), each"
             " FROM generate_series(1, 20000) AS each"
         )
-        await worlds.execute("ANALYZE access_change")
-        rows = await worlds.fetch(
+        await db.execute("ANALYZE access_change")
+        rows = await db.fetch(
             "EXPLAIN SELECT subject_id FROM access_change"
             " WHERE transaction_id >= pg_snapshot_xmin('19990:19990:'::pg_snapshot)::text::bigint"
         )

@@ -18,7 +18,7 @@ from domain.sending.lists import MessageFilter
 from domain.sending.messages import MessageStatus
 from persistence import planned, store
 from persistence.database import connection
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.locks import locked
 
@@ -26,9 +26,9 @@ POOL_SIZE = 10
 
 
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
-    async with worlds.connected(database_url, pool_size=POOL_SIZE):
-        yield await worlds.add_client()
+async def client(database_url: str) -> AsyncIterator[db.Tenant]:
+    async with db.connected(database_url, pool_size=POOL_SIZE):
+        yield await db.add_client()
 
 
 Read = Callable[[OfClient], Awaitable[object]]
@@ -50,7 +50,7 @@ READS: dict[str, Read] = {
 
 @pytest.mark.parametrize("name", READS)
 async def test_the_searches_of_one_tenant_do_not_block_others(
-    client: worlds.Tenant, database_url: str, name: str
+    client: db.Tenant, database_url: str, name: str
 ) -> None:
     async with locked(database_url, "LOCK TABLE message, contact, conversation, transfer"):
         searches = [

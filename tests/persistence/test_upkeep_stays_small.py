@@ -15,7 +15,7 @@ from domain.inbox import capture
 from domain.inbox.webhooks import DueEvent
 from domain.sending.files.table import KEPT_SECONDS
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.persistence.test_reads_stay_small import assert_small, work_of
 
 EXISTING = 6_000
@@ -77,18 +77,18 @@ LOOKS: dict[str, Callable[[], Awaitable[int]]] = {
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[None]:
+async def setup(database_url: str) -> AsyncIterator[None]:
     # One connection: the counters are flushed by the connection that did the work.
-    async with worlds.connected(database_url, pool_size=1):
-        await worlds.add_client()
+    async with db.connected(database_url, pool_size=1):
+        await db.add_client()
         yield
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 @pytest.mark.parametrize("table", ROWS)
 async def test_old_and_due_rows_are_found_without_reading_the_others(table: str) -> None:
-    await worlds.execute(ROWS[table], EXISTING, FOUND)
-    await worlds.execute("ANALYZE")
+    await db.execute(ROWS[table], EXISTING, FOUND)
+    await db.execute("ANALYZE")
     look = LOOKS[table]
     found: list[int] = []
 
@@ -105,16 +105,16 @@ async def test_old_and_due_rows_are_found_without_reading_the_others(table: str)
 
 
 async def test_the_watch_of_the_clock_reads_few_messages_that_wait(database_url: str) -> None:
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(held=EXISTING)
-        await worlds.accept(client, EXISTING)
-        await worlds.execute("VACUUM (ANALYZE) message")  # it also summarises the BRIN index
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(held=EXISTING)
+        await db.accept(client, EXISTING)
+        await db.execute("VACUUM (ANALYZE) message")  # it also summarises the BRIN index
         look = store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=1_000)
         # The BRIN index leads to some pages.
         assert (await work_of(look, ["message"])).rows["message"] <= EXISTING // 10
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("setup")
 @pytest.mark.parametrize(
     ("table", "purge"),
     [("access_change", store.purge_changes), ("refresh_token", store.purge_sign_ins)],
@@ -122,24 +122,24 @@ async def test_the_watch_of_the_clock_reads_few_messages_that_wait(database_url:
 async def test_no_more_rows_are_deleted_than_requested(
     table: str, purge: Callable[..., Awaitable[int]]
 ) -> None:
-    await worlds.execute(ROWS[table], 5, 5)
+    await db.execute(ROWS[table], 5, 5)
     assert [await purge(most=2) for _ in range(4)] == [2, 2, 1, 0]
-    assert await worlds.fetch("SELECT FROM session") == []
+    assert await db.fetch("SELECT FROM session") == []
 
 
 async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_captured(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capture, "MOST_MESSAGES", 200)
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(held=10_000)
-        await worlds.accept(client, EXISTING)
-        await worlds.execute(
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(held=10_000)
+        await db.accept(client, EXISTING)
+        await db.execute(
             "INSERT INTO opt_out (client_id, number, source)"
             " SELECT $1, '+1202555' || n, 'PERSON' FROM generate_series(1000, 1999) AS n",
             client.client_id,
         )
-        await worlds.execute("ANALYZE")
+        await db.execute("ANALYZE")
         work = await work_of(_capture_all(), ["message"])
     # Once for the numbers, and once for the opt-outs.
     assert not work.scans["message"]
@@ -163,11 +163,11 @@ UPDATE message SET status = 'UNKNOWN', attempts = 1, attempt_id = call.id,
 
 
 async def test_a_page_of_unknown_messages_is_read_without_the_others(database_url: str) -> None:
-    async with worlds.connected(database_url, pool_size=1):
-        client = await worlds.add_client(await worlds.add_pool(), held=EXISTING)
-        await worlds.accept(client, EXISTING)
-        await worlds.execute(CALL)
-        await worlds.execute("VACUUM (ANALYZE) message")
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(await db.add_pool(), held=EXISTING)
+        await db.accept(client, EXISTING)
+        await db.execute(CALL)
+        await db.execute("VACUUM (ANALYZE) message")
         keys: list[UnknownKey] = []
 
         async def read_page(*, to_export: bool) -> None:

@@ -1,4 +1,4 @@
-"""How large the worlds are that the search looks at."""
+"""How large the models are that the search looks at."""
 
 from __future__ import annotations
 

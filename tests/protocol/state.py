@@ -34,7 +34,7 @@ NOBODY = -1
 
 
 class Setup(NamedTuple):
-    """How large the world is, and what can go wrong in it. Amounts are units.
+    """How large the model is, and what can go wrong in it. Amounts are units.
 
     `sends`: the number of messages of each send. `owned`: the client owns the provider account, so
     that its node is the pool. `marks`: after this number, a message is too old to be tried again.

@@ -16,7 +16,7 @@ from domain.dispatch.settle import settle_unknown
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.ledger.upstream import Upstream, account_of, pool_of, synced
 from tests.protocol import ledger_steps, message_steps
@@ -57,7 +57,7 @@ STEPS = tuple(
 class Program:
     """The program and its provider, in the state of the model."""
 
-    def __init__(self, setup: Setup, client: worlds.Tenant) -> None:
+    def __init__(self, setup: Setup, client: db.Tenant) -> None:
         self.client = client
         self.pool = client.pool
         self.upstream = Upstream(setup.provider)
@@ -70,9 +70,9 @@ class Program:
         number = changed_message(before, after)
         match name:
             case "accept":
-                send = await worlds.accept(self.client)
+                send = await db.accept(self.client)
                 self.sends[number] = send.id
-                (row,) = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", send.id)
+                (row,) = await db.fetch("SELECT id FROM message WHERE send_id = $1", send.id)
                 self.messages[number] = row["id"]
             case "cancel":
                 await cancel_send(store, self.client.actor, self.sends[number])
@@ -90,14 +90,14 @@ class Program:
             case "settle":
                 taken = after.messages[number].status in TAKEN
                 await settle_unknown(
-                    store, worlds.ADMIN, self.messages[number], taken=taken, note="found out"
+                    store, db.ADMIN, self.messages[number], taken=taken, note="found out"
                 )
             case _:
                 await synced(self.pool, self.upstream)
 
     async def _mark(self, number: int, attempt: int) -> None:
         """Marks this message alone: no other one is due."""
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET due_at = now() + CASE WHEN id = $1 THEN interval '-1 s'"
             " ELSE interval '1 h' END WHERE provider_account_id = $2 AND status = 'QUEUED'",
             self.messages[number], self.pool.id,
@@ -122,7 +122,7 @@ class Program:
             await self._set_lease(message_id, "-1 s")
 
     async def _set_lease(self, message_id: UUID, ends: str) -> None:
-        await worlds.execute(
+        await db.execute(
             f"UPDATE attempt SET lease_until = clock_timestamp() + interval '{ends}' WHERE id ="
             " (SELECT attempt_id FROM message WHERE id = $1)", message_id,
         )  # fmt: skip
@@ -131,11 +131,11 @@ class Program:
         """Statuses, holdings and the epoch are those of the model."""
         for number, message in enumerate(s.messages):
             if message.status != NOT_ACCEPTED:
-                (row,) = await worlds.fetch(
+                (row,) = await db.fetch(
                     "SELECT status, in_reading FROM message WHERE id = $1", self.messages[number]
                 )
                 assert (row["status"], row["in_reading"]) == (message.status, message.in_reading)
-        assert await worlds.held(self.client.account_id) == s.client
+        assert await db.held(self.client.account_id) == s.client
         assert await pool_of(self.pool) == s.client + s.pool
         assert (await account_of(self.pool)).epoch + 1 == s.epoch
 
@@ -163,10 +163,10 @@ def possible(setup: Setup, s: State) -> Iterator[tuple[str, str, State]]:
 
 async def a_program(setup: Setup) -> Program:
     if not setup.owned:
-        pool = await worlds.add_pool(held=setup.pool, default=False)
-        return Program(setup, await worlds.add_client(pool, held=setup.client))
-    school = await worlds.add_school(held=setup.client, price=setup.price)
-    await worlds.execute(
+        pool = await db.add_pool(held=setup.pool, default=False)
+        return Program(setup, await db.add_client(pool, held=setup.client))
+    school = await db.add_school(held=setup.client, price=setup.price)
+    await db.execute(
         "UPDATE provider_account SET valuation = 'AS_IS' WHERE id = $1", school.pool.id
     )
     return Program(setup, school)
@@ -195,4 +195,4 @@ async def test_random_steps_lead_the_program_where_they_lead_the_model(
     assert len(walk) > len(setup.sends)
     done = await reconcile(store, await new_reconciliation(store))
     assert (done.charged_missing, done.refunded_excess) == (0, 0)
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()

@@ -18,7 +18,7 @@ MODULES = (message_steps, ledger_steps)
 
 @dataclass(frozen=True)
 class Weakened:
-    """`old` occurs once in the steps. `breaks`: the invariant; `setup`: the name of the world."""
+    """`old` occurs once in the steps. `breaks`: the invariant; `setup`: the name of the setup."""
 
     name: str
     setup: str

@@ -52,7 +52,7 @@ class Listener:
 
 
 @dataclass
-class World:
+class Setup:
     """A simulator, an account at it, and the receiver that it calls."""
 
     listener: Listener
@@ -68,85 +68,85 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def setup() -> AsyncIterator[Setup]:
     listener = Listener()
     async with serving(listener.answer) as listener.url:
         webhook = Webhook(lambda: listener.url, "shown")
         async with running(webhook=webhook) as base_url:
             config = ProviderConfig(base_url=base_url, api_key=DEFAULT_API_KEY, loopback_only=True)
             provider = ExtremeSMS(config)
-            yield World(listener, provider, base_url)
+            yield Setup(listener, provider, base_url)
             await provider.close()
 
 
-async def test_a_phone_replies_with_the_same_text_through_the_default_line(world: World) -> None:
-    reference = await world.send(PHONE, "Hello")
-    report, inbound = await world.listener.received(2)
+async def test_a_phone_replies_with_the_same_text_through_the_default_line(setup: Setup) -> None:
+    reference = await setup.send(PHONE, "Hello")
+    report, inbound = await setup.listener.received(2)
     assert (report.reference, report.word, report.number) == (reference, "delivered", PHONE)
     assert isinstance(inbound, InboundCall)
     assert (inbound.sender, inbound.text, inbound.line) == (PHONE, "Hello", Line(MODEM, PORT))
-    assert world.listener.secrets == {"shown"}
+    assert setup.listener.secrets == {"shown"}
 
 
-async def test_a_phone_replies_through_the_line_of_the_message(world: World) -> None:
-    await world.send(PHONE, modem="m 7", port="3")
-    _, inbound = await world.listener.received(2)
+async def test_a_phone_replies_through_the_line_of_the_message(setup: Setup) -> None:
+    await setup.send(PHONE, modem="m 7", port="3")
+    _, inbound = await setup.listener.received(2)
     assert inbound.line == Line("m 7", "3")
 
 
-async def test_a_report_can_come_before_the_answer(world: World) -> None:
-    reference = await world.send(EARLY)
-    assert [each.reference for each in world.listener.arrived] == [reference]
+async def test_a_report_can_come_before_the_answer(setup: Setup) -> None:
+    reference = await setup.send(EARLY)
+    assert [each.reference for each in setup.listener.arrived] == [reference]
 
 
-async def test_a_report_can_come_twice(world: World) -> None:
-    await world.send(TWICE)
-    first, second = await world.listener.received(2)
+async def test_a_report_can_come_twice(setup: Setup) -> None:
+    await setup.send(TWICE)
+    first, second = await setup.listener.received(2)
     assert first == second
 
 
-async def test_a_report_can_come_late_and_nothing_comes_before_it(world: World) -> None:
+async def test_a_report_can_come_late_and_nothing_comes_before_it(setup: Setup) -> None:
     began = asyncio.get_running_loop().time()
-    await world.send(LATE)
-    await world.listener.received(1)
+    await setup.send(LATE)
+    await setup.listener.received(1)
     assert asyncio.get_running_loop().time() - began >= 3.0
 
 
-async def test_a_failure_is_reported_and_is_the_status_of_the_message(world: World) -> None:
-    reference = await world.send(FAILED)
-    (report,) = await world.listener.received(1)
+async def test_a_failure_is_reported_and_is_the_status_of_the_message(setup: Setup) -> None:
+    reference = await setup.send(FAILED)
+    (report,) = await setup.listener.received(1)
     assert isinstance(report, ReportCall)
     assert report.word == "failed"
-    url = f"{world.base_url}/api/v2/sms/status/{reference}"
+    url = f"{setup.base_url}/api/v2/sms/status/{reference}"
     headers = {"Authorization": f"Bearer {DEFAULT_API_KEY}"}
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
         found = await answer.json()
     assert (found["status"], found["deliveredAt"]) == ("failed", None)
 
 
-async def test_a_call_that_is_not_accepted_is_repeated(world: World) -> None:
-    world.listener.refusals = 2
-    await world.send(TWICE)
-    assert len(await world.listener.received(2)) == 2
+async def test_a_call_that_is_not_accepted_is_repeated(setup: Setup) -> None:
+    setup.listener.refusals = 2
+    await setup.send(TWICE)
+    assert len(await setup.listener.received(2)) == 2
 
 
-async def test_in_a_bulk_each_number_has_its_own_callbacks(world: World) -> None:
+async def test_in_a_bulk_each_number_has_its_own_callbacks(setup: Setup) -> None:
     numbers = ["+12025550100", EARLY, FAILED]
-    outcomes = await world.provider.send_many([Outgoing(number, "Hi") for number in numbers])
-    early, failed = await world.listener.received(2)
+    outcomes = await setup.provider.send_many([Outgoing(number, "Hi") for number in numbers])
+    early, failed = await setup.listener.received(2)
     references = [each.reference for each in outcomes if isinstance(each, Accepted)]
     assert [early.reference, failed.reference] == references[1:]
 
 
-async def test_the_control_endpoint_sends_an_inbound_message(world: World) -> None:
+async def test_the_control_endpoint_sends_an_inbound_message(setup: Setup) -> None:
     requested = {"from": "+12025550143", "message": "Hi", "modem": "m1", "receiver": "+12025550111"}
-    url = f"{world.base_url}/control/inbound"
+    url = f"{setup.base_url}/control/inbound"
     async with aiohttp.ClientSession() as session:
         async with session.post(url, json=requested) as answer:
             assert await answer.json() == {"status": 200}
         async with session.post(url, json={"message": "Hi"}) as answer:
             assert answer.status == 400
-    (inbound,) = world.listener.arrived
+    (inbound,) = setup.listener.arrived
     assert (inbound.sender, inbound.line, inbound.receiver) == (
         "+12025550143",
         Line("m1", PORT),

@@ -9,7 +9,7 @@ from domain import ids
 from domain.ids import Kind
 from resolvers.nodes import FINDERS
 from schema.values import IdField
-from tests import worlds
+from tests import db
 from tests.installations import ENGINE, App
 
 NODE = """query ($id: ID!) { node(id: $id) { __typename id
@@ -31,7 +31,7 @@ def test_each_type_with_an_id_is_a_node_or_is_known_not_to_be_one() -> None:
 
 
 async def test_the_type_of_a_node_can_be_selected(app: App) -> None:
-    send = await worlds.accept(app.owner, 2)
+    send = await db.accept(app.owner, 2)
     found = await app.answer("owner", NODE, id=ids.encode(Kind.SEND, send.id))
     assert (found["__typename"], found["accepted"]) == ("Send", 2)
     assert len(found["messages"]["nodes"]) == 2
@@ -45,6 +45,6 @@ async def test_an_id_that_cannot_exist_is_null(app: App, id: str) -> None:
 
 
 async def test_a_user_without_an_account_gets_null_for_a_message(app: App) -> None:
-    send = await worlds.accept(app.owner)
+    send = await db.accept(app.owner)
     for who in ("supervisor", "sibling"):
         assert await app.answer(who, NODE, id=ids.encode(Kind.SEND, send.id)) is None

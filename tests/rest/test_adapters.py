@@ -16,7 +16,7 @@ from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejec
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.rest.test_rest import TO
 
@@ -30,7 +30,7 @@ async def account(
     request: pytest.FixtureRequest, web: httpx.AsyncClient, app: App
 ) -> AsyncIterator[Open]:
     """Opens an account at the server. Its key is the name of a user of the app."""
-    await worlds.opt_out(app.owner.client_id, OPTED_OUT)
+    await db.opt_out(app.owner.client_id, OPTED_OUT)
     async with AsyncExitStack() as opened:
 
         async def open_account(key: str) -> ExtremeSMS:
@@ -50,7 +50,7 @@ def accepted(outcome: Outcome) -> str:
 
 async def numbers_of(references: list[str]) -> list[str]:
     keys = [ids.decode(Kind.MESSAGE, each) for each in references]
-    rows = await worlds.fetch("SELECT id, number FROM message WHERE id = ANY($1)", keys)
+    rows = await db.fetch("SELECT id, number FROM message WHERE id = ANY($1)", keys)
     found = {row["id"]: row["number"] for row in rows}
     return [found[each] for each in keys]
 
@@ -71,7 +71,7 @@ async def test_each_message_of_a_call_gets_its_own_outcome(account: Open, app: A
         assert twice.alone, "it may be of another client"
     whole = await owner.send_many([out, Outgoing(OPTED_OUT, "Other")])
     assert all(isinstance(each, NotSent) and each.alone for each in whole)
-    assert await worlds.held(app.owner.account_id) == 95
+    assert await db.held(app.owner.account_id) == 95
 
 
 async def test_refusals_of_the_account_keep_the_messages(account: Open, app: App) -> None:
@@ -89,7 +89,7 @@ async def test_refusals_of_the_account_keep_the_messages(account: Open, app: App
     assert limited.retry_after_seconds == 7
     with pytest.raises(ProviderUnavailable):
         await stranger.balance()
-    assert await worlds.held(app.sibling.account_id) == 20
+    assert await db.held(app.sibling.account_id) == 20
     assert await sibling.balance() == Reading("20", Decimal(20))
 
 
@@ -107,6 +107,6 @@ async def test_each_status_has_its_meaning(account: Open) -> None:
         "CANCELLED": refused,
     }
     for status, meaning in meanings.items():
-        await worlds.execute("UPDATE message SET status = $1, attempt_id = $2", status, new_id())
+        await db.execute("UPDATE message SET status = $1, attempt_id = $2", status, new_id())
         assert await owner.status(reference) is meaning, status
     assert await owner.status("msg_1") is None

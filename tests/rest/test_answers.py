@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.commit_gate import Gate
+from tests.commit_outage import CommitOutage
 from tests.rest.test_parity import SCHOOL_BULK
 from tests.rest.test_rest import BULK, HELLO, MANY, MULTI, SINGLE, TO, stored
 
@@ -35,11 +35,11 @@ OTHER = "+12025550102"
 async def test_a_send_answers_though_the_database_becomes_unavailable_after_its_commit(
     web: httpx.AsyncClient, path: str, body: Any, numbers: list[str]
 ) -> None:
-    gate = Gate()
+    outage = CommitOutage()
     with pytest.MonkeyPatch.context() as patched:
-        gate.guard(patched)
+        outage.install(patched)
         answer = await web.post(path, json=body)
-        assert gate.is_closed
+        assert outage.has_begun
     assert answer.status_code == 200, answer.text
     assert answer.json().get("balance") is None, "it could not be read"
     assert [(await stored(web, each))[0] for each in named_by(answer.json())] == numbers

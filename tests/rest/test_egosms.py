@@ -19,7 +19,7 @@ from ibiki.http.rest import egosms
 from ibiki.http.rest.egosms import EgoSms
 from providers.egosms import _json_outcome
 from providers.transport import Answer
-from tests import worlds
+from tests import db
 from tests.ibiki.http_server import running_server
 from tests.installations import App
 from tests.rest.conftest import LIMIT
@@ -85,15 +85,15 @@ async def test_each_request_becomes_one_send(ego: httpx.AsyncClient, app: App) -
     texts = send(NUMBER, "256700000002")
     texts["msgdata"][1]["message"] = "Another"
     assert (await answer_to(ego, texts))["Cost"] == 2
-    sends = await worlds.fetch("SELECT kind, accepted FROM send ORDER BY id")
+    sends = await db.fetch("SELECT kind, accepted FROM send ORDER BY id")
     assert [tuple(each.values()) for each in sends] == [("SINGLE", 1), ("BULK", 3), ("MULTI", 2)]
-    numbers = await worlds.fetch("SELECT number FROM message ORDER BY id")
+    numbers = await db.fetch("SELECT number FROM message ORDER BY id")
     assert [each["number"] for each in numbers[1:4]] == [
         f"+{NUMBER}",
         "+256700000002",
         "+12025550101",
     ]
-    assert await worlds.held(app.owner.account_id) == 94
+    assert await db.held(app.owner.account_id) == 94
     assert await answer_to(ego, request("Balance")) == {
         "Status": "OK",
         "Message": "Success",
@@ -122,7 +122,7 @@ async def test_numbers_that_are_not_accepted_are_named_and_not_charged(
     none = await answer_to(ego, send("12"))
     assert none["Status"] == "Failed"
     assert none["Message"].startswith("No message was accepted. 12: ")
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99
 
 
 async def test_a_repeated_request_is_a_new_send_unless_it_has_a_key(
@@ -134,7 +134,7 @@ async def test_a_repeated_request_is_a_new_send_unless_it_has_a_key(
     kept = await answer_to(ego, send(NUMBER))
     assert await answer_to(ego, send(NUMBER)) == kept
     assert (await answer_to(ego, send(NUMBER, text="Other")))["Status"] == "Failed"
-    assert await worlds.held(app.owner.account_id) == 97
+    assert await db.held(app.owner.account_id) == 97
 
 
 REFUSED: list[tuple[Any, str]] = [
@@ -178,7 +178,7 @@ async def test_refusals_are_failures_in_words(ego: httpx.AsyncClient) -> None:
         answer = await answer_to(ego, body)
         assert (answer["Status"], len(answer)) == ("Failed", 2), body
         assert answer["Message"].startswith(words), answer
-    assert await worlds.fetch("SELECT 1 FROM message") == []
+    assert await db.fetch("SELECT 1 FROM message") == []
 
 
 async def test_what_cannot_be_read_is_a_failure_too(

@@ -13,7 +13,7 @@ from ibiki.http.rest import egosms
 from ibiki.http.rest.egosms import EgoSms
 from ibiki.http.rest.rest import Rest
 from ibiki.http.twilio.facade import TwilioFacade
-from tests import worlds
+from tests import db
 from tests.ibiki.http_server import running_server
 from tests.installations import App, KnownUsers
 from tests.rest.conftest import LIMIT
@@ -100,8 +100,8 @@ async def apis(app: App) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def assert_one_charge(app: App) -> None:
-    assert await worlds.held(app.owner.account_id) == 99
-    assert len(await worlds.fetch("SELECT FROM message")) == 1
+    assert await db.held(app.owner.account_id) == 99
+    assert len(await db.fetch("SELECT FROM message")) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=["single", "bulk", "multi"])

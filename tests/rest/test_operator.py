@@ -10,7 +10,7 @@ import pytest
 from domain import ids
 from domain.identity.access import Actor
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.installations import App, KnownUsers
 from tests.rest.test_parity import CODES, figures, pair, stored, user_of
@@ -41,11 +41,11 @@ CASES: list[tuple[str, str | None]] = [
 """Texts with one key: refused ones leave it unused, and the first success is repeated."""
 
 
-async def received(client: worlds.Tenant, number: str, **fields: Any) -> tuple[str, str]:
+async def received(client: db.Tenant, number: str, **fields: Any) -> tuple[str, str]:
     """A message from a phone to the client. Returns the IDs of it and of its conversation."""
-    await worlds.assign_number(client.client_id, number)
+    await db.assign_number(client.client_id, number)
     await post.received(post.inbound("Hello?", receiver=number, **fields))
-    [row] = await worlds.fetch(
+    [row] = await db.fetch(
         "SELECT i.id, c.id AS conversation_id FROM inbound i"
         " JOIN conversation c USING (client_id) WHERE i.client_id = $1",
         client.client_id,
@@ -59,7 +59,7 @@ async def received(client: worlds.Tenant, number: str, **fields: Any) -> tuple[s
 async def test_a_reply_does_the_same_as_in_graphql(
     web: httpx.AsyncClient,
     app: App,
-    pair: list[worlds.Tenant],
+    pair: list[db.Tenant],
     monkeypatch: pytest.MonkeyPatch,
     named: str,
 ) -> None:
@@ -87,7 +87,7 @@ async def test_a_reply_does_the_same_as_in_graphql(
             )
             assert figures(body) == figures(by_graphql)
         assert (await stored(one))[:3] == (await stored(two))[:3]
-    lines = await worlds.fetch("SELECT modem, port FROM send")
+    lines = await db.fetch("SELECT modem, port FROM send")
     assert lines == [{"modem": "7", "port": "1"}] * 2
 
 
@@ -116,7 +116,7 @@ async def test_a_wrong_reply_is_refused_with_its_reason(web: httpx.AsyncClient, 
         assert (await web.post(REPLY, json=other, headers=by(who))).status_code == status
     named = await web.post(REPLY, json={**other, "port": "1"})
     assert failure(named, 400, "INVALID_PARAMS") == {"field": "port"}
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_the_operator_reads_the_events_that_graphql_has(

@@ -11,7 +11,7 @@ import pytest
 
 from domain.identity.access import Actor
 from domain.identity.quiet_hours import QuietHours
-from tests import worlds
+from tests import db
 from tests.installations import App, KnownUsers
 from tests.rest.test_rest import BULK, HELLO, MANY, MULTI, SINGLE, TO
 from tests.sending import test_sending as graphql
@@ -100,12 +100,12 @@ CASES: list[tuple[str, Any, str | None]] = [
 
 
 @pytest.fixture
-async def pair(app: App) -> list[worlds.Tenant]:
+async def pair(app: App) -> list[db.Tenant]:
     """Two clients that hold the same, and that the same number has opted out of."""
-    clients = [await worlds.add_client(app.pool, held=30, name=each) for each in ("one", "two")]
+    clients = [await db.add_client(app.pool, held=30, name=each) for each in ("one", "two")]
     for each in clients:
-        await worlds.opt_out(each.client_id, OPTED_OUT)
-        await worlds.execute(
+        await db.opt_out(each.client_id, OPTED_OUT)
+        await db.execute(
             "INSERT INTO template (id, client_id, name, text)"
             " VALUES ($1, $1, 'Ready', 'Order {{no}} is ready.')",
             each.client_id,
@@ -132,22 +132,22 @@ def in_graphql(given: dict[str, Any]) -> dict[str, Any]:
     return input
 
 
-async def stored(client: worlds.Tenant) -> tuple[Any, ...]:
+async def stored(client: db.Tenant) -> tuple[Any, ...]:
     """What a client holds, and its sends and messages without their IDs."""
-    sends = await worlds.fetch(
+    sends = await db.fetch(
         "SELECT kind, text, price, accepted, rejected_count, rejected, value_usd, send_at, held,"
         " due_until FROM send WHERE client_id = $1 ORDER BY id",
         client.client_id,
     )
-    messages = await worlds.fetch(
+    messages = await db.fetch(
         "SELECT number, text, status, priority, price, send_at FROM message"
         " WHERE client_id = $1 ORDER BY id",
         client.client_id,
     )
-    keys = await worlds.fetch(
+    keys = await db.fetch(
         "SELECT key, input_hash FROM idempotency_key WHERE scope_id = $1", client.client_id
     )
-    return await worlds.held(client.account_id), sends, messages, keys
+    return await db.held(client.account_id), sends, messages, keys
 
 
 def figures(of: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def figures(of: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def user_of(case: str | None, client: worlds.Tenant) -> Actor:
+def user_of(case: str | None, client: db.Tenant) -> Actor:
     """The user of a client in this case."""
     if case == QUIET:
         # Everywhere: only one minute of a day is not quiet.
@@ -175,7 +175,7 @@ def user_of(case: str | None, client: worlds.Tenant) -> Actor:
 async def test_graphql_and_rest_do_the_same(
     web: httpx.AsyncClient,
     app: App,
-    pair: list[worlds.Tenant],
+    pair: list[db.Tenant],
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     given: Any,
@@ -204,7 +204,7 @@ async def test_graphql_and_rest_do_the_same(
             assert body["error"] == by_graphql["message"]
             assert figures(body) == figures(by_graphql)
         if case == QUIET and code is None:
-            rows = await worlds.fetch("SELECT held, due_until FROM send")
+            rows = await db.fetch("SELECT held, due_until FROM send")
             assert body.get("held", 0) == rows[0]["held"]
             assert ("heldUntil" in body) == bool(rows[0]["held"])
         assert await stored(one) == await stored(two)
@@ -218,5 +218,5 @@ async def test_a_key_that_was_used_in_graphql_gets_the_same_send_over_rest(
     assert send["__typename"] == "Send"
     body = (await web.post(SINGLE, json=HELLO, headers={"idempotency-key": "order-17"})).json()
     assert body["success"]
-    assert await worlds.held(app.owner.account_id) == 99
-    assert len(await worlds.fetch("SELECT 1 FROM message")) == 1
+    assert await db.held(app.owner.account_id) == 99
+    assert len(await db.fetch("SELECT 1 FROM message")) == 1

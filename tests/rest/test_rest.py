@@ -21,7 +21,7 @@ from domain.errors import (
 from domain.ids import Kind, new_id
 from domain.sending.recipients import MOST_LISTED
 from ibiki.http.rest.errors import RETRY_SECONDS, refused
-from tests import worlds
+from tests import db
 from tests.inbox import post as inbound
 from tests.installations import App
 
@@ -55,7 +55,7 @@ def failure(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 async def stored(web: httpx.AsyncClient, message_id: str) -> tuple[str, str]:
     """The number of a message, and its status in the REST API."""
     status = (await web.get(STATUS + message_id)).json()
-    row = await worlds.fetch(
+    row = await db.fetch(
         "SELECT number FROM message WHERE id = $1", ids.decode(Kind.MESSAGE, message_id)
     )
     return row[0]["number"], status["status"]
@@ -86,7 +86,7 @@ async def test_a_bulk_send_has_an_id_for_each_accepted_recipient_in_order(
         ("nonsense", 1, "INVALID"),
         (TO, 3, "DUPLICATE"),
     ]
-    assert await worlds.held(app.owner.account_id) == 98
+    assert await db.held(app.owner.account_id) == 98
 
 
 async def test_a_multi_send_has_a_result_for_each_item_in_order(web: httpx.AsyncClient) -> None:
@@ -117,7 +117,7 @@ async def test_an_offset_needs_no_colon(web: httpx.AsyncClient) -> None:
     assert time.endswith("+0300")
     answer = await web.post(MULTI, params={"sendAt": time}, json=POSTS[2][1])
     assert answer.status_code == 200, answer.text
-    assert (await worlds.fetch("SELECT send_at FROM send"))[0]["send_at"] == later
+    assert (await db.fetch("SELECT send_at FROM send"))[0]["send_at"] == later
 
 
 async def test_a_result_is_right_after_the_rejected_items_that_a_send_lists(
@@ -125,7 +125,7 @@ async def test_a_result_is_right_after_the_rejected_items_that_a_send_lists(
 ) -> None:
     many = replace(app.installation.limits, recipients_multi=MOST_LISTED * 2)
     object.__setattr__(app.installation, "limits", many)
-    await worlds.opt_out(app.owner.client_id, "+12025550102")
+    await db.opt_out(app.owner.client_id, "+12025550102")
     wrong = [{"recipient": "x", "content": "Hi"}] * MOST_LISTED
     last = [("2025550102", "Hi"), (TO, "Hi"), ("y", "Hi"), (TO, "Hi")]
     items = [*wrong, *({"recipient": to, "content": text} for to, text in last)]
@@ -144,10 +144,10 @@ async def test_a_repeated_key_gets_the_first_answer_and_another_body_conflicts(
 ) -> None:
     keyed = {"idempotency-key": "order-17"}
     first = await web.post(path, json=given, headers=keyed)
-    held = await worlds.held(app.owner.account_id)
+    held = await db.held(app.owner.account_id)
     again = await web.post(path, json=given, headers=keyed)
     assert (again.status_code, again.json()) == (200, first.json())
-    assert await worlds.held(app.owner.account_id) == held < 100
+    assert await db.held(app.owner.account_id) == held < 100
     other = [*given, *given] if isinstance(given, list) else {**given, "recipients": [TO]}
     if path == SINGLE:
         other = {**HELLO, "message": "Other"}
@@ -163,7 +163,7 @@ async def test_an_unusable_key_is_refused(
     headers = [(b"Idempotency-Key", key.encode() if isinstance(key, str) else key) for key in keys]
     answer = await web.post(SINGLE, json=HELLO, headers=headers)
     assert failure(answer, 400, "INVALID_PARAMS") == {}
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_a_quote_has_the_figures_and_the_problem_of_the_send(
@@ -189,7 +189,7 @@ async def test_a_quote_has_the_figures_and_the_problem_of_the_send(
     problem = (await web.post(QUOTE, json=refusal)).json()["problem"]
     assert problem == (await web.post(BULK, json=refusal)).json()
     assert len(rejected) == 2
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_each_status_has_its_word(web: httpx.AsyncClient, app: App) -> None:
@@ -205,7 +205,7 @@ async def test_each_status_has_its_word(web: httpx.AsyncClient, app: App) -> Non
         "CANCELLED": "cancelled",
     }
     for status, word in words.items():
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET status = $2, attempt_id = $3 WHERE id = $1", key, status, new_id()
         )
         body = (await web.get(STATUS + message_id)).json()
@@ -221,7 +221,7 @@ async def test_the_inbox_is_read_page_by_page_without_gaps(
         "next": None,
         "hasMore": False,
     }
-    await worlds.assign_number(app.owner.client_id, "+12025550111")
+    await db.assign_number(app.owner.client_id, "+12025550111")
     texts = [f"in {each}" for each in range(5)]
     for each in texts:
         await inbound.received(inbound.inbound(each, receiver="+12025550111"))
@@ -235,7 +235,7 @@ async def test_the_inbox_is_read_page_by_page_without_gaps(
     assert read == texts
     rest = (await web.get(INBOX, params=after)).json()
     assert (rest["messages"], rest["next"]) == ([], after["after"])
-    await worlds.execute("DELETE FROM inbound")
+    await db.execute("DELETE FROM inbound")
     assert (await web.get(INBOX, params=after)).json()["messages"] == []
     for wrong in ("feed_", "feed_0", "feed_-1", "feed_99", "feed_\u0661", "feed_1e0", "feed_1 "):
         failure(await web.get(INBOX, params={"after": wrong}), 404, "NOT_FOUND")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from domain.identity.access import Actor
-from tests import worlds
+from tests import db
 from tests.installations import App, KnownUsers
 from tests.rest.test_rest import HELLO, TO, by, failure
 
@@ -22,9 +22,9 @@ mutation { sync { __typename ... on UserError { message }
 
 
 @pytest.fixture
-async def school(app: App, monkeypatch: pytest.MonkeyPatch) -> worlds.Tenant:
+async def school(app: App, monkeypatch: pytest.MonkeyPatch) -> db.Tenant:
     """A client with its own provider account, which makes all requests of the owner."""
-    made = await worlds.add_school(held=1_000, price=50)
+    made = await db.add_school(held=1_000, price=50)
     known = KnownUsers.actor_for
 
     async def actor_for(users: KnownUsers, credential: str) -> Actor | None:
@@ -61,7 +61,7 @@ async def test_a_school_sends_to_one_and_to_many(web: httpx.AsyncClient) -> None
 
 
 async def test_refusals_name_the_status_and_the_amounts(
-    web: httpx.AsyncClient, school: worlds.Tenant
+    web: httpx.AsyncClient, school: db.Tenant
 ) -> None:
     for path, body in [(SINGLE, HELLO), (BULK, {"recipients": [TO], "message": "Hi"})]:
         dormant = await web.post(path, json=body, headers=by("dormant"))
@@ -73,13 +73,13 @@ async def test_refusals_name_the_status_and_the_amounts(
         "available": 1_000,
         "unit": "UGX",
     }
-    assert await worlds.held(school.account_id) == 1_000
+    assert await db.held(school.account_id) == 1_000
 
 
 async def test_a_check_of_the_credits_is_a_sync(
-    web: httpx.AsyncClient, app: App, school: worlds.Tenant
+    web: httpx.AsyncClient, app: App, school: db.Tenant
 ) -> None:
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET valuation = 'EGOSMS_OWN' WHERE id = $1", school.pool.id
     )
     app.upstream.balance_word = "70000"
@@ -98,7 +98,7 @@ async def test_a_check_of_the_credits_is_a_sync(
     assert failure(refused, 503, "UNAVAILABLE") == {"retryAfterSeconds": 5}
     assert refused.headers["retry-after"] == "5"
     assert error == (await app.answer(school.actor, SYNC))["message"]
-    lines = await worlds.fetch(
+    lines = await db.fetch(
         "SELECT 1 FROM transfer WHERE kind = 'SYNC' AND $1 IN (source_id, destination_id)",
         school.account_id,
     )
@@ -116,7 +116,7 @@ async def test_credits_that_the_operator_manages_are_shown_without_a_check(
         "providerBalance": None,
         "checkedAt": None,
     }
-    assert await worlds.held(app.pool.account_id) == 500, "nothing was synced"
+    assert await db.held(app.pool.account_id) == 500, "nothing was synced"
 
 
 async def test_only_a_client_checks_its_credits(web: httpx.AsyncClient) -> None:

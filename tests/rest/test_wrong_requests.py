@@ -13,7 +13,7 @@ import pytest
 
 from domain import ids
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.rest import test_schools as schools
 from tests.rest.test_rest import (
@@ -70,7 +70,7 @@ async def test_a_wrong_value_is_named_and_nothing_is_sent(
 ) -> None:
     figures = failure(await web.post(path, json=given), 400, "INVALID_PARAMS")
     assert figures == ({} if field is None else {"field": field})
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_a_name_that_is_given_twice_is_refused(
     given = body.replace(b"%b", TO.encode())
     answer = await web.post(path, content=given, headers={"content-type": "application/json"})
     assert failure(answer, 400, "INVALID_PARAMS") == ({} if field is None else {"field": field})
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from domain.retention import retention
 from domain.retention.rules import Retention
 from persistence import store
-from tests import worlds
+from tests import db
 
 
 async def drop_all(url: str) -> None:
     """Drops one row in each step, prints what, and waits for a line of its input."""
     retention.MOST = 1
-    async with worlds.connected(url):
+    async with db.connected(url):
         rules = await store.read_rules(Retention(months=1))
         async for found in retention.drop_old(
             store, rules, datetime.now(UTC), dry_run=False, rest=0

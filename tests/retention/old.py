@@ -16,7 +16,7 @@ from domain.provider import Unknown
 from domain.retention.retention import Found, Part, drop_old
 from domain.retention.rules import Retention
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.aging import make_older
 from tests.dispatch.parts import answered, marked
 from tests.inbox import post
@@ -60,31 +60,31 @@ def sums(found: list[Found]) -> Counter[Part]:
 
 
 async def rows(table: str) -> int:
-    [row] = await worlds.fetch(f"SELECT count(*) AS n FROM {table}")
+    [row] = await db.fetch(f"SELECT count(*) AS n FROM {table}")
     return int(row["n"])
 
 
 async def grown_old(app: App, database_url: str) -> Old:
     """The installation in which that happened."""
-    await worlds.assign_number(app.owner.client_id, OUR_NUMBER)
-    await worlds.accept(app.owner, 6, text="A text for all")
-    later = await worlds.accept(app.owner, 2, text="Never sent")
+    await db.assign_number(app.owner.client_id, OUR_NUMBER)
+    await db.accept(app.owner, 6, text="A text for all")
+    later = await db.accept(app.owner, 2, text="Never sent")
     await cancel_send(store, app.owner.actor, later.id)
-    await worlds.accept(app.owner, numbers=[PHONE], text="One text")
-    await worlds.accept(app.sibling, 1, texts=["Of another client"])
+    await db.accept(app.owner, numbers=[PHONE], text="One text")
+    await db.accept(app.sibling, 1, texts=["Of another client"])
     await post.submitted(app.pool, "ref")
-    await worlds.accept(app.owner, 1, text="Who knows")
+    await db.accept(app.owner, 1, text="Who knows")
     [call] = await marked(app.pool)
     await answered(app.pool, call, Unknown("no answer"))
     await capture_contacts(store)
     await post.received(inbound("Good morning", receiver=OUR_NUMBER, modem="m1"))
     await make_older(database_url, 100)
-    await worlds.accept(app.owner, 1, text="New")
+    await db.accept(app.owner, 1, text="New")
     now = datetime.now(UTC)
     await close_months(store, now, rest=0)
     found = {
         row["text"]: row["id"]
-        for row in await worlds.fetch(
+        for row in await db.fetch(
             "SELECT id, text FROM send WHERE client_id = $1", app.owner.client_id
         )
     }

@@ -18,7 +18,7 @@ from domain.numbers import Normaliser
 from ibiki.cli.retention import person_number, retention
 from ibiki.retention import DailyRetention, ExportUnusable, Store
 from ibiki.settings.retention import RetentionSettings
-from tests import worlds
+from tests import db
 from tests.aging import as_superuser
 from tests.end_to_end.program import run
 from tests.inbox.post import PHONE
@@ -52,10 +52,10 @@ async def test_the_commands_print_what_they_drop(old: Old, tmp_path: Path) -> No
     gone = {each["part"]: each["rows"] for each in done["found"]}
     assert gone["messages"] == 9
     assert await rows("message") == 3
-    assert PHONE in [row["number"] for row in await worlds.fetch("SELECT number FROM contact")]
+    assert PHONE in [row["number"] for row in await db.fetch("SELECT number FROM contact")]
     erased = await ibiki(old, tmp_path, "erase-person", PHONE, "--apply")
     assert "contacts: 1 (" in erased
-    assert PHONE not in [row["number"] for row in await worlds.fetch("SELECT number FROM contact")]
+    assert PHONE not in [row["number"] for row in await db.fetch("SELECT number FROM contact")]
     await assert_proven()
 
 

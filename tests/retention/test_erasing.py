@@ -12,7 +12,7 @@ from domain.retention.rules import Clients
 from ibiki.retention import erase
 from persistence import store
 from persistence.retention.spelling import in_body
-from tests import worlds
+from tests import db
 from tests.inbox import post
 from tests.inbox.post import PHONE
 from tests.retention.old import Old, assert_proven
@@ -30,14 +30,12 @@ async def erased(clients: Clients, *, dry_run: bool = False) -> dict[Part, tuple
 
 async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     owner, sibling = old.app.owner.client_id, old.app.sibling.client_id
-    other = await worlds.accept(old.app.sibling, numbers=[PHONE], text="To the same person")
-    waits = await worlds.accept(old.app.owner, numbers=[PHONE], text="Waits")
+    other = await db.accept(old.app.sibling, numbers=[PHONE], text="To the same person")
+    waits = await db.accept(old.app.owner, numbers=[PHONE], text="Waits")
     await capture_contacts(store)
-    await worlds.opt_out(owner, PHONE, source="KEYWORD")
+    await db.opt_out(owner, PHONE, source="KEYWORD")
     rejected = [[PHONE[1:], 0, "OPTED_OUT", ""], ["12", 1, "INVALID", ""]]
-    await worlds.execute(
-        "UPDATE send SET rejected = $1 WHERE id = $2", json.dumps(rejected), old.bulk
-    )
+    await db.execute("UPDATE send SET rejected = $1 WHERE id = $2", json.dumps(rejected), old.bulk)
     await post.stored({"messageId": "ref", "status": "delivered", "recipient": PHONE[1:]})
     await post.receive_all()
     own = Clients(only=frozenset({owner}))
@@ -55,15 +53,15 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     }
     assert await erased(own) == {part: (0, n) for part, (_, n) in planned.items()}
     await assert_proven()
-    [bulk] = await worlds.fetch("SELECT rejected FROM send WHERE id = $1", old.bulk)
+    [bulk] = await db.fetch("SELECT rejected FROM send WHERE id = $1", old.bulk)
     assert json.loads(bulk["rejected"]) == rejected[1:]
-    assert await worlds.fetch("SELECT FROM opt_out WHERE number = $1", PHONE)
-    assert await worlds.fetch("SELECT FROM contact WHERE client_id = $1", sibling)
+    assert await db.fetch("SELECT FROM opt_out WHERE number = $1", PHONE)
+    assert await db.fetch("SELECT FROM contact WHERE client_id = $1", sibling)
     await cancel_send(store, old.app.owner.actor, waits.id)
     await cancel_send(store, old.app.sibling.actor, other.id)
-    just_now = await worlds.accept(old.app.sibling, numbers=[PHONE], text="Waits")
+    just_now = await db.accept(old.app.sibling, numbers=[PHONE], text="Waits")
     await cancel_send(store, old.app.sibling.actor, just_now.id)
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO conversation_line (number, modem, port, client_id, last_active_id)"
         " VALUES ($1, 'of a contact', 'that was deleted', $2, $3)",
         PHONE,
@@ -72,14 +70,12 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     )
     await erased(Clients())
     for table in ("message", "sent_to", "inbound", "conversation", "conversation_line", "contact"):
-        left = await worlds.fetch(f"SELECT FROM {table} WHERE number = $1", PHONE)
+        left = await db.fetch(f"SELECT FROM {table} WHERE number = $1", PHONE)
         assert left == [], table
     sent = ("To the same person", "One text", "Waits", "Good morning")
-    assert await worlds.fetch("SELECT FROM send WHERE text = ANY($1)", sent) == []
+    assert await db.fetch("SELECT FROM send WHERE text = ANY($1)", sent) == []
     digits = PHONE[2:].encode()
-    assert (
-        await worlds.fetch("SELECT FROM webhook_event WHERE position($1 IN body) > 0", digits) == []
-    )
+    assert await db.fetch("SELECT FROM webhook_event WHERE position($1 IN body) > 0", digits) == []
     await assert_proven()
 
 
@@ -95,10 +91,10 @@ SPELLINGS = (
 
 async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
     texts = [f"Ask Ann, {each}, not 2025550144." for each in SPELLINGS]
-    await worlds.accept(old.app.sibling, len(texts), texts=texts)
-    await worlds.accept(old.app.sibling, 2, text=f"All: {SPELLINGS[2]}; 9{PHONE[2:]} is longer.")
+    await db.accept(old.app.sibling, len(texts), texts=texts)
+    await db.accept(old.app.sibling, 2, text=f"All: {SPELLINGS[2]}; 9{PHONE[2:]} is longer.")
     await post.submitted(old.app.pool, "others")
-    waits = await worlds.accept(old.app.sibling, 1, text=f"Waits for {PHONE}")
+    waits = await db.accept(old.app.sibling, 1, text=f"Waits for {PHONE}")
     await capture_contacts(store)
     [event] = await post.received(post.inbound(texts[2], sender="+12025550199", modem="m1"))
     planned = await erased(Clients(), dry_run=True)
@@ -107,13 +103,13 @@ async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
     assert planned[Part.MESSAGE_TEXTS] == (len(texts), 0)
     assert planned[Part.SENDS] == (1, 1)
     assert planned[Part.INBOUND_TEXTS] == (1, 0)
-    left = await worlds.fetch(
+    left = await db.fetch(
         "SELECT text FROM message WHERE text <> '' AND created_at > now() - interval '1 day'"
     )
     assert {row["text"] for row in left} == {"Ask Ann, [number erased], not 2025550144."}
-    sends = await worlds.fetch("SELECT text FROM send WHERE text LIKE 'All%'")
+    sends = await db.fetch("SELECT text FROM send WHERE text LIKE 'All%'")
     assert sends[0]["text"] == "All: [number erased]; 92025550143 is longer."
-    [answer] = await worlds.fetch("SELECT text FROM inbound WHERE id = $1", event["id"])
+    [answer] = await db.fetch("SELECT text FROM inbound WHERE id = $1", event["id"])
     assert answer["text"] == "Ask Ann, [number erased], not 2025550144."
     await cancel_send(store, old.app.sibling.actor, waits.id)
     assert (await erased(Clients()))[Part.SENDS] == (1, 0)
@@ -129,8 +125,8 @@ async def test_bodies_of_events_go_however_the_number_is_written(worker_database
         *(f"To={quote(each)}".encode() for each in SPELLINGS),
     ]
     others = [b"", b'{"to": "2025550144"}', b'["202", "555", "0143"]', b"a=202&b=5550143"]
-    async with worlds.connected(worker_database_url):
-        found = await worlds.fetch(
+    async with db.connected(worker_database_url):
+        found = await db.fetch(
             "SELECT body FROM unnest($1::bytea[]) AS body WHERE encode(body, 'escape') ~ $2",
             written + others,
             in_body(PHONE),

@@ -16,7 +16,7 @@ from domain.retention.retention import Part, RowPage, Span
 from domain.retention.rules import Retention
 from ibiki.retention import Exporting, Store, export_months, run_retention
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.inbox.post import PHONE
 from tests.retention.old import ONE_MONTH, Old, rows, sums
 
@@ -64,8 +64,8 @@ async def test_the_month_of_a_row_is_that_of_its_id(old: Old, tmp_path: Path) ->
     """By which it is dropped. Other times may be of the next month."""
     for time in ("message.created_at", "inbound.created_at", "attempt.started_at"):
         table, column = time.split(".")
-        await worlds.execute(f"UPDATE {table} SET {column} = clock_timestamp()")
-    await worlds.execute("UPDATE webhook_event SET received_at = clock_timestamp()")
+        await db.execute(f"UPDATE {table} SET {column} = clock_timestamp()")
+    await db.execute("UPDATE webhook_event SET received_at = clock_timestamp()")
     month = await exported(old, Exporting(tmp_path))
     manifest = json.loads((month / "manifest.json").read_text())
     assert manifest["files"]["messages.csv.gz"]["rows"] == 10
@@ -80,7 +80,7 @@ async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> 
     async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
         page = await store.read_rows(part, span, most=most)
         if part is Part.MESSAGES and not exports:
-            await worlds.execute(
+            await db.execute(
                 "UPDATE message SET status = 'DELIVERED', updated_at = clock_timestamp()"
                 " - interval '1 minute' WHERE send_id = $1",
                 old.single,
@@ -95,7 +95,7 @@ async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> 
         e async for e in run_retention(changing, ONE_MONTH, old.now, exporting=exporting, rest=0)
     ]
     assert sums(gone)[Part.MESSAGES] == 8
-    left = await worlds.fetch("SELECT send_id, client_id FROM message")
+    left = await db.fetch("SELECT send_id, client_id FROM message")
     assert {old.single, old.unknown} < {row["send_id"] for row in left}
     assert sibling in {row["client_id"] for row in left}
     [month] = exporting.directory.iterdir()

@@ -24,7 +24,7 @@ from domain.retention.rules import Clients, Retention, Rules, months_before
 from ibiki.retention import DailyRetention
 from ibiki.settings.retention import RetentionSettings
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.aging import make_older
 from tests.inbox import post
 from tests.inbox.post import PHONE, inbound
@@ -42,7 +42,7 @@ STATEMENT = "{ transfers { nodes { amount description } } }"
 
 async def test_old_messages_are_dropped_and_the_ledger_is_proven(old: Old) -> None:
     await assert_proven()
-    [message] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", old.single)
+    [message] = await db.fetch("SELECT id FROM message WHERE send_id = $1", old.single)
     message_id = ids.encode(Kind.MESSAGE, message["id"])
     assert await old.app.answer("owner", MESSAGE, id=message_id) == {"id": message_id}
     before = await old.app.answer("owner", SENDS)
@@ -73,9 +73,7 @@ async def test_old_messages_are_dropped_and_the_ledger_is_proven(old: Old) -> No
 
 @pytest.mark.parametrize("default", [Retention(months=1), ONE_MONTH, Retention(text_days=60)])
 async def test_a_plan_lists_what_is_then_dropped(old: Old, default: Retention) -> None:
-    await worlds.execute(
-        'UPDATE send SET rejected = \'[["1", "invalid"]]\' WHERE id = $1', old.bulk
-    )
+    await db.execute('UPDATE send SET rejected = \'[["1", "invalid"]]\' WHERE id = $1', old.bulk)
     await store.set_retention(old.app.owner.client_id, Retention(text_days=20, months=2))
     rules = await store.read_rules(default)
     planned = [each async for each in drop_old(store, rules, old.now, dry_run=True, rest=0)]
@@ -96,10 +94,10 @@ async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
     assert (reply["outcome"], reply["client_id"]) == ("ROUTED", old.app.owner.client_id)
     [conversation] = (await old.app.answer("owner", INBOX))["nodes"]
     assert (conversation["lastMessage"]["text"], conversation["unread"]) == ("Still there?", 1)
-    [message] = await worlds.fetch("SELECT id FROM message WHERE status = 'UNKNOWN'")
-    held = await worlds.held(old.app.owner.account_id)
-    await settle_unknown(store, worlds.ADMIN, message["id"], taken=False, note="Not in the log")
-    assert await worlds.held(old.app.owner.account_id) == held + 1
+    [message] = await db.fetch("SELECT id FROM message WHERE status = 'UNKNOWN'")
+    held = await db.held(old.app.owner.account_id)
+    await settle_unknown(store, db.ADMIN, message["id"], taken=False, note="Not in the log")
+    assert await db.held(old.app.owner.account_id) == held + 1
     await assert_proven()
     assert sums(await old.drop())[Part.MESSAGES] == 1
     await assert_proven()
@@ -107,7 +105,7 @@ async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
 
 async def test_a_reader_resumes_after_messages_that_were_dropped(old: Old) -> None:
     scope, other = OfClient(old.app.owner.client_id), OfClient(old.app.sibling.client_id)
-    [dropped] = await worlds.fetch("SELECT id FROM inbound")
+    [dropped] = await db.fetch("SELECT id FROM inbound")
     assert await store.feed_number(scope, dropped["id"]) == 1
     await old.drop()
     assert await store.feed_number(scope, dropped["id"]) == 0
@@ -120,7 +118,7 @@ async def test_a_reader_resumes_after_messages_that_were_dropped(old: Old) -> No
 
 
 async def test_without_a_checkpoint_no_month_goes(app: App, database_url: str) -> None:
-    send = await worlds.accept(app.owner, 2)
+    send = await db.accept(app.owner, 2)
     await cancel_send(store, app.owner.actor, send.id)
     await capture_contacts(store)
     await make_older(database_url, 100)
@@ -133,7 +131,7 @@ async def test_without_a_checkpoint_no_month_goes(app: App, database_url: str) -
 async def test_a_client_keeps_longer_or_shorter_than_others(old: Old) -> None:
     await store.set_retention(old.app.sibling.client_id, Retention(text_days=0, months=0))
     await old.drop()
-    [kept] = await worlds.fetch(
+    [kept] = await db.fetch(
         "SELECT text FROM message WHERE client_id = $1", old.app.sibling.client_id
     )
     assert kept["text"] == "Of another client"
@@ -150,9 +148,9 @@ async def test_texts_are_dropped_before_messages(old: Old) -> None:
     assert sums(gone) == Counter(
         {Part.SENDS: 3, Part.MESSAGE_TEXTS: 1, Part.INBOUND_TEXTS: 1, Part.EVENT_BODIES: 1}
     )
-    texts = await worlds.fetch("SELECT text FROM send WHERE text <> '' ORDER BY id")
+    texts = await db.fetch("SELECT text FROM send WHERE text <> '' ORDER BY id")
     assert [row["text"] for row in texts] == ["Who knows", "New"], "what is not settled stays"
-    assert [row["text"] for row in await worlds.fetch("SELECT text FROM inbound")] == [""]
+    assert [row["text"] for row in await db.fetch("SELECT text FROM inbound")] == [""]
     assert await rows("message") == 12
     await assert_proven()
 

@@ -10,7 +10,7 @@ import pytest
 
 from schema.engine import Rejected
 from schema.errors import MEMBERS, UserErrorCode, code_of
-from tests import worlds
+from tests import db
 from tests.installations import ENGINE, App
 
 ERROR = "__typename ... on UserError { code path }"
@@ -80,7 +80,7 @@ async def test_a_key_with_another_input_is_named_by_its_path(app: App) -> None:
 async def test_the_code_of_a_top_level_error_is_another_one(app: App) -> None:
     answer = await app.ask("owner", "{ sends(first: 101) { nodes { id } } }")
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
-    given = {"to": worlds.generated_numbers(101), "text": "Hello"}
+    given = {"to": db.generated_numbers(101), "text": "Hello"}
     short = await app.answer("owner", BULK, input=given)
     assert short["code"] == "INSUFFICIENT_BALANCE"
 

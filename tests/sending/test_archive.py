@@ -16,17 +16,17 @@ from domain.sending.lists import MessageFilter
 from domain.sending.messages import Message, MessageStatus, SendKind
 from persistence.sending.archive import find_send, read_sends
 from persistence.sending.messages import find_message, read_messages, read_messages_of_sends
-from tests import worlds
+from tests import db
 from tests.ledger.sends import accept_single
 
 UNKNOWN_ID = UUID(int=404)
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    group: worlds.Group
-    client: worlds.Tenant
-    sibling: worlds.Tenant
+class Setup:
+    group: db.Group
+    client: db.Tenant
+    sibling: db.Tenant
 
     @property
     def own(self) -> Scope:
@@ -34,22 +34,22 @@ class World:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool()
-        group = await worlds.add_group(pool)
-        yield World(
+async def setup(database_url: str) -> AsyncIterator[Setup]:
+    async with db.connected(database_url):
+        pool = await db.add_pool()
+        group = await db.add_group(pool)
+        yield Setup(
             group=group,
-            client=await worlds.add_client(pool, group=group, rate_usd=Decimal("0.03")),
-            sibling=await worlds.add_client(pool, group=group),
+            client=await db.add_client(pool, group=group, rate_usd=Decimal("0.03")),
+            sibling=await db.add_client(pool, group=group),
         )
 
 
-async def test_a_send_is_found_with_its_counts_and_what_it_was_charged(world: World) -> None:
-    requested = await worlds.accept(world.client, 5)
+async def test_a_send_is_found_with_its_counts_and_what_it_was_charged(setup: Setup) -> None:
+    requested = await db.accept(setup.client, 5)
     await set_statuses(requested.id, ["SENT", "REJECTED", "UNKNOWN", "CANCELLED"])
-    send = await find_send(world.own, requested.id)
-    assert (send.id, send.client_id) == (requested.id, world.client.client_id)
+    send = await find_send(setup.own, requested.id)
+    assert (send.id, send.client_id) == (requested.id, setup.client.client_id)
     assert (send.kind, send.accepted, send.price) == (SendKind.BULK, 5, 1)
     assert send.counts == {
         MessageStatus.QUEUED: 1,
@@ -62,38 +62,38 @@ async def test_a_send_is_found_with_its_counts_and_what_it_was_charged(world: Wo
     assert send.value_usd == Decimal("0.15")
 
 
-async def test_a_send_keeps_its_rejected_recipients(world: World) -> None:
+async def test_a_send_keeps_its_rejected_recipients(setup: Setup) -> None:
     refused = [
         RejectedRecipient("nonsense", 1, RejectionReason.INVALID, "Write it in digits."),
         RejectedRecipient("2025550100", 4, RejectionReason.DUPLICATE, "Sent once."),
     ]
-    requested = replace(worlds.new_send(world.client, 3), rejected=refused, rejected_count=7)
+    requested = replace(db.new_send(setup.client, 3), rejected=refused, rejected_count=7)
     await accept_single(requested)
-    send = await find_send(world.own, requested.id)
+    send = await find_send(setup.own, requested.id)
     assert list(send.rejected) == refused
     assert send.rejected_count == 7
 
 
-async def test_a_rejection_stored_without_a_message_gets_that_of_its_reason(world: World) -> None:
-    requested = await worlds.accept(world.client, 1)
-    await worlds.execute(
+async def test_a_rejection_stored_without_a_message_gets_that_of_its_reason(setup: Setup) -> None:
+    requested = await db.accept(setup.client, 1)
+    await db.execute(
         "UPDATE send SET rejected = $2, rejected_count = 1 WHERE id = $1",
         requested.id,
         '[["555", 3, "INVALID"]]',
     )
-    send = await find_send(world.own, requested.id)
+    send = await find_send(setup.own, requested.id)
     assert list(send.rejected) == [
         RejectedRecipient("555", 3, RejectionReason.INVALID, "This is not a valid phone number.")
     ]
 
 
-async def test_sends_outside_the_scope_are_not_found(world: World) -> None:
-    requested = await worlds.accept(world.client)
+async def test_sends_outside_the_scope_are_not_found(setup: Setup) -> None:
+    requested = await db.accept(setup.client)
     message_id = await only_message(requested.id)
-    for scope in (world.own, Everything()):
+    for scope in (setup.own, Everything()):
         assert (await find_send(scope, requested.id)).id == requested.id
         assert (await find_message(scope, message_id)).id == message_id
-    outside = (OfClient(world.sibling.client_id), OfGroup(world.group.id))
+    outside = (OfClient(setup.sibling.client_id), OfGroup(setup.group.id))
     for scope in outside:
         with pytest.raises(NotFound, match=r"^No such send\.$"):
             await find_send(scope, requested.id)
@@ -108,13 +108,13 @@ async def test_sends_outside_the_scope_are_not_found(world: World) -> None:
         await find_message(Everything(), UNKNOWN_ID)
 
 
-async def test_sends_are_listed_newest_first_and_paged_both_ways(world: World) -> None:
-    requested = [(await worlds.accept(world.client, 1 + turn)).id for turn in range(4)]
-    await worlds.accept(world.sibling)
+async def test_sends_are_listed_newest_first_and_paged_both_ways(setup: Setup) -> None:
+    requested = [(await db.accept(setup.client, 1 + turn)).id for turn in range(4)]
+    await db.accept(setup.sibling)
     newest = requested[::-1]
 
     async def page(window: Window[UUID]) -> tuple[list[UUID], bool, bool]:
-        found = await read_sends(world.own, window)
+        found = await read_sends(setup.own, window)
         assert found.total is None
         return [send.id for send in found.items], found.has_previous, found.has_next
 
@@ -124,47 +124,47 @@ async def test_sends_are_listed_newest_first_and_paged_both_ways(world: World) -
     assert await page(Window(3, from_end=True)) == (newest[1:], True, False)
     assert await page(Window(3, before=newest[1], from_end=True)) == (newest[:1], False, True)
     assert await page(Window(9, after=newest[0], before=newest[3])) == (newest[1:3], True, False)
-    counted = (await read_sends(world.own, Window(25))).items
+    counted = (await read_sends(setup.own, Window(25))).items
     assert [send.counts[MessageStatus.QUEUED] for send in counted] == [4, 3, 2, 1]
     assert len((await read_sends(Everything(), Window(25))).items) == 5
 
 
-async def test_a_message_has_its_own_text_or_that_of_its_send(world: World) -> None:
-    shared = await worlds.accept(world.client, 2, text="To all")
-    own = await worlds.accept(world.client, texts=["First", "Second"])
-    found = (await read_messages(world.own, Window(25))).items
+async def test_a_message_has_its_own_text_or_that_of_its_send(setup: Setup) -> None:
+    shared = await db.accept(setup.client, 2, text="To all")
+    own = await db.accept(setup.client, texts=["First", "Second"])
+    found = (await read_messages(setup.own, Window(25))).items
     assert [message.text for message in found] == ["Second", "First", "To all", "To all"]
     assert [message.send_id for message in found] == [own.id, own.id, shared.id, shared.id]
-    assert [message.number for message in found] == worlds.generated_numbers(2)[::-1] * 2
+    assert [message.number for message in found] == db.generated_numbers(2)[::-1] * 2
     assert {message.status for message in found} == {MessageStatus.QUEUED}
     assert {message.is_reply for message in found} == {False}
 
 
-async def test_a_reply_is_marked_as_a_reply(world: World) -> None:
-    await worlds.accept(world.client, kind=SendKind.REPLY)
-    [message] = (await read_messages(world.own, Window(25))).items
+async def test_a_reply_is_marked_as_a_reply(setup: Setup) -> None:
+    await db.accept(setup.client, kind=SendKind.REPLY)
+    [message] = (await read_messages(setup.own, Window(25))).items
     assert message.is_reply
 
 
-async def test_messages_are_paged_both_ways(world: World) -> None:
-    await worlds.accept(world.client, 5)
-    everything = [message.id for message in (await read_messages(world.own, Window(25))).items]
+async def test_messages_are_paged_both_ways(setup: Setup) -> None:
+    await db.accept(setup.client, 5)
+    everything = [message.id for message in (await read_messages(setup.own, Window(25))).items]
     assert everything == sorted(everything, reverse=True)
-    page = await read_messages(world.own, Window(2, after=everything[1]))
+    page = await read_messages(setup.own, Window(2, after=everything[1]))
     assert [message.id for message in page.items] == everything[2:4]
     assert (page.has_previous, page.has_next) == (True, True)
-    page = await read_messages(world.own, Window(2, before=everything[1], from_end=True))
+    page = await read_messages(setup.own, Window(2, before=everything[1], from_end=True))
     assert [message.id for message in page.items] == everything[:1]
     assert (page.has_previous, page.has_next) == (False, True)
 
 
-async def test_messages_are_filtered_by_send_and_status(world: World) -> None:
-    first = await worlds.accept(world.client, 3)
-    second = await worlds.accept(world.client, 2)
+async def test_messages_are_filtered_by_send_and_status(setup: Setup) -> None:
+    first = await db.accept(setup.client, 3)
+    second = await db.accept(setup.client, 2)
     await set_statuses(first.id, ["SENT", "REJECTED"])
 
     async def count(send_id: UUID, status: MessageStatus | None = None) -> int:
-        return len(await messages_of(world.own, send_id, status))
+        return len(await messages_of(setup.own, send_id, status))
 
     assert await count(first.id) == 3
     assert await count(first.id, MessageStatus.SENT) == 1
@@ -173,9 +173,9 @@ async def test_messages_are_filtered_by_send_and_status(world: World) -> None:
     are_queued, are_rejected = (
         MessageFilter(each) for each in (MessageStatus.QUEUED, MessageStatus.REJECTED)
     )
-    queued = await read_messages(world.own, Window(25), filter=are_queued)
+    queued = await read_messages(setup.own, Window(25), filter=are_queued)
     assert len(queued.items) == 3
-    [rejected] = (await read_messages(world.own, Window(25), filter=are_rejected)).items
+    [rejected] = (await read_messages(setup.own, Window(25), filter=are_rejected)).items
     assert rejected.failure == "Not taken."
 
 
@@ -197,25 +197,25 @@ async def test_messages_are_filtered_by_send_and_status(world: World) -> None:
     ],
 )
 async def test_messages_are_searched_by_number_and_text_taken_literally(
-    world: World, search: str, found: list[str]
+    setup: Setup, search: str, found: list[str]
 ) -> None:
-    await worlds.accept(world.client, numbers=["+12025550101"], text="Shared")
-    await worlds.accept(
-        world.client,
+    await db.accept(setup.client, numbers=["+12025550101"], text="Shared")
+    await db.accept(
+        setup.client,
         numbers=["+12025550112", "+12025550113"],
         texts=["50% off_now\\", "Lunch at 12"],
     )
-    await worlds.accept(world.sibling, numbers=["+12025550112"], text="Lunch shared by 12 %_\\")
-    page = await read_messages(world.own, Window(25), search=search)
+    await db.accept(setup.sibling, numbers=["+12025550112"], text="Lunch shared by 12 %_\\")
+    page = await read_messages(setup.own, Window(25), search=search)
     assert [message.text for message in page.items] == found
 
 
-async def test_each_of_many_sends_gets_its_own_page_of_messages(world: World) -> None:
-    small = (await worlds.accept(world.client, 2)).id
-    large = (await worlds.accept(world.client, 4)).id
-    foreign = (await worlds.accept(world.sibling)).id
+async def test_each_of_many_sends_gets_its_own_page_of_messages(setup: Setup) -> None:
+    small = (await db.accept(setup.client, 2)).id
+    large = (await db.accept(setup.client, 4)).id
+    foreign = (await db.accept(setup.sibling)).id
     sends = [large, foreign, small]
-    first = await read_messages_of_sends(world.own, sends, Window(3))
+    first = await read_messages_of_sends(setup.own, sends, Window(3))
     assert [(len(first[each].items), first[each].has_next) for each in sends] == [
         (3, True),
         (0, False),
@@ -223,9 +223,9 @@ async def test_each_of_many_sends_gets_its_own_page_of_messages(world: World) ->
     ]
     shown = [message.id for message in first[large].items]
     assert shown == sorted(shown, reverse=True)
-    rest = await read_messages_of_sends(world.own, [large], Window(3, after=shown[-1]))
+    rest = await read_messages_of_sends(setup.own, [large], Window(3, after=shown[-1]))
     assert [message.send_id for message in rest[large].items] == [large]
-    last = await read_messages_of_sends(world.own, [large], Window(2, from_end=True))
+    last = await read_messages_of_sends(setup.own, [large], Window(2, from_end=True))
     assert [message.id for message in last[large].items] == [shown[-1], rest[large].items[0].id]
     assert last[large].has_previous
 
@@ -240,7 +240,7 @@ async def messages_of(
 async def set_statuses(send_id: UUID, statuses: list[str]) -> None:
     """Gives the first messages of a send these statuses. The others stay QUEUED."""
     for place, status in enumerate(statuses):
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET status = $1, attempt_id = id,"
             " failure = CASE WHEN $1 = 'REJECTED' THEN 'Not taken.' END"
             " WHERE id = (SELECT id FROM message WHERE send_id = $2 ORDER BY id"
@@ -252,6 +252,6 @@ async def set_statuses(send_id: UUID, statuses: list[str]) -> None:
 
 
 async def only_message(send_id: UUID) -> UUID:
-    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", send_id)
+    [row] = await db.fetch("SELECT id FROM message WHERE send_id = $1", send_id)
     found: UUID = row["id"]
     return found

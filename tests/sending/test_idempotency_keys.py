@@ -23,7 +23,7 @@ from domain.sending.accept import (
 from domain.sending.messages import NewSend, answer_of
 from persistence import store
 from persistence.ledger.transfers import LOCK_ACCOUNTS, TAKE_KEY
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.databases import connection_to
 from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of, sent
@@ -54,8 +54,8 @@ PATHS = pytest.mark.parametrize("accept", [_accept_in_a_batch, accept_single])
 
 @COUNTS
 async def test_fifty_duplicates_at_once_are_one_send(count: int) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=50 * count)
-    duplicates = [keyed(worlds.new_send(client, count), "k") for _ in range(50)]
+    client = await db.add_client(await db.add_pool(default=False), held=50 * count)
+    duplicates = [keyed(db.new_send(client, count), "k") for _ in range(50)]
     async with accepting() as one, accepting() as other:
         results = await asyncio.gather(
             *(one.accept(send) for send in duplicates[:20]),
@@ -67,31 +67,31 @@ async def test_fifty_duplicates_at_once_are_one_send(count: int) -> None:
     assert len({sent(result) for result in results}) == 1
     assert await charges(client.account_id) == [count]
     assert await messages_of(client.client_id) == count
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @PATHS
 async def test_another_input_with_the_same_key_is_a_conflict(accept: Accept) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False))
-    first = keyed(worlds.new_send(client), "k", given="this")
+    client = await db.add_client(await db.add_pool(default=False))
+    first = keyed(db.new_send(client), "k", given="this")
     assert isinstance(await accept(first), AcceptedNow)
     for _ in range(2):
-        other = await accept(keyed(worlds.new_send(client), "k", given="that"))
+        other = await accept(keyed(db.new_send(client), "k", given="that"))
         assert isinstance(other, Refused)
         assert isinstance(other.refusal, IdempotencyConflict)
-        assert sent(await accept(keyed(worlds.new_send(client), "k", given="this"))) == first.id
+        assert sent(await accept(keyed(db.new_send(client), "k", given="this"))) == first.id
     assert await charges(client.account_id) == [1]
 
 
 async def test_within_one_batch_a_key_answers_as_if_each_came_alone() -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=5)
+    client = await db.add_client(await db.add_pool(default=False), held=5)
     sends = [
-        keyed(worlds.new_send(client, 3), "paid"),
-        keyed(worlds.new_send(client, 3), "paid"),
-        keyed(worlds.new_send(client, 3), "paid", given="that"),
-        keyed(worlds.new_send(client, 3), "poor"),
-        keyed(worlds.new_send(client, 2), "poor", given="that"),
-        keyed(worlds.new_send(client, 3), "poor"),
+        keyed(db.new_send(client, 3), "paid"),
+        keyed(db.new_send(client, 3), "paid"),
+        keyed(db.new_send(client, 3), "paid", given="that"),
+        keyed(db.new_send(client, 3), "poor"),
+        keyed(db.new_send(client, 2), "poor", given="that"),
+        keyed(db.new_send(client, 3), "poor"),
     ]
     results = await accept_batch(store, sends)
     assert [type(each) for each in results] == [
@@ -108,55 +108,55 @@ async def test_within_one_batch_a_key_answers_as_if_each_came_alone() -> None:
 
 
 async def test_the_same_key_of_another_client_is_another_key() -> None:
-    upstream = await worlds.add_pool(default=False)
-    clients = [await worlds.add_client(upstream) for _ in range(2)]
-    results = await accept_batch(store, [keyed(worlds.new_send(each), "k") for each in clients])
+    upstream = await db.add_pool(default=False)
+    clients = [await db.add_client(upstream) for _ in range(2)]
+    results = await accept_batch(store, [keyed(db.new_send(each), "k") for each in clients])
     assert [type(each) for each in results] == [AcceptedNow, AcceptedNow]
 
 
 @COUNTS
 @PATHS
 async def test_a_refusal_leaves_its_key_unused(accept: Accept, count: int) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=count - 1)
-    refused = await accept(keyed(worlds.new_send(client, count), "order-17"))
+    client = await db.add_client(await db.add_pool(default=False), held=count - 1)
+    refused = await accept(keyed(db.new_send(client, count), "order-17"))
     assert isinstance(refused, Refused)
     assert isinstance(refused.refusal, InsufficientBalance)
     of_client = "SELECT FROM idempotency_key WHERE scope_id = $1"
-    assert await worlds.fetch(of_client, client.client_id) == []
-    await worlds.open_with(client.account_id, 10 * count)
+    assert await db.fetch(of_client, client.client_id) == []
+    await db.open_with(client.account_id, 10 * count)
     for expected in (AcceptedNow, AcceptedBefore):
-        accepted = await accept(keyed(worlds.new_send(client, count), "order-17"))
+        accepted = await accept(keyed(db.new_send(client, count), "order-17"))
         assert isinstance(accepted, expected)
     assert await charges(client.account_id) == [count]
 
 
 async def test_a_stored_success_is_the_answer_also_if_the_balance_is_gone() -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
-    first = keyed(worlds.new_send(client, COPY_FROM), "k")
+    client = await db.add_client(await db.add_pool(default=False), held=COPY_FROM)
+    first = keyed(db.new_send(client, COPY_FROM), "k")
     async with accepting() as acceptor:
         await acceptor.accept(first)
-        again = await acceptor.accept(keyed(worlds.new_send(client, COPY_FROM), "k"))
+        again = await acceptor.accept(keyed(db.new_send(client, COPY_FROM), "k"))
     assert sent(again) == first.id
-    assert await worlds.held(client.account_id) == 0
+    assert await db.held(client.account_id) == 0
 
 
 async def test_a_key_in_progress_elsewhere_is_waited_for_without_delaying_others(
     worker_database_url: str,
 ) -> None:
-    upstream = await worlds.add_pool(default=False)
-    client, sibling = [await worlds.add_client(upstream, held=10 * COPY_FROM) for _ in range(2)]
-    stuck = [keyed(worlds.new_send(client), "stuck") for _ in range(6)]
+    upstream = await db.add_pool(default=False)
+    client, sibling = [await db.add_client(upstream, held=10 * COPY_FROM) for _ in range(2)]
+    stuck = [keyed(db.new_send(client), "stuck") for _ in range(6)]
     assert stuck[0].key is not None
     async with accepting() as acceptor:
         async with _in_progress(worker_database_url, stuck[0].key) as _:
             waiting = [asyncio.create_task(acceptor.accept(send)) for send in stuck]
             await until_waiting()
             others = [
-                worlds.new_send(client),
-                worlds.new_send(sibling, 2),
-                keyed(worlds.new_send(client), "another"),
-                worlds.new_send(client, COPY_FROM),
-                keyed(worlds.new_send(sibling, COPY_FROM), "large"),
+                db.new_send(client),
+                db.new_send(sibling, 2),
+                keyed(db.new_send(client), "another"),
+                db.new_send(client, COPY_FROM),
+                keyed(db.new_send(sibling, COPY_FROM), "large"),
             ]
             results = await asyncio.wait_for(
                 asyncio.gather(*(acceptor.accept(send) for send in others)), PATIENCE_SECONDS
@@ -167,15 +167,15 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_without_delaying_others
     assert count_of(results, AcceptedNow) == 1
     assert count_of(results, AcceptedBefore) == 5
     assert sorted(await charges(client.account_id)) == [1, 1, 1, COPY_FROM]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("first", ["large", "small"])
 async def test_a_large_and_a_small_send_with_one_key_are_one_send(first: str) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=2 * COPY_FROM)
+    client = await db.add_client(await db.add_pool(default=False), held=2 * COPY_FROM)
     for each in range(10):
-        large = keyed(worlds.new_send(client, COPY_FROM), f"k{each}", given="large")
-        small = keyed(worlds.new_send(client), f"k{each}", given="small")
+        large = keyed(db.new_send(client, COPY_FROM), f"k{each}", given="large")
+        small = keyed(db.new_send(client), f"k{each}", given="small")
         # The acceptor repeats a send that its batch has postponed: the key may be in use.
         async with accepting() as acceptor:
             calls = [accept_single(large), acceptor.accept(small)]
@@ -183,8 +183,8 @@ async def test_a_large_and_a_small_send_with_one_key_are_one_send(first: str) ->
         assert count_of(results, AcceptedNow) == 1
         (refused,) = [result.refusal for result in results if isinstance(result, Refused)]
         assert isinstance(refused, IdempotencyConflict | InsufficientBalance)
-        await worlds.open_with(client.account_id, COPY_FROM)
-    await worlds.assert_audit_holds()
+        await db.open_with(client.account_id, COPY_FROM)
+    await db.assert_audit_holds()
 
 
 @pytest.mark.parametrize("size", [1, COPY_FROM])
@@ -192,8 +192,8 @@ async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
     size: int, worker_database_url: str
 ) -> None:
     """The statement that locks the account began before the other transaction committed."""
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
-    waiting, first = [keyed(worlds.new_send(client, size), "k") for _ in range(2)]
+    client = await db.add_client(await db.add_pool(default=False), held=COPY_FROM)
+    waiting, first = [keyed(db.new_send(client, size), "k") for _ in range(2)]
     assert first.key is not None
     async with accepting() as acceptor:
         lock = locked(worker_database_url, LOCK_ACCOUNTS, [client.account_id])
@@ -218,9 +218,9 @@ async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
 
 @pytest.mark.parametrize("key", ["k", "with a space", "ключ", "k" * LONGEST_KEY, "-- ; DROP"])
 async def test_any_printable_key_can_be_used(key: str) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False))
+    client = await db.add_client(await db.add_pool(default=False))
     made = key_of(client.client_id, key, "send", {"to": "x"})
-    send = replace(worlds.new_send(client), key=made)
+    send = replace(db.new_send(client), key=made)
     assert isinstance(await _accept_in_a_batch(send), AcceptedNow)
     assert isinstance(await _accept_in_a_batch(send), AcceptedBefore)
 
@@ -228,7 +228,7 @@ async def test_any_printable_key_can_be_used(key: str) -> None:
 @pytest.mark.parametrize("key", ["", "k" * (LONGEST_KEY + 1), "a\0b", "a\nb", "\ud800", "\u200b"])
 def test_other_keys_are_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        key_of(worlds.ADMIN.user_id, key, "send", {})
+        key_of(db.ADMIN.user_id, key, "send", {})
     assert refused.value.field == "idempotencyKey"
 
 

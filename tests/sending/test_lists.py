@@ -29,7 +29,7 @@ from domain.sending.lists import (
 )
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,14 +46,14 @@ STATS = """query ($by: StatsPeriod!, $from: DateTime!, $to: DateTime!, $clientId
         startsAt charged counts { queued sent rejected cancelled } } }"""
 
 
-async def sent_at(tenant: worlds.Tenant, moment: datetime, count: int = 1) -> UUID:
+async def sent_at(tenant: db.Tenant, moment: datetime, count: int = 1) -> UUID:
     """A send that was accepted at that time, and whose IDs say so."""
-    send = await worlds.accept(tenant, count)
+    send = await db.accept(tenant, count)
     start = str(first_id_at(moment))[:13]
     moves = {"send": ["id"], "message": ["id", "send_id"]}
     for table, columns in {**moves, "queued_part": ["first_id", "last_id", "send_id"]}.items():
         moved = ", ".join(f"{each} = ($3 || substr({each}::text, 14))::uuid" for each in columns)
-        await worlds.execute(
+        await db.execute(
             f"UPDATE {table} SET {'due_at' if table == 'queued_part' else 'created_at'} = $2,"
             f" {moved} WHERE {columns[-1]} = $1",
             send.id,
@@ -63,10 +63,10 @@ async def sent_at(tenant: worlds.Tenant, moment: datetime, count: int = 1) -> UU
     return UUID(start + str(send.id)[13:])
 
 
-async def received(tenant: worlds.Tenant, number: str) -> UUID:
+async def received(tenant: db.Tenant, number: str) -> UUID:
     """A message from a phone."""
     message_id = new_id()
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO inbound (id, client_id, number, text, feed) VALUES ($1, $2, $3, 'Hello', 1)",
         message_id,
         tenant.client_id,
@@ -114,7 +114,7 @@ async def test_sends_are_filtered_by_time_kind_and_client(app: App) -> None:
 
 
 async def test_sends_are_paged_in_both_orders(app: App) -> None:
-    newest = [ids.encode(Kind.SEND, (await worlds.accept(app.owner)).id) for _ in range(5)][::-1]
+    newest = [ids.encode(Kind.SEND, (await db.accept(app.owner)).id) for _ in range(5)][::-1]
     assert await sends_of(app, "owner") == newest
     for order, expected in (("NEWEST", newest), ("OLDEST", newest[::-1])):
         found: list[str] = []
@@ -131,7 +131,7 @@ async def test_a_page_before_a_cursor_has_what_the_whole_list_has_there(
     app: App, order: SendOrder
 ) -> None:
     for _ in range(4):
-        await worlds.accept(app.owner)
+        await db.accept(app.owner)
     scope = OfClient(app.owner.client_id)
     everything = (await store.read_sends(scope, Window(25), order=order)).items
     last: Window[UUID] = Window(2, before=everything[3].id, from_end=True)
@@ -144,12 +144,10 @@ async def test_a_page_before_a_cursor_has_what_the_whole_list_has_there(
 
 async def test_messages_are_filtered(app: App) -> None:
     now = datetime.now(UTC)
-    one, two, three = worlds.generated_numbers(3)
-    first = await worlds.accept(app.owner, numbers=[one, two])
-    await worlds.accept(app.owner, numbers=[three])
-    await worlds.execute(
-        "UPDATE message SET status = 'SENT', attempt_id = id WHERE number = $1", two
-    )
+    one, two, three = db.generated_numbers(3)
+    first = await db.accept(app.owner, numbers=[one, two])
+    await db.accept(app.owner, numbers=[three])
+    await db.execute("UPDATE message SET status = 'SENT', attempt_id = id WHERE number = $1", two)
     await received(app.owner, one)
     await capture_contacts(store)  # messages by number are written at the capture
     national = one.removeprefix("+1")
@@ -182,8 +180,8 @@ async def test_messages_are_filtered(app: App) -> None:
 
 
 async def test_a_message_shows_its_send(app: App) -> None:
-    send = await worlds.accept(app.owner, 2)
-    await received(app.owner, worlds.generated_numbers(1)[0])
+    send = await db.accept(app.owner, 2)
+    await received(app.owner, db.generated_numbers(1)[0])
     answer = await app.answer("owner", MESSAGES)
     shown = {"id": ids.encode(Kind.SEND, send.id), "accepted": 2, "counts": {"queued": 2}}
     assert [each["send"] for each in answer["nodes"]] == [None, shown, shown]
@@ -198,7 +196,7 @@ async def test_statistics_count_messages_and_units_by_hour_and_day(app: App) -> 
     await sent_at(app.owner, begin + 2 * HOUR)
     await sent_at(app.owner, begin + 3 * HOUR)  # not within the requested time
     await sent_at(app.sibling, begin)
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET status = 'CANCELLED' WHERE id ="
         " (SELECT id FROM message WHERE send_id = $1 LIMIT 1)",
         sent,

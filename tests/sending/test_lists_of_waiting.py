@@ -23,7 +23,7 @@ from persistence.sending import listed
 from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.stats import read_message_stats
 from persistence.sending.waiting import WAITING
-from tests import worlds
+from tests import db
 
 SEEDS = range(4)
 KINDS = (SendKind.BULK, SendKind.MULTI, SendKind.SINGLE, SendKind.BULK, SendKind.REPLY)
@@ -51,34 +51,34 @@ WHERE id = $1
 """
 
 
-async def fill(chosen: random.Random) -> list[worlds.Tenant]:
+async def fill(chosen: random.Random) -> list[db.Tenant]:
     """Sends of three clients, most of them sent for a part. Some messages wait elsewhere."""
-    pool = await worlds.add_pool()
-    school = await worlds.add_school()
-    clients = [await worlds.add_client(pool, held=5_000), school, await worlds.add_client(pool)]
+    pool = await db.add_pool()
+    school = await db.add_school()
+    clients = [await db.add_client(pool, held=5_000), school, await db.add_client(pool)]
     for _ in range(12):
         kind, count = chosen.choice(KINDS), chosen.randint(2, 25)
-        await worlds.accept(
+        await db.accept(
             chosen.choice(clients[:2]),
             1 if kind in (SendKind.SINGLE, SendKind.REPLY) else count,
             kind=kind,
             send_at=datetime.now(UTC) + timedelta(hours=1) if chosen.random() < 0.2 else None,
         )
-    rows = await worlds.fetch("SELECT id FROM message ORDER BY id")
+    rows = await db.fetch("SELECT id FROM message ORDER BY id")
     between = rows[0]["id"].int, rows[-1]["id"].int
     for row in chosen.sample(rows, len(rows) // 4):
-        await worlds.execute(INSERT_MESSAGE, row["id"], UUID(int=chosen.randint(*between)))
+        await db.execute(INSERT_MESSAGE, row["id"], UUID(int=chosen.randint(*between)))
     attempts = {True: new_id(), False: new_id()}
     for is_open, id in attempts.items():
-        await worlds.execute(INSERT_ATTEMPT, id, pool.id, is_open)
+        await db.execute(INSERT_ATTEMPT, id, pool.id, is_open)
     accounts = [None, None, None, pool.id, school.pool.id]
     weights = {each: chosen.randint(0, 5) for each in MessageStatus}
     weights[MessageStatus.QUEUED] += 2
-    for row in await worlds.fetch("SELECT id FROM message"):
+    for row in await db.fetch("SELECT id FROM message"):
         [status] = chosen.choices(list(weights), list(weights.values()))
         attempt = None if status == MessageStatus.QUEUED else attempts[status == "SUBMITTING"]
         retried = timedelta(minutes=chosen.choice([0, 0, 0, 5, 90]))
-        await worlds.execute(
+        await db.execute(
             CHANGE,
             row["id"],
             status,
@@ -93,7 +93,7 @@ async def fill(chosen: random.Random) -> list[worlds.Tenant]:
 
 @pytest.fixture
 async def connected(database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(database_url, pool_size=1):
+    async with db.connected(database_url, pool_size=1):
         yield
 
 
@@ -130,7 +130,7 @@ def some_window(chosen: random.Random, ids: list[UUID]) -> Window[UUID]:
 async def test_each_page_is_that_of_a_sorted_list(connected: None, seed: int) -> None:
     chosen = random.Random(seed)
     clients = await fill(chosen)
-    rows = await worlds.fetch("SELECT * FROM message ORDER BY id DESC")
+    rows = await db.fetch("SELECT * FROM message ORDER BY id DESC")
     ids = [row["id"] for row in rows]
     moments = sorted({row["created_at"] for row in rows})
     for _ in range(150):
@@ -172,7 +172,7 @@ async def test_each_page_is_that_of_a_sorted_list(connected: None, seed: int) ->
 
 async def test_messages_are_counted_wherever_they_are_found(connected: None) -> None:
     clients = await fill(random.Random(0))
-    rows = await worlds.fetch("SELECT client_id, status, created_at, price FROM message")
+    rows = await db.fetch("SELECT client_id, status, created_at, price FROM message")
     now = datetime.now(UTC)
     for since in (now - timedelta(hours=2), now - timedelta(minutes=10)):
         for client in clients:
@@ -198,7 +198,7 @@ async def test_a_search_finds_what_is_among_the_first_messages(
     monkeypatch.setattr(listed, "MOST_SEARCHED", 25)
     chosen = random.Random(seed)
     clients = await fill(chosen)
-    await worlds.execute("UPDATE message SET deleted_at = NULL")  # they count for the limit
+    await db.execute("UPDATE message SET deleted_at = NULL")  # they count for the limit
     for client in clients[:2]:
         scope = OfClient(client.client_id)
         for status in (None, MessageStatus.QUEUED, MessageStatus.SENT):

@@ -20,7 +20,7 @@ from domain.sending.accept import (
     Refused,
 )
 from domain.sending.acceptor import Acceptor
-from tests import worlds
+from tests import db
 from tests.ledger.sends import accepting, charges, count_of, keyed
 from tests.locks import locked
 
@@ -34,16 +34,16 @@ HANGS_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def locked_elsewhere(url: str, tenant: worlds.Tenant) -> AsyncIterator[None]:
+async def locked_elsewhere(url: str, tenant: db.Tenant) -> AsyncIterator[None]:
     """Another connection locks the tenant's account FOR UPDATE."""
     lock = "SELECT FROM account WHERE id = $1 FOR UPDATE"
     async with locked(url, lock, tenant.account_id):
         yield
 
 
-async def accept_all(acceptor: Acceptor, tenants: Sequence[worlds.Tenant], count: int) -> None:
+async def accept_all(acceptor: Acceptor, tenants: Sequence[db.Tenant], count: int) -> None:
     """Returns when a send of each tenant is accepted."""
-    sends = [acceptor.accept(worlds.new_send(tenant, count)) for tenant in tenants]
+    sends = [acceptor.accept(db.new_send(tenant, count)) for tenant in tenants]
     results = await asyncio.wait_for(asyncio.gather(*sends), HANGS_SECONDS)
     assert count_of(results, AcceptedNow) == len(tenants)
 
@@ -56,19 +56,19 @@ async def test_other_tenants_do_not_wait_for_a_locked_account(
     From then on, such a wait would not end.
     """
     monkeypatch.setattr(acceptor_module, "LONGEST_LOCK_WAIT_SECONDS", NEVER_SECONDS)
-    upstream = await worlds.add_pool(default=False)
-    stuck, *others = [await worlds.add_client(upstream, held=10 * COPY_FROM) for _ in range(6)]
+    upstream = await db.add_pool(default=False)
+    stuck, *others = [await db.add_client(upstream, held=10 * COPY_FROM) for _ in range(6)]
     async with accepting(patience_seconds=NEVER_SECONDS) as acceptor:
         async with locked_elsewhere(worker_database_url, stuck):
             waiting = [
-                asyncio.create_task(acceptor.accept(worlds.new_send(stuck, count)))
+                asyncio.create_task(acceptor.accept(db.new_send(stuck, count)))
                 for count in (1, COPY_FROM, COPY_FROM, COPY_FROM, 2)
             ]
             await accept_all(acceptor, others, 1)
             await until_waiting(acceptor, len(waiting))
             monkeypatch.setattr(accept_module, "LOCK_WAIT_SECONDS", NEVER_SECONDS)
             for _ in range(5):  # new sends of the locked account arrive meanwhile
-                waiting.append(asyncio.create_task(acceptor.accept(worlds.new_send(stuck))))
+                waiting.append(asyncio.create_task(acceptor.accept(db.new_send(stuck))))
                 await accept_all(acceptor, others, 2)
             await accept_all(acceptor, others[:1], COPY_FROM)
             assert not any(task.done() for task in waiting)
@@ -77,15 +77,15 @@ async def test_other_tenants_do_not_wait_for_a_locked_account(
         assert acceptor.waiting == 0
     assert count_of(results, AcceptedNow) == len(waiting)
     assert sum(await charges(stuck.account_id)) == 8 + 3 * COPY_FROM
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_key_answers_after_the_wait_for_its_account(worker_database_url: str) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False))
+    client = await db.add_client(await db.add_pool(default=False))
     async with accepting() as acceptor:
         async with locked_elsewhere(worker_database_url, client):
             waiting = [
-                asyncio.create_task(acceptor.accept(keyed(worlds.new_send(client), "k")))
+                asyncio.create_task(acceptor.accept(keyed(db.new_send(client), "k")))
                 for _ in range(5)
             ]
             await until_waiting(acceptor, 5)
@@ -96,16 +96,16 @@ async def test_a_key_answers_after_the_wait_for_its_account(worker_database_url:
 async def test_a_send_whose_account_stays_locked_is_refused_in_time(
     worker_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False))
+    client = await db.add_client(await db.add_pool(default=False))
     async with accepting(patience_seconds=0.5) as acceptor:
         async with locked_elsewhere(worker_database_url, client):
             results = await asyncio.wait_for(
-                asyncio.gather(*(acceptor.accept(worlds.new_send(client)) for _ in range(20))),
+                asyncio.gather(*(acceptor.accept(db.new_send(client)) for _ in range(20))),
                 HANGS_SECONDS,
             )
             assert [type(refusal(each)) for each in results] == [TryAgain] * 20
         monkeypatch.setattr(acceptor_module, "MOST_POSTPONED", 1)
-        assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
+        assert isinstance(await acceptor.accept(db.new_send(client)), AcceptedNow)
     assert await charges(client.account_id) == [1]
 
 
@@ -124,10 +124,10 @@ async def until_waiting(acceptor: Acceptor, count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, COPY_FROM])
 async def test_a_locked_table_is_waited_for(worker_database_url: str, count: int) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
+    client = await db.add_client(await db.add_pool(default=False), held=COPY_FROM)
     async with accepting() as acceptor:
         async with locked(worker_database_url, "LOCK TABLE message IN ACCESS EXCLUSIVE MODE"):
-            waiting = asyncio.create_task(acceptor.accept(worlds.new_send(client, count)))
+            waiting = asyncio.create_task(acceptor.accept(db.new_send(client, count)))
             done, _ = await asyncio.wait([waiting], timeout=3 * LOCK_WAIT_SECONDS)
             assert not done
         assert isinstance(await asyncio.wait_for(waiting, HANGS_SECONDS), AcceptedNow)

@@ -21,7 +21,7 @@ from domain.sending.accept import (
 )
 from domain.sending.messages import NewSend
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.ledger.sends import accept_single, accepting, keyed
 
 PAYERS = 3
@@ -46,20 +46,20 @@ ASKED = st.builds(
 )
 HELD = st.tuples(*[st.integers(0, 12)] * PAYERS)
 
-in_two_worlds = settings(
+in_two_copies = settings(
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
-@in_two_worlds
+@in_two_copies
 @given(
     held=HELD, requested=st.lists(ASKED, max_size=14), cuts=st.sets(st.integers(0, 14), max_size=3)
 )
 async def test_batches_give_each_send_the_result_that_it_would_get_alone(
     connected: None, held: tuple[int, ...], requested: list[MadeRequest], cuts: set[int]
 ) -> None:
-    ours, mirrored = await _worlds(held)
+    ours, mirrored = await _copies(held)
     batched: list[AcceptResult | Postponed] = []
     for batch in _cut(_sends(ours, requested), cuts):
         batched += await accept_batch(store, batch)
@@ -68,12 +68,12 @@ async def test_batches_give_each_send_the_result_that_it_would_get_alone(
     assert await _figures(ours) == await _figures(mirrored)
 
 
-@in_two_worlds
+@in_two_copies
 @given(held=HELD, requested=st.lists(ASKED, max_size=14))
 async def test_concurrent_sends_get_the_results_that_they_would_get_alone(
     connected: None, held: tuple[int, ...], requested: list[MadeRequest]
 ) -> None:
-    ours, mirrored = await _worlds(held)
+    ours, mirrored = await _copies(held)
     async with accepting() as acceptor:
         together = await asyncio.gather(
             *(acceptor.accept(each) for each in _sends(ours, requested))
@@ -83,16 +83,16 @@ async def test_concurrent_sends_get_the_results_that_they_would_get_alone(
     assert await _figures(ours) == await _figures(mirrored)
 
 
-async def _worlds(held: Sequence[int]) -> list[list[worlds.Tenant]]:
+async def _copies(held: Sequence[int]) -> list[list[db.Tenant]]:
     """Two pools whose clients hold the same."""
     return [
-        [await worlds.add_client(upstream, held=each) for each in held]
-        for upstream in [await worlds.add_pool(default=False) for _ in range(2)]
+        [await db.add_client(upstream, held=each) for each in held]
+        for upstream in [await db.add_pool(default=False) for _ in range(2)]
     ]
 
 
-def _sends(clients: Sequence[worlds.Tenant], requested: Sequence[MadeRequest]) -> list[NewSend]:
-    sends = [worlds.new_send(clients[each.payer], each.count) for each in requested]
+def _sends(clients: Sequence[db.Tenant], requested: Sequence[MadeRequest]) -> list[NewSend]:
+    sends = [db.new_send(clients[each.payer], each.count) for each in requested]
     return [
         send if each.key is None else keyed(send, str(each.key), each.given)
         for send, each in zip(sends, requested, strict=True)
@@ -123,10 +123,10 @@ def _results(results: Sequence[AcceptResult | Postponed]) -> list[object]:
     return comparable
 
 
-async def _figures(clients: Sequence[worlds.Tenant]) -> list[object]:
-    """All that is left in the database, with nothing in it that differs between two worlds."""
+async def _figures(clients: Sequence[db.Tenant]) -> list[object]:
+    """All that is left in the database, with nothing in it that differs between two copies."""
     return [
-        [tuple(row.values()) for row in await worlds.fetch(statement, client.account_id)]
+        [tuple(row.values()) for row in await db.fetch(statement, client.account_id)]
         for client in clients
         for statement in (
             "SELECT held, version FROM account WHERE id = $1",

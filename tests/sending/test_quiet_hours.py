@@ -21,7 +21,7 @@ from domain.ids import Kind
 from domain.sending.accept import accept_alone
 from domain.sending.schedule import LONGEST_HOLD, schedule_of, zones_of
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 RESULT = """{ __typename ... on UserError { message }
@@ -224,7 +224,7 @@ async def test_held_messages_are_charged_and_the_answers_say_until_when(app: App
     assert timedelta(hours=2, minutes=58) < wait < timedelta(hours=3, minutes=2)
     [listed] = (await app.answer("owner", SENDS, filter={"scheduled": True}))["nodes"]
     assert (listed["held"], listed["heldUntil"]) == (2, send["heldUntil"])
-    priorities = await worlds.fetch("SELECT number, priority FROM message ORDER BY id")
+    priorities = await db.fetch("SELECT number, priority FROM message ORDER BY id")
     assert [row["priority"] for row in priorities] == [12, 2, 12]
 
 
@@ -248,19 +248,19 @@ async def test_quiet_hours_can_be_ignored_for_one_send(
 
 async def test_a_large_send_is_held_number_by_number(app: App) -> None:
     """It is written by COPY."""
-    await worlds.open_with(app.owner.account_id, 1_000)
+    await db.open_with(app.owner.account_id, 1_000)
     new = replace(
-        worlds.new_send(app.owner, 600),
+        db.new_send(app.owner, 600),
         held_until=[LATER if place % 3 else None for place in range(600)],
         send_at=None,
     )
     await accept_alone(store, new)
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT send_at, priority, due_at > now() AS waits, count(*) FROM message"
         " GROUP BY 1, 2, 3 ORDER BY count"
     )
     assert [tuple(row.values()) for row in rows] == [(None, 2, False, 200), (LATER, 12, True, 400)]
-    [send] = await worlds.fetch("SELECT held, due_until FROM send")
+    [send] = await db.fetch("SELECT held, due_until FROM send")
     assert tuple(send.values()) == (400, LATER)
 
 
@@ -268,7 +268,7 @@ async def test_quiet_hours_are_set_by_the_client_or_an_admin_and_ended_again(app
     hours = {"start": "21:00", "end": "08:00", "timeZone": "Africa/Kampala"}
     set_by_owner = await app.answer("owner", SET, input={"quietHours": hours})
     assert set_by_owner == {"__typename": "Client", "name": "Acme", "quietHours": hours}
-    [row] = await worlds.fetch("SELECT name FROM client WHERE quiet_hours IS NOT NULL")
+    [row] = await db.fetch("SELECT name FROM client WHERE quiet_hours IS NOT NULL")
     assert row["name"] == "Acme"
     client_id = ids.encode(Kind.CLIENT, app.owner.client_id)
     ended = await app.answer("admin", SET, input={"clientId": client_id, "quietHours": None})

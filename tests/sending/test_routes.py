@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain import ids
 from domain.ids import Kind, new_id
 from domain.sending.recipients import ProviderRoute, RouteTable
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 POOL, OTHER_POOL, ACCOUNT = (UUID(int=each) for each in (1, 2, 3))
@@ -67,7 +67,7 @@ def test_a_table_finds_what_comparing_all_prefixes_finds(
 
 
 async def test_setting_a_route_again_retires_the_former_one(app: App) -> None:
-    second = await worlds.add_pool(default=False)
+    second = await db.add_pool(default=False)
     account = ids.encode(Kind.PROVIDER_ACCOUNT, second.id)
     given = {"prefix": "+256", "providerAccountId": account}
     first = await app.answer("admin", SET, input=given)
@@ -94,7 +94,7 @@ async def test_setting_a_route_again_retires_the_former_one(app: App) -> None:
     await app.answer("admin", DELETE, input={"id": changed["id"]})
     assert await app.answer("admin", LIST) == []
     assert app.installation.routes.table.find(app.pool.id, "+2563") is None
-    assert len(await worlds.fetch("SELECT FROM provider_route")) == 2, "messages may name them"
+    assert len(await db.fetch("SELECT FROM provider_route")) == 2, "messages may name them"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_setting_a_route_again_retires_the_former_one(app: App) -> None:
 async def test_a_route_that_cannot_work_is_refused(
     app: App, change: dict[str, Any], field: str
 ) -> None:
-    school = await worlds.add_school()
+    school = await db.add_school()
     known = {"own": app.pool.id, "school": school.pool.id}
     named = {name: known.get(str(value)) for name, value in change.items()}
     shown = {
@@ -131,20 +131,20 @@ async def test_a_route_that_cannot_work_is_refused(
 async def test_numbers_of_one_bulk_go_by_several_accounts_and_the_client_sees_one_charge(
     app: App,
 ) -> None:
-    second = await worlds.add_pool(held=50, default=False)
+    second = await db.add_pool(held=50, default=False)
     given = {"prefix": "1202220", "providerAccountId": ids.encode(Kind.PROVIDER_ACCOUNT, second.id)}
     await app.answer("admin", SET, input=given)
     sent = await app.answer(
         "owner",
         'mutation ($to: [String!]!) { bulkSend(input: {to: $to, text: "Hi"}) {'
         " ... on Send { accepted charged } } }",
-        to=[*worlds.generated_numbers(1), "+12025550142"],
+        to=[*db.generated_numbers(1), "+12025550142"],
     )
     assert sent == {"accepted": 2, "charged": 2}
-    rows = await worlds.fetch("SELECT number, provider_account_id, route_id FROM message")
+    rows = await db.fetch("SELECT number, provider_account_id, route_id FROM message")
     accounts = {row["number"]: row["provider_account_id"] for row in rows}
-    assert accounts == {worlds.generated_numbers(1)[0]: second.id, "+12025550142": app.pool.id}
+    assert accounts == {db.generated_numbers(1)[0]: second.id, "+12025550142": app.pool.id}
     assert sum(row["route_id"] is not None for row in rows) == 1
     shown = await app.answer("owner", "{ transfers(first: 5) { nodes { kind amount } } }")
     assert shown["nodes"][0] == {"kind": "SEND", "amount": -2}
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()

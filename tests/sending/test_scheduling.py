@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.sending.schedule import time_to_send
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.sending.test_sending import NUMBERS, TO
 
@@ -70,16 +70,16 @@ async def test_a_scheduled_send_is_charged_at_once_and_refunded_when_it_is_cance
     assert send["finished"] is False
     assert {node["sendAt"] for node in send["messages"]["nodes"]} == {send["sendAt"]}
     assert {node["status"] for node in send["messages"]["nodes"]} == {"QUEUED"}
-    assert await worlds.held(app.owner.account_id) == 100 - charged
+    assert await db.held(app.owner.account_id) == 100 - charged
     [listed] = (await app.answer("owner", SENDS, filter={"scheduled": True}))["nodes"]
     assert listed["id"] == send["id"]
     assert (await app.answer("owner", SENDS, filter={"scheduled": False}))["nodes"] == []
     assert (await app.answer("sibling", SENDS, filter={"scheduled": True}))["nodes"] == []
     cancelled = await app.answer("owner", CANCEL, input={"sendId": send["id"]})
     assert cancelled["counts"] == {"queued": 0, "cancelled": charged}
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
     assert (await app.answer("owner", SENDS, filter={"scheduled": True}))["nodes"] == []
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_the_same_time_in_another_zone_is_the_same_request(app: App) -> None:
@@ -91,7 +91,7 @@ async def test_the_same_time_in_another_zone_is_the_same_request(app: App) -> No
     for other in (later(2 * DAY), None):
         conflict = await app.answer("owner", SEND, input={**keyed, "sendAt": other})
         assert conflict["__typename"] == "IdempotencyConflict"
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99
 
 
 async def test_a_repeated_request_gets_its_send_when_its_time_has_passed(app: App) -> None:
@@ -118,7 +118,7 @@ async def test_a_wrong_time_is_refused_and_nothing_is_charged(
         [error] = body["errors"]
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert ("the time has no zone" in error["message"]) == (wrong == "2026-03-01T12:00:00")
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_a_quote_names_the_wrong_time(app: App) -> None:

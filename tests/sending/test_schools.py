@@ -17,7 +17,7 @@ from domain.identity.api_keys import create_api_key
 from domain.ledger.credentials import NewCredentials, set_credentials
 from domain.ledger.sync import sync
 from persistence import store
-from tests import people, worlds
+from tests import db, people
 from tests.installations import App
 
 SEND = """
@@ -35,7 +35,7 @@ mutation { sync { __typename
   ... on UserError { message } } }"""
 STATEMENT = """
 { transfers(first: 10) { nodes { kind amount balanceAfter description } } }"""
-NUMBERS = worlds.generated_numbers(10)
+NUMBERS = db.generated_numbers(10)
 
 
 @dataclass
@@ -67,7 +67,7 @@ class School:
 
 @pytest.fixture
 async def school(app: App) -> AsyncIterator[School]:
-    client = await worlds.add_client(app.pool, held=0, name="School")
+    client = await db.add_client(app.pool, held=0, name="School")
     user = await people.add_user("school@ibiki.test", Role.CLIENT, client_id=client.client_id)
     created = await create_api_key(store, replace(client.actor, user_id=user.id), name="key")
     account = await set_credentials(
@@ -76,7 +76,7 @@ async def school(app: App) -> AsyncIterator[School]:
         NewCredentials(client_id=client.client_id, provider="egosms", username="a", password="b"),
     )
     yield School(app, client.client_id, account.id, user.id, created.secret)
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_a_check_keeps_the_raw_reading_and_is_a_line_of_the_statement(school: School) -> None:
@@ -145,7 +145,7 @@ async def test_nothing_is_sent_while_a_balance_that_was_never_read_cannot_be_rea
     refused = await school.send()
     assert refused["__typename"] == "ProviderUnavailable"
     assert await school.statement() == []
-    assert await worlds.statuses() == {}
+    assert await db.statuses() == {}
 
 
 async def test_a_shortage_names_both_figures_in_a_plain_sentence(school: School) -> None:
@@ -181,7 +181,7 @@ async def test_after_new_credentials_the_balance_is_read_before_the_next_send(
     school.app.upstream.balance_word = "35"
     assert (await school.send(2))["__typename"] == "InsufficientBalance"
     # One message is queued, so that its 50 units are not in the reading of 50.
-    assert await worlds.held(await node_of(school)) == 0
+    assert await db.held(await node_of(school)) == 0
 
 
 async def test_a_check_that_began_before_new_credentials_is_not_stored(school: School) -> None:
@@ -201,7 +201,7 @@ async def test_a_failed_check_keeps_the_last_reading_and_says_its_age(school: Sc
     school.app.upstream.balance_word = "70000"
     good = (await school.ask(CHECK))["balances"]["platform"]
     school.app.upstream.balance_word = None
-    await worlds.execute(
+    await db.execute(
         "UPDATE provider_account SET read_at = read_at - interval '5 minutes',"
         " credentials_set_at = credentials_set_at - interval '5 minutes' WHERE id = $1",
         school.account_id,
@@ -227,7 +227,7 @@ async def test_a_failed_check_keeps_the_last_reading_and_says_its_age(school: Sc
 )
 async def test_a_school_that_is_active_in_any_spelling_sends(school: School, status: str) -> None:
     school.app.upstream.balance_word = "7000"
-    await worlds.execute("UPDATE client SET status = $2 WHERE id = $1", school.client_id, status)
+    await db.execute("UPDATE client SET status = $2 WHERE id = $1", school.client_id, status)
     assert (await school.send())["charged"] == 50
 
 
@@ -235,7 +235,7 @@ async def test_a_school_that_is_active_in_any_spelling_sends(school: School, sta
 async def test_a_school_that_is_not_active_is_refused_and_the_log_has_the_stored_word(
     school: School, status: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await worlds.execute("UPDATE client SET status = $2 WHERE id = $1", school.client_id, status)
+    await db.execute("UPDATE client SET status = $2 WHERE id = $1", school.client_id, status)
     with caplog.at_level(logging.INFO):
         refused = await school.send()
     word = status.strip().upper()
@@ -249,13 +249,13 @@ async def test_a_school_that_is_not_active_is_refused_and_the_log_has_the_stored
 async def test_a_status_that_is_none_cannot_be_stored(school: School) -> None:
     for status in ("", "on", "ACTIVE DORMANT"):
         with pytest.raises(Exception, match="client_status_known"):
-            await worlds.execute(
+            await db.execute(
                 "UPDATE client SET status = $2 WHERE id = $1", school.client_id, status
             )
 
 
 async def node_of(school: School) -> UUID:
-    rows = await worlds.fetch("SELECT account_id FROM client WHERE id = $1", school.client_id)
+    rows = await db.fetch("SELECT account_id FROM client WHERE id = $1", school.client_id)
     node: UUID = rows[0]["account_id"]
     return node
 

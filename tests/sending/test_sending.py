@@ -19,7 +19,7 @@ from domain.sending.quotes import quote
 from domain.sending.recipients import LARGE_LIST, MOST_IN_MEMORY
 from domain.sending.send import bulk_send
 from domain.sending.text import FromTemplate, Text
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 TO = "+12025550101"
@@ -60,7 +60,7 @@ async def test_a_send_is_charged_and_queued(app: App) -> None:
         "counts": {"queued": 1, "cancelled": 0},
         "messages": {"nodes": [{"number": TO, "text": "Hello"}]},
     }
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99
 
 
 async def test_a_bulk_send_lists_its_rejected_recipients(app: App) -> None:
@@ -86,7 +86,7 @@ async def test_a_send_is_charged_to_the_account_that_the_user_sends_from(
     app: App, who: str, query: str, given: dict[str, Any]
 ) -> None:
     assert await app.code(who, query, input=given) is None
-    held = [await worlds.held(each.account_id) for each in (app.owner, app.sibling)]
+    held = [await db.held(each.account_id) for each in (app.owner, app.sibling)]
     charged = 3 if query is BULK else 1
     assert held == ([100, 20 - charged] if who == "sibling" else [100 - charged, 20])
 
@@ -109,7 +109,7 @@ async def test_a_repeated_key_returns_the_first_send_and_another_input_conflicts
     [
         (
             BULK,
-            {"to": worlds.generated_numbers(101), "text": "Hello"},
+            {"to": db.generated_numbers(101), "text": "Hello"},
             {
                 "__typename": "InsufficientBalance",
                 "required": 101,
@@ -130,7 +130,7 @@ async def test_a_repeated_key_returns_the_first_send_and_another_input_conflicts
         (SEND, {"to": TO, "text": "x" * 2_000}, {"__typename": "InvalidText"}),
         (
             BULK,
-            {"to": worlds.generated_numbers(301), "text": "Hello"},
+            {"to": db.generated_numbers(301), "text": "Hello"},
             {"__typename": "TooManyRecipients", "limit": 300},
         ),
     ],
@@ -141,7 +141,7 @@ async def test_a_refusal_is_a_member_of_the_union_with_its_figures(
     answer = await app.answer("owner", query, input=given)
     assert answer.pop("message")
     assert answer == refusal
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
     assert (await app.answer("owner", "{ sends { nodes { id } } }"))["nodes"] == []
 
 
@@ -162,7 +162,7 @@ async def test_a_large_request_is_refused_while_others_use_the_memory(app: App) 
     installation = replace(
         app.installation, limits=replace(app.installation.limits, recipients=LARGE_LIST)
     )
-    owner, numbers = app.owner.actor, worlds.generated_numbers(LARGE_LIST)
+    owner, numbers = app.owner.actor, db.generated_numbers(LARGE_LIST)
     with installation.recipient_memory.reserve(MOST_IN_MEMORY):
         with pytest.raises(RateLimited):
             await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
@@ -211,9 +211,9 @@ async def test_a_quote_shows_the_cost_and_changes_nothing(app: App) -> None:
         "balance": 20,
         "affordable": True,
     }
-    requested["to"] = worlds.generated_numbers(21)
+    requested["to"] = db.generated_numbers(21)
     assert not (await app.answer("sibling", QUOTE, input=requested))["affordable"]
-    assert await worlds.held(app.sibling.account_id) == 20
+    assert await db.held(app.sibling.account_id) == 20
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ async def test_a_quote_shows_the_cost_and_changes_nothing(app: App) -> None:
 async def test_a_send_is_cancelled_by_its_owner(
     app: App, who: str, code: str | None, found: bool
 ) -> None:
-    requested = await worlds.accept(app.owner, 3)
+    requested = await db.accept(app.owner, 3)
     given = {"sendId": ids.encode(Kind.SEND, requested.id)}
     unknown = {"sendId": ids.encode(Kind.SEND, UUID(int=404))}
     nonsense = {"sendId": "nonsense"}
@@ -246,26 +246,26 @@ async def test_a_send_is_cancelled_by_its_owner(
         else:
             assert answers[2]["counts"] == {"queued": 0, "cancelled": 3}
             assert answers[2]["charged"] == 0
-    assert await worlds.held(app.owner.account_id) == (100 if found else 97)
+    assert await db.held(app.owner.account_id) == (100 if found else 97)
 
 
 async def in_doubt(app: App) -> UUID:
     """An UNKNOWN message of the owner."""
-    requested = await worlds.accept(app.owner)
+    requested = await db.accept(app.owner)
     attempt_id = new_id()
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until, ended_at, outcome)"
         " VALUES ($1, $2, $1, 0, 1, now(), now(), now(), 'UNKNOWN')",
         attempt_id,
         app.pool.id,
     )
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1 WHERE send_id = $2",
         attempt_id,
         requested.id,
     )
-    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", requested.id)
+    [row] = await db.fetch("SELECT id FROM message WHERE send_id = $1", requested.id)
     found: UUID = row["id"]
     return found
 
@@ -283,8 +283,8 @@ async def test_a_message_is_settled_once(
     assert (answer["id"], answer["status"]) == (message_id, status)
     again = await app.answer("admin", SETTLE, input={**given, "taken": not taken})
     assert again["__typename"] == "InvalidInput"
-    assert await worlds.held(app.owner.account_id) == held
-    await worlds.assert_audit_holds()
+    assert await db.held(app.owner.account_id) == held
+    await db.assert_audit_holds()
     for unknown in (ids.encode(Kind.MESSAGE, UUID(int=404)), "nonsense"):
         missing = await app.answer("admin", SETTLE, input={**given, "messageId": unknown})
         assert missing == {"__typename": "NotFound", "message": "No such message."}
@@ -310,8 +310,8 @@ BULK_PROBLEM = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
         ({"to": [TO], "text": "a\ud800b"}, "InvalidText"),
         ({"to": ["12"], "text": "Hello"}, "NoValidRecipients"),
         ({"to": [], "text": "Hello"}, "NoValidRecipients"),
-        ({"to": worlds.generated_numbers(101), "text": "Hello"}, "InsufficientBalance"),
-        ({"to": worlds.generated_numbers(301), "text": "Hello"}, "TooManyRecipients"),
+        ({"to": db.generated_numbers(101), "text": "Hello"}, "InsufficientBalance"),
+        ({"to": db.generated_numbers(301), "text": "Hello"}, "TooManyRecipients"),
     ],
 )
 async def test_a_quote_and_its_send_report_the_same_problem(

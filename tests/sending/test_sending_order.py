@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domain.identity.access import Actor
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 BULK = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) { __typename } }"""
@@ -33,7 +33,7 @@ def requested(app: App, wrong: set[str]) -> tuple[Actor, list[str], str]:
     if "status" in wrong:
         actor = replace(actor, client_status="DORMANT")
     count = MANY if "limits" in wrong else 101
-    to = ["12"] * count if "recipients" in wrong else worlds.generated_numbers(count)
+    to = ["12"] * count if "recipients" in wrong else db.generated_numbers(count)
     return actor, to, " " if "text" in wrong else "Good morning"
 
 
@@ -50,12 +50,12 @@ async def test_the_first_failing_check_decides_the_error(
         given = {"messages": [{"to": number, "text": text} for number in to]}
     answer = await app.answer(actor, query, input=given)
     assert answer == {"__typename": expected}
-    assert await worlds.fetch("SELECT id FROM send") == []
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.fetch("SELECT id FROM send") == []
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_a_stored_success_is_the_answer_before_every_check(app: App) -> None:
-    given = {"to": worlds.generated_numbers(1), "text": "Good morning", "idempotencyKey": "once"}
+    given = {"to": db.generated_numbers(1), "text": "Good morning", "idempotencyKey": "once"}
     first = await app.answer("owner", BULK, input=given)
     inactive, _, _ = requested(app, {"status"})
     assert await app.answer(inactive, BULK, input=given) == first == {"__typename": "Send"}

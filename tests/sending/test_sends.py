@@ -10,7 +10,7 @@ import pytest
 from domain import ids
 from domain.ids import Kind
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.installations import App
 
 SEND = """query ($id: ID!) { send(id: $id) {
@@ -26,8 +26,8 @@ MESSAGES = """query ($status: MessageStatus, $search: String) {
 
 async def sent(app: App, count: int = 3) -> tuple[str, list[str]]:
     """A send of the owner: its ID and the IDs of its messages, newest first."""
-    requested = await worlds.accept(app.owner, count, text="Lunch at 12?")
-    rows = await worlds.fetch(
+    requested = await db.accept(app.owner, count, text="Lunch at 12?")
+    rows = await db.fetch(
         "SELECT id FROM message WHERE send_id = $1 ORDER BY id DESC", requested.id
     )
     return ids.encode(Kind.SEND, requested.id), [
@@ -64,7 +64,7 @@ async def test_a_message_has_all_its_fields(app: App) -> None:
     assert found == {
         "id": message_id,
         "direction": "OUTBOUND",
-        "number": worlds.generated_numbers(1)[0],
+        "number": db.generated_numbers(1)[0],
         "text": "Lunch at 12?",
         "encoding": "GSM7",
         "segments": 1,
@@ -91,7 +91,7 @@ async def test_messages_are_filtered_by_status_and_searched(
     app: App, requested: dict[str, str], found: list[str]
 ) -> None:
     await sent(app, 1)
-    await worlds.accept(app.owner, text="Supper")
+    await db.accept(app.owner, text="Supper")
     answer = await app.answer("owner", MESSAGES, **requested)
     assert [node["text"] for node in answer["nodes"]] == found
 

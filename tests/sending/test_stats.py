@@ -13,7 +13,7 @@ from domain.sending.lists import Period
 from domain.sending.messages import SendKind
 from persistence.sending import stats
 from persistence.sending.stats import read_message_stats
-from tests import worlds
+from tests import db
 from tests.persistence.test_reads_stay_small import PLANNING, work_of
 
 AGE = """
@@ -40,23 +40,23 @@ UPDATE send SET accepted = accepted + 7 WHERE id = $1
 @pytest.fixture
 async def since(database_url: str) -> AsyncIterator[datetime]:
     """Sends of two clients in three hours, some as earlier releases wrote them."""
-    async with worlds.connected(database_url, pool_size=1):
-        pool = await worlds.add_pool(price=3)
-        clients = [await worlds.add_client(pool, held=1_000) for _ in range(2)]
+    async with db.connected(database_url, pool_size=1):
+        pool = await db.add_pool(price=3)
+        clients = [await db.add_client(pool, held=1_000) for _ in range(2)]
         kinds = (SendKind.BULK, SendKind.SINGLE, SendKind.MULTI, SendKind.CSV, SendKind.REPLY)
         sends = []
         for number in range(20):
             kind = kinds[number % 5]
             count = 1 if kind in (SendKind.SINGLE, SendKind.REPLY) else 3 + number
-            send = await worlds.accept(clients[number % 2], count, kind=kind)
+            send = await db.accept(clients[number % 2], count, kind=kind)
             for table in ("message", "send"):
-                await worlds.execute(AGE.format(table), number % 3, send.id)
+                await db.execute(AGE.format(table), number % 3, send.id)
             sends.append(send.id)
-        await worlds.execute("UPDATE message SET by_send = true WHERE send_id = $1", sends[2])
-        await worlds.execute("UPDATE send SET tallied = false WHERE id = $1", sends[5])
+        await db.execute("UPDATE message SET by_send = true WHERE send_id = $1", sends[2])
+        await db.execute("UPDATE send SET tallied = false WHERE id = $1", sends[5])
         for status, number in (("SENT", 90), ("DELIVERED", 40), ("CANCELLED", 10)):
-            await worlds.execute(CHANGE, status, number)
-        await worlds.execute(JOB, sends[7])
+            await db.execute(CHANGE, status, number)
+        await db.execute(JOB, sends[7])
         yield datetime.now(UTC) - timedelta(hours=1, minutes=30)
 
 
@@ -66,7 +66,7 @@ async def test_messages_of_all_clients_are_counted(
 ) -> None:
     monkeypatch.setattr(stats, "COUNTED_FROM", counted_from)
     until = datetime.now(UTC)
-    rows = await worlds.fetch("SELECT status, created_at, price FROM message")
+    rows = await db.fetch("SELECT status, created_at, price FROM message")
     expected = Counter[object]()
     for row in rows:
         if row["created_at"] >= since:
@@ -85,8 +85,8 @@ async def test_messages_of_large_sends_are_not_read(
     since: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stats, "COUNTED_FROM", 12)
-    await worlds.execute("VACUUM ANALYZE message")
-    [row] = await worlds.fetch(
+    await db.execute("VACUUM ANALYZE message")
+    [row] = await db.fetch(
         "SELECT count(*) AS messages FROM message JOIN send ON send.id = send_id"
         " WHERE accepted < 12 OR NOT tallied"
     )

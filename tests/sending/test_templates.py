@@ -9,7 +9,7 @@ import pytest
 from domain.errors import InvalidText
 from domain.sending.text import MOST_TEMPLATES
 from ibiki.http.rest.models import TemplateUse, text_or_template
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.sending.files.test_csv_send import QUOTE as QUOTE_CSV
 from tests.sending.files.test_csv_send import SEND as CSV_SEND
@@ -38,7 +38,7 @@ def used(template: str, /, **values: str) -> dict[str, Any]:
 
 
 async def texts() -> list[str]:
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT coalesce(message.text, send.text) AS text FROM message"
         " JOIN send ON send.id = send_id ORDER BY message.id"
     )
@@ -98,11 +98,11 @@ async def test_a_template_that_cannot_be_used_is_refused(
     app: App, name: str, text: str, error: str
 ) -> None:
     assert (await save(app, name, text))["__typename"] == error
-    assert not await worlds.fetch("SELECT FROM template")
+    assert not await db.fetch("SELECT FROM template")
 
 
 async def test_a_client_has_at_most_500_templates(app: App) -> None:
-    await worlds.execute(
+    await db.execute(
         "INSERT INTO template (id, client_id, name, text)"
         " SELECT gen_random_uuid(), $1, 'T' || n, 'Hi' FROM generate_series(1, $2::int) AS n",
         app.owner.client_id,
@@ -175,7 +175,7 @@ async def test_a_missing_value_is_named_and_nothing_is_charged(app: App) -> None
         assert "InvalidText" in str(refused)
     quoted = await app.answer("owner", QUOTE, input={"to": [TO], "template": lacking})
     assert quoted["problem"]["__typename"] == "InvalidText"
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_two_values_for_one_placeholder_are_refused(app: App) -> None:
@@ -187,7 +187,7 @@ async def test_two_values_for_one_placeholder_are_refused(app: App) -> None:
         assert "The template has two values for {{NO}}." in refused
     with pytest.raises(InvalidText, match="two values"):
         text_or_template(None, TemplateUse(name="Order ready", values={"no": "7", " NO": "8"}), "x")
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_one_message_of_many_without_a_value_is_rejected_alone(app: App) -> None:
@@ -206,7 +206,7 @@ async def test_exactly_one_of_text_and_template_is_given(app: App) -> None:
     ada = used("Order ready", name="Ada", no="7")
     for given in ({}, {"text": None}, {"text": "Hi", "template": ada}):
         assert "not both" in str(await app.ask("owner", SEND, input={"to": TO, **given}))
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 @pytest.mark.parametrize("name", ["Unknown", "", "a\nb", "x" * 5_000, "Theirs"])
@@ -226,4 +226,4 @@ async def test_a_key_covers_the_template_and_its_values(app: App) -> None:
     for other in (used("Order ready", name="Ada", no="8"), used("Order", name="Ada", no="7")):
         answer = await app.answer("owner", SEND, input={**keyed, "template": other})
         assert answer["__typename"] == "IdempotencyConflict"
-    assert await worlds.held(app.owner.account_id) == 99
+    assert await db.held(app.owner.account_id) == 99

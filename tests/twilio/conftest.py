@@ -14,7 +14,7 @@ from domain.inbox.capture import capture_contacts
 from ibiki.http.middleware import BodyLimit
 from ibiki.http.twilio.facade import TwilioFacade
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.ibiki.http_server import running_server
 from tests.installations import App, KnownUsers
 
@@ -23,7 +23,7 @@ TO = "+12025550101"
 HELLO = {"To": TO, "From": "+12025550111", "Body": "Hello"}
 
 
-def account_of(tenant: worlds.Tenant) -> str:
+def account_of(tenant: db.Tenant) -> str:
     """The account SID of a client."""
     return sid_of(SidKind.ACCOUNT, tenant.client_id)
 
@@ -85,7 +85,7 @@ async def web(app: App) -> AsyncIterator[Web]:
 
 async def statuses(status: str, message: Mapping[str, Any]) -> None:
     """Gives a message a status."""
-    await worlds.execute(
+    await db.execute(
         "UPDATE message SET status = $2, attempt_id = gen_random_uuid() WHERE id = $1",
         message["sid"][2:],
         status,
@@ -95,7 +95,7 @@ async def statuses(status: str, message: Mapping[str, Any]) -> None:
 async def assign(web: Web, *numbers: str) -> None:
     """Gives the owner its own numbers."""
     for number in numbers:
-        await worlds.assign_number(web.app.owner.client_id, number)
+        await db.assign_number(web.app.owner.client_id, number)
 
 
 async def captured() -> None:

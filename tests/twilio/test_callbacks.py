@@ -19,7 +19,7 @@ from ibiki.encryption import FernetCipher
 from ibiki.http.twilio.callbacks import FORMAT, CallbackFormat
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
-from tests import worlds
+from tests import db
 from tests.hooks.conftest import RULES, change_status, deliveries, until
 from tests.hooks.receiver import Received, Receiver, receiving
 from tests.inbox import post as inbound
@@ -105,7 +105,7 @@ async def test_only_messages_with_a_callback_are_posted(web: Web, receiver: Rece
     await change_status(UUID(made["sid"][2:]), "SENT")
     received = await receiver.wait_for("/status", 2)
     assert {form_of(each)["MessageSid"] for each in received} == {made["sid"]}
-    assert await worlds.held(web.app.owner.account_id) == 98
+    assert await db.held(web.app.owner.account_id) == 98
 
 
 async def test_the_owner_sees_callbacks_that_failed_and_posts_them_again(
@@ -124,7 +124,7 @@ async def test_the_owner_sees_callbacks_that_failed_and_posts_them_again(
     assert await web.app.answer("owner", HOSTS.replace("true", "false")) == []
     assert await web.app.answer("sibling", HOSTS) == []
     receiver.answers["/status"] = 204
-    await worlds.execute("UPDATE hook_delivery SET status = 'FAILED', due_at = now()")
+    await db.execute("UPDATE hook_delivery SET status = 'FAILED', due_at = now()")
     for who, shown in (("sibling", "NotFound"), ("owner", "WebhookDelivery")):
         again = await web.app.answer(who, AGAIN, input={"deliveryId": delivery["id"]})
         assert again["__typename"] == shown
@@ -147,13 +147,13 @@ async def test_a_repeated_key_has_one_callback_and_another_url_conflicts(web: We
         await web.create({**given, "StatusCallback": "https://b.test"}, headers=keyed), 409, 20409
     )
     failure(await web.create(headers=keyed), 409, 20409)
-    rows = await worlds.fetch("SELECT url FROM hook_callback")
+    rows = await db.fetch("SELECT url FROM hook_callback")
     assert [row["url"] for row in rows] == ["https://a.example.com/x"]
-    assert len(await worlds.fetch("SELECT FROM hook_delivery")) == 1
+    assert len(await db.fetch("SELECT FROM hook_delivery")) == 1
 
 
 async def test_a_refused_message_leaves_no_callback(web: Web) -> None:
-    await worlds.opt_out(web.app.owner.client_id, TO)
+    await db.opt_out(web.app.owner.client_id, TO)
     failure(await web.create({**HELLO, "StatusCallback": "https://a.example.com"}), 400, 21610)
     for wrong in (
         "ftp://a.example.com",
@@ -165,8 +165,8 @@ async def test_a_refused_message_leaves_no_callback(web: Web) -> None:
         "https://a.example.com/\u00e9",
     ):
         failure(await web.create({**HELLO, "StatusCallback": wrong}), 400, 21609)
-    assert await worlds.fetch("SELECT FROM hook_callback") == []
-    assert await worlds.fetch("SELECT FROM hook_endpoint") == []
+    assert await db.fetch("SELECT FROM hook_callback") == []
+    assert await db.fetch("SELECT FROM hook_endpoint") == []
 
 
 def test_tokens_differ_by_client_and_key(web: Web) -> None:
@@ -197,7 +197,7 @@ async def test_one_client_gets_a_new_token_and_the_others_keep_theirs(
     signed = (f"{receiver.url}/", form_of(received), received.headers["X-Twilio-Signature"])
     assert RequestValidator(rotated["token"]).validate(*signed)
     assert not RequestValidator(before[0]).validate(*signed)
-    [row] = await worlds.fetch("SELECT name FROM client WHERE auth_token_number > 0")
+    [row] = await db.fetch("SELECT name FROM client WHERE auth_token_number > 0")
     assert row["name"] == "Acme"
     again = await app.answer("owner", ROTATE, input={"delayMinutes": 0})
     assert again["token"] not in (*before, rotated["token"])
@@ -217,7 +217,7 @@ async def test_the_token_before_signs_until_receivers_know_the_new_one(
     [first] = await receiver.wait_for("/", 1)
     twice = await app.answer("owner", ROTATE, input={"delayMinutes": 5})
     assert (twice["__typename"], twice["path"]) == ("InvalidInput", ["input", "delayMinutes"])
-    await worlds.execute("UPDATE client SET auth_token_from = now() WHERE auth_token_number > 0")
+    await db.execute("UPDATE client SET auth_token_from = now() WHERE auth_token_number > 0")
     await web.created(StatusCallback=receiver.url)
     _, second = await receiver.wait_for("/", 2)
     for received, token in ((first, before), (second, rotated["token"])):

@@ -6,14 +6,14 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from tests import worlds
+from tests import db
 from tests.inbox import post as inbound
 from tests.twilio.conftest import TO, Web, assign, captured, failure, statuses
 
 
 async def texts_of(message: dict[str, Any]) -> list[str | None]:
     """All stored texts of a message."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT message.text AS own, send.text AS shared"
         " FROM message JOIN send ON send.id = send_id WHERE message.id = $1",
         message["sid"][2:],
@@ -27,11 +27,11 @@ async def test_a_queued_message_is_cancelled_and_refunded_once(web: Web) -> None
         path = f"/Messages/{message['sid']}.json"
         answer = await web.call("POST", path, data={"Status": "canceled"})
         assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
-    assert await worlds.held(web.app.owner.account_id) == 99
+    assert await db.held(web.app.owner.account_id) == 99
     await statuses("SENT", other)
     path = f"/Messages/{other['sid']}.json"
     failure(await web.call("POST", path, data={"Status": "canceled"}), 409, 30409)
-    assert await worlds.held(web.app.owner.account_id) == 99
+    assert await db.held(web.app.owner.account_id) == 99
 
 
 async def test_one_message_of_a_bulk_send_is_cancelled_alone(web: Web) -> None:
@@ -43,7 +43,7 @@ async def test_one_message_of_a_bulk_send_is_cancelled_alone(web: Web) -> None:
     [first, second] = await web.listed()
     await web.call("POST", f"/Messages/{first['sid']}.json", data={"Status": "canceled"})
     assert [each["status"] for each in await web.listed()] == ["canceled", "queued"]
-    assert await worlds.held(web.app.owner.account_id) == 99
+    assert await db.held(web.app.owner.account_id) == 99
     assert second["body"] == "Hi"
 
 
@@ -64,7 +64,7 @@ async def test_an_emptied_text_is_stored_nowhere(web: Web) -> None:
     assert answer.json() == {**before, "body": ""}
     assert await texts_of(message) == ["", ""]
     assert (await web.call("POST", path, data={"Body": ""})).status_code == 200
-    assert await worlds.fetch("SELECT FROM message WHERE text LIKE '%secret%'") == []
+    assert await db.fetch("SELECT FROM message WHERE text LIKE '%secret%'") == []
 
 
 async def test_the_text_of_a_bulk_send_stays_until_its_last_message_is_emptied(web: Web) -> None:
@@ -100,8 +100,8 @@ async def test_a_deleted_message_leaves_every_list_and_the_ledger_stays(web: Web
     assert len(seen["data"]["messages"]["nodes"]) == 1
     assert len(seen["data"]["sends"]["nodes"]) == 2
     assert await texts_of(message) == ["", ""]
-    assert await worlds.held(web.app.owner.account_id) == 98
-    await worlds.assert_audit_holds()
+    assert await db.held(web.app.owner.account_id) == 98
+    await db.assert_audit_holds()
 
 
 async def test_inbound_messages_are_read_emptied_and_deleted(web: Web) -> None:
@@ -118,7 +118,7 @@ async def test_inbound_messages_are_read_emptied_and_deleted(web: Web) -> None:
     await web.call("DELETE", f"/Messages/{second['sid']}.json")
     [conversation] = (await web.app.ask("owner", last))["data"]["inbox"]["nodes"]
     assert conversation == {"unread": 1, "lastMessage": {"text": ""}}
-    bodies = await worlds.fetch("SELECT body FROM webhook_event")
+    bodies = await db.fetch("SELECT body FROM webhook_event")
     assert [each["body"] for each in bodies] == [b"", b""]
     await web.call("DELETE", f"/Messages/{first['sid']}.json")
     assert (await web.app.ask("owner", last))["data"]["inbox"]["nodes"] == []
@@ -160,10 +160,10 @@ async def test_messages_that_are_changed_at_once_are_changed_once(web: Web) -> N
     codes = Counter(each.status_code for each in answers)
     assert set(codes) <= {200, 204, 404}
     assert codes[204] == len(paths) - 1
-    rows = await worlds.fetch("SELECT emptied, text FROM send")
+    rows = await db.fetch("SELECT emptied, text FROM send")
     assert (rows[0]["emptied"], rows[0]["text"]) == (9, "Hi")
-    assert await worlds.held(web.app.owner.account_id) == 91
+    assert await db.held(web.app.owner.account_id) == 91
     assert (await web.call("DELETE", paths[0])).status_code == 204
-    rows = await worlds.fetch("SELECT emptied, text FROM send")
+    rows = await db.fetch("SELECT emptied, text FROM send")
     assert (rows[0]["emptied"], rows[0]["text"]) == (10, "")
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()

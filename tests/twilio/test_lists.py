@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.ids import SidKind, find_sid, new_id, sid_of
-from tests import worlds
+from tests import db
 from tests.inbox import post as inbound
 from tests.twilio.conftest import PREFIX, Web, account_of, assign, captured, failure
 
@@ -124,7 +124,7 @@ async def test_filters_find_messages_by_both_numbers(web: Web) -> None:
 async def test_the_number_of_an_operators_line_is_not_shown(web: Web) -> None:
     await assign(web, inbound.OUR_NUMBER)
     await inbound.received(inbound.inbound("in", receiver=inbound.OUR_NUMBER))
-    await worlds.execute("UPDATE inbound SET receiver = $1", OTHER_NUMBER)
+    await db.execute("UPDATE inbound SET receiver = $1", OTHER_NUMBER)
     [received] = await web.listed()
     assert received["to"] == inbound.OUR_NUMBER
 
@@ -134,7 +134,7 @@ async def test_dates_are_compared_in_utc(web: Web) -> None:
         message = await web.created(Body=body)
         at = f"2026-03-04T{hour:02}:00:00.5Z"
         key = await _id_at(at)
-        await worlds.execute(
+        await db.execute(
             "UPDATE message SET created_at = $2::text::timestamptz, id = $3 WHERE id = $1",
             message["sid"][2:],
             at,
@@ -167,7 +167,7 @@ async def test_dates_are_compared_in_utc(web: Web) -> None:
 
 async def _id_at(moment: str) -> str:
     """A new ID of that time."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT lpad(to_hex((extract(epoch FROM $1::text::timestamptz) * 1000)::int8), 12, '0')"
         " || substr(replace(gen_random_uuid()::text, '-', ''), 13) AS id",
         moment,

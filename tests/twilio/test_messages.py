@@ -10,7 +10,7 @@ from domain import ids
 from domain.dispatch.recording import reject_expired
 from domain.ids import Kind, new_id
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import marked
 from tests.twilio.conftest import HELLO, PREFIX, TO, Web, account_of, assign, failure, statuses
 
@@ -36,7 +36,7 @@ async def test_a_created_message_has_every_key_and_is_charged_once(web: Web) -> 
     absent = ("from", "price", "error_code", "error_message", "date_sent", "messaging_service_sid")
     assert [body[each] for each in absent] == [None] * len(absent)
     assert (await web.call("GET", f"/Messages/{body['sid']}.json")).json() == body
-    assert await worlds.held(web.app.owner.account_id) == 99
+    assert await db.held(web.app.owner.account_id) == 99
 
 
 REFUSED_FORMS: list[tuple[dict[str, Any], int]] = [
@@ -65,7 +65,7 @@ REFUSED_FORMS: list[tuple[dict[str, Any], int]] = [
 async def test_a_form_that_cannot_be_sent_has_the_code_of_its_reason(web: Web) -> None:
     for form, code in REFUSED_FORMS:
         failure(await web.create(form), 400, code)
-    assert await worlds.held(web.app.owner.account_id) == 100
+    assert await db.held(web.app.owner.account_id) == 100
 
 
 async def test_fields_that_change_nothing_are_accepted(web: Web) -> None:
@@ -115,9 +115,9 @@ async def test_a_message_is_scheduled_and_wrong_times_are_refused(web: Web) -> N
     nanoseconds = later.replace("Z", ".000000999Z")  # as the SDK for Java writes a time
     made = await web.created(ScheduleType="fixed", SendAt=nanoseconds)
     assert made["status"] == "scheduled"
-    rows = await worlds.fetch("SELECT send_at FROM message")
+    rows = await db.fetch("SELECT send_at FROM message")
     assert rows[0]["send_at"].strftime("%Y-%m-%dT%H:%M:%SZ") == later
-    await worlds.execute("UPDATE message SET send_at = clock_timestamp()")
+    await db.execute("UPDATE message SET send_at = clock_timestamp()")
     assert (await web.listed())[0]["status"] == "queued"
     for days, code in ((-1, 35114), (31, 35114)):
         time = (now + timedelta(days=days)).isoformat()
@@ -130,7 +130,7 @@ async def test_a_message_is_scheduled_and_wrong_times_are_refused(web: Web) -> N
     ]
     for form, code in wrong:
         failure(await web.create({**HELLO, **form}), 400, code)
-    assert await worlds.held(web.app.owner.account_id) == 99
+    assert await db.held(web.app.owner.account_id) == 99
 
 
 async def test_a_message_is_not_submitted_after_its_validity_period(web: Web) -> None:
@@ -138,7 +138,7 @@ async def test_a_message_is_not_submitted_after_its_validity_period(web: Web) ->
     pool_id = web.app.pool.id
     assert not await reject_expired(store, pool_id)
     assert {each["status"] for each in await web.listed()} == {"queued"}
-    await worlds.execute(
+    await db.execute(
         "UPDATE send SET expires_at = expires_at - interval '2 minutes'"
         " WHERE id = (SELECT send_id FROM message WHERE id = $1)",
         short["sid"][2:],
@@ -148,19 +148,19 @@ async def test_a_message_is_not_submitted_after_its_validity_period(web: Web) ->
     [late, early] = await web.listed()
     assert (early["status"], early["error_code"]) == ("failed", 30036)
     assert late["status"] == "sending"
-    assert await worlds.held(web.app.owner.account_id) == 99
-    await worlds.assert_audit_holds()
+    assert await db.held(web.app.owner.account_id) == 99
+    await db.assert_audit_holds()
 
 
 async def test_a_message_of_a_paused_account_expires_too(web: Web) -> None:
     message = await web.created(ValidityPeriod="1")
-    await worlds.execute("UPDATE send SET expires_at = clock_timestamp()")
+    await db.execute("UPDATE send SET expires_at = clock_timestamp()")
     assert not await reject_expired(store, web.app.pool.id)
     [found] = await web.listed()
     assert (found["sid"], found["status"]) == (message["sid"], "failed")
-    assert await worlds.held(web.app.owner.account_id) == 100
+    assert await db.held(web.app.owner.account_id) == 100
     await reject_expired(store, web.app.pool.id)
-    assert await worlds.fetch("SELECT FROM send WHERE expires_at IS NOT NULL") == []
+    assert await db.fetch("SELECT FROM send WHERE expires_at IS NOT NULL") == []
 
 
 async def test_a_wrong_validity_period_is_refused(web: Web) -> None:
@@ -183,7 +183,7 @@ async def test_a_repeated_key_sends_once(web: Web) -> None:
     first = (await web.create(headers=keyed)).json()
     again = await web.create(headers=keyed)
     assert (again.status_code, again.json()) == (201, first)
-    assert await worlds.held(web.app.owner.account_id) == 99
+    assert await db.held(web.app.owner.account_id) == 99
     other = await web.create({**HELLO, "Body": "Other"}, headers=keyed)
     assert "Idempotency-Key" in failure(other, 409, 20409)
     failure(await web.create(headers={"idempotency-key": "x" * 256}), 400, 20001)
@@ -191,7 +191,7 @@ async def test_a_repeated_key_sends_once(web: Web) -> None:
 
 async def test_refusals_before_a_send_have_codes(web: Web) -> None:
     owner = web.app.owner
-    await worlds.opt_out(owner.client_id, "+12025550102")
+    await db.opt_out(owner.client_id, "+12025550102")
     failure(await web.create({**HELLO, "To": "+12025550102"}), 400, 21610)
     web.app.rate_limiter.requests_left = 0
     limited = await web.create()

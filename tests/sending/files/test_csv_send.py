@@ -10,7 +10,7 @@ import pytest
 
 from domain import ids
 from domain.ids import Kind
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.sending.files.files import csv_file, uploaded
 
@@ -48,7 +48,7 @@ async def ask(app: App, content: bytes, who: str = "owner", **given: Any) -> Any
 
 async def sent() -> list[tuple[str, str]]:
     """Numbers and texts of all messages."""
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT number, coalesce(message.text, send.text) AS text FROM message"
         " JOIN send ON send.id = message.send_id ORDER BY message.id"
     )
@@ -74,9 +74,9 @@ async def test_one_text_goes_to_each_number_once(app: App) -> None:
         "sheet": None,
     }
     assert await sent() == [("+12025550120", "Good morning"), ("+12025550121", "Good morning")]
-    [row] = await worlds.fetch("SELECT kind, text FROM send")
+    [row] = await db.fetch("SELECT kind, text FROM send")
     assert row == {"kind": "CSV", "text": "Good morning"}
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_placeholders_make_a_text_for_each_row(app: App) -> None:
@@ -193,11 +193,11 @@ async def test_a_quote_says_what_a_send_would_do_and_does_nothing(app: App) -> N
         "segments": 1,
     }
     assert await sent() == []
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_a_quote_and_a_send_of_the_same_file_agree(app: App) -> None:
-    numbers = worlds.generated_numbers(20)
+    numbers = db.generated_numbers(20)
     content = csv_file(
         [["phone", "name"], *([each, f"N{at % 3 or ''}"] for at, each in enumerate(numbers))]
     )
@@ -222,7 +222,7 @@ SEND_PROBLEM = f"""mutation ($input: CsvSendInput!) {{ csvSend(input: $input) {{
         (PUPILS, "active", None),
         (b"phone\n12\n", "active", "NoValidRecipients"),
         (
-            csv_file([["phone"], *([each] for each in worlds.generated_numbers(101))]),
+            csv_file([["phone"], *([each] for each in db.generated_numbers(101))]),
             "active",
             "InsufficientBalance",
         ),
@@ -278,7 +278,7 @@ async def test_a_tab_between_cells_does_not_join_them_to_a_number(app: App) -> N
 
 
 async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
-    await worlds.opt_out(app.owner.client_id, "+12025550121", source="KEYWORD")
+    await db.opt_out(app.owner.client_id, "+12025550121", source="KEYWORD")
     answer = await ask(app, PUPILS, text="Hi")
     assert (answer["accepted"], answer["charged"]) == (1, 1)
     expected = {"input": "2025550121", "position": 4, "reason": "OPTED_OUT"}
@@ -313,7 +313,7 @@ async def test_a_request_that_cannot_be_sent_is_refused_as_a_whole(
     assert answer["__typename"] == name
     assert words in answer["message"]
     assert await sent() == []
-    assert await worlds.held(app.owner.account_id) == 100
+    assert await db.held(app.owner.account_id) == 100
 
 
 async def test_a_rejected_row_needs_no_text(app: App) -> None:
@@ -322,7 +322,7 @@ async def test_a_rejected_row_needs_no_text(app: App) -> None:
 
 
 async def test_a_balance_that_is_too_small_charges_and_sends_nothing(app: App) -> None:
-    rows = [["phone"]] + [[number] for number in worlds.generated_numbers(101)]
+    rows = [["phone"]] + [[number] for number in db.generated_numbers(101)]
     answer = await ask(app, csv_file(rows), text="Hi")
     assert (answer["required"], answer["available"]) == (101, 100)
     assert await sent() == []
@@ -333,19 +333,19 @@ async def test_the_same_key_replays_and_another_input_is_a_conflict(app: App) ->
     given = {"uploadId": upload_id, "text": "Hi", "idempotencyKey": "k"}
     first = await app.answer("owner", SEND, input=given)
     assert await app.answer("owner", SEND, input=given) == first
-    await worlds.execute("DELETE FROM upload")
+    await db.execute("DELETE FROM upload")
     replayed = await app.answer("owner", SEND, input=given)
     assert replayed == {**first, "columns": None}
     again = {**given, "uploadId": await keep(app, PUPILS)}
     conflict = await app.answer("owner", SEND, input=again)
     assert conflict["__typename"] == "IdempotencyConflict"
-    assert await worlds.held(app.owner.account_id) == 98
+    assert await db.held(app.owner.account_id) == 98
 
 
 async def test_an_upload_belongs_to_its_tenant_and_lives_for_a_day(app: App) -> None:
     upload_id = await keep(app, PUPILS)
     old = await keep(app, PUPILS)
-    await worlds.execute(
+    await db.execute(
         "UPDATE upload SET created_at = now() - interval '24 hours' WHERE id = $1",
         ids.decode(Kind.UPLOAD, old),
     )

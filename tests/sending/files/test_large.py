@@ -20,7 +20,7 @@ from domain.sending.csv_send import csv_send
 from domain.sending.files.layout import layout_of
 from domain.sending.files.uploads import keep_upload
 from domain.sending.messages import Send
-from tests import worlds
+from tests import db
 from tests.installations import App
 from tests.sending.files.files import NORMALISER, csv_file, less_memory_than
 
@@ -33,8 +33,7 @@ Result = TypeVar("Result")
 def large_file() -> bytes:
     """100,000 numbers with names, in 20 MB: most of it is a column that nothing reads."""
     rows = (
-        [number, f"Name {at}", "x" * 180]
-        for at, number in enumerate(worlds.generated_numbers(ROWS))
+        [number, f"Name {at}", "x" * 180] for at, number in enumerate(db.generated_numbers(ROWS))
     )
     return csv_file([["phone", "name", "note"], *rows])
 
@@ -56,7 +55,7 @@ async def test_100_000_rows_are_uploaded_sent_to_and_imported_while_others_are_a
     app: App, large_file: bytes
 ) -> None:
     installation = replace(app.installation, limits=RequestLimits())
-    await worlds.open_with(app.owner.account_id, ROWS)
+    await db.open_with(app.owner.account_id, ROWS)
     actor = app.owner.actor
     upload, pause = await with_pauses(keep_upload(installation, actor, BytesIO(large_file)))
     assert (upload.layout.rows, pause < 1) == (ROWS, True), pause
@@ -66,8 +65,8 @@ async def test_100_000_rows_are_uploaded_sent_to_and_imported_while_others_are_a
     assert (sent.accepted, sent.rejected_count, pause < 1) == (ROWS, 0, True), pause
     imported, pause = await with_pauses(import_contacts(installation, actor, upload.id))
     assert (imported.created, imported.updated, pause < 1) == (ROWS, 0, True), pause
-    assert await worlds.held(app.owner.account_id) == 100
-    assert await worlds.statuses(sent.id) == {"QUEUED": ROWS}
+    assert await db.held(app.owner.account_id) == 100
+    assert await db.statuses(sent.id) == {"QUEUED": ROWS}
 
 
 def test_a_file_is_read_in_much_less_memory_than_its_size(large_file: bytes) -> None:

@@ -28,7 +28,7 @@ from ibiki.http.middleware import BodyLimit
 from ibiki.http.uploads import PATH, Uploads
 from ibiki.workers import Workers
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import eventually
 from tests.ibiki.http_server import RunningServer, running_server
 from tests.installations import App, KnownUsers
@@ -75,8 +75,8 @@ def refusal(answer: httpx.Response) -> tuple[int, str, str]:
 
 
 async def kept() -> int:
-    [row] = await worlds.fetch("SELECT count(*) FROM upload")
-    [parts] = await worlds.fetch("SELECT count(DISTINCT upload_id) FROM upload_part")
+    [row] = await db.fetch("SELECT count(*) FROM upload")
+    [parts] = await db.fetch("SELECT count(DISTINCT upload_id) FROM upload_part")
     assert row == parts
     return int(row["count"])
 
@@ -170,7 +170,7 @@ async def test_what_is_left_out_of_a_spreadsheet_is_named_and_not_kept(app: App)
 
 
 async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> None:
-    numbers = worlds.generated_numbers(20_000)
+    numbers = db.generated_numbers(20_000)
     content = csv_file([["phone", "text"], *([each, "x" * 90] for each in numbers)])
     assert 2 * PART_BYTES < len(content) < LIMIT.size
 
@@ -286,12 +286,12 @@ async def test_an_upload_that_breaks_off_leaves_nothing(app: App, tmp_path: Path
 
 
 async def test_a_failure_while_storing_leaves_nothing(app: App) -> None:
-    await worlds.execute("ALTER TABLE upload_part ADD CONSTRAINT broken CHECK (position < 1)")
+    await db.execute("ALTER TABLE upload_part ADD CONSTRAINT broken CHECK (position < 1)")
     content = b"phone\n" + b"2025550120\n" * (PART_BYTES // 10)
     async with upload_server(app) as made:
         assert (await post(made, content)).status_code == 500
         assert await kept() == 0
-        await worlds.execute("ALTER TABLE upload_part DROP CONSTRAINT broken")
+        await db.execute("ALTER TABLE upload_part DROP CONSTRAINT broken")
         assert (await post(made, content)).status_code == 201
 
 
@@ -339,21 +339,21 @@ async def test_an_upload_is_found_by_its_tenant_for_a_day(app: App) -> None:
         upload_id = (await post(made, FILE)).json()["uploadId"]
     with pytest.raises(NotFound) as foreign:
         await bytes_of(app, upload_id, "sibling")
-    await worlds.execute("UPDATE upload SET created_at = now() - interval '23:59'")
+    await db.execute("UPDATE upload SET created_at = now() - interval '23:59'")
     assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 0
     assert await bytes_of(app, upload_id) == FILE
-    await worlds.execute("UPDATE upload SET created_at = now() - interval '24:01'")
+    await db.execute("UPDATE upload SET created_at = now() - interval '24:01'")
     with pytest.raises(NotFound) as gone:
         await bytes_of(app, upload_id)
     assert str(foreign.value) == str(gone.value)
     assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 1
-    assert await worlds.fetch("SELECT FROM upload_part") == []
+    assert await db.fetch("SELECT FROM upload_part") == []
 
 
 async def test_the_workers_delete_uploads_after_a_day(app: App) -> None:
     old = await uploaded(app.installation, app.owner.actor, FILE)
     young = await uploaded(app.installation, app.owner.actor, FILE)
-    await worlds.execute(
+    await db.execute(
         "UPDATE upload SET created_at = now() - interval '24:01' WHERE id = $1", old.id
     )
     installation = app.installation
@@ -372,14 +372,14 @@ async def test_the_workers_delete_uploads_after_a_day(app: App) -> None:
 
 
 async def _is_alone(upload_id: UUID) -> bool:
-    rows = await worlds.fetch("SELECT upload_id FROM upload_part")
+    rows = await db.fetch("SELECT upload_id FROM upload_part")
     return [row["upload_id"] for row in rows] == [upload_id]
 
 
 async def test_an_upload_that_is_deleted_while_it_is_read_is_not_found(app: App) -> None:
     async with upload_server(app) as made:
         upload_id = (await post(made, FILE)).json()["uploadId"]
-    await worlds.execute("DELETE FROM upload_part")
+    await db.execute("DELETE FROM upload_part")
     with pytest.raises(NotFound, match="more than a day old"):
         await bytes_of(app, upload_id)
 

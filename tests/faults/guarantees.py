@@ -15,7 +15,7 @@ from domain.dispatch.settle import settle_unknown
 from domain.ids import Kind
 from domain.ledger.audit import audit, new_audit
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.faults.load import Load, MadeRequest, Taken, TooPoor
 from tests.faults.simulated_provider import SimulatedProvider
 
@@ -56,7 +56,7 @@ POOL = "SELECT sum(held)::int8 AS held FROM account"
 NOT_TAKEN = {"QUEUED", "CANCELLED", "REJECTED"}
 
 
-class Promises:
+class Guarantees:
     """The guarantees to the clients of a load, checked with the provider's log."""
 
     def __init__(
@@ -85,8 +85,8 @@ class Promises:
 
     async def stuck(self, *, grace_seconds: float = 5.0) -> list[str]:
         """Messages that are not final, not under way, and not queued in time."""
-        rows = await worlds.fetch(STUCK, grace_seconds, self._lease_seconds)
-        (begun,) = await worlds.fetch(CALLS, grace_seconds)
+        rows = await db.fetch(STUCK, grace_seconds, self._lease_seconds)
+        (begun,) = await db.fetch(CALLS, grace_seconds)
         return [
             f"{row['messages']} messages are stuck: {row['how']}"
             f" ({begun['calls']} calls in the last {grace_seconds:.0f} s)"
@@ -95,21 +95,21 @@ class Promises:
 
     async def under_way(self) -> int:
         """The number of messages that are QUEUED or SUBMITTING."""
-        (row,) = await worlds.fetch(UNDER_WAY)
+        (row,) = await db.fetch(UNDER_WAY)
         return int(row["messages"])
 
     async def settle(self) -> int:
         """Settles each UNKNOWN message by the provider's log. Returns their number."""
         await self._provider.read()
-        doubtful = await worlds.fetch(UNKNOWN)
+        doubtful = await db.fetch(UNKNOWN)
         for row in doubtful:
             taken = self._provider.taken[row["number"]] > 0
-            await settle_unknown(store, worlds.ADMIN, row["id"], taken=taken, note="looked up")
+            await settle_unknown(store, db.ADMIN, row["id"], taken=taken, note="looked up")
         return len(doubtful)
 
     async def figures_differ(self) -> list[str]:
         """At rest and without UNKNOWN messages, the pool must equal the provider's balance."""
-        (row,) = await worlds.fetch(POOL)
+        (row,) = await db.fetch(POOL)
         balance = await self._provider.balance()
         if row["held"] == balance:
             return []
@@ -122,7 +122,7 @@ class Promises:
         ]
 
     async def _accepted_once(self) -> list[str]:
-        twice = await worlds.fetch(ACCEPTED_TWICE)
+        twice = await db.fetch(ACCEPTED_TWICE)
         return _sentences("accepted twice", [row["number"] for row in twice])
 
     async def _acknowledged(self) -> list[str]:
@@ -134,8 +134,8 @@ class Promises:
             len(requests),
         )
         taken = {_id_of(each.answer): each for each in new if isinstance(each.answer, Taken)}
-        sends = {row["id"]: row for row in await worlds.fetch(SENDS, list(taken))}
-        first = await worlds.fetch(OWNERS, [each.numbers[0] for each in new])
+        sends = {row["id"]: row for row in await db.fetch(SENDS, list(taken))}
+        first = await db.fetch(OWNERS, [each.numbers[0] for each in new])
         owners = {row["number"]: row["send_id"] for row in first}
         lost = [
             each for send_id, each in taken.items() if not _is_as_acknowledged(each, sends, send_id)
@@ -166,9 +166,9 @@ class Promises:
         """The provider must have each message at most once, and none that was not charged."""
         await self._provider.read()
         taken_before = set(self._provider.taken) - self._checked_taken
-        rows = await worlds.fetch(OWNERS, list(taken_before))
+        rows = await db.fetch(OWNERS, list(taken_before))
         statuses = {row["number"]: row["status"] for row in rows}
-        recent = await worlds.fetch(RECENT, recent_seconds)
+        recent = await db.fetch(RECENT, recent_seconds)
         await self._provider.read()
         taken = self._provider.taken
         self._checked_taken |= taken_before

@@ -1,6 +1,6 @@
-"""One of the processes of test_hammer: `python -m tests.ledger.hammerer URL SEED TASKS STEPS`.
+"""One process of test_ledger_load: `python -m tests.ledger.ledger_load URL SEED TASKS STEPS`.
 
-Reads the world from its input, and does everything that a process can do to the ledger, at once and
+Reads the setup from its input, and does everything that a process can do to the ledger, at once and
 in any order. Prints each acknowledgement as soon as it has it. Exits with 1 if something is neither
 done nor refused.
 """
@@ -27,7 +27,7 @@ from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import COPY_FROM, AcceptedBefore, AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.ledger.sends import accepting, keyed
 from tests.ledger.upstream import Upstream, synced
@@ -43,17 +43,17 @@ OUTCOMES: list[Outcome] = [
 
 
 @dataclass
-class Hammerer:
+class LedgerLoad:
     """The operations of one process."""
 
-    pools: list[worlds.Pool]
-    groups: dict[UUID, list[worlds.Tenant]]
-    clients: list[worlds.Tenant]
+    pools: list[db.Pool]
+    groups: dict[UUID, list[db.Tenant]]
+    clients: list[db.Tenant]
     random: Random
     acceptor: Acceptor
-    own: list[tuple[worlds.Tenant, UUID]] = field(default_factory=list)
+    own: list[tuple[db.Tenant, UUID]] = field(default_factory=list)
 
-    async def strike(self) -> None:
+    async def do_one(self) -> None:
         """Does one operation, chosen at random."""
         act = self.random.choice(self._acts)
         await act()
@@ -67,7 +67,7 @@ class Hammerer:
         """A send of any size, without a key."""
         client = self.random.choice(self.clients)
         count = self.random.choices([1, 3, 20, COPY_FROM], [20, 5, 2, 1])[0]
-        result = await self.acceptor.accept(worlds.new_send(client, count))
+        result = await self.acceptor.accept(db.new_send(client, count))
         if isinstance(result, AcceptedNow):
             self.own.append((client, result.send.id))
             _acknowledge(client, result.send.id, count, None)
@@ -80,7 +80,7 @@ class Hammerer:
         client = self.random.choice(self.clients)
         number = self.random.randrange(KEYS)
         count = COPY_FROM if number == 0 else number % 4 + 1
-        requested = keyed(worlds.new_send(client, count), f"k{number}")
+        requested = keyed(db.new_send(client, count), f"k{number}")
         result = await self.acceptor.accept(requested)
         if isinstance(result, AcceptedNow | AcceptedBefore):
             send_id = result.send.id if isinstance(result, AcceptedNow) else result.send_id
@@ -93,7 +93,7 @@ class Hammerer:
         client = self.random.choice(self.clients[:-1])  # the last one's account is its own
         group_id = self.random.choice([None, client.group_id])
         requested = Allocation(None if group_id else client.client_id, group_id, self._units())
-        await _unless_short(allocate(store, worlds.ADMIN, requested))
+        await _unless_short(allocate(store, db.ADMIN, requested))
 
     async def lead(self) -> None:
         """A supervisor gives to a client of the group, or takes back."""
@@ -127,22 +127,22 @@ class Hammerer:
         return self.random.choice([1, 7, 50]) * self.random.choice([1, -1])
 
 
-def world_of(described: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
+def clients_from(described: dict[str, list[dict[str, str | int | None]]]) -> list[db.Tenant]:
     """The clients that the test has described."""
     clients = []
     for each in described["clients"]:
         pool_id, node_id, own_id, client_id = (
             UUID(str(each[name])) for name in ("pool", "pool_node", "node", "client")
         )
-        pool = worlds.Pool(pool_id, node_id, str(each["unit"]), int(str(each["price"])))
+        pool = db.Pool(pool_id, node_id, str(each["unit"]), int(str(each["price"])))
         payer = Payer(client_id, own_id, pool.id, pool.price, pool.unit, None)
         group_id = UUID(str(each["group"])) if each["group"] else None
-        clients.append(worlds.Tenant(client_id, own_id, pool, payer, group_id))
+        clients.append(db.Tenant(client_id, own_id, pool, payer, group_id))
     return clients
 
 
-def as_described(clients: list[worlds.Tenant]) -> bytes:
-    """The clients as input for a hammerer."""
+def as_described(clients: list[db.Tenant]) -> bytes:
+    """The clients as input for a process."""
     return orjson.dumps(
         {
             "clients": [
@@ -161,19 +161,19 @@ def as_described(clients: list[worlds.Tenant]) -> bytes:
     )
 
 
-async def _hammer(url: str, seed: int, tasks: int, steps: int) -> None:
-    clients = world_of(orjson.loads(sys.stdin.buffer.read()))
-    groups: dict[UUID, list[worlds.Tenant]] = {}
+async def _run_load(url: str, seed: int, tasks: int, steps: int) -> None:
+    clients = clients_from(orjson.loads(sys.stdin.buffer.read()))
+    groups: dict[UUID, list[db.Tenant]] = {}
     for client in clients:
         if client.group_id:
             groups.setdefault(client.group_id, []).append(client)
     pools = list({client.pool.id: client.pool for client in clients}.values())
-    async with worlds.connected(url, pool_size=12), accepting() as acceptor:
-        hand = Hammerer(pools, groups, clients, Random(seed), acceptor)
+    async with db.connected(url, pool_size=12), accepting() as acceptor:
+        hand = LedgerLoad(pools, groups, clients, Random(seed), acceptor)
 
         async def strike_on() -> None:
             for _ in range(steps):
-                await hand.strike()
+                await hand.do_one()
 
         async with asyncio.TaskGroup() as group:
             for _ in range(tasks):
@@ -185,11 +185,11 @@ async def _unless_short(call: Awaitable[object]) -> None:
         await call
 
 
-def _acknowledge(client: worlds.Tenant, send_id: UUID, count: int, key: str | None) -> None:
+def _acknowledge(client: db.Tenant, send_id: UUID, count: int, key: str | None) -> None:
     line = orjson.dumps({"client": client.client_id, "send": send_id, "count": count, "key": key})
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    asyncio.run(_hammer(sys.argv[1], *(int(each) for each in sys.argv[2:])))
+    asyncio.run(_run_load(sys.argv[1], *(int(each) for each in sys.argv[2:])))

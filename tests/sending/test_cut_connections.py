@@ -22,9 +22,9 @@ from domain.sending.accept import (
 from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend
 from persistence import store
-from tests import worlds
+from tests import db
 from tests.clocks import PATIENCE_SECONDS
-from tests.ledger.line import Line, Moment, line_to
+from tests.ledger.cutting_proxy import CuttingProxy, Moment, proxy_to
 from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, sent
 
 COUNTS = pytest.mark.parametrize("count", [1, COPY_FROM])
@@ -44,19 +44,19 @@ FOR EACH ROW EXECUTE FUNCTION commit_slowly()
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("moment", Moment)
 async def test_a_lost_commit_is_found_or_repeated_and_charged_once(
-    line: Line, moment: Moment, alone: bool, count: int, key: str | None
+    proxy: CuttingProxy, moment: Moment, alone: bool, count: int, key: str | None
 ) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=count)
+    client = await db.add_client(await db.add_pool(default=False), held=count)
     send = _send(client, count, key)
-    line.cut_at("COMMIT", moment)
+    proxy.cut_at("COMMIT", moment)
     async with accepting() as acceptor:
         result = await (accept_single(send) if alone else acceptor.accept(send))
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     assert sent(result) == send.id
     assert await charges(client.account_id) == [count]
     assert await messages_of(client.client_id) == count
-    assert await worlds.held(client.account_id) == 0
-    await worlds.assert_audit_holds()
+    assert await db.held(client.account_id) == 0
+    await db.assert_audit_holds()
 
 
 @KEYS
@@ -65,48 +65,50 @@ async def test_a_lost_commit_is_found_or_repeated_and_charged_once(
 async def test_a_lost_commit_that_is_still_under_way_is_waited_for(
     database_url: str, alone: bool, count: int, key: str | None
 ) -> None:
-    async with line_to(database_url) as line, worlds.connected(line.url):
-        client = await worlds.add_client(held=count)
-        await worlds.execute(SLOW_COMMIT)
+    async with proxy_to(database_url) as proxy, db.connected(proxy.url):
+        client = await db.add_client(held=count)
+        await db.execute(SLOW_COMMIT)
         send = _send(client, count, key)
-        line.cut_at("COMMIT", Moment.UNANSWERED)
+        proxy.cut_at("COMMIT", Moment.UNANSWERED)
         async with accepting() as acceptor:
             result = await (accept_single(send) if alone else acceptor.accept(send))
-        assert line.cuts == 1
+        assert proxy.cuts == 1
         assert sent(result) == send.id
         assert await charges(client.account_id) == [count]
         assert await messages_of(client.client_id) == count
-        await worlds.assert_audit_holds()
+        await db.assert_audit_holds()
 
 
-async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(line: Line) -> None:
-    upstream = await worlds.add_pool(default=False)
-    client, poor = [await worlds.add_client(upstream, held=held) for held in (10, 0)]
+async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(
+    proxy: CuttingProxy,
+) -> None:
+    upstream = await db.add_pool(default=False)
+    client, poor = [await db.add_client(upstream, held=held) for held in (10, 0)]
     sends = [
-        keyed(worlds.new_send(client, 4), "a"),
-        worlds.new_send(client, 7),  # too much
-        keyed(worlds.new_send(client, 4), "a"),  # the first again
-        worlds.new_send(poor),
-        worlds.new_send(client, 6),
-        worlds.new_send(client),  # nothing is left
+        keyed(db.new_send(client, 4), "a"),
+        db.new_send(client, 7),  # too much
+        keyed(db.new_send(client, 4), "a"),  # the first again
+        db.new_send(poor),
+        db.new_send(client, 6),
+        db.new_send(client),  # nothing is left
     ]
-    line.cut_at("COMMIT", Moment.UNANSWERED)
+    proxy.cut_at("COMMIT", Moment.UNANSWERED)
     results = await accept_batch(store, sends)
-    assert line.cuts == 1
+    assert proxy.cuts == 1
     answers = [None if isinstance(each, Refused) else sent(each) for each in results]
     assert answers == [sends[0].id, None, sends[0].id, None, sends[4].id, None]
     assert await charges(client.account_id) == [4, 6]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
-async def test_a_refusal_whose_commit_was_lost_leaves_its_key_unused(line: Line) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=2)
-    line.cut_at("COMMIT", Moment.UNANSWERED)
+async def test_a_refusal_whose_commit_was_lost_leaves_its_key_unused(proxy: CuttingProxy) -> None:
+    client = await db.add_client(await db.add_pool(default=False), held=2)
+    proxy.cut_at("COMMIT", Moment.UNANSWERED)
     async with accepting() as acceptor:
         refused = await acceptor.accept(_send(client, 3, "k"))
         assert isinstance(refused, Refused)
         assert isinstance(refused.refusal, InsufficientBalance)
-        await worlds.open_with(client.account_id, 5)
+        await db.open_with(client.account_id, 5)
         assert isinstance(await acceptor.accept(_send(client, 3, "k")), AcceptedNow)
     assert await charges(client.account_id) == [3]
 
@@ -116,7 +118,7 @@ async def test_a_refusal_whose_commit_was_lost_leaves_its_key_unused(line: Line)
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("moment", [Moment.UNSENT, Moment.UNANSWERED])
 async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_of_the_send(
-    line: Line,
+    proxy: CuttingProxy,
     monkeypatch: pytest.MonkeyPatch,
     moment: Moment,
     alone: bool,
@@ -124,10 +126,10 @@ async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_o
     key: str | None,
 ) -> None:
     monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=count)
+    client = await db.add_client(await db.add_pool(default=False), held=count)
     send = _send(client, count, key)
-    line.cut_at("COMMIT", moment)
-    line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+    proxy.cut_at("COMMIT", moment)
+    proxy.then_cut_at("BEGIN", Moment.UNSENT, times=2)
     async with accepting() as acceptor:
         ask = accept_single if alone else acceptor.accept
         result = await ask(send)
@@ -142,34 +144,34 @@ async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_o
             assert type(again) is (AcceptedBefore if kept else AcceptedNow)
             assert (sent(again) == send.id) is kept
             assert await charges(client.account_id) == [count]
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
 async def test_only_sends_of_the_lost_commit_are_in_doubt(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
-    upstream = await worlds.add_pool(default=False)
-    rich, poor = [await worlds.add_client(upstream, held=held) for held in (10, 0)]
-    sends = [worlds.new_send(rich), worlds.new_send(poor)]
-    line.cut_at("COMMIT", Moment.UNANSWERED)
-    line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+    upstream = await db.add_pool(default=False)
+    rich, poor = [await db.add_client(upstream, held=held) for held in (10, 0)]
+    sends = [db.new_send(rich), db.new_send(poor)]
+    proxy.cut_at("COMMIT", Moment.UNANSWERED)
+    proxy.then_cut_at("BEGIN", Moment.UNSENT, times=2)
     results = await accept_batch(store, sends)
     refusals = [type(each.refusal) for each in results if isinstance(each, Refused)]
     assert refusals == [OutcomeUnknown, TryAgain]
 
 
 async def test_a_repeated_send_in_doubt_has_the_id_of_the_first(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=10)
-    first = keyed(worlds.new_send(client), "k")
+    client = await db.add_client(await db.add_pool(default=False), held=10)
+    first = keyed(db.new_send(client), "k")
     assert isinstance(await accept_single(first), AcceptedNow)
     for again in (accept_single, _in_a_batch):
-        line.cut_at("COMMIT", Moment.UNSENT)
-        line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
-        result = await again(keyed(worlds.new_send(client), "k"))
+        proxy.cut_at("COMMIT", Moment.UNSENT)
+        proxy.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+        result = await again(keyed(db.new_send(client), "k"))
         assert isinstance(result, Refused)
         assert isinstance(result.refusal, OutcomeUnknown)
         assert result.refusal.send_id == first.id
@@ -179,11 +181,11 @@ async def test_a_repeated_send_in_doubt_has_the_id_of_the_first(
 @COUNTS
 @pytest.mark.parametrize("alone", [False, True])
 async def test_an_outage_before_the_commit_is_try_again_and_leaves_the_key_unused(
-    line: Line, monkeypatch: pytest.MonkeyPatch, alone: bool, count: int, key: str | None
+    proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch, alone: bool, count: int, key: str | None
 ) -> None:
     monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=count)
-    line.cut_at("BEGIN", Moment.UNSENT, times=3)
+    client = await db.add_client(await db.add_pool(default=False), held=count)
+    proxy.cut_at("BEGIN", Moment.UNSENT, times=3)
     async with accepting() as acceptor:
         ask = acceptor.accept if not alone else accept_single
         result = await ask(_send(client, count, key))
@@ -194,50 +196,52 @@ async def test_an_outage_before_the_commit_is_try_again_and_leaves_the_key_unuse
 
 
 async def test_sends_are_charged_once_although_the_connection_is_cut_again_and_again(
-    line: Line,
+    proxy: CuttingProxy,
 ) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=10_000)
+    client = await db.add_client(await db.add_pool(default=False), held=10_000)
     acknowledged = set()
 
     async def send_on(accepts: Acceptor) -> None:
         for _ in range(10):
-            result = await accepts.accept(worlds.new_send(client))
+            result = await accepts.accept(db.new_send(client))
             assert isinstance(result, AcceptedNow)
             acknowledged.add(result.send.id)
 
     async with accepting() as acceptor:
         senders = [asyncio.create_task(send_on(acceptor)) for _ in range(20)]
         for moment in (Moment.UNANSWERED, Moment.ANSWERED, Moment.UNSENT) * 2:
-            line.cut_at("COMMIT", moment)
-            cuts = line.cuts + 1
+            proxy.cut_at("COMMIT", moment)
+            cuts = proxy.cuts + 1
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while line.cuts < cuts and not all(  # noqa: ASYNC110 - the senders' work
+                while proxy.cuts < cuts and not all(  # noqa: ASYNC110 - the senders' work
                     each.done() for each in senders
                 ):
                     await asyncio.sleep(0.001)
         await asyncio.gather(*senders)
-    rows = await worlds.fetch("SELECT id FROM send WHERE client_id = $1", client.client_id)
+    rows = await db.fetch("SELECT id FROM send WHERE client_id = $1", client.client_id)
     assert {row["id"] for row in rows} == acknowledged
     assert len(acknowledged) == 200
     assert await charges(client.account_id) == [1] * 200
-    await worlds.assert_audit_holds()
+    await db.assert_audit_holds()
 
 
-async def test_a_large_send_that_cannot_be_paid_is_refused_before_it_is_written(line: Line) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
-    line.cut_at("COPY", Moment.UNSENT)
-    result = await accept_single(worlds.new_send(client, COPY_FROM + 1))
+async def test_a_large_send_that_cannot_be_paid_is_refused_before_it_is_written(
+    proxy: CuttingProxy,
+) -> None:
+    client = await db.add_client(await db.add_pool(default=False), held=COPY_FROM)
+    proxy.cut_at("COPY", Moment.UNSENT)
+    result = await accept_single(db.new_send(client, COPY_FROM + 1))
     assert isinstance(result, Refused)
     assert vars(result.refusal) == {
         "required": COPY_FROM + 1,
         "available": COPY_FROM,
         "unit": "credit",
     }
-    assert line.cuts == 0
+    assert proxy.cuts == 0
 
 
-def _send(client: worlds.Tenant, count: int, key: str | None) -> NewSend:
-    send = worlds.new_send(client, count)
+def _send(client: db.Tenant, count: int, key: str | None) -> NewSend:
+    send = db.new_send(client, count)
     return keyed(send, key) if key else send
 
 
@@ -247,12 +251,12 @@ async def _in_a_batch(send: NewSend) -> AcceptResult:
     return result
 
 
-async def eventually_committed(client: worlds.Tenant, send_id: UUID, *, is_kept: bool) -> None:
-    """The server has ended the transaction of a line that was cut."""
+async def eventually_committed(client: db.Tenant, send_id: UUID, *, is_kept: bool) -> None:
+    """The server has ended the transaction of a connection that was cut."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             with suppress(TryAgain):  # the pool may still hold connections that were cut
-                rows = await worlds.fetch("SELECT FROM send WHERE id = $1", send_id)
+                rows = await db.fetch("SELECT FROM send WHERE id = $1", send_id)
                 if bool(rows) is is_kept:
                     return
             await asyncio.sleep(0.01)

@@ -20,7 +20,7 @@ _READY = b"Z"
 
 
 class Moment(StrEnum):
-    """How far a statement gets before the line is cut."""
+    """How far a statement gets before the connection is cut."""
 
     UNSENT = "UNSENT"
     UNANSWERED = "UNANSWERED"
@@ -28,8 +28,8 @@ class Moment(StrEnum):
 
 
 @dataclass
-class Line:
-    """The address of the line, and where to cut it."""
+class CuttingProxy:
+    """Its address, and where to cut the connection."""
 
     url: str = ""
     cuts: int = 0
@@ -37,7 +37,7 @@ class Line:
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut_at(self, statement: str, moment: Moment, *, times: int = 1) -> None:
-        """The next statements that begin like this get as far as `moment`, then the line is cut."""
+        """Cuts the connection when the next statements that begin like this are at `moment`."""
         self._cuts_due.clear()
         self.then_cut_at(statement, moment, times=times)
 
@@ -45,8 +45,8 @@ class Line:
         """The same, after the cuts that are planned already."""
         self._cuts_due += [(statement.encode(), moment)] * times
 
-    def strikes(self, message: bytes) -> Moment | None:
-        """The moment at which the line is cut for this message. None if the message passes."""
+    def moment_for(self, message: bytes) -> Moment | None:
+        """When the connection is cut for this message. None if the message passes."""
         kind, spoken = message[:1], message[5:]
         if kind == b"P":
             spoken = spoken.partition(b"\0")[2]
@@ -61,41 +61,44 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(url: str) -> AsyncIterator[Line]:
-    """A line to the database of a test, whose address is a socket's folder."""
+async def proxy_to(url: str) -> AsyncIterator[CuttingProxy]:
+    """A proxy to the database of a test, whose address is a socket's folder."""
     parts = urlsplit(url)
     socket_path = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
-    line = Line()
+    proxy = CuttingProxy()
 
     async def take_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        line._calls.add(task)
+        proxy._calls.add(task)
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await _talk(line, socket_path, reader, writer)
-        line._calls.discard(task)
+            await _talk(proxy, socket_path, reader, writer)
+        proxy._calls.discard(task)
 
     server = await asyncio.start_server(take_call, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    line.url = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable"
+    proxy.url = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable"
     try:
-        yield line
+        yield proxy
     finally:
         server.close()
-        for call in list(line._calls):
+        for call in list(proxy._calls):
             call.cancel()
-        await asyncio.gather(*line._calls, return_exceptions=True)
+        await asyncio.gather(*proxy._calls, return_exceptions=True)
         await server.wait_closed()
 
 
 async def _talk(
-    line: Line, socket_path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: CuttingProxy,
+    socket_path: str,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> None:
     far_reader, far_writer = await asyncio.open_unix_connection(socket_path)
     answered = asyncio.Event()
     answers = asyncio.create_task(_pass_answers(far_reader, writer, answered))
     try:
-        await _pass_words(line, reader, far_writer, answered)
+        await _pass_words(proxy, reader, far_writer, answered)
     finally:
         answers.cancel()
         await asyncio.gather(answers, return_exceptions=True)
@@ -107,12 +110,12 @@ async def _talk(
 
 
 async def _pass_words(
-    line: Line,
+    proxy: CuttingProxy,
     reader: asyncio.StreamReader,
     far_writer: asyncio.StreamWriter,
     answered: asyncio.Event,
 ) -> None:
-    """Forwards what the program sends, until it closes the connection or the line is cut."""
+    """Forwards what the program sends, until it closes the connection or the connection is cut."""
     opening = await _read_message(reader, kind=b"")
     far_writer.write(opening)
     if int.from_bytes(opening[4:8], "big") == _CANCEL_REQUEST:
@@ -120,7 +123,7 @@ async def _pass_words(
         return
     while True:
         message = await _read_message(reader, kind=await reader.readexactly(1))
-        moment = line.strikes(message)
+        moment = proxy.moment_for(message)
         if moment is Moment.UNSENT:
             return
         answered.clear()

@@ -13,17 +13,17 @@ import pytest
 from domain import ids
 from domain.ids import Kind
 from domain.sending.messages import NewSend
-from tests import worlds
+from tests import db
+from tests.faults.guarantees import Guarantees
 from tests.faults.load import Answer, Clients, Load, MadeRequest, Pace, Taken, TooPoor
 from tests.faults.people import ASSIGN
 from tests.faults.phones import Phones
-from tests.faults.promises import Promises
 from tests.faults.simulated_provider import SimulatedProvider
 from tests.inbox.post import OUR_NUMBER, inbound, received
 
 NOBODY = Clients([], [], [], "")
 
-Break = Callable[["Scene"], Awaitable[None]]
+Break = Callable[["Setup"], Awaitable[None]]
 
 
 class ScriptedProvider(SimulatedProvider):
@@ -58,7 +58,7 @@ class ScriptedClients(Load):
 
 
 @dataclass
-class Scene:
+class Setup:
     """One send of two messages that was acknowledged, submitted, and accepted by the provider."""
 
     send: NewSend
@@ -66,9 +66,9 @@ class Scene:
     provider: ScriptedProvider = field(default_factory=ScriptedProvider)
 
     @property
-    def promises(self) -> Promises:
+    def guarantees(self) -> Guarantees:
         """The checks."""
-        return Promises(self.load, self.provider, lease_seconds=1.0, seed=1)
+        return Guarantees(self.load, self.provider, lease_seconds=1.0, seed=1)
 
     def acknowledge(self, answer: Answer | None = None) -> MadeRequest:
         """Adds an answer that a client got."""
@@ -81,60 +81,60 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(database_url: str) -> AsyncIterator[Scene]:
-    async with worlds.connected(database_url):
-        client = await worlds.add_client(await worlds.add_pool(held=100))
-        made = Scene(await worlds.accept(client, 2))
-        await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = gen_random_uuid()")
+async def setup(database_url: str) -> AsyncIterator[Setup]:
+    async with db.connected(database_url):
+        client = await db.add_client(await db.add_pool(held=100))
+        made = Setup(await db.accept(client, 2))
+        await db.execute("UPDATE message SET status = 'SENT', attempt_id = gen_random_uuid()")
         made.acknowledge()
         made.provider.call(*made.send.numbers)
         yield made
 
 
-async def test_nothing_is_reported_if_nothing_is_broken(scene: Scene) -> None:
-    assert await scene.promises.broken() == []
-    assert await scene.promises.stuck() == []
+async def test_nothing_is_reported_if_nothing_is_broken(setup: Setup) -> None:
+    assert await setup.guarantees.broken() == []
+    assert await setup.guarantees.stuck() == []
 
 
-async def send_vanishes(scene: Scene) -> None:
-    await worlds.execute("DELETE FROM message")
-    await worlds.execute("DELETE FROM send")
+async def send_vanishes(setup: Setup) -> None:
+    await db.execute("DELETE FROM message")
+    await db.execute("DELETE FROM send")
 
 
-async def accepted_twice(scene: Scene) -> None:
-    await worlds.execute("UPDATE message SET number = $1", scene.send.numbers[0])
+async def accepted_twice(setup: Setup) -> None:
+    await db.execute("UPDATE message SET number = $1", setup.send.numbers[0])
 
 
-async def refused_and_accepted(scene: Scene) -> None:
-    scene.load.requests.clear()
-    scene.acknowledge(TooPoor(2, 1))
+async def refused_and_accepted(setup: Setup) -> None:
+    setup.load.requests.clear()
+    setup.acknowledge(TooPoor(2, 1))
 
 
-async def answered_differently(scene: Scene) -> None:
-    request = scene.acknowledge()
-    scene.load.again[request.key or ""] = TooPoor(2, 1)
+async def answered_differently(setup: Setup) -> None:
+    request = setup.acknowledge()
+    setup.load.again[request.key or ""] = TooPoor(2, 1)
 
 
-async def accepted_by_the_provider_twice(scene: Scene) -> None:
-    scene.provider.call(scene.send.numbers[0])
+async def accepted_by_the_provider_twice(setup: Setup) -> None:
+    setup.provider.call(setup.send.numbers[0])
 
 
-async def submitted_again_after_an_unknown_outcome(scene: Scene) -> None:
-    scene.provider.log.clear()
-    scene.provider.call(*scene.send.numbers, behaviour="reset_before", took=False)
-    scene.provider.call(*scene.send.numbers)
+async def submitted_again_after_an_unknown_outcome(setup: Setup) -> None:
+    setup.provider.log.clear()
+    setup.provider.call(*setup.send.numbers, behaviour="reset_before", took=False)
+    setup.provider.call(*setup.send.numbers)
 
 
-async def accepted_by_the_provider_and_not_charged(scene: Scene) -> None:
-    scene.provider.call("+12025550199")
+async def accepted_by_the_provider_and_not_charged(setup: Setup) -> None:
+    setup.provider.call("+12025550199")
 
 
-async def accepted_by_the_provider_and_refunded(scene: Scene) -> None:
-    await worlds.execute("UPDATE message SET status = 'REJECTED'")
+async def accepted_by_the_provider_and_refunded(setup: Setup) -> None:
+    await db.execute("UPDATE message SET status = 'REJECTED'")
 
 
-async def sent_and_not_accepted_by_the_provider(scene: Scene) -> None:
-    scene.provider.log.clear()
+async def sent_and_not_accepted_by_the_provider(setup: Setup) -> None:
+    setup.provider.log.clear()
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ async def sent_and_not_accepted_by_the_provider(scene: Scene) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-async def test_each_broken_guarantee_is_reported(scene: Scene, breaks: Break, words: str) -> None:
-    await breaks(scene)
-    assert any(words in each for each in await scene.promises.broken())
+async def test_each_broken_guarantee_is_reported(setup: Setup, breaks: Break, words: str) -> None:
+    await breaks(setup)
+    assert any(words in each for each in await setup.guarantees.broken())
 
 
-async def test_a_balance_that_does_not_fit_its_transfers_is_reported(scene: Scene) -> None:
-    await worlds.execute(
-        "UPDATE account SET held = held - 1 WHERE id = $1", scene.send.payer.account_id
+async def test_a_balance_that_does_not_fit_its_transfers_is_reported(setup: Setup) -> None:
+    await db.execute(
+        "UPDATE account SET held = held - 1 WHERE id = $1", setup.send.payer.account_id
     )
-    assert any(each.startswith("ledger:") for each in await scene.promises.broken())
+    assert any(each.startswith("ledger:") for each in await setup.guarantees.broken())
 
 
 @pytest.mark.parametrize(
@@ -174,15 +174,15 @@ async def test_a_balance_that_does_not_fit_its_transfers_is_reported(scene: Scen
         ("status = 'QUEUED', due_at = now() + interval '1 min'", "never tried and not due yet"),
     ],
 )
-async def test_a_stuck_message_is_found(scene: Scene, left: str, words: str) -> None:
-    await worlds.execute(f"UPDATE message SET attempts = 0, {left}")
-    assert any(words in each for each in await scene.promises.stuck())
+async def test_a_stuck_message_is_found(setup: Setup, left: str, words: str) -> None:
+    await db.execute(f"UPDATE message SET attempts = 0, {left}")
+    assert any(words in each for each in await setup.guarantees.stuck())
 
 
-async def test_a_lost_inbound_message_is_found(scene: Scene) -> None:
+async def test_a_lost_inbound_message_is_found(setup: Setup) -> None:
     phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
-    client_id = scene.send.payer.client_id
-    await worlds.execute(ASSIGN, OUR_NUMBER, client_id)
+    client_id = setup.send.payer.client_id
+    await db.execute(ASSIGN, OUR_NUMBER, client_id)
     phones.note("Hello", client_id)
     assert await phones.missing(phones.unseen) == ["Hello"]
     await received(inbound("Hello", receiver=OUR_NUMBER))
@@ -198,22 +198,22 @@ async def test_a_lost_inbound_message_is_found(scene: Scene) -> None:
         ("UPDATE inbound SET text = 'Hello'", "2 times"),
     ],
 )
-async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, words: str) -> None:
+async def test_a_wrongly_received_message_is_found(setup: Setup, breaks: str, words: str) -> None:
     phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
-    client_id = scene.send.payer.client_id
-    await worlds.execute(ASSIGN, OUR_NUMBER, client_id)
+    client_id = setup.send.payer.client_id
+    await db.execute(ASSIGN, OUR_NUMBER, client_id)
     for text in ("Hello", "Goodbye"):
         phones.note(text, client_id)
         await received(inbound(text, receiver=OUR_NUMBER))
-    await worlds.execute(breaks)
+    await db.execute(breaks)
     assert any(words in each for each in await phones.broken())
 
 
-async def test_a_pool_that_differs_from_the_provider_is_reported(scene: Scene) -> None:
-    (row,) = await worlds.fetch("SELECT sum(held)::int8 AS held FROM account")
+async def test_a_pool_that_differs_from_the_provider_is_reported(setup: Setup) -> None:
+    (row,) = await db.fetch("SELECT sum(held)::int8 AS held FROM account")
     for figure, differs in ((row["held"], False), (row["held"] + 1, True)):
-        scene.provider.balance = Figure(figure)  # type: ignore[method-assign]
-        assert bool(await scene.promises.figures_differ()) is differs
+        setup.provider.balance = Figure(figure)  # type: ignore[method-assign]
+        assert bool(await setup.guarantees.figures_differ()) is differs
 
 
 @dataclass

@@ -16,8 +16,8 @@ import orjson
 import pytest
 
 from ibiki.local.embedded import EmbeddedDatabase
-from tests import worlds
-from tests.ledger.hammerer import as_described
+from tests import db
+from tests.ledger.ledger_load import as_described
 
 PROCESSES, TASKS, STEPS = 3, 8, 30
 
@@ -61,8 +61,8 @@ NEVER = {
 
 
 @dataclass
-class RunningHammerer:
-    """A hammerer, and what it has acknowledged so far."""
+class RunningLoad:
+    """A process that makes the load, and what it has acknowledged so far."""
 
     process: Process
     acknowledged: list[dict[str, Any]] = field(default_factory=list)
@@ -83,58 +83,56 @@ class RunningHammerer:
 async def test_under_load_every_snapshot_is_whole_and_what_is_acknowledged_is_stored(
     new_database_url: str, database_server: EmbeddedDatabase, killed: bool
 ) -> None:
-    async with worlds.connected(new_database_url):
-        clients = await _world()
+    async with db.connected(new_database_url):
+        clients = await _clients()
         async with (
-            _hammering(new_database_url, clients) as struck,
+            _running_load(new_database_url, clients) as processes,
             _reading(new_database_url) as looks,
         ):
             if killed:
-                await asyncio.wait_for(struck[0].enough.wait(), 120)
-                struck[0].process.kill()
-            codes = [await each.process.wait() for each in struck]
+                await asyncio.wait_for(processes[0].enough.wait(), 120)
+                processes[0].process.kill()
+            codes = [await each.process.wait() for each in processes]
         assert codes == [-9 if killed and place == 0 else 0 for place in range(PROCESSES)]
         assert looks, "no snapshot was read under load"
-        await _all_is_there([each for one in struck for each in one.acknowledged])
-        await worlds.assert_audit_holds()
-        statuses = await worlds.statuses()
+        await _all_is_there([each for one in processes for each in one.acknowledged])
+        await db.assert_audit_holds()
+        statuses = await db.statuses()
         assert {"SENT", "REJECTED", "CANCELLED"} <= statuses.keys(), "too few operations were done"
         assert await _deadlocks(new_database_url) == 0
 
 
-async def _world() -> list[worlds.Tenant]:
-    pool = await worlds.add_pool(held=5_000)
-    groups = [await worlds.add_group(pool, held=500) for _ in range(2)]
-    members = [await worlds.add_client(pool, held=900, group=groups[each % 2]) for each in range(4)]
-    loners = [await worlds.add_client(pool, held=900) for _ in range(2)]
-    return [*members, *loners, await worlds.add_school(held=60_000)]
+async def _clients() -> list[db.Tenant]:
+    pool = await db.add_pool(held=5_000)
+    groups = [await db.add_group(pool, held=500) for _ in range(2)]
+    members = [await db.add_client(pool, held=900, group=groups[each % 2]) for each in range(4)]
+    loners = [await db.add_client(pool, held=900) for _ in range(2)]
+    return [*members, *loners, await db.add_school(held=60_000)]
 
 
 @asynccontextmanager
-async def _hammering(
-    url: str, clients: list[worlds.Tenant]
-) -> AsyncIterator[list[RunningHammerer]]:
+async def _running_load(url: str, clients: list[db.Tenant]) -> AsyncIterator[list[RunningLoad]]:
     """Runs the processes while the block does. In the end, none is left."""
     numbers = [str(each) for each in (TASKS, STEPS)]
-    struck = [
-        RunningHammerer(
+    processes = [
+        RunningLoad(
             await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.ledger.hammerer", url, str(seed), *numbers,
+                sys.executable, "-m", "tests.ledger.ledger_load", url, str(seed), *numbers,
                 stdin=PIPE, stdout=PIPE,
             )
         )
         for seed in range(PROCESSES)
     ]  # fmt: skip
-    for each in struck:
+    for each in processes:
         assert each.process.stdin is not None
         each.process.stdin.write(as_described(clients))
         each.process.stdin.write_eof()
-    listeners = [asyncio.create_task(each.listen()) for each in struck]
+    listeners = [asyncio.create_task(each.listen()) for each in processes]
     try:
-        yield struck
+        yield processes
         await asyncio.gather(*listeners)
     finally:
-        for each in struck:
+        for each in processes:
             with suppress(ProcessLookupError):
                 each.process.kill()
             await each.process.wait()
@@ -169,7 +167,7 @@ async def _reading(url: str) -> AsyncIterator[list[str]]:
 async def _all_is_there(acknowledged: list[dict[str, Any]]) -> None:
     """Each acknowledged send has its messages and one charge, and each key has one send."""
     assert len(acknowledged) > 100
-    rows = await worlds.fetch(
+    rows = await db.fetch(
         "SELECT send.id, count(message.id) AS messages FROM send"
         " JOIN transfer ON transfer.send_id = send.id AND transfer.kind = 'SEND'"
         " JOIN message ON message.send_id = send.id GROUP BY send.id"

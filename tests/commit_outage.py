@@ -16,22 +16,22 @@ Acquired = Callable[..., AbstractAsyncContextManager[Any]]
 
 
 @dataclass
-class Gate:
+class CommitOutage:
     """All connections to the database are refused after a number of commits."""
 
     commits: int = 1
-    is_closed: bool = False
+    has_begun: bool = False
 
-    def guard(self, patched: pytest.MonkeyPatch) -> None:
-        """Puts the gate in front of the pool of this process."""
+    def install(self, patched: pytest.MonkeyPatch) -> None:
+        """Replaces how this process takes connections from its pool."""
         patched.setattr(database, "acquired", self.around(connections.acquired))
 
     def around(self, acquired: Acquired) -> Acquired:
-        """`acquired`, which raises when the gate is closed."""
+        """`acquired`, which raises when the outage has begun."""
 
         @asynccontextmanager
-        async def guarded(pool: Any, *, unavailable: type[Exception]) -> AsyncIterator[Any]:
-            if self.is_closed:
+        async def failing(pool: Any, *, unavailable: type[Exception]) -> AsyncIterator[Any]:
+            if self.has_begun:
                 raise unavailable
             written: list[str] = []
 
@@ -47,9 +47,9 @@ class Gate:
                     held.remove_query_logger(see)
             if written:
                 self.commits -= 1
-                self.is_closed = self.commits <= 0
+                self.has_begun = self.commits <= 0
 
-        return guarded
+        return failing
 
 
 def is_write(statement: str) -> bool:
