@@ -32,8 +32,10 @@ VAGUE_WORDS = re.compile(
     r"data|handles?|handlers?|helpers?|infos?|manages?|managers?|misc|process|repository"
     r"|services?|utils?"
 )
-# Of Relay, asyncio.Protocol and aiohttp.
-DICTATED_NAMES = frozenset({"PageInfo", "page_info", "data_received", "feed_data"})
+# Of Relay, asyncio.Protocol, aiohttp and uvicorn.
+DICTATED_NAMES = frozenset(
+    {"PageInfo", "page_info", "data_received", "feed_data", "handle_websocket_upgrade"}
+)
 # Spelled so that this file does not hold what it forbids.
 MACHINE = re.compile(
     r"p[y]pi\.org|python[h]osted|registry\.np[m]js|np[m]js\.com|deb\.deb[i]an\.org"

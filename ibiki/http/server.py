@@ -2,6 +2,7 @@
 
 It adds limits that uvicorn 0.54 lacks: the time and size of a request's head, and the time that a
 connection stays open for a body that is not read, or for a response that the caller does not read.
+Other upgrades than WebSockets are ignored: httptools 0.9 would lose the body of such a request.
 
 A connection whose next request cannot be parsed is closed after the answer to the previous one.
 uvicorn would send its refusal before that answer, so a caller would take it for the answer to its
@@ -12,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ibiki.http.requests import JSON, body_at
@@ -88,6 +91,7 @@ class BoundedHttp(HttpToolsProtocol):
     _unread_timer: TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _received = b""
     url = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -102,6 +106,7 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
+        self._received = data
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse_head()
@@ -143,6 +148,30 @@ class BoundedHttp(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+
+    def _should_upgrade(self) -> bool:
+        return bool(self.scope["method"] != "CONNECT")
+
+    def handle_websocket_upgrade(self) -> None:
+        """Answers any request for an upgrade, while uvicorn handles the exception of the parser.
+
+        The JDK's client asks for HTTP/2 in this way in each request to an http URL. The parser
+        takes what follows the head for another protocol: the head is parsed again without it.
+        """
+        if self._get_upgrade() == b"websocket":
+            super().handle_websocket_upgrade()
+            return
+        upgrade: Any = sys.exception()
+        rest = self._received[upgrade.args[0] :]
+        method, version = self.scope["method"].encode(), self.scope["http_version"].encode()
+        headers = [b"%b: %b" % each for each in self.headers if each[0] != b"upgrade"]
+        head = b"%b %b HTTP/%b" % (method, self.url, version)
+        self.data_received(b"\r\n".join([head, *headers, b"", rest]))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if cycle.waiting_for_100_continue:
+            app = partial(_closing_without_body, cycle, app)
+        super()._start_asgi_task(cycle, app)
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -192,6 +221,23 @@ class BoundedHttp(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _closing_without_body(
+    cycle: Any, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answers a request with `Expect: 100-continue`.
+
+    If the body was not read, the caller may leave it out. Its next request would be taken for the
+    body, so the answer closes the connection.
+    """
+
+    async def sender(message: Message) -> None:
+        if cycle.waiting_for_100_continue:
+            cycle.keep_alive = False
+        await send(message)
+
+    await app(scope, receive, sender)
 
 
 class _ServerWithoutSignals(uvicorn.Server):

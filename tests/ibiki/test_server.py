@@ -125,6 +125,50 @@ async def test_bytes_after_a_request_do_not_replace_its_answer(
     assert answered.count(b"HTTP/1.1") == count
 
 
+@pytest.mark.parametrize("pause_seconds", [0.0, 0.05])
+async def test_an_upgrade_to_another_protocol_is_ignored(
+    web: RunningServer, pause_seconds: float
+) -> None:
+    """As the HTTP client of the JDK requests HTTP/2 for each http URL."""
+    body = b'{"query":"{ __typename }"}'
+    upgrade = (
+        b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAI\r\n"
+    )
+    ask = b"POST /graphql HTTP/1.1\r\nhost: x\r\n%bcontent-type: application/json\r\n" % upgrade
+    whole = b"%bcontent-length: %d\r\n\r\n" % (ask, len(body)), body
+    answered = await web.raw(
+        *whole,
+        GET.replace(b"host: x\r\n", b"host: x\r\n" + upgrade),
+        *whole,
+        GET.replace(b"host: x\r\n", b"host: x\r\nconnection: close\r\n"),
+        pause_seconds=pause_seconds,
+    )
+    assert answered.count(b"HTTP/1.1 200 OK\r\n") == 4
+    assert answered.count(b'{"data":{"__typename":"Query"}}') == 2
+
+
+@pytest.mark.parametrize("method", [b"CONNECT", b"GET"])
+async def test_an_upgrade_of_a_request_that_has_no_answer_is_refused(
+    web: RunningServer, method: bytes
+) -> None:
+    ask = b"%b x:443 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n" % method
+    assert (await web.raw(ask)).startswith(b"HTTP/1.1 400")
+
+
+async def test_a_body_that_was_not_asked_for_is_not_expected(web: RunningServer) -> None:
+    """The next request of the caller would be taken for it."""
+    ask = b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    expect = b"expect: 100-continue\r\ncontent-length: 26\r\n\r\n"
+    refused = await web.raw(ask % b"/nowhere" + expect, pause_seconds=0.05)
+    assert refused.startswith(b"HTTP/1.1 404")
+    assert b"\r\nconnection: close\r\n" in refused
+    body = b'{"query":"{ __typename }"}'
+    last = GET.replace(b"host: x\r\n", b"host: x\r\nconnection: close\r\n")
+    read = await web.raw(ask % b"/graphql" + expect, body, last, pause_seconds=0.05)
+    assert read.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert read.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
 async def test_slow_connections_do_not_delay_others(web: RunningServer) -> None:
     slow = [asyncio.create_task(web.raw(b"POST /graphql HTTP/1.1\r\n")) for _ in range(100)]
     answers = [(await web.post({"query": VIEWER})).json() for _ in range(5)]
