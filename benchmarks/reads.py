@@ -234,7 +234,7 @@ def _inside(viewer: Viewer) -> dict[str, Callable[[], Awaitable[object]]]:
     scope: Scope = Everything() if viewer.client_id is None else OfClient(viewer.client_id)
 
     def changes(kind: bytes) -> Callable[[], Awaitable[object]]:
-        return lambda: recent_changes(scope, kind, 5.0)
+        return lambda: _first_changes(scope, kind)
 
     works: dict[str, Callable[[], Awaitable[object]]] = {
         "messageUpdated: start": changes(hints.MESSAGE),
@@ -247,6 +247,11 @@ def _inside(viewer: Viewer) -> dict[str, Callable[[], Awaitable[object]]]:
             "sync: figures under the lock": _figures_of_sync,
         }
     return works
+
+
+async def _first_changes(scope: Scope, kind: bytes) -> None:
+    ids = await recent_changes(scope, kind, 5.0)
+    await store.find_changes([scope], kind, ids)
 
 
 async def _figures_of_sync() -> None:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
 from contextvars import Context, copy_context
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,9 @@ process, would cause a longer one."""
 
 READS_AT_ONCE = 6
 
+MANY = {hints.MESSAGE: hints.MESSAGES}
+"""By the kind: the kind of the topics that announce many changes at once, without their IDs."""
+
 MOST_IDS = 2_000
 """Hints of more rows than this are dropped: reading on from the last position is cheaper."""
 
@@ -52,6 +55,17 @@ MOST_READ = 1_000
 """Rows that are read together when many have changed. Hints are read in between."""
 
 MOST_REMEMBERED = 50_000
+
+RECENT_SECONDS = 5.0
+"""A subscription first delivers what was committed in the last seconds, so that a front end misses
+none between its query and its subscription."""
+
+LONGEST_COMMIT_SECONDS = 10.0
+"""A process that has just started knows no position from that time, and looks for `updated_at`. It
+is older than the commit, by seconds if the disk or the network is slow."""
+
+MOST_POSITIONS = 100
+"""How many positions are remembered. One is noted with each look."""
 
 log = logging.getLogger("ibiki.live")
 
@@ -65,10 +79,10 @@ class Hub:
         self._by_topic: dict[Topic, set[Stream]] = {}
         self._fingerprints: dict[Topic, str] = {}
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._positions = Positions(store)
         self._trackers = {
-            hints.MESSAGE: ChangeTracker(store, hints.MESSAGE, self.spawn, many=hints.MESSAGES),
-            hints.CONVERSATION: ChangeTracker(store, hints.CONVERSATION, self.spawn),
-            hints.EVENT: ChangeTracker(store, hints.EVENT, self.spawn),
+            kind: ChangeTracker(store, kind, self._positions, self.spawn)
+            for kind in (hints.MESSAGE, hints.CONVERSATION, hints.EVENT)
         }
         self._tasks: set[asyncio.Task[None]] = set()
         self._context: Context | None = None
@@ -122,6 +136,12 @@ class Hub:
         for tracker in self._trackers.values():
             tracker.hinted(topics)
 
+    def forget_positions(self) -> None:
+        """Forgets what was read from a database server: another one has taken over."""
+        self._positions.forget()
+        for tracker in self._trackers.values():
+            tracker.forget()
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts a task in the context of the boot: a task inherits the context of its creator."""
         task = asyncio.get_running_loop().create_task(work, context=self._context)
@@ -168,7 +188,8 @@ class Hub:
         began = time.monotonic()
         if began < self._look_again_at:
             return False
-        looks = [self._compare(), *(tracker.look() for tracker in self._trackers.values())]
+        trackers = self._trackers.values()
+        looks = [self._positions.note(), self._compare(), *(each.look() for each in trackers)]
         # A look that fails or takes too long does not stop the others.
         looked = await asyncio.gather(*looks, return_exceptions=True)
         failures = [each for each in looked if each is not None]
@@ -190,18 +211,38 @@ class Hub:
                 self._wake(topic, hinted=False)
 
 
+class Positions:
+    """Positions of the last minute: what was committed since a time is after one of them."""
+
+    def __init__(self, store: LiveStore) -> None:
+        self._store = store
+        self._noted: deque[tuple[float, Position]] = deque(maxlen=MOST_POSITIONS)
+        """When each was read at the latest, by `time.monotonic`."""
+
+    async def note(self) -> None:
+        """Notes the present position."""
+        position = await self._store.position()
+        self._noted.append((time.monotonic(), position))
+
+    def forget(self) -> None:
+        """Forgets all positions."""
+        self._noted.clear()
+
+    def before(self, moment: float) -> Position | None:
+        """A position before all that was committed since then, by `time.monotonic`, if known."""
+        for noted_at, position in reversed(self._noted):
+            if noted_at <= moment:
+                return position
+        return None
+
+
 class ChangeTracker:
-    """Finds the changes of one kind and passes them to streams, for one process.
+    """Finds the changes of one kind and passes them to streams, for one process."""
 
-    `many`: the kind of the topics that announce many changes at once, without their IDs.
-    """
-
-    def __init__(
-        self, store: LiveStore, kind: bytes, spawn: Spawn, *, many: bytes | None = None
-    ) -> None:
+    def __init__(self, store: LiveStore, kind: bytes, positions: Positions, spawn: Spawn) -> None:
         self._store = store
         self._kind = kind
-        self._many = many
+        self._positions = positions
         self._spawn = spawn
         self._streams: dict[Scope, set[ChangeStream]] = {}
         self._hinted_ids: set[UUID] = set()
@@ -228,7 +269,7 @@ class ChangeTracker:
             kind = topic[:1]
             if kind == self._kind:
                 self._hinted_ids.add(id_of(topic))
-            elif kind == self._many or topic == EVERYTHING:
+            elif kind == MANY.get(self._kind) or topic == EVERYTHING:
                 self._hints_lost = True
         if len(self._hinted_ids) > MOST_IDS:
             self._hinted_ids.clear()
@@ -243,15 +284,24 @@ class ChangeTracker:
             async with self._reading:
                 await self._read_on()
 
-    async def find_position(self) -> None:
-        async with self._locating:
-            if self._position is None:
-                self._position = await self._store.position()
+    async def read_first(self, watch: ChangeWatch, since: float) -> Sequence[Change]:
+        await self._find_position()
+        seconds = time.monotonic() - since + RECENT_SECONDS + LONGEST_COMMIT_SECONDS
+        ids = await watch.read_first(self._positions.before(since - RECENT_SECONDS) or seconds)
+        changes: list[Change] = []
+        for start in range(0, len(ids), MOST_READ):
+            some = ids[start : start + MOST_READ]
+            changes += await self._store.find_changes([watch.scope], self._kind, some)
+        return changes
+
+    def forget(self) -> None:
+        """Starts again: the versions and positions are those of another database server."""
+        self._position = None
+        self._delivered.clear()
 
     def add(self, stream: ChangeStream) -> None:
         if not self._streams:
-            self._position = None
-            self._delivered.clear()
+            self.forget()
         self._streams.setdefault(stream.watch.scope, set()).add(stream)
 
     def remove(self, stream: ChangeStream) -> None:
@@ -259,6 +309,11 @@ class ChangeTracker:
         streams.discard(stream)
         if not streams:
             self._streams.pop(stream.watch.scope, None)
+
+    async def _find_position(self) -> None:
+        async with self._locating:
+            if self._position is None:
+                self._position = await self._store.position()
 
     async def _run(self) -> None:
         failures = Failures(log, "reading changes")
@@ -288,7 +343,7 @@ class ChangeTracker:
             await self._read_on()
 
     async def _read_on(self) -> None:
-        await self.find_position()
+        await self._find_position()
         after, complete_to = self._position, None
         while after is not None and self._streams:
             page = await self._store.read_changes(list(self._streams), self._kind, after)

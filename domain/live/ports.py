@@ -62,8 +62,13 @@ class LiveStore(Protocol):
     ) -> ChangePage:
         """What has changed after a position. A message that is only accepted has not yet."""
 
-    async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
-        """The changes of the last `seconds`, at most the newest 1,000, in the order of changes."""
+    async def recent_changes(
+        self, scope: Scope, kind: bytes, after: Position | float
+    ) -> Sequence[UUID]:
+        """What has changed after a position, or in so many seconds by the database's clock.
+
+        The IDs of at most the newest 5,000, in the order of changes.
+        """
 
     async def position(self) -> Position:
         """A position before every change that is committed from now on."""

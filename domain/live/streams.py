@@ -15,7 +15,8 @@ from domain.loops import backoff_seconds
 from domain.transactions import UNAVAILABLE
 
 OFFERS_AT_ONCE = 100
-"""Subscribers that are served before other tasks of the process get their turn."""
+"""Subscribers that are served, or items that are rendered, before other tasks of the process get
+their turn."""
 
 LONGEST_REST_SECONDS = 1.0
 
@@ -211,8 +212,11 @@ class Tracker(Protocol):
     def remove(self, stream: ChangeStream) -> None:
         """Delivers nothing more to the stream."""
 
-    async def find_position(self) -> None:
-        """Notes where reading starts. Call it before the first state is read: nothing is missed."""
+    async def read_first(self, watch: ChangeWatch, since: float) -> Sequence[Change]:
+        """What a subscriber receives first that has waited since then, by `time.monotonic`.
+
+        Changes that are committed after this read began are passed to the stream.
+        """
 
 
 class ChangeStream(Stream):
@@ -256,14 +260,14 @@ class ChangeStream(Stream):
         """Delivers the first items to new subscribers, and the changes since they joined."""
         async with self._delivering:
             joining = self.new_subscribers()
-            await self._tracker.find_position()
             now = time.monotonic()
-            joined_at = min((self._joined_at.get(each, now) for each in joining), default=now)
-            first = await self.watch.read_first(now - joined_at)
+            since = min((self._joined_at.get(each, now) for each in joining), default=now)
+            first = await self._tracker.read_first(self.watch, since)
             # Render everything before anything is delivered: if the database is unavailable, the
             # whole run is repeated, and no subscriber receives half of it.
-            first_items = [await self._item(change) for change in first]
-            held = [(change, await self._item(change)) for change in self._held.values()]
+            first_items = await self._first_items(first)
+            held = list(self._held.values())
+            held_items = await self._first_items(held)
             self._held.clear()
             versions = {change.item.id: change.version for change in first}
             self._first_versions |= {
@@ -272,7 +276,7 @@ class ChangeStream(Stream):
             self.mark_started(joining)
             for item in first_items:
                 await self.offer(item, joining)
-            for change, item in held:
+            for change, item in zip(held, held_items, strict=True):
                 await self.offer(item, self._without_those_who_have(change, joining))
 
     async def deliver(self, change: Change) -> None:
@@ -307,6 +311,15 @@ class ChangeStream(Stream):
                 self.subscribers[each] = False
                 self._joined_at[each] = time.monotonic()
         self.wake()
+
+    async def _first_items(self, changes: Iterable[Change]) -> list[Item]:
+        items = []
+        for count, change in enumerate(changes, 1):
+            body = await self.renderer.render(change.item)
+            items.append(Item(body, key=change.item.id, is_first=True))
+            if count % OFFERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return items
 
     async def _item(self, change: Change) -> Item:
         return Item(await self.renderer.render(change.item), key=change.item.id)

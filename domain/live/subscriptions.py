@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.identity.access import Actor, Payer, Role, Scope
 from domain.inbox.messages import InboundMessage
 from domain.live.hints import Topic
-from domain.live.ports import Change
+from domain.live.ports import Position
 
 T = TypeVar("T")
 
@@ -54,8 +54,17 @@ class Viewpoint:
         )
 
 
+class _AsyncIterable:
+    """graphql-core accepts no other result of a subscription. The hub reads watches instead."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateWatch(Generic[T]):
+class StateWatch(_AsyncIterable, Generic[T]):
     """Watches one state.
 
     `topics_of`: the topics whose hints mean that it may have changed. `is_last`: whether no other
@@ -67,33 +76,24 @@ class StateWatch(Generic[T]):
     version_of: Callable[[T], int] = lambda _: 0
     is_last: Callable[[T], bool] | None = None
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        """Yields the state once: for graphql-core, which runs without a hub."""
-        yield await self.read()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeWatch:
+class ChangeWatch(_AsyncIterable):
     """Watches the changes of one kind within a scope.
 
-    `read_first`: what a new subscriber receives first. It gets the seconds that the subscriber has
-    waited, because the database may have been unavailable. `covers`: whether a thing within the
-    scope is watched.
+    `read_first`: the IDs of what a new subscriber receives first. It gets the position, or the
+    seconds, from which on changes are recent. `covers`: whether a thing within the scope is
+    watched.
     """
 
     kind: bytes
     scope: Scope
-    read_first: Callable[[float], Awaitable[Sequence[Change]]]
+    read_first: Callable[[Position | float], Awaitable[Sequence[UUID]]]
     covers: Callable[[Any], bool] = lambda _: True
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        """Yields the first items: for graphql-core, which runs without a hub."""
-        for change in await self.read_first(0.0):
-            yield change.item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedWatch:
+class FeedWatch(_AsyncIterable):
     """Watches a client's inbound messages after number `after` of its feed.
 
     `read`: the messages after a number, at most this many, in order and without a gap.
@@ -102,11 +102,6 @@ class FeedWatch:
     client_id: UUID
     after: int
     read: Callable[[int, int], Awaitable[Sequence[InboundMessage]]]
-
-    async def __aiter__(self) -> AsyncIterator[InboundMessage]:
-        """Yields what is there already: for graphql-core, which runs without a hub."""
-        for message in await self.read(self.after, 100):
-            yield message
 
 
 Watch: TypeAlias = StateWatch[Any] | ChangeWatch | FeedWatch
@@ -125,11 +120,13 @@ class Item:
     """One event, encoded once for all its subscribers. A newer item with its key replaces it.
 
     `position`: of a feed's item. Items of a feed have different keys: none replaces another.
+    `is_first`: it belongs to what a new subscriber of changes receives first.
     """
 
     body: bytes
     key: Hashable = None
     position: FeedPosition | None = None
+    is_first: bool = False
 
 
 class Subscriber(Protocol):
@@ -171,11 +168,16 @@ FEED_BYTES = 64 * 1024
 
 @dataclass(slots=True)
 class PendingItems:
-    """The items that wait for a slow subscriber: the newest of each key, in order."""
+    """The items that wait for a slow subscriber: the newest of each key, in order.
+
+    `most`: how many may wait besides the first ones. Those come all at once, and a subscriber that
+    starts again would receive them again.
+    """
 
     most: int = 1_000
     _items: dict[Hashable, Item] = field(default_factory=dict)
     _bytes: int = 0
+    _first: int = 0
 
     def __bool__(self) -> bool:
         return bool(self._items)
@@ -187,15 +189,19 @@ class PendingItems:
 
     def put(self, item: Item) -> bool:
         """Adds an item. False if there are too many now: the subscriber must start again."""
-        replaced = self._items.pop(item.key, None)
+        self._remove(item.key)
         self._items[item.key] = item
-        self._bytes += len(item.body) - (len(replaced.body) if replaced else 0)
-        return len(self._items) <= self.most
+        self._bytes += len(item.body)
+        self._first += item.is_first
+        return len(self._items) - self._first <= self.most
 
     def take(self) -> Item | None:
         """Removes and returns the oldest item. None if there is none."""
-        for key in self._items:
-            taken = self._items.pop(key)
-            self._bytes -= len(taken.body)
-            return taken
-        return None
+        return self._remove(next(iter(self._items), None))
+
+    def _remove(self, key: Hashable) -> Item | None:
+        removed = self._items.pop(key, None)
+        if removed is not None:
+            self._bytes -= len(removed.body)
+            self._first -= removed.is_first
+        return removed

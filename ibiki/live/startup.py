@@ -43,7 +43,7 @@ async def live_updates(
     async with publishing(carrier, hub.hinted):
         hub.start()
         try:
-            async with _watching_failovers(read_timeline, rights):
+            async with _watching_failovers(read_timeline, hub, rights):
                 yield Live(hub, rights)
         finally:
             rights.stop()
@@ -64,12 +64,19 @@ async def publishing(carrier: Carrier, receive: Receive | None = None) -> AsyncI
 
 
 @asynccontextmanager
-async def _watching_failovers(read: ReadTimeline | None, rights: Rights) -> AsyncIterator[None]:
+async def _watching_failovers(
+    read: ReadTimeline | None, hub: Hub, rights: Rights
+) -> AsyncIterator[None]:
     if read is None:
         yield
         return
-    watch = FailoverWatch(read, lambda: rights.connect_again("The database has failed over"))
-    looking = Loop("looking for a failover", watch.look, every_seconds=TIMELINE_SECONDS)
+
+    def failed_over() -> None:
+        hub.forget_positions()
+        rights.connect_again("The database has failed over")
+
+    look = FailoverWatch(read, failed_over).look
+    looking = Loop("looking for a failover", look, every_seconds=TIMELINE_SECONDS)
     looking.start()
     try:
         yield

@@ -23,14 +23,16 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.hints import Topic, id_of
 from domain.live.ports import Change, ChangePage, Position
-from persistence.database import Connection, connection, fetch, fetch_value
+from persistence.database import connection, fetch, fetch_value
 from persistence.inbox.conversations import conversation_of, with_last_messages
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
 from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, first_of_sends, message_of
 from persistence.sending.tallies import counts_of
 
-MOST_CHANGES = 1_000
+MOST_RECENT = 5_000
+"""A thousand changes a second, for as long as a new subscription looks back."""
+
 MOST_CHANGED = 50_000
 """IDs of one page. A page sorts all that are left: one transaction may change 100,000 messages."""
 
@@ -44,6 +46,7 @@ SELECT CASE WHEN NOT pg_is_in_recovery()
        THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
 """
 CHANGED = "SELECT changed_xid, id, version FROM {} {} ORDER BY changed_xid, id LIMIT {}"
+RECENTLY_CHANGED = "SELECT id FROM {} {} ORDER BY changed_xid DESC, id DESC LIMIT {}"
 NOT_YET_SHOWN = """
 SELECT min(changed_xid) FROM webhook_event
 WHERE due_at IS NOT NULL AND received_at >= clock_timestamp() - interval '1 second'
@@ -108,12 +111,12 @@ async def position() -> Position:
 async def find_changes(
     scopes: Collection[Scope], kind: bytes, ids: Collection[UUID]
 ) -> Sequence[Change]:
-    wanted = _within(CHANGE_KINDS[kind], scopes)
+    rules = CHANGE_KINDS[kind]
+    wanted = _within(rules, scopes)
     wanted.add("id = ANY({}::uuid[])", list(ids))
-    async with connection() as pooled:
-        return _changes_of(
-            CHANGE_KINDS[kind], await _fetch(pooled, CHANGE_KINDS[kind], wanted, len(ids))
-        )
+    page = f"{wanted.where} ORDER BY changed_xid, id LIMIT {wanted.value(len(ids))}"
+    rows = await fetch(rules.statement.format(page=page), *wanted.values)
+    return [Change(row["version"], rules.item_of(row)) for row in rows]
 
 
 async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) -> ChangePage:
@@ -142,27 +145,21 @@ async def read_timeline() -> str | None:
     return timeline
 
 
-async def recent_changes(scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
+async def recent_changes(scope: Scope, kind: bytes, after: Position | float) -> Sequence[UUID]:
     rules = CHANGE_KINDS[kind]
     wanted = _within(rules, [scope])
     wanted.add(rules.changed)
-    # Not clock_timestamp(): PostgreSQL cannot look up a volatile value in an index.
-    wanted.add("updated_at > statement_timestamp() - make_interval(secs => {})", seconds)
-    async with connection() as pooled:
-        rows = await _fetch(pooled, rules, wanted, MOST_CHANGES, newest_first="updated_at")
-    return _changes_of(rules, sorted(rows, key=lambda row: (row["changed_xid"], row["id"])))
-
-
-async def _fetch(
-    pooled: Connection, kind: Kind, wanted: Filter, most: int, *, newest_first: str | None = None
-) -> list[Record]:
-    order = f"{newest_first} DESC" if newest_first else "changed_xid, id"
-    page = f"{wanted.where} ORDER BY {order} LIMIT {wanted.value(most)}"
-    return await pooled.fetch(kind.statement.format(page=page), *wanted.values)
-
-
-def _changes_of(kind: Kind, rows: Collection[Record]) -> list[Change]:
-    return [Change(row["version"], kind.item_of(row)) for row in rows]
+    wanted.add("changed_xid < pg_snapshot_xmax(pg_current_snapshot())::text::int8")
+    if isinstance(after, Position):
+        wanted.add("changed_xid >= {}", after.transaction)
+    else:
+        # Not clock_timestamp(): PostgreSQL cannot look up a volatile value in an index.
+        wanted.add("updated_at > statement_timestamp() - make_interval(secs => {})", after)
+    rows = await fetch(
+        RECENTLY_CHANGED.format(rules.table, wanted.where, wanted.value(MOST_RECENT)),
+        *wanted.values,
+    )
+    return [row["id"] for row in reversed(rows)]
 
 
 def _within(kind: Kind, scopes: Collection[Scope]) -> Filter:

@@ -22,19 +22,11 @@ from domain.ledger.balances import Balances, view_of
 from domain.ledger.reconciliation import Reconciliation
 from domain.live import hints
 from domain.live.hints import Topic
-from domain.live.ports import Change
+from domain.live.ports import Position
 from domain.live.subscriptions import ChangeWatch, FeedWatch, StateWatch
 from domain.pages import Window
 from domain.sending.messages import Send
 from resolvers.context import Info, actor_of, requires
-
-RECENT_SECONDS = 5.0
-"""A subscription first delivers the changes of the last seconds, so that a front end misses none
-between its query and its subscription."""
-
-LONGEST_COMMIT_SECONDS = 10.0
-"""`updated_at` is older than the commit by the rest of the transaction, which takes seconds if the
-disk or the network is slow. So the first changes go back further by this time."""
 
 FIRST: Window[UUID] = Window(size=100)
 
@@ -167,20 +159,15 @@ def topics_of_balances(balances: Balances) -> frozenset[Topic]:
 
 
 def _changes(info: Info, kind: bytes, scope: Scope) -> ChangeWatch:
-    """Changes of a kind within a scope. Starts with the last RECENT_SECONDS before it joined."""
+    """Changes of a kind within a scope. Starts with the recent ones."""
     store = info.context.installation.store
-    before_joining = RECENT_SECONDS + LONGEST_COMMIT_SECONDS
-
-    async def recent(waited_seconds: float) -> Sequence[Change]:
-        return await store.recent_changes(scope, kind, before_joining + waited_seconds)
-
-    return ChangeWatch(kind=kind, scope=scope, read_first=recent)
+    read_first = partial(store.recent_changes, scope, kind)
+    return ChangeWatch(kind=kind, scope=scope, read_first=read_first)
 
 
 async def _newest(
-    store: Store, scope: Scope, send_id: UUID, _waited_seconds: float
-) -> Sequence[Change]:
+    store: Store, scope: Scope, send_id: UUID, _after: Position | float
+) -> Sequence[UUID]:
     """The newest 100 messages of the send: a front end reads the others by pages."""
     pages = await store.read_messages_of_sends(scope, [send_id], FIRST)
-    ids = [message.id for message in pages[send_id].items]
-    return await store.find_changes([scope], hints.MESSAGE, ids)
+    return [message.id for message in pages[send_id].items]

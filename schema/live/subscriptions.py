@@ -39,8 +39,8 @@ class SendSubscription:
         resolver=subscriptions.message_updated,
         graphql_type=Message,
         description="Status changes of the viewer's messages, or of the messages of one send. The "
-        "first ones are the changes of the last 15 seconds, or the newest 100 messages of the "
-        "send. After that, each change brings the newest state of its message.",
+        "first ones are the changes of the last 5 seconds, at most 5,000, or the newest 100 "
+        "messages of the send. After that, each change brings the newest state of its message.",
     )
     send_progress = strawberry.subscription(
         resolver=subscriptions.send_progress,
@@ -63,8 +63,8 @@ class InboxSubscription:
         resolver=subscriptions.conversation_updated,
         graphql_type=Conversation,
         description="Changes of the viewer's conversations: a new message, read, opted out. The "
-        "first ones are those of the last 15 seconds. After that, each change brings the newest "
-        "state of its conversation.",
+        "first ones are those of the last 5 seconds, at most 5,000. After that, each change brings "
+        "the newest state of its conversation.",
     )
 
 
@@ -74,5 +74,6 @@ class WebhookSubscription:
         resolver=subscriptions.webhook_received,
         graphql_type=WebhookEvent,
         description="Every webhook event with its outcome: when it is stored, and again after "
-        "every change of the outcome. The first ones are those of the last 15 seconds.",
+        "every change of the outcome. The first ones are those of the last 5 seconds, at most "
+        "5,000.",
     )

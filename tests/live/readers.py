@@ -102,6 +102,8 @@ class FakeStore:
     messages: dict[UUID, Message] = field(default_factory=dict)
     unavailable: Exception | None = None
     failures: int = 0
+    xid: int = 1
+    positions: int = 0
     reads_by_position: int = 0
     reads_by_id: int = 0
 
@@ -125,12 +127,15 @@ class FakeStore:
         versions = {each.item.id: each.version for each in self._changes(found)}
         return ChangePage(versions, after)
 
-    async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
+    async def recent_changes(
+        self, scope: Scope, kind: bytes, after: Position | float
+    ) -> Sequence[UUID]:
         return []
 
     async def position(self) -> Position:
         self._fail()
-        return Position(0)
+        self.positions += 1
+        return Position(self.xid)
 
     def _changes(self, messages: Iterable[Message]) -> list[Change]:
         changes = [change_of(each) for each in messages]

@@ -82,6 +82,31 @@ async def test_a_change_that_is_committed_late_is_found(
     assert len(await read_all(page.complete_to)) == MANY
 
 
+@pytest.mark.parametrize("by_time", [False, True])
+async def test_recent_changes_end_with_the_newest(
+    before: Position, monkeypatch: pytest.MonkeyPatch, by_time: bool
+) -> None:
+    await db.execute(CHANGE_ALL)
+    newest = await db.fetch("UPDATE conversation SET updated_at = now() RETURNING id")
+    monkeypatch.setattr(changes, "MOST_RECENT", 3)
+    after = 60.0 if by_time else before
+    found = await changes.recent_changes(Everything(), hints.CONVERSATION, after)
+    assert list(found) == sorted(row["id"] for row in newest)[-3:]
+
+
+async def test_a_recent_change_is_found_by_its_position_if_its_commit_was_late(
+    before: Position,
+) -> None:
+    # Its transaction has changed the rows an hour ago, and is committed now.
+    await db.execute(CHANGE_IN_THE_PAST)
+
+    async def count(after: Position | float) -> int:
+        return len(await changes.recent_changes(Everything(), hints.CONVERSATION, after))
+
+    assert await count(before) == MANY
+    assert await count(60.0) == 0
+
+
 async def test_rows_of_another_server_count_as_unchanged_until_they_change(
     before: Position,
 ) -> None:
@@ -90,5 +115,7 @@ async def test_rows_of_another_server_count_as_unchanged_until_they_change(
     await db.execute("UPDATE conversation SET changed_xid = changed_xid + 1000000000")
     await db.execute("ALTER TABLE conversation ENABLE TRIGGER conversation_changed")
     assert await read_all(before) == []
+    for after in (before, 60.0):
+        assert await changes.recent_changes(Everything(), hints.CONVERSATION, after) == []
     await db.execute(CHANGE_ALL)
     assert len(await read_all(before)) == MANY

@@ -17,11 +17,11 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING
-from domain.live.hub import Hub
-from domain.live.ports import Change
+from domain.live.hub import LONGEST_COMMIT_SECONDS, MOST_READ, RECENT_SECONDS, Hub, Positions
+from domain.live.ports import Change, Position
 from domain.live.subscriptions import ChangeWatch, Watch
 from domain.sending.messages import Message, MessageStatus
-from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber, change_of
+from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber
 from tests.live.rig import eventually
 
 NEVER = 3600.0
@@ -53,8 +53,14 @@ class Setup:
     clock: int = 0
     begins: Sequence[Message] = ()
     failure: Exception | None = None
-    waited_seconds: float = 0.0
+    after: Position | float = 0.0
     words: FakeRenderer = field(default_factory=FakeRenderer)
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long before its first read the last subscriber began to wait."""
+        assert isinstance(self.after, float)
+        return self.after - RECENT_SECONDS - LONGEST_COMMIT_SECONDS
 
     def change(self, one: Message, status: MessageStatus, *, hint: bool = True) -> Message:
         """The message has another status now."""
@@ -69,11 +75,12 @@ class Setup:
         """A new subscriber."""
         listener = FakeSubscriber()
 
-        async def begin(waited_seconds: float) -> Sequence[Change]:
-            self.waited_seconds = waited_seconds
+        async def begin(after: Position | float) -> Sequence[UUID]:
+            self.after = after
             if self.failure is not None:
                 raise self.failure
-            return [change_of(each) for each in self.begins]
+            self.store.messages |= {each.id: each for each in self.begins}
+            return [each.id for each in self.begins]
 
         async def open_() -> Watch:
             return ChangeWatch(
@@ -169,7 +176,7 @@ async def test_a_change_before_the_first_state_is_read_is_delivered(setup: Setup
 async def test_the_first_read_covers_the_time_that_it_waited_for_the_database(setup: Setup) -> None:
     setup.failure = TryAgain()
     listener = await setup.listen()
-    await eventually(lambda: setup.waited_seconds > 0.2)
+    await eventually(lambda: bool(setup.after) and setup.waited_seconds > 0.2)
     setup.begins, setup.failure = [message()], None
     await listener.receives(*delivered(*setup.begins))
     assert setup.waited_seconds > 0.2
@@ -185,6 +192,50 @@ async def test_a_subscriber_that_starts_again_has_not_waited_since_it_joined(set
     second = setup.change(message(), MessageStatus.SENT)
     await listener.receives(*delivered(first, second))
     assert 0 < setup.waited_seconds < time.monotonic() - ready_at
+
+
+async def test_the_first_changes_are_those_after_the_last_position_that_is_old_enough() -> None:
+    store = FakeStore()
+    positions = Positions(store)
+    assert positions.before(time.monotonic()) is None
+    moments = [time.monotonic()]
+    for store.xid in (7, 8):
+        await positions.note()
+        moments.append(time.monotonic())
+    assert [positions.before(each) for each in moments] == [None, Position(7), Position(8)]
+    positions.forget()
+    assert positions.before(moments[-1]) is None
+
+
+async def test_a_subscriber_first_receives_what_was_committed_just_before_it_joined(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "RECENT_SECONDS", 0.0)
+    await eventually(lambda: setup.store.positions > 0)
+    await setup.listen()
+    await eventually(lambda: setup.after == Position(setup.store.xid))
+
+
+async def test_after_a_failover_the_positions_of_the_other_server_are_forgotten(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "RECENT_SECONDS", 0.0)
+    await eventually(lambda: setup.store.positions > 0)
+    listener, one = await setup.listen(), message()
+    changed = setup.change(one, MessageStatus.SENT)
+    await listener.receives(*delivered(changed))
+    setup.hub.forget_positions()
+    setup.hub.hinted({hints.MESSAGE + one.id.bytes})  # the same version, on another server
+    await listener.receives(*delivered(changed, changed))
+    setup.after = Position(0)
+    await setup.listen(THEIRS)
+    await eventually(lambda: isinstance(setup.after, float))
+
+
+async def test_many_first_changes_are_all_delivered(setup: Setup) -> None:
+    setup.begins = [message() for _ in range(2 * MOST_READ + 1)]
+    listener = await setup.listen()
+    await listener.receives(*delivered(*setup.begins))
 
 
 async def test_a_refused_first_read_ends_the_subscription(setup: Setup) -> None:

@@ -177,6 +177,16 @@ def test_a_backlog_keeps_the_newest_of_each_key_and_has_a_limit() -> None:
     assert not last
 
 
+def test_the_first_items_of_a_subscriber_do_not_count_as_its_backlog() -> None:
+    backlog = PendingItems(most=2)
+    for key in range(10):
+        assert backlog.put(Item(b"old", key=key, is_first=True))
+    assert backlog.put(Item(b"new", key=0)), "a first item was replaced"
+    assert backlog.take() == Item(b"old", key=1, is_first=True)
+    assert backlog.put(Item(b"new", key="a"))
+    assert not backlog.put(Item(b"new", key="b"))
+
+
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
 async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) -> None:
     async with quiet() as app, client(app.server, "good", max_size=None) as reader:

@@ -77,18 +77,25 @@ async def test_reading_on_costs_the_conversations_that_changed(
         assert_small(await work_of(read, ["conversation"]), most_rows=NEW)
 
 
-async def test_recent_conversations_are_found_by_their_time(changed: Changed) -> None:
+@pytest.mark.parametrize("from_position", [True, False])
+async def test_recent_conversations_are_found_by_an_index(
+    changed: Changed, from_position: bool
+) -> None:
     for _ in range(8):
-        read = changes.recent_changes(Everything(), hints.CONVERSATION, 60.0)
+        after = changed.before if from_position else 60.0
+        read = changes.recent_changes(Everything(), hints.CONVERSATION, after)
         assert_small(await work_of(read, ["conversation"]), most_rows=NEW)
 
 
-@pytest.mark.parametrize("recent", [True, False])
-async def test_reading_events_costs_the_blocks_that_changed(changed: Changed, recent: bool) -> None:
+@pytest.mark.parametrize("first", ["by position", "by time", None])
+async def test_reading_events_costs_the_blocks_that_changed(
+    changed: Changed, first: str | None
+) -> None:
+    after = changed.before if first == "by position" else 60.0
     for _ in range(8):
         read: Awaitable[object] = (
-            changes.recent_changes(Everything(), hints.EVENT, 60.0)
-            if recent
+            changes.recent_changes(Everything(), hints.EVENT, after)
+            if first
             else changes.read_changes([Everything()], hints.EVENT, changed.before)
         )
         # Each changed row costs the 16 blocks of its BRIN range, twice: where it was and is.
