@@ -11,10 +11,11 @@ import asyncio
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -37,6 +38,9 @@ STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
 
 IDLE: Final = "was_idle"
 """Attribute of an error: the connection had answered before, and ended without a byte."""
+
+_Address: TypeAlias = tuple[int, int, Any]
+"""Family, protocol and address of a host."""
 
 NAME_THREADS: Final = 32
 """Threads that look up names. A name whose look-up hangs keeps one, until the system gives up."""
@@ -211,19 +215,22 @@ class _Names(AbstractResolver):
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(NAME_THREADS, thread_name_prefix="hook-names")
-        self._hanging: set[str] = set()
+        self._looking: dict[str, asyncio.Future[Sequence[_Address]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of a host. Raises OSError, also if its last look-up still hangs."""
-        if host in self._hanging:
-            raise socket.gaierror(socket.EAI_AGAIN, "the last look-up hangs")
-        self._hanging.add(host)
-        looking = asyncio.get_running_loop().run_in_executor(
-            self._threads, _addresses, host, port, family
-        )
-        looking.add_done_callback(lambda _: self._hanging.discard(host))
+        """The addresses of a host. Posts to it at the same time share one look-up.
+
+        Raises OSError.
+        """
+        looking = self._looking.get(host)
+        if looking is None:
+            looking = asyncio.get_running_loop().run_in_executor(
+                self._threads, _addresses, host, port, family
+            )
+            self._looking[host] = looking
+            looking.add_done_callback(lambda _: self._looking.pop(host))
         # The thread cannot be cancelled, so it must not seem to have ended.
         found = await asyncio.shield(looking)
         return [
@@ -243,7 +250,7 @@ class _Names(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _addresses(host: str, port: int, family: int) -> list[tuple[int, int, Any]]:
+def _addresses(host: str, port: int, family: int) -> Sequence[_Address]:
     found = socket.getaddrinfo(
         host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
     )

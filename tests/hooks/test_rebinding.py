@@ -346,3 +346,20 @@ async def test_a_look_up_that_hangs_delays_only_its_own_name(
     assert late.error == again.error == "No complete answer came within 5 seconds."
     assert fast.status == 200
     assert names.requested == [NAME, "fast.example.com"]
+
+
+async def test_two_ports_of_a_host_are_looked_up_at_the_same_time(
+    authority: Authority, names: Names
+) -> None:
+    names.answers, names.hangs = [[OPEN]], threading.Event()
+    client = GuardedClient(RULES, tls=authority.trusted)
+    tls = authority.server(NAME)
+    async with serving(OPEN, tls) as one, serving(OPEN, tls) as other:
+        posting = [asyncio.create_task(post(client, each)) for each in (one, other)]
+        while not names.requested:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        names.hangs.set()
+        answers = await asyncio.gather(*posting)
+    await client.close()
+    assert [each.status for each in answers] == [200, 200]
+    assert names.requested == [NAME]
