@@ -267,17 +267,20 @@ async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
         env=clean_environment() | {"DATABASE_URL": database_url},
         stderr=subprocess.PIPE,
     )
-    log = dispatcher.stderr
-    assert log is not None
-    waits = json.loads(await log.readline())["event"]
-    assert waits == "nothing is sent before `ibiki migrate` has run: lacks 0002_constraints"
-    await db.execute(
-        "INSERT INTO tortoise_migrations (app, name, applied_at)"
-        " VALUES ('ibiki', '0002_constraints', now())"
-    )
-    events = [json.loads(await log.readline())["event"] for _ in range(2)]
-    dispatcher.terminate()
-    assert await dispatcher.wait() == 0
+    try:
+        log = dispatcher.stderr
+        assert log is not None
+        waits = json.loads(await log.readline())["event"]
+        assert waits == "nothing is sent before `ibiki migrate` has run: lacks 0002_constraints"
+        await db.execute(
+            "INSERT INTO tortoise_migrations (app, name, applied_at)"
+            " VALUES ('ibiki', '0002_constraints', now())"
+        )
+        events = [json.loads(await log.readline())["event"] for _ in range(2)]
+    finally:
+        dispatcher.terminate()
+        exit_code = await dispatcher.wait()
+    assert exit_code == 0
     assert events[0] == "the dispatcher is running"
     assert events[1].startswith("the database is of a newer release")
     assert events[1].endswith(": 9999_of_later")
