@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -9,11 +10,14 @@ from uuid import UUID
 from domain.dispatch.messages import CancellableSend, LockedProviderAccount
 from domain.dispatch.ports import Cancellations
 from domain.dispatch.settlement import post_refunds
-from domain.errors import OutcomeUnknown
+from domain.errors import NotFound, OutcomeUnknown
 from domain.identity.access import Actor, Everything, Scope, message_scope
+from domain.ids import Kind, encode
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.sending.messages import Message, Send
-from domain.transactions import Transaction
+from domain.transactions import Transaction, changing
+
+_log = logging.getLogger(__name__)
 
 CANCELLED = "Cancelled before it was submitted."
 
@@ -35,12 +39,20 @@ async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send
 
 
 async def finish_cancel(store: Cancellations) -> bool:
-    """Goes on with a cancel whose process was killed. True if there may be more."""
+    """Goes on with a cancel whose process was killed. True if there may be more.
+
+    A send that no longer exists, as after work on the database by hand, is forgotten.
+    """
     claimed = await store.claim_cancel(age_seconds=UNFINISHED_SECONDS)
     if claimed is None:
         return False
     send_id, actor_id = claimed
-    await _cancel_all(store, Everything(), actor_id, send_id)
+    try:
+        await _cancel_all(store, Everything(), actor_id, send_id)
+    except NotFound:
+        async with changing(store) as tx:
+            await store.end_cancel(tx, send_id)
+        _log.warning("a cancel is forgotten: %s does not exist", encode(Kind.SEND, send_id))
     return True
 
 

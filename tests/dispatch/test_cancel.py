@@ -12,7 +12,7 @@ import pytest
 from domain.dispatch.cancel import CANCELLED, cancel_send, finish_cancel
 from domain.errors import Forbidden, NotFound
 from domain.identity.access import Actor, Role
-from domain.ids import new_id
+from domain.ids import Kind, encode, new_id
 from domain.provider import Accepted, NotSent
 from domain.sending.messages import MessageStatus
 from persistence import store
@@ -108,6 +108,21 @@ async def test_another_process_goes_on_with_a_large_cancel_whose_process_was_kil
     refunds = await db.fetch("SELECT actor_id FROM transfer WHERE kind = 'REFUND'")
     assert {row["actor_id"] for row in refunds} == {client.actor.user_id}
     await db.assert_audit_holds()
+
+
+async def test_a_cancel_of_a_send_that_no_longer_exists_is_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    send_id = new_id()
+    async with store.transaction() as tx:
+        await store.keep_cancel(tx, send_id, new_id())
+    await db.execute("UPDATE unfinished_cancel SET seen_at = now() - interval '16 seconds'")
+    assert await finish_cancel(store)
+    assert not await finish_cancel(store)
+    assert await db.fetch("SELECT * FROM unfinished_cancel") == []
+    assert caplog.messages == [
+        f"a cancel is forgotten: {encode(Kind.SEND, send_id)} does not exist"
+    ]
 
 
 async def test_messages_that_wait_after_a_refusal_are_refunded_from_outside_in_every_epoch() -> (
