@@ -72,11 +72,8 @@ class Loop:
         self._woken.set()
 
     async def _run(self) -> None:
-        failures = Failures(_log, self._name)
-        try:
+        with Failures(_log, self._name) as failures:
             await self._repeat(failures)
-        finally:
-            failures.stop()
 
     async def _repeat(self, failures: Failures) -> None:
         while not self._stopping.is_set():

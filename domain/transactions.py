@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 from weakref import WeakSet
 
 from domain.errors import OutcomeUnknown, ProviderUnavailable, Refusal, TryAgain
@@ -105,13 +105,22 @@ OUTAGE = Outage()
 
 
 class Failures:
-    """The failures in a row of one task. An outage is logged once, anything else each time."""
+    """The failures in a row of one task. An outage is logged once, anything else each time.
+
+    `with` calls `stop` when the task ends, however it ends.
+    """
 
     def __init__(self, log: logging.Logger, name: str) -> None:
         self.name = name
         self.count = 0
         self._log = log
         self._reported = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def add(self, failure: BaseException) -> None:
         """A step has failed."""
@@ -127,7 +136,9 @@ class Failures:
         self._reported = True
 
     def end(self) -> None:
-        """A step has succeeded."""
+        """A step has succeeded. Called on the path of every message: almost always after none."""
+        if not self.count:
+            return
         OUTAGE.remove(self)
         if self._reported:
             self._log.info("%s continues", self.name)

@@ -229,7 +229,10 @@ class Dispatcher:
 
     async def _run(self) -> None:
         account = ids.encode(Kind.PROVIDER_ACCOUNT, self._context.provider_account_id)
-        failures = Failures(_log, f"the dispatcher of {account}")
+        with Failures(_log, f"the dispatcher of {account}") as failures:
+            await self._repeat(failures)
+
+    async def _repeat(self, failures: Failures) -> None:
         while not self._stopping.is_set():
             await self._woken.wait()
             await asyncio.sleep(GATHER_SECONDS)
@@ -242,7 +245,6 @@ class Dispatcher:
                 failures.add(failure)
                 await pause_after(failures.count, self._stopping)
                 self._woken.set()
-        failures.stop()
 
     async def _claim(self) -> bool:
         """Starts the calls that may start now. False if no more can start at the moment."""
