@@ -150,7 +150,8 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
             ),
             ProviderField(
                 name="signingKey",
-                description="The signing key of the phone's webhooks. Several with commas.",
+                description="The signing key of the phone's webhooks, without commas in it: "
+                "commas separate several keys, each of which is accepted.",
                 required=False,
                 secret=True,
             ),

@@ -206,8 +206,8 @@ class Signature:
     """How a provider signs.
 
     `header`: has the signature. `keys`: the names of the account's secrets that can make it; one of
-    them can be several keys with commas. `check`: whether a call is signed with this key; it never
-    raises.
+    them can be several keys with commas: the whole and each part is accepted. `check`: whether a
+    call is signed with this key; it never raises.
     """
 
     header: str
