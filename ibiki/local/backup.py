@@ -1,7 +1,7 @@
 """Backups of the embedded database: copies of it, and an archive of all changes since.
 
     DIR/of           the data directory that the backups are of
-    DIR/keys/        its secret-key and encryption-keys
+    DIR/keys/        its secret-key, encryption-keys and demo-password
     DIR/base-TIME/   a copy by pg_basebackup, complete at TIME (UTC)
     DIR/wal/         the log of changes, a file at least once a minute
 
@@ -24,7 +24,7 @@ from ibiki.local.cluster import Cluster, allow_passage, locate, make_private_dir
 from ibiki.local.command_context import RESTORED
 
 ARCHIVE_SECONDS = 60
-KEYS = ("secret-key", "encryption-keys")
+KEYS = ("secret-key", "encryption-keys", "demo-password")
 _BASE = "base-"
 ARCHIVE = "wal"
 # ISO 8601 without separators. Two copies in one second have different names.
@@ -223,9 +223,13 @@ def _complete_at(copy: Path) -> datetime:
 
 
 def _configure(path: Path, archive: Path, until: datetime | None) -> None:
-    """Writes what to restore. The copy does not archive: its log must not mix with the other's."""
+    """Writes what to restore, instead of what an earlier restore has written.
+
+    The copy does not archive: its log must not mix with the other's.
+    """
     file = path / "postgresql.auto.conf"
-    lines = [each for each in file.read_text().splitlines() if not each.startswith("archive_")]
+    before = ("archive_", "restore_command", "recovery_target_")
+    lines = [each for each in file.read_text().splitlines() if not each.startswith(before)]
     lines.append(f"restore_command = {_quoted(f'cp {shlex.quote(str(archive))}/%f %p')}")
     if until is not None:
         lines += [

@@ -57,8 +57,10 @@ async def write_demo(context: CommandContext, installation: Installation) -> str
 
     Returns the users' password. The pool is synced with the provider first. If the provider cannot
     be read, the units are posted as OPENING transfers, so that the demo works without it. Records
-    that exist are left as they are: the operator may have changed them.
+    that exist are left as they are: the operator may have changed them. The users get the password
+    only if DEMO_PASSWORD is set, or if the file of the password was missing.
     """
+    is_new = not generated_secrets.has_demo_password(context.directory)
     password = password_of(context)
     users = [await _user(installation, password, each) for each in USERS]
     admin = Actor(users[0].id, Role.ADMIN, credential_id=users[0].id)
@@ -68,8 +70,10 @@ async def write_demo(context: CommandContext, installation: Installation) -> str
             await _give(installation, admin, user.client_id, each.units, from_pool=pool_is_synced)
     if context.settings.upstream.egosms_is_simulated:
         await _open_school(installation, users[-1])
-    if context.settings.secrets.demo_password is not None:
+    is_given = context.settings.secrets.demo_password is not None
+    if is_given or is_new:
         await _set_password(installation.passwords, password)
+    if is_given:
         # Without write access, DEMO_PASSWORD is set: the file is not needed.
         with suppress(OSError):
             generated_secrets.keep_demo_password(context.directory, password)

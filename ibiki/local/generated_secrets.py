@@ -30,6 +30,11 @@ def demo_password(directory: Path) -> str:
     return _stored(directory, "demo-password", _password)
 
 
+def has_demo_password(directory: Path) -> bool:
+    """Whether `demo_password` returns the one of an earlier start."""
+    return (directory / "demo-password").exists()
+
+
 def keep_demo_password(directory: Path, password: str) -> None:
     """Stores the password, so that it stays valid if DEMO_PASSWORD is not set next time."""
     with _locked(directory):

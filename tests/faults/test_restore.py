@@ -114,6 +114,8 @@ async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
 async def test_what_was_restored_half_way_is_not_sent(main: Standby, tmp_path: Path) -> None:
     kept, restored = tmp_path / "kept", tmp_path / "restored"
     done = backups.backup(tmp_path / "data", kept)
+    with (done.path / "postgresql.auto.conf").open("a") as file:
+        file.write("recovery_target_time = '2026-11-01T00:00:00+00:00'\n")  # of an earlier restore
     assert backups.restore(kept, restored, until=None) == done.path
     with pytest.raises(NotInstalled, match="after-restore"):
         check_settled(restored)
@@ -125,6 +127,7 @@ async def test_what_was_restored_half_way_is_not_sent(main: Standby, tmp_path: P
         backups.restore(tmp_path, tmp_path / "another", until=None)
     settings = (restored / "postgres" / "postgresql.auto.conf").read_text()
     assert "archive_" not in settings, "its log must not mix with that of the first server"
+    assert "recovery_target_" not in settings, "all changes were asked for"
     shutil.rmtree(restored)
 
 

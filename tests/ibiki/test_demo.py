@@ -97,6 +97,15 @@ async def test_a_password_that_was_set_once_is_shown_from_then_on(
     assert await may_sign_in("client@ibiki.test", password)
 
 
+async def test_a_password_whose_file_is_gone_is_replaced(app: App, tmp_path: Path) -> None:
+    before = await write(app, tmp_path)
+    (tmp_path / "demo-password").unlink()
+    password = await write(app, tmp_path)
+    assert password != before
+    for user in demo.USERS:
+        assert await may_sign_in(user.email, password)
+
+
 async def test_an_invalid_password_is_refused_with_the_name_of_its_setting(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
