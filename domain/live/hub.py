@@ -313,7 +313,7 @@ class ChangeTracker:
     async def _find_position(self) -> None:
         async with self._locating:
             if self._position is None:
-                self._position = await self._store.position()
+                self._position = await self._store.position(self._kind)
 
     async def _run(self) -> None:
         failures = Failures(log, "reading changes")

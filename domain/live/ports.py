@@ -70,5 +70,8 @@ class LiveStore(Protocol):
         The IDs of at most the newest 5,000, in the order of changes.
         """
 
-    async def position(self) -> Position:
-        """A position before every change that is committed from now on."""
+    async def position(self, kind: bytes | None = None) -> Position:
+        """A position before every change that is committed from now on.
+
+        `kind`: before what is committed and not shown yet, too.
+        """

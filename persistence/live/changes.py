@@ -23,7 +23,7 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.hints import Topic, id_of
 from domain.live.ports import Change, ChangePage, Position
-from persistence.database import connection, fetch, fetch_value
+from persistence.database import Connection, connection, fetch, fetch_value
 from persistence.inbox.conversations import conversation_of, with_last_messages
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
@@ -104,8 +104,10 @@ CHANGE_KINDS = {
 }
 
 
-async def position() -> Position:
-    return Position(await fetch_value(SNAPSHOT))
+async def position(kind: bytes | None = None) -> Position:
+    async with connection() as pooled:
+        running_from, _ = await _snapshot(pooled, kind)
+    return Position(running_from)
 
 
 async def find_changes(
@@ -125,9 +127,7 @@ async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) 
     wanted.add(rules.changed)
     async with connection() as pooled:
         # Taken before the rows are read: what is still running now is read again next time.
-        [(running_from, end)] = await pooled.fetch(SNAPSHOT)
-        if rules.hidden is not None:
-            running_from = min(running_from, await pooled.fetchval(rules.hidden) or running_from)
+        running_from, end = await _snapshot(pooled, kind)
         # The first condition is for the index, which cannot compare pairs.
         wanted.add("changed_xid >= {} AND changed_xid < {}", after.transaction, end)
         wanted.add("(changed_xid, id) > ({}, {})", after.transaction, after.row_id)
@@ -160,6 +160,15 @@ async def recent_changes(scope: Scope, kind: bytes, after: Position | float) -> 
         *wanted.values,
     )
     return [row["id"] for row in reversed(rows)]
+
+
+async def _snapshot(pooled: Connection, kind: bytes | None) -> tuple[int, int]:
+    """The first transaction whose changes are not all shown yet, and the end of all that began."""
+    [(running_from, end)] = await pooled.fetch(SNAPSHOT)
+    hidden = CHANGE_KINDS[kind].hidden if kind else None
+    if hidden is not None:
+        running_from = min(running_from, await pooled.fetchval(hidden) or running_from)
+    return running_from, end
 
 
 def _within(kind: Kind, scopes: Collection[Scope]) -> Filter:

@@ -132,7 +132,7 @@ class FakeStore:
     ) -> Sequence[UUID]:
         return []
 
-    async def position(self) -> Position:
+    async def position(self, kind: bytes | None = None) -> Position:
         self._fail()
         self.positions += 1
         return Position(self.xid)

@@ -13,6 +13,7 @@ from domain.live import hints
 from domain.live.ports import ChangePage, Position
 from persistence.live import changes
 from tests import db
+from tests.inbox import post
 
 MANY = 2_001
 """More than two pages, all changed by one transaction, at the same microsecond."""
@@ -24,6 +25,7 @@ SELECT gen_random_uuid(), $1, '+1202555' || lpad(n::text, 4, '0'), gen_random_uu
 FROM generate_series(1, $2::int) AS n
 """
 CHANGE_ALL = "UPDATE conversation SET updated_at = now()"
+SHOWN = "UPDATE webhook_event SET received_at = now() {} interval '1 hour'"
 CHANGE_IN_THE_PAST = "UPDATE conversation SET updated_at = updated_at - interval '1 hour'"
 
 
@@ -119,3 +121,18 @@ async def test_rows_of_another_server_count_as_unchanged_until_they_change(
         assert await changes.recent_changes(Everything(), hints.CONVERSATION, after) == []
     await db.execute(CHANGE_ALL)
     assert len(await read_all(before)) == MANY
+
+
+async def test_reading_starts_before_an_event_that_is_shown_later_without_a_change(
+    before: Position,
+) -> None:
+    (id,) = await post.stored(post.inbound("Hello"))
+    await db.execute(SHOWN.format("+"))
+    [event] = await db.fetch("SELECT changed_xid FROM webhook_event")
+    position = await changes.position(hints.EVENT)
+    assert position <= Position(event["changed_xid"])
+    page = await changes.read_changes([Everything()], hints.EVENT, position)
+    assert page.versions == {}
+    await db.execute(SHOWN.format("-"))
+    page = await changes.read_changes([Everything()], hints.EVENT, page.complete_to)
+    assert [*page.versions] == [id]
