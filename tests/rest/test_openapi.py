@@ -44,3 +44,16 @@ def test_no_value_of_a_body_has_a_default_that_generated_types_would_demand() ->
     for name in bodies | {"SendItem", "TemplateUse"}:
         for value in schemas[name].get("properties", {}).values():
             assert "default" not in value, name
+
+
+def test_generated_clients_read_large_balances() -> None:
+    """Those in Go and Java take a number without a format for one of 32 bits."""
+    schemas = json.loads(FILE.read_text())["components"]["schemas"]
+    amounts = {"balance", "cost", "required", "available"}
+    found = [
+        next(each for each in value.get("anyOf", [value]) if each["type"] == "integer")
+        for schema in schemas.values()
+        for name, value in schema.get("properties", {}).items()
+        if name in amounts
+    ]
+    assert [each.get("format") for each in found] == ["int64"] * 10

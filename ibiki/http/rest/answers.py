@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 Code = Literal[
@@ -26,6 +26,9 @@ Code = Literal[
     "OUTCOME_UNKNOWN",
 ]
 """All codes of errors."""
+
+Units = Annotated[int, WithJsonSchema({"type": "integer", "format": "int64"})]
+"""Units of a balance. Without the format, generated clients in Go and Java read 32 bits."""
 
 
 class Shown(BaseModel):
@@ -76,8 +79,8 @@ class Failure(Shown):
     rejected: list[Rejected] | None = figure(
         "INVALID_RECIPIENT: the first 1,000 recipients, with the reason for each."
     )
-    required: int | None = figure("INSUFFICIENT_CREDITS: units that it takes.")
-    available: int | None = figure("INSUFFICIENT_CREDITS: units that are available.")
+    required: Units | None = figure("INSUFFICIENT_CREDITS: units that it takes.")
+    available: Units | None = figure("INSUFFICIENT_CREDITS: units that are available.")
     unit: str | None = figure("INSUFFICIENT_CREDITS: the unit of both.")
     status: str | None = figure("ACCOUNT_INACTIVE: the status of the client.")
     limit: int | None = figure("The limit that the request is over.")

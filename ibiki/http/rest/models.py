@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 from domain.errors import InvalidInput
 from domain.sending.text import FromTemplate, Text, values_given
 from domain.times import instant_of
-from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, figure
+from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, Units, figure
 
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
@@ -279,7 +279,7 @@ class StatusAnswer(Answer):
 class BalanceAnswer(Answer):
     """What the account holds."""
 
-    balance: int = Field(description="For a user without an account: of the group or the pool.")
+    balance: Units = Field(description="For a user without an account: of the group or the pool.")
     currency: str = Field(description='"credits", or a currency such as "UGX".')
 
 
@@ -317,8 +317,8 @@ class QuoteAnswer(Answer):
     encoding: str = Field(description="GSM7 or UCS2.")
     segments: int = Field(description="Segments of the text. The price does not depend on it.")
     costly_characters: list[str] = Field(description="The characters that force UCS2.")
-    cost: int = Field(description="What the accepted messages would cost.")
-    balance: int = Field(description="What the account holds now.")
+    cost: Units = Field(description="What the accepted messages would cost.")
+    balance: Units = Field(description="What the account holds now.")
     affordable: bool = Field(description="Whether the balance covers the cost.")
     held: int = Field(description="How many messages would be held during quiet hours.")
     held_until: datetime | None = Field(

@@ -15,7 +15,7 @@ from domain.ledger import sync as syncing
 from domain.ledger.balances import view_of
 from domain.sending.text import Text
 from domain.transactions import UNAVAILABLE
-from ibiki.http.rest.answers import Answer, Rejected
+from ibiki.http.rest.answers import Answer, Rejected, Units
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (
     MESSAGE_ID,
@@ -56,7 +56,7 @@ class SchoolBulk(Bulk):
 class CreditsAnswer(Answer):
     """What the account holds."""
 
-    balance: int
+    balance: Units
     unit: str = Field(description=UNIT)
     provider_balance: str | None = Field(
         description="The balance as it was reported for your own provider account. Null if "
@@ -73,8 +73,8 @@ class SchoolSingleAnswer(SendAnswer):
     message_id: str = Field(description=MESSAGE_ID)
     status: Literal["queued"] = "queued"
     accepted: int
-    required: int = Field(description=REQUIRED)
-    balance: int | None = Field(description=BALANCE)
+    required: Units = Field(description=REQUIRED)
+    balance: Units | None = Field(description=BALANCE)
     unit: str = Field(description=UNIT)
 
 
@@ -82,8 +82,8 @@ class SchoolBulkAnswer(SendAnswer):
     """The accepted messages."""
 
     accepted: int = Field(description="How many messages were accepted and charged.")
-    required: int = Field(description=REQUIRED)
-    balance: int | None = Field(description=BALANCE)
+    required: Units = Field(description=REQUIRED)
+    balance: Units | None = Field(description=BALANCE)
     unit: str = Field(description=UNIT)
     message_ids: list[str] = Field(
         description="The IDs of the messages, in the order of the accepted recipients."
