@@ -115,14 +115,14 @@ for (const [user, paths] of [["client", SENDER], ["admin", ADMIN]] as const) {
   test(`a phone and a tablet show every page of ${user} without scrolling sideways`, async ({ page, signIn }) => {
     await page.setViewportSize({ width: 360, height: 740 });
     await signIn(user);
+    await lengthenAnswers(page);
     for (const path of paths) {
       await open(page, path);
       // 320 and 640 are a window of 1280 at 400 % and 200 %.
-      for (const most of [320, 360, 640, 768]) {
+      for (const most of [320, 360, 640, 768, 1024]) {
         await page.setViewportSize({ width: most, height: 740 });
         const width = () => page.evaluate(() => document.documentElement.scrollWidth);
         await expect.poll(width, { message: `${path}, ${most}` }).toBeLessThanOrEqual(most);
-        if (most < 360 || most > 640) continue;
         const cut = () => page.evaluate(lastColumnsThatAreCut);
         await expect.poll(cut, { message: `${path}, ${most}` }).toEqual([]);
       }
@@ -132,18 +132,37 @@ for (const [user, paths] of [["client", SENDER], ["admin", ADMIN]] as const) {
 
 test("the menu of a phone leads to the pages", async ({ page, signIn }) => {
   await page.setViewportSize({ width: 390, height: 844 });
+  await page.route("**/graphql", async (route) => {
+    if (!route.request().postData()?.includes("query Unread")) return route.continue();
+    const nodes = [{ __typename: "Conversation", id: "a", unread: 3 }];
+    return route.fulfill({ json: { data: { inbox: { __typename: "ConversationConnection", nodes } } } });
+  });
   await signIn("client");
-  await page.getByRole("button", { name: "Open the menu" }).click();
+  await page.getByRole("button", { name: "Open the menu, 3 unread" }).click();
   await page.getByRole("link", { name: "Inbox" }).click();
   // The menu is closed: the focus must not stay in it.
   await expect(page.getByRole("heading", { level: 1, name: "Inbox" })).toBeFocused();
 });
 
-/** The tables whose last column is outside of the window. */
+/** The tables whose last column is outside of the page, and the buttons of the header that are. */
 function lastColumnsThatAreCut(): string[] {
-  return [...document.querySelectorAll("table:not(.visually-hidden table)")]
-    .filter((table) => table.getBoundingClientRect().right > document.documentElement.clientWidth)
-    .map((table) => table.ariaLabel ?? "");
+  const most = document.documentElement.clientWidth - 8;
+  return [...document.querySelectorAll("table:not(.visually-hidden table), header button")]
+    .filter((each) => each.getBoundingClientRect().right > most)
+    .map((each) => each.ariaLabel ?? "");
+}
+
+/** Gives the answers times of another day, large amounts and a client with a long name. */
+async function lengthenAnswers(page: Page): Promise<void> {
+  const day = `"${new Date().getFullYear()}-01-28T`;
+  await page.route("**/graphql", async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text())
+      .replace(/"\d{4}-\d\d-\d\dT/g, day)
+      .replace(/"(amount|balance|balanceAfter|charged|accepted|pool)":-?\d+/g, '"$1":888888')
+      .replace(/"name":"Client"/g, '"name":"Boarding Secondary School of Abeeeeeeeeeeeeeeeeeeee"');
+    await route.fulfill({ response, body });
+  });
 }
 
 async function open(page: Page, path: string): Promise<void> {

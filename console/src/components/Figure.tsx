@@ -17,7 +17,7 @@ export function Figure({ label, value, note, of }: FigureProps) {
       <Text size="sm" c="dimmed">
         {label}
       </Text>
-      <Text size="xl" fw={700}>
+      <Text size="xl" fw={700} style={{ overflowWrap: "anywhere" }}>
         <Changing value={value} />
       </Text>
       {note && (

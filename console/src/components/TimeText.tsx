@@ -12,7 +12,7 @@ export function TimeText({ at, relative = false }: { at: string; relative?: bool
     return () => clearInterval(timer);
   }, [relative]);
   return (
-    <time dateTime={at} title={fullTime(at)} style={{ whiteSpace: "nowrap" }}>
+    <time dateTime={at} title={fullTime(at)} className="time">
       {relative ? relativeTime(at) : shortTime(at)}
     </time>
   );

@@ -1,4 +1,4 @@
-import { AppShell, Burger, Group, Text } from "@mantine/core";
+import { AppShell, Burger, Group, Indicator, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Outlet, useMatches, useRouterState } from "@tanstack/react-router";
 import { Suspense, useEffect } from "react";
@@ -6,7 +6,7 @@ import { Waiting } from "../../components/Waiting";
 import { NotAllowedPage } from "../../pages/not-found/NotFoundPage";
 import { BrandLogo, useBrand } from "../brand";
 import { Notifier } from "../notifier";
-import { UnreadProvider } from "../unread";
+import { UnreadProvider, useUnread } from "../unread";
 import { can, useViewer } from "../viewer";
 import { BalanceBadge } from "./BalanceBadge";
 import { ConnectionBanner } from "./ConnectionBanner";
@@ -30,19 +30,14 @@ export function Shell() {
       </a>
       <AppShell
         header={{ height: 56 }}
-        navbar={{ width: 232, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
-        padding="md"
+        // Beside the menu, the tables of a tablet would have to be scrolled sideways.
+        navbar={{ width: 232, breakpoint: "md", collapsed: { mobile: !isOpen } }}
+        padding={{ base: "xs", sm: "md" }}
       >
         <AppShell.Header>
-          <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-            <Group wrap="nowrap" gap="sm">
-              <Burger
-                opened={isOpen}
-                onClick={toggle}
-                hiddenFrom="sm"
-                size="sm"
-                aria-label={isOpen ? "Close the menu" : "Open the menu"}
-              />
+          <Group h="100%" px={{ base: "xs", sm: "md" }} justify="space-between" wrap="nowrap">
+            <Group wrap="nowrap" gap="sm" miw={0}>
+              <MenuButton isOpen={isOpen} onClick={toggle} />
               <BrandLogo height={32} />
               <Text fw={700} size="lg" truncate>
                 {brand}
@@ -65,5 +60,21 @@ export function Shell() {
         </AppShell.Main>
       </AppShell>
     </UnreadProvider>
+  );
+}
+
+/** Opens the menu where it is hidden, and says whether something in it waits. */
+function MenuButton({ isOpen, onClick }: { isOpen: boolean; onClick: () => void }) {
+  const unread = useUnread();
+  const waiting = unread > 0 ? `, ${unread} unread` : "";
+  return (
+    <Indicator disabled={isOpen || unread === 0} hiddenFrom="md">
+      <Burger
+        opened={isOpen}
+        onClick={onClick}
+        size="sm"
+        aria-label={isOpen ? "Close the menu" : `Open the menu${waiting}`}
+      />
+    </Indicator>
   );
 }
