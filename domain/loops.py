@@ -10,8 +10,8 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from math import ceil, inf
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -91,6 +91,17 @@ class Loop:
             if not more:
                 rest = min(self._least_rest * (now_seconds() - began), LONGEST_REST_SECONDS)
                 await wait_for(self._woken, max(self._every_seconds, rest))
+
+
+@asynccontextmanager
+async def running_loops(*loops: Loop) -> AsyncIterator[None]:
+    """Runs the loops while the block runs, then cancels them."""
+    for loop in loops:
+        loop.start()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(loop.cancel() for loop in loops))
 
 
 async def end_task(task: asyncio.Task[Any] | None) -> None:

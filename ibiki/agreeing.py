@@ -6,7 +6,6 @@ others see it for as long as it runs. Nothing is stored. See docs/decisions/0258
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import time
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
-from domain.loops import Loop
+from domain.loops import Loop, running_loops
 from ibiki.observability.metrics import Metrics
 from ibiki.settings.settings import Settings
 
@@ -171,16 +170,11 @@ async def comparing_with_others(
     """While the block runs, settings and clock are compared with those of the others."""
     agreement = Agreement(fingerprint_of(settings), read_names, metrics.settings_differ)
     clock = ClockComparison(read_clock, metrics.clock_ahead)
-    loops = [
+    async with running_loops(
         Loop("comparing settings", agreement.look, every_seconds=LOOK_SECONDS),
         Loop("comparing clocks", clock.look, every_seconds=LOOK_SECONDS),
-    ]
-    for loop in loops:
-        loop.start()
-    try:
+    ):
         yield
-    finally:
-        await asyncio.gather(*(loop.cancel() for loop in loops))
 
 
 def _digits(key: str, value: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from domain.live.hub import Hub
 from domain.live.ports import LiveStore
-from domain.loops import Loop
+from domain.loops import Loop, running_loops
 from ibiki.live.bus import Bus, Carrier, Receive
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
@@ -77,11 +77,8 @@ async def _watching_failovers(
 
     look = FailoverWatch(read, failed_over).look
     looking = Loop("looking for a failover", look, every_seconds=TIMELINE_SECONDS)
-    looking.start()
-    try:
+    async with running_loops(looking):
         yield
-    finally:
-        await looking.stop()
 
 
 class FailoverWatch:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from domain.ledger.reconcile import last_night
-from domain.loops import Loop
+from domain.loops import Loop, running_loops
 from ibiki import processes
 from ibiki.agreeing import shown_name
 from ibiki.local import demo
@@ -87,8 +87,7 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
         if context.embedded is not None:  # no process of an older release can use it
             close = partial(close_nightly, context.database_url)
             closing = Loop("closing numbers", close, every_seconds=processes.NIGHTLY_CHECK_SECONDS)
-            closing.start()
-            stack.push_async_callback(closing.cancel)
+            await stack.enter_async_context(running_loops(closing))
         stop = stack.enter_context(processes.stop_signal())
         app = processes.app_of(context, parts, telemetry, stop)
         console.print(_startup_message(context, listener, password), soft_wrap=True)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from domain.loops import Loop, backoff_seconds
+from domain.loops import Loop, backoff_seconds, running_loops
 from ibiki.local.embedded import EmbeddedDatabase
 
 LOOK_SECONDS = 1.0
@@ -27,11 +27,8 @@ async def revived(database: EmbeddedDatabase | None) -> AsyncIterator[None]:
         return
     look = Reviver(database).look
     loop = Loop("starting the embedded database", look, every_seconds=LOOK_SECONDS)
-    loop.start()
-    try:
+    async with running_loops(loop):
         yield
-    finally:
-        await loop.cancel()
 
 
 class Reviver:
