@@ -63,7 +63,6 @@ from persistence.database import takes_writes
 from persistence.migrating import newer_migrations, pending_migrations
 from persistence.sessions_of_programs import read_program_names
 from providers.guarded import GuardedClient, GuardRules
-from providers.registry import CALLS_BY_GET
 from providers.simulator.caller import Webhook
 from providers.simulator.server import running as running_simulator
 
@@ -386,7 +385,6 @@ def dispatch_rules_of(settings: Settings) -> DispatchRules:
 def webhook_rules_of(settings: Settings, parts: Components) -> WebhookRules:
     """Who may call the webhooks, from the settings and the provider accounts."""
     return WebhookRules(
-        by_get=CALLS_BY_GET,
         secrets=settings.secrets.webhook_secrets,
         signing_secrets=settings.secrets.webhook_signing_secrets,
         accounts=parts.upstreams.accounts,

@@ -18,7 +18,7 @@ from persistence import store
 from providers import egosms, kannel
 from providers.config import ProviderConfig
 from providers.extreme import BASE_URL
-from providers.registry import PROVIDERS, SIGNATURES, config_of, open_account
+from providers.registry import PROVIDERS, config_of, open_account
 from providers.simulator.server import DEFAULT_API_KEY
 
 SIMULATOR_URL_FILE = "simulator.url"
@@ -133,10 +133,11 @@ class Upstreams:
     def _signing_keys(
         self, provider: str, account_id: UUID, encrypted: bytes | None
     ) -> Sequence[str]:
-        if provider not in SIGNATURES or encrypted is None:
+        signature = PROVIDERS[provider].signature
+        if signature is None or encrypted is None:
             return ()
         with suppress(CredentialsUnreadable):
-            return SIGNATURES[provider].keys_of(self._cipher.decrypt(account_id, encrypted))
+            return signature.keys_of(self._cipher.decrypt(account_id, encrypted))
         return ()
 
     def _opened(self, provider_account_id: UUID, sign_in: SignIn, base_url: str | None) -> Provider:

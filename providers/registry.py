@@ -188,12 +188,6 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
 PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVIDERS.items()}
 """The parser for the webhook calls of each provider."""
 
-CALLS_BY_GET: Final = frozenset(name for name, each in PROVIDERS.items() if each.calls_by_get)
-HAS_QUERY: Final = frozenset(name for name, each in PROVIDERS.items() if each.has_query)
-SIGNATURES: Final = {name: each.signature for name, each in PROVIDERS.items() if each.signature}
-ANSWERS: Final = {name: each.answer for name, each in PROVIDERS.items() if each.answer}
-SHORTEN: Final = {name: each.shorten for name, each in PROVIDERS.items() if each.shorten}
-
 
 def open_account(provider: str, config: ProviderConfig) -> Provider:
     """A provider account, ready for calls. Raises ValueError if the provider is not listed."""

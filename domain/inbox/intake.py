@@ -50,11 +50,6 @@ class Intake:
         )
         self._listeners: list[Callable[[], None]] = []
 
-    @property
-    def providers(self) -> frozenset[str]:
-        """The providers that may call."""
-        return frozenset(self._parsers)
-
     def start(self) -> None:
         """Starts the tasks. Call this at boot: a task inherits the context of its creator."""
         self._batcher.start()

@@ -32,7 +32,7 @@ from domain.loops import RequestRateLimiter
 from ibiki.http.middleware import FORWARDED, OUTCOME
 from ibiki.http.requests import RequestRefused, ip_of
 from ibiki.observability.metrics import Metrics
-from providers.registry import ANSWERS, HAS_QUERY, SHORTEN, SIGNATURES
+from providers.registry import PROVIDERS, ProviderKind
 from providers.replies import Signature, SignedCall
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -66,8 +66,7 @@ class WebhookRules:
 
     `accounts`: at a provider, with their own signing keys. `public_url`: the beginning of the
     URLs that they sign; None: as in the request. `open_on_loopback`: if neither secrets nor
-    signing secrets are configured, calls from this machine are allowed. `by_get`: providers that
-    call by GET. All others call by POST.
+    signing secrets are configured, calls from this machine are allowed.
     """
 
     secrets: Sequence[str] = ()
@@ -77,7 +76,6 @@ class WebhookRules:
     allowed_networks: Sequence[Network] = ()
     requests_per_second: int = 2_000
     open_on_loopback: bool = False
-    by_get: frozenset[str] = frozenset()
 
 
 class Webhooks:
@@ -104,22 +102,23 @@ class Webhooks:
     async def answer(self, request: Request) -> Response:
         """Stores the event and confirms it. Raises RequestRefused."""
         provider = request.path_params.get("provider", "extreme")
-        if provider not in self._intake.providers:
+        kind = PROVIDERS.get(provider)
+        if kind is None:
             raise RequestRefused(404, "Not found.")
-        by_get = provider in self._rules.by_get
-        if request.method != ("GET" if by_get else "POST"):
-            allowed = [(b"allow", b"GET" if by_get else b"POST")]
+        method = "GET" if kind.calls_by_get else "POST"
+        if request.method != method:
+            allowed = [(b"allow", method.encode())]
             raise RequestRefused(405, "This method is not allowed.", headers=allowed)
         named = _Named.by(request)
         shows_secret = self._admit(request, provider, named)
-        body = await self._read(request, provider, by_get=by_get)
+        body = await self._read(request, provider, kind)
         try:
             account_id = None
             if not shows_secret:
                 account_id = await self._signer(request, provider, body, named)
             if named.account is not None:
                 account_id = await self._known(provider, named)
-            event = self._event(request, provider, body)
+            event = self._event(request, provider, kind, body)
             taken = await self._intake.take(provider, event, provider_account_id=account_id)
         except (TryAgain, RateLimited) as busy:
             retry = [(b"retry-after", b"1")]
@@ -130,10 +129,10 @@ class Webhooks:
         request.scope["state"][OUTCOME] = outcome
         if taken.invalid is not None:
             raise RequestRefused(400, taken.invalid)
-        if by_get:
+        if kind.calls_by_get:
             return Response()
-        if provider in ANSWERS:
-            return Response(ANSWERS[provider].body, media_type=ANSWERS[provider].media_type)
+        if kind.answer is not None:
+            return Response(kind.answer.body, media_type=kind.answer.media_type)
         word = "duplicate" if taken.outcome is WebhookOutcome.DUPLICATE else "received"
         return JSONResponse({"status": word})
 
@@ -212,14 +211,14 @@ class Webhooks:
         ip = ip_of(request.client)
         return ip is not None and any(ip in each for each in self._rules.allowed_networks)
 
-    async def _read(self, request: Request, provider: str, *, by_get: bool) -> bytes:
-        if by_get:
+    async def _read(self, request: Request, provider: str, kind: ProviderKind) -> bytes:
+        if kind.calls_by_get:
             query: bytes = request.scope["query_string"]
             if len(query) > LARGEST_BODY:
                 raise self._refused(provider, 413, TOO_LARGE)
             return query
         parts: list[bytes] = []
-        size, largest = 0, LARGEST_WITH_FILES if provider in SHORTEN else LARGEST_BODY
+        size, largest = 0, LARGEST_WITH_FILES if kind.shorten else LARGEST_BODY
         try:
             async for part in request.stream():
                 parts.append(part)
@@ -230,15 +229,15 @@ class Webhooks:
             raise RequestRefused(400, "The body is incomplete. Send it again.") from None
         return b"".join(parts)
 
-    def _event(self, request: Request, provider: str, body: bytes) -> bytes:
+    def _event(self, request: Request, provider: str, kind: ProviderKind, body: bytes) -> bytes:
         """What is stored: the body with the query of the URL, if the provider's calls have one.
 
         Without its files, if it is too large with them. Raises RequestRefused.
         """
         query: bytes = request.scope["query_string"]
-        event = body + b"&" + query if query and provider in HAS_QUERY else body
-        if len(event) > LARGEST_BODY and provider in SHORTEN:
-            event = SHORTEN[provider](event)
+        event = body + b"&" + query if query and kind.has_query else body
+        if len(event) > LARGEST_BODY and kind.shorten is not None:
+            event = kind.shorten(event)
         if len(event) > LARGEST_BODY:
             raise self._refused(provider, 413, TOO_LARGE)
         return event
@@ -280,7 +279,7 @@ class _Named:
 
 def _own_signature(request: Request, provider: str) -> Signature | None:
     """How the provider signs, if the call has the header for it."""
-    signature = SIGNATURES.get(provider)
+    signature = PROVIDERS[provider].signature
     return signature if signature and signature.header in request.headers else None
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http.webhooks import EXTREME_PATH
-from providers.registry import CALLS_BY_GET
 from tests import db
 from tests.inbox.webhook_app import SECRET, SHOWN, WebhookApp, webhook_app
 
@@ -20,7 +19,7 @@ CALL = {"id": "1", "from": "+12025550143", "text": "Hello", "charset": "UTF-8"}
 
 @pytest.fixture
 async def here(connected: str) -> AsyncIterator[WebhookApp]:
-    async with webhook_app(by_get=CALLS_BY_GET) as app:
+    async with webhook_app() as app:
         yield app
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from domain.inbox.receive import receive_due
-from providers.registry import CALLS_BY_GET
 from tests import db
 from tests.inbox import post
 from tests.inbox.webhook_app import webhook_app
@@ -111,7 +110,7 @@ async def ibiki(database_url: str, gateway: Gateway, callback: Callback) -> Asyn
     """The program behind the callback, on a database of the test."""
     async with (
         db.connected(database_url),
-        webhook_app(secrets=["CHANGE-SECRET"], by_get=CALLS_BY_GET) as app,
+        webhook_app(secrets=["CHANGE-SECRET"]) as app,
     ):
         pool = await db.add_pool()
         await db.execute("UPDATE provider_account SET provider = 'kannel'")

@@ -30,7 +30,7 @@ from domain.provider import (
     SupportsStatus,
     Unknown,
 )
-from providers.registry import PARSERS, SIGNATURES
+from providers.registry import PARSERS, PROVIDERS
 from providers.replies import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.caller import Webhook
@@ -156,7 +156,7 @@ class Listener:
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
-        signature = SIGNATURES.get(self.provider)
+        signature = PROVIDERS[self.provider].signature
         if signature is not None:
             call = SignedCall(self.url + request.path, request.headers, body)
             assert signature.check(call, SIMULATED_ACCOUNTS[self.provider].password)
