@@ -19,7 +19,7 @@ export type Success<Result> = Exclude<Result, { message: string }>;
 type Answer<Result> = { success: Success<Result>; failure: null } | { success: null; failure: Failure };
 
 /** A mutation whose field has the alias `result`. It never raises: a failure is a value. */
-export function useAction<Data extends { result: object }, Variables extends AnyVariables>(
+export function useAction<Data extends { result: unknown }, Variables extends AnyVariables>(
   mutation: DocumentInput<Data, Variables>,
 ) {
   const client = useClient();
@@ -46,15 +46,18 @@ export function failureOf(error: CombinedError): Failure {
   return { message: UNREACHABLE, field: null, kind: "NETWORK" };
 }
 
-function answerOf<Result extends object>(
+function answerOf<Result>(
   result: Result | undefined,
   error: CombinedError | undefined,
 ): Answer<Result> {
-  if (error || !result) {
+  if (error || result === undefined) {
     const unexpected = { message: "The server gave no answer.", field: null, kind: "ERROR" };
     return { success: null, failure: error ? failureOf(error) : unexpected };
   }
-  if (!("message" in result)) return { success: result as Success<Result>, failure: null };
+  // Few mutations answer with a number.
+  if (typeof result !== "object" || result === null || !("message" in result)) {
+    return { success: result as Success<Result>, failure: null };
+  }
   const field = "field" in result && typeof result.field === "string" ? result.field : null;
   const kind = "__typename" in result ? String(result.__typename) : "ERROR";
   const sendId = "sendId" in result && typeof result.sendId === "string" ? result.sendId : null;

@@ -20,6 +20,8 @@ export interface Pages<Node> {
   refresh: () => void;
   /** Replaces the items that are in the list, each by its last version. Returns whether all were in it. */
   replace: (changed: Node[]) => boolean;
+  /** All items, also those of pages that are not in the list yet. Raises what urql raises. */
+  readAll: () => Promise<Node[]>;
 }
 
 interface State<Node> {
@@ -32,6 +34,7 @@ interface State<Node> {
 }
 
 const PAGE_SIZE = 50;
+const LARGEST_PAGE = 100;
 const REFRESH_MILLISECONDS = 500;
 
 /** A list that is read page by page, as far as the user scrolls. */
@@ -110,7 +113,23 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
     return known === byKey.size;
   }, []);
   const loadMore = useCallback(() => void read("more"), [read]);
-  return { ...state, loadMore, refresh, replace };
+
+  async function readAll(): Promise<Node[]> {
+    const items: Node[] = [];
+    let after: string | null = null;
+    for (;;) {
+      const given = { ...variables, first: LARGEST_PAGE, after } as unknown as Variables;
+      const { data, error } = await client
+        .query(query, given, { requestPolicy: "network-only" })
+        .toPromise();
+      if (!data) throw error ?? new Error("no answer");
+      const { nodes, pageInfo } = select(data);
+      items.push(...nodes);
+      if (!pageInfo.hasNextPage) return items;
+      after = pageInfo.endCursor;
+    }
+  }
+  return { ...state, loadMore, refresh, replace, readAll };
 }
 
 /** The ID of a node of the API. A node without one needs its own `keyOf`. */

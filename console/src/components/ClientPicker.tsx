@@ -7,46 +7,37 @@ import { useData } from "../api/useData";
 import { useViewer } from "../app/viewer";
 import { distinctNames } from "../text/names";
 
-const CLIENTS = graphql(
-  `
-    query PickClient($search: String) {
-      clients(first: 50, search: $search) {
-        nodes {
+const CLIENTS = graphql(`
+  query PickClient($search: String) {
+    clients(first: 50, search: $search) {
+      nodes {
+        ...NamedClient
+      }
+    }
+  }
+`, [NAMED_CLIENT]);
+
+const MEMBERS = graphql(`
+  query PickMember($search: String) {
+    allocations(first: 50, search: $search) {
+      nodes {
+        client {
           ...NamedClient
         }
       }
     }
-  `,
-  [NAMED_CLIENT],
-);
+  }
+`, [NAMED_CLIENT]);
 
-const MEMBERS = graphql(
-  `
-    query PickMember($search: String) {
-      allocations(first: 50, search: $search) {
-        nodes {
-          client {
-            ...NamedClient
-          }
-        }
+const ONE = graphql(`
+  query PickedClient($id: ID!) {
+    node(id: $id) {
+      ... on Client {
+        ...NamedClient
       }
     }
-  `,
-  [NAMED_CLIENT],
-);
-
-const ONE = graphql(
-  `
-    query PickedClient($id: ID!) {
-      node(id: $id) {
-        ... on Client {
-          ...NamedClient
-        }
-      }
-    }
-  `,
-  [NAMED_CLIENT],
-);
+  }
+`, [NAMED_CLIENT]);
 
 interface ClientPickerProps {
   label?: string;

@@ -1,6 +1,4 @@
 // CSV files that spreadsheets open without surprises.
-import type { Connection } from "../api/usePages";
-
 const FORMULA = /^[=+\-@\t\r]/;
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
@@ -27,18 +25,4 @@ export function downloadFile(name: string, file: Blob): void {
   link.download = name;
   link.click();
   URL.revokeObjectURL(address);
-}
-
-/** All nodes of a connection, read page by page. */
-export async function readAll<Node>(
-  read: (after: string | null) => Promise<Connection<Node>>,
-): Promise<Node[]> {
-  const nodes: Node[] = [];
-  let after: string | null = null;
-  for (;;) {
-    const page: Connection<Node> = await read(after);
-    nodes.push(...page.nodes);
-    if (!page.pageInfo.hasNextPage) return nodes;
-    after = page.pageInfo.endCursor;
-  }
 }

@@ -8,18 +8,17 @@ import { PlainTable, RowButton } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { fullTime } from "../../text/times";
 import { END_OTHER_SESSIONS, END_SESSION, SESSIONS } from "./documents";
-import { useEndOthers } from "./useEndOthers";
 
 /** Where the viewer is signed in. The viewer can end a session that they do not recognise. */
 export function Sessions() {
   const { data, failure, reload } = useData(SESSIONS, {}, { types: ["OpenSession"] });
   const end = useAction(END_SESSION);
-  const others = useEndOthers(END_OTHER_SESSIONS);
+  const others = useAction(END_OTHER_SESSIONS);
   const [isAsking, asking] = useDisclosure();
   const sessions = data?.mySessions ?? [];
 
   async function endOthers() {
-    if (!(await others.run())) return;
+    if ((await others.run({})).failure) return;
     asking.close();
     reload();
   }

@@ -59,7 +59,7 @@ export const END_SESSION = graphql(`
 
 export const END_OTHER_SESSIONS = graphql(`
   mutation EndOtherSessions {
-    endOtherSessions
+    result: endOtherSessions
   }
 `);
 

@@ -18,44 +18,35 @@ const AUDIT = graphql(`
 
 export type Audit = ResultOf<typeof AUDIT>;
 
-export const AUDITS = graphql(
-  `
-    query LedgerAudits($first: Int, $after: String) {
-      ledgerAudits(first: $first, after: $after) {
-        nodes {
-          ...Audit
-        }
-        pageInfo {
-          hasNextPage
-          endCursor
-        }
-      }
-    }
-  `,
-  [AUDIT],
-);
-
-export const START = graphql(
-  `
-    mutation StartLedgerAudit {
-      result: startLedgerAudit {
-        ... on LedgerAudit {
-          ...Audit
-        }
-        ...Problem
-      }
-    }
-  `,
-  [AUDIT, PROBLEM],
-);
-
-export const PROGRESS = graphql(
-  `
-    subscription LedgerAuditProgress($id: ID!) {
-      ledgerAuditProgress(id: $id) {
+export const AUDITS = graphql(`
+  query LedgerAudits($first: Int, $after: String) {
+    ledgerAudits(first: $first, after: $after) {
+      nodes {
         ...Audit
       }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
     }
-  `,
-  [AUDIT],
-);
+  }
+`, [AUDIT]);
+
+export const START = graphql(`
+  mutation StartLedgerAudit {
+    result: startLedgerAudit {
+      ... on LedgerAudit {
+        ...Audit
+      }
+      ...Problem
+    }
+  }
+`, [AUDIT, PROBLEM]);
+
+export const PROGRESS = graphql(`
+  subscription LedgerAuditProgress($id: ID!) {
+    ledgerAuditProgress(id: $id) {
+      ...Audit
+    }
+  }
+`, [AUDIT]);

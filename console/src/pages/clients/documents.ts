@@ -21,23 +21,20 @@ const CLIENT = graphql(`
 
 export type Client = ResultOf<typeof CLIENT>;
 
-export const CLIENTS = graphql(
-  `
-    query Clients($search: String, $groupId: ID, $first: Int, $after: String) {
-      clients(search: $search, groupId: $groupId, first: $first, after: $after) {
-        nodes {
-          ...ClientFields
-        }
-        pageInfo {
-          hasNextPage
-          endCursor
-        }
-        totalCount
+export const CLIENTS = graphql(`
+  query Clients($search: String, $groupId: ID, $first: Int, $after: String) {
+    clients(search: $search, groupId: $groupId, first: $first, after: $after) {
+      nodes {
+        ...ClientFields
       }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
     }
-  `,
-  [CLIENT],
-);
+  }
+`, [CLIENT]);
 
 export const CREATE_CLIENT = graphql(`
   mutation CreateClient($input: CreateClientInput!) {

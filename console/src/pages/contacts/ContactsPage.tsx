@@ -2,7 +2,6 @@ import { Badge, Button, Group, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Pencil, Plus, Upload } from "lucide-react";
 import { useState } from "react";
-import { useClient } from "urql";
 import { usePages } from "../../api/usePages";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { DownloadButton } from "../../components/DownloadButton";
@@ -10,7 +9,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { PhoneText } from "../../components/PhoneText";
 import { SearchField } from "../../components/SearchField";
-import { csvOf, download, readAll } from "../../text/csv";
+import { csvOf, download } from "../../text/csv";
 import { phone } from "../../text/phones";
 import { ContactModal } from "./ContactModal";
 import { CONTACTS, type Contact, type ContactOrder } from "./documents";
@@ -52,25 +51,16 @@ function columnsWith(edit: (contact: Contact) => void): Column<Contact>[] {
 }
 
 export function ContactsPage() {
-  const client = useClient();
   const [search, setSearch] = useState<string | null>(null);
   const [edited, setEdited] = useState<Contact | "new" | null>(null);
   const [isImporting, importing] = useDisclosure();
   const [optedOut, setOptedOut] = useState<string | null>(null);
   const [orderBy, setOrder] = useState<ContactOrder>("NEWEST");
   const filter = { optedOut: optedOut === null ? null : optedOut === "yes" };
-  const wanted = { search, filter, orderBy };
-  const pages = usePages(CONTACTS, wanted, (data) => data.contacts);
+  const pages = usePages(CONTACTS, { search, filter, orderBy }, (data) => data.contacts);
 
   async function save() {
-    const contacts = await readAll(async (after) => {
-      const { data, error } = await client
-        .query(CONTACTS, { ...wanted, first: 100, after }, { requestPolicy: "network-only" })
-        .toPromise();
-      if (!data) throw error ?? new Error("no answer");
-      return data.contacts;
-    });
-    const rows = contacts.map((each) => [
+    const rows = (await pages.readAll()).map((each) => [
       each.name,
       each.number,
       each.business,

@@ -8,43 +8,34 @@ const ENDPOINT = graphql(`
     description
     events
     status
-    failingSince
-    succeededAt
     pauseReason
-    oldSecretUntil
   }
 `);
 
-export const ENDPOINTS = graphql(
-  `
-    query WebhookEndpoints($callbacks: Boolean!, $isAdmin: Boolean!) {
-      webhookEndpoints(callbacks: $callbacks) {
-        ...ShownEndpoint
-        client @include(if: $isAdmin) {
-          ...NamedClient
-        }
+export const ENDPOINTS = graphql(`
+  query WebhookEndpoints($callbacks: Boolean!, $isAdmin: Boolean!) {
+    webhookEndpoints(callbacks: $callbacks) {
+      ...ShownEndpoint
+      client @include(if: $isAdmin) {
+        ...NamedClient
       }
     }
-  `,
-  [ENDPOINT, NAMED_CLIENT],
-);
+  }
+`, [ENDPOINT, NAMED_CLIENT]);
 
-export const CREATE = graphql(
-  `
-    mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
-      result: createWebhookEndpoint(input: $input) {
-        ... on WebhookEndpointSecret {
-          endpoint {
-            ...ShownEndpoint
-          }
-          secret
+export const CREATE = graphql(`
+  mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
+    result: createWebhookEndpoint(input: $input) {
+      ... on WebhookEndpointSecret {
+        endpoint {
+          ...ShownEndpoint
         }
-        ...Problem
+        secret
       }
+      ...Problem
     }
-  `,
-  [ENDPOINT, PROBLEM],
-);
+  }
+`, [ENDPOINT, PROBLEM]);
 
 export const UPDATE = graphql(`
   mutation UpdateWebhookEndpoint($input: UpdateWebhookEndpointInput!) {
@@ -80,8 +71,6 @@ const DELIVERY = graphql(`
     status
     attempts
     occurredAt
-    attemptedAt
-    nextAttemptAt
     durationMs
     url
     answerStatus
@@ -105,27 +94,24 @@ export const REDELIVER = graphql(`
   }
 `, [PROBLEM]);
 
-export const DELIVERIES = graphql(
-  `
-    query WebhookDeliveries(
-      $endpointId: ID!
-      $status: WebhookDeliveryStatus
-      $first: Int!
-      $after: String
-    ) {
-      webhookDeliveries(endpointId: $endpointId, status: $status, first: $first, after: $after) {
-        nodes {
-          ...ShownDelivery
-        }
-        pageInfo {
-          hasNextPage
-          endCursor
-        }
+export const DELIVERIES = graphql(`
+  query WebhookDeliveries(
+    $endpointId: ID!
+    $status: WebhookDeliveryStatus
+    $first: Int!
+    $after: String
+  ) {
+    webhookDeliveries(endpointId: $endpointId, status: $status, first: $first, after: $after) {
+      nodes {
+        ...ShownDelivery
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
       }
     }
-  `,
-  [DELIVERY],
-);
+  }
+`, [DELIVERY]);
 
 // The same answer is not pushed twice, so it has to hold what the list shows.
 export const ENDPOINT_UPDATED = graphql(`

@@ -33,12 +33,38 @@ const BUBBLE = graphql(`
   }
 `);
 
-export const INBOX = graphql(
-  `
-    query Inbox($search: String, $unreadOnly: Boolean, $first: Int, $after: String) {
-      inbox(search: $search, unreadOnly: $unreadOnly, first: $first, after: $after) {
+export const INBOX = graphql(`
+  query Inbox($search: String, $unreadOnly: Boolean, $first: Int, $after: String) {
+    inbox(search: $search, unreadOnly: $unreadOnly, first: $first, after: $after) {
+      nodes {
+        ...ConversationRow
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`, [ROW]);
+
+export type ConversationRow = ResultOf<typeof ROW>;
+export type Bubble = ResultOf<typeof BUBBLE>;
+
+export const CONVERSATION = graphql(`
+  query Conversation($id: ID!) {
+    conversation(id: $id) {
+      ...ConversationRow
+    }
+  }
+`, [ROW]);
+
+export const THREAD = graphql(`
+  query Thread($id: ID!, $first: Int, $after: String) {
+    conversation(id: $id) {
+      id
+      messages(first: $first, after: $after) {
         nodes {
-          ...ConversationRow
+          ...Bubble
         }
         pageInfo {
           hasNextPage
@@ -46,66 +72,25 @@ export const INBOX = graphql(
         }
       }
     }
-  `,
-  [ROW],
-);
+  }
+`, [BUBBLE]);
 
-export type ConversationRow = ResultOf<typeof ROW>;
-export type Bubble = ResultOf<typeof BUBBLE>;
-
-export const CONVERSATION = graphql(
-  `
-    query Conversation($id: ID!) {
-      conversation(id: $id) {
-        ...ConversationRow
-      }
+export const CONVERSATION_UPDATED = graphql(`
+  subscription ConversationUpdated {
+    conversationUpdated {
+      ...ConversationRow
     }
-  `,
-  [ROW],
-);
+  }
+`, [ROW]);
 
-export const THREAD = graphql(
-  `
-    query Thread($id: ID!, $first: Int, $after: String) {
-      conversation(id: $id) {
-        id
-        messages(first: $first, after: $after) {
-          nodes {
-            ...Bubble
-          }
-          pageInfo {
-            hasNextPage
-            endCursor
-          }
-        }
-      }
+export const THREAD_UPDATED = graphql(`
+  subscription ThreadUpdated {
+    messageUpdated {
+      number
+      ...Bubble
     }
-  `,
-  [BUBBLE],
-);
-
-export const CONVERSATION_UPDATED = graphql(
-  `
-    subscription ConversationUpdated {
-      conversationUpdated {
-        ...ConversationRow
-      }
-    }
-  `,
-  [ROW],
-);
-
-export const THREAD_UPDATED = graphql(
-  `
-    subscription ThreadUpdated {
-      messageUpdated {
-        number
-        ...Bubble
-      }
-    }
-  `,
-  [BUBBLE],
-);
+  }
+`, [BUBBLE]);
 
 export const REPLY = graphql(`
   mutation Reply($input: ReplyInput!) {

@@ -29,44 +29,35 @@ const RUN = graphql(`
 
 export type Run = ResultOf<typeof RUN>;
 
-export const RUNS = graphql(
-  `
-    query Reconciliations($first: Int, $after: String) {
-      reconciliations(first: $first, after: $after) {
-        nodes {
-          ...Run
-        }
-        pageInfo {
-          hasNextPage
-          endCursor
-        }
-      }
-    }
-  `,
-  [RUN],
-);
-
-export const RECONCILE = graphql(
-  `
-    mutation Reconcile($input: ReconcileInput) {
-      result: reconcile(input: $input) {
-        ... on Reconciliation {
-          ...Run
-        }
-        ...Problem
-      }
-    }
-  `,
-  [RUN, PROBLEM],
-);
-
-export const RUN_PROGRESS = graphql(
-  `
-    subscription ReconcileProgress($id: ID!) {
-      reconcileProgress(id: $id) {
+export const RUNS = graphql(`
+  query Reconciliations($first: Int, $after: String) {
+    reconciliations(first: $first, after: $after) {
+      nodes {
         ...Run
       }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
     }
-  `,
-  [RUN],
-);
+  }
+`, [RUN]);
+
+export const RECONCILE = graphql(`
+  mutation Reconcile($input: ReconcileInput) {
+    result: reconcile(input: $input) {
+      ... on Reconciliation {
+        ...Run
+      }
+      ...Problem
+    }
+  }
+`, [RUN, PROBLEM]);
+
+export const RUN_PROGRESS = graphql(`
+  subscription ReconcileProgress($id: ID!) {
+    reconcileProgress(id: $id) {
+      ...Run
+    }
+  }
+`, [RUN]);

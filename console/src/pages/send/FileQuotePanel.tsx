@@ -1,4 +1,4 @@
-import { Alert, Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { useBalances } from "../../app/balances";
 import { HeldNote } from "../../components/HeldNote";
 import { MessageText } from "../../components/MessageText";
@@ -6,6 +6,7 @@ import { PhoneText } from "../../components/PhoneText";
 import { RejectedList } from "../../components/RejectedList";
 import { units } from "../../text/numbers";
 import type { FileQuote } from "./documents";
+import { QuoteProblem } from "./QuotePanel";
 
 /** What a send to the rows of a file would do and cost, with the first texts as they would be sent. */
 export function FileQuotePanel({ quote, positionName }: { quote: FileQuote | null; positionName: string }) {
@@ -25,16 +26,7 @@ export function FileQuotePanel({ quote, positionName }: { quote: FileQuote | nul
               {units(quote.cost, unit)}. Balance after: {units(quote.balance - quote.cost, unit)}.
             </Text>
             <HeldNote held={quote.held} heldUntil={quote.heldUntil} />
-            {quote.problem && quote.accepted > 0 && quote.affordable && (
-              <Alert color="red" variant="outline" role="alert">
-                {quote.problem.message}
-              </Alert>
-            )}
-            {!quote.affordable && (
-              <Alert color="red" variant="outline" role="alert">
-                The balance of {units(quote.balance, unit)} is too low for this send.
-              </Alert>
-            )}
+            <QuoteProblem quote={quote} unit={unit} />
             {quote.samples.length > 0 && (
               <Title order={3} size="h6">
                 The first texts

@@ -3,7 +3,7 @@ import { useBalances } from "../../app/balances";
 import { HeldNote } from "../../components/HeldNote";
 import { RejectedList } from "../../components/RejectedList";
 import { count, units } from "../../text/numbers";
-import type { Quote } from "./documents";
+import type { FileQuote, Quote } from "./documents";
 
 /** A field as letters and other programs mark it: {{Name}}, {Name}, [Name], <Name>, «Name». */
 const MARK = /\{\{[^{}]*\}\}|[{[<«]\s*\p{L}[\p{L}\p{N} _.-]{0,30}[}\]>»]/u;
@@ -55,21 +55,26 @@ export function QuotePanel({ quote, isPresent, text }: QuotePanelProps) {
                 the rows of a file.
               </Alert>
             )}
-            {quote.problem && quote.accepted > 0 && quote.affordable && (
-              <Alert color="red" variant="outline" role="alert">
-                {quote.problem.message}
-              </Alert>
-            )}
-            {!quote.affordable && (
-              <Alert color="red" variant="outline" role="alert">
-                The balance of {units(quote.balance, unit)} is too low for this send.
-              </Alert>
-            )}
+            <QuoteProblem quote={quote} unit={unit} />
             <RejectedList rejected={quote.rejected} total={quote.rejectedCount} />
           </Stack>
         )}
       </div>
     </Paper>
+  );
+}
+
+/** Why the send would be refused, of a quote of either kind. */
+export function QuoteProblem({ quote, unit }: { quote: Quote | FileQuote; unit: string }) {
+  const { accepted, affordable, balance, problem } = quote;
+  const tooLow = `The balance of ${units(balance, unit)} is too low for this send.`;
+  const reason = affordable ? accepted > 0 && problem?.message : tooLow;
+  return (
+    reason && (
+      <Alert color="red" variant="outline" role="alert">
+        {reason}
+      </Alert>
+    )
   );
 }
 

@@ -1,34 +1,31 @@
 import { graphql, type ResultOf } from "../../api/graphql";
 import { COUNTS, PROBLEM, REJECTED } from "../../api/fragments";
 
-export const SENDS = graphql(
-  `
-    query Sends($filter: SendFilter, $first: Int, $after: String) {
-      sends(filter: $filter, first: $first, after: $after) {
-        nodes {
-          id
-          createdAt
-          kind
-          charged
-          accepted
-          rejectedCount
-          finished
-          sendAt
-          heldUntil
-          counts {
-            ...Counts
-          }
+export const SENDS = graphql(`
+  query Sends($filter: SendFilter, $first: Int, $after: String) {
+    sends(filter: $filter, first: $first, after: $after) {
+      nodes {
+        id
+        createdAt
+        kind
+        charged
+        accepted
+        rejectedCount
+        finished
+        sendAt
+        heldUntil
+        counts {
+          ...Counts
         }
-        pageInfo {
-          hasNextPage
-          endCursor
-        }
-        totalCount
       }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
     }
-  `,
-  [COUNTS],
-);
+  }
+`, [COUNTS]);
 
 export type SendRow = ResultOf<typeof SENDS>["sends"]["nodes"][number];
 export type SendKind = SendRow["kind"];
@@ -41,47 +38,41 @@ export const KINDS: Record<SendKind, string> = {
   REPLY: "Reply",
 };
 
-export const SEND = graphql(
-  `
-    query Send($id: ID!) {
-      send(id: $id) {
-        id
-        createdAt
-        charged
-        valueUsd
-        sendAt
-        held
-        heldUntil
-        accepted
-        rejectedCount
-        rejected {
-          ...Rejected
-        }
-        finished
-        counts {
-          ...Counts
-        }
+export const SEND = graphql(`
+  query Send($id: ID!) {
+    send(id: $id) {
+      id
+      createdAt
+      charged
+      valueUsd
+      sendAt
+      held
+      heldUntil
+      accepted
+      rejectedCount
+      rejected {
+        ...Rejected
+      }
+      finished
+      counts {
+        ...Counts
       }
     }
-  `,
-  [COUNTS, REJECTED],
-);
+  }
+`, [COUNTS, REJECTED]);
 
-export const PROGRESS = graphql(
-  `
-    subscription SendProgress($id: ID!) {
-      sendProgress(sendId: $id) {
-        id
-        charged
-        finished
-        counts {
-          ...Counts
-        }
+export const PROGRESS = graphql(`
+  subscription SendProgress($id: ID!) {
+    sendProgress(sendId: $id) {
+      id
+      charged
+      finished
+      counts {
+        ...Counts
       }
     }
-  `,
-  [COUNTS],
-);
+  }
+`, [COUNTS]);
 
 export type Progress = ResultOf<typeof PROGRESS>["sendProgress"];
 

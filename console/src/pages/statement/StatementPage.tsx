@@ -1,6 +1,5 @@
 import { Group, Select } from "@mantine/core";
 import { useEffect } from "react";
-import { useClient } from "urql";
 import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
 import { daysOf, oneOf, useFilters } from "../../app/filters";
@@ -13,7 +12,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
-import { csvOf, download, readAll } from "../../text/csv";
+import { csvOf, download } from "../../text/csv";
 import { count, signed, usd } from "../../text/numbers";
 import { KINDS, TRANSFERS, type TransferRow } from "./documents";
 
@@ -46,7 +45,6 @@ const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label })
 
 export function StatementPage() {
   const viewer = useViewer();
-  const client = useClient();
   const [filters, change] = useFilters();
   const clientId = filters.clientId ?? null;
   const kind = oneOf(filters.kind, KINDS);
@@ -60,14 +58,7 @@ export function StatementPage() {
   useEffect(refresh, [version, refresh]);
 
   async function save() {
-    const rows = await readAll(async (after) => {
-      const variables = { clientId, filter, first: 100, after };
-      const { data, error } = await client
-        .query(TRANSFERS, variables, { requestPolicy: "network-only" })
-        .toPromise();
-      if (!data) throw error ?? new Error("no answer");
-      return data.transfers;
-    });
+    const rows = await pages.readAll();
     download("statement.csv", csvOf(HEADER, rows.map(lineOf)));
   }
 

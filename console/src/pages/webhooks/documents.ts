@@ -28,67 +28,55 @@ const EVENT = graphql(`
 export type WebhookEvent = ResultOf<typeof EVENT>;
 export type Outcome = WebhookEvent["outcome"];
 
-export const EVENTS = graphql(
-  `
-    query WebhookEvents($outcome: WebhookOutcome, $first: Int, $after: String) {
-      webhookEvents(outcome: $outcome, first: $first, after: $after) {
-        nodes {
-          ...Event
-        }
-        pageInfo {
-          hasNextPage
-          endCursor
-        }
+export const EVENTS = graphql(`
+  query WebhookEvents($outcome: WebhookOutcome, $first: Int, $after: String) {
+    webhookEvents(outcome: $outcome, first: $first, after: $after) {
+      nodes {
+        ...Event
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
       }
     }
-  `,
-  [EVENT],
-);
+  }
+`, [EVENT]);
 
-export const WAITING_EVENTS = graphql(
-  `
-    query WaitingEvents {
-      webhookEvents(outcome: UNROUTED, first: 100) {
-        nodes {
-          ...Event
-        }
-      }
-    }
-  `,
-  [EVENT],
-);
-
-export const STATUS = graphql(
-  `
-    query WebhookStatus {
-      webhookStatus {
-        eventsLastHour
-        unrouted
-        pendingOptOuts
-        refusedLastHour
-        lastRoutedClient {
-          id
-          name
-        }
-        lastEvent {
-          ...Event
-        }
-      }
-    }
-  `,
-  [EVENT],
-);
-
-export const WEBHOOK_RECEIVED = graphql(
-  `
-    subscription WebhookReceived {
-      webhookReceived {
+export const WAITING_EVENTS = graphql(`
+  query WaitingEvents {
+    webhookEvents(outcome: UNROUTED, first: 100) {
+      nodes {
         ...Event
       }
     }
-  `,
-  [EVENT],
-);
+  }
+`, [EVENT]);
+
+export const STATUS = graphql(`
+  query WebhookStatus {
+    webhookStatus {
+      eventsLastHour
+      unrouted
+      pendingOptOuts
+      refusedLastHour
+      lastRoutedClient {
+        id
+        name
+      }
+      lastEvent {
+        ...Event
+      }
+    }
+  }
+`, [EVENT]);
+
+export const WEBHOOK_RECEIVED = graphql(`
+  subscription WebhookReceived {
+    webhookReceived {
+      ...Event
+    }
+  }
+`, [EVENT]);
 
 export const ASSIGN = graphql(`
   mutation AssignInbound($input: AssignInboundInput!) {
