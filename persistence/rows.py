@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 from asyncpg import Record
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 
 Item = TypeVar("Item")
@@ -26,6 +28,17 @@ def within(scope: Scope, query: QuerySet[Row]) -> QuerySet[Row]:
         case OfGroup():
             # A supervisor does not read what the clients of the group send.
             return query.filter(id__in=[])
+
+
+def only_client_of(scope: Scope, what: str) -> UUID | None:
+    """The client that a scope is restricted to; None for all. Raises NotFound for a group."""
+    match scope:
+        case Everything():
+            return None
+        case OfClient(client_id):
+            return client_id
+        case OfGroup():
+            raise NotFound(what)
 
 
 def object_of(kind: type[Item], row: Any, **others: Any) -> Item:

@@ -67,12 +67,18 @@ WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
 MANY = (MESSAGES, ATTEMPTS, EVENTS, DELIVERIES)
 
+
+def _not_later(table: str, column: str, *, only: str = "true") -> str:
+    """Sets a time that is in the future to now."""
+    return f"""
+    UPDATE {table} SET {column} = clock_timestamp()
+    WHERE {only} AND {column} > clock_timestamp() + make_interval(secs => $1)
+    """  # noqa: S608 - names of our own
+
+
 # These tables have few rows. The waits of the first two end: the work is done sooner, which is
 # harmless.
-PACES = """
-UPDATE provider_pace SET next_at = clock_timestamp()
-WHERE next_at > clock_timestamp() + make_interval(secs => $1)
-"""
+PACES = _not_later("provider_pace", "next_at")
 POLLS = """
 UPDATE status_poll SET claimed_until = NULL
 WHERE claimed_until > clock_timestamp() + make_interval(secs => $1)
@@ -87,31 +93,16 @@ UPDATE send_job
 SET seen_at = clock_timestamp(), claimed_until = clock_timestamp() + (claimed_until - seen_at)
 WHERE unwritten > 0 AND seen_at > clock_timestamp() + make_interval(secs => $1)
 """
-CANCELS = """
-UPDATE unfinished_cancel SET seen_at = clock_timestamp()
-WHERE seen_at > clock_timestamp() + make_interval(secs => $1)
-"""
+CANCELS = _not_later("unfinished_cancel", "seen_at")
 # A run that was killed would seem to be alive, and no other could begin. A daily run would wait for
 # the day that the wrong clock showed.
-RECONCILIATIONS = """
-UPDATE reconciliation SET heartbeat_at = clock_timestamp()
-WHERE finished_at IS NULL AND heartbeat_at > clock_timestamp() + make_interval(secs => $1)
-"""
-AUDITS = """
-UPDATE ledger_audit SET checked_at = clock_timestamp()
-WHERE state = 'RUNNING' AND checked_at > clock_timestamp() + make_interval(secs => $1)
-"""
-DAILY_RUNS = """
-UPDATE scheduled_run SET started_at = clock_timestamp()
-WHERE started_at > clock_timestamp() + make_interval(secs => $1)
-"""
+RECONCILIATIONS = _not_later("reconciliation", "heartbeat_at", only="finished_at IS NULL")
+AUDITS = _not_later("ledger_audit", "checked_at", only="state = 'RUNNING'")
+DAILY_RUNS = _not_later("scheduled_run", "started_at")
 FEW = (PACES, POLLS, PAUSES, JOBS, CANCELS, RECONCILIATIONS, AUDITS, DAILY_RUNS)
 
 # These two store only when a wait ends. It ends now if it is longer than any wait can be.
-READINGS = """
-UPDATE provider_account SET reading_until = clock_timestamp()
-WHERE reading_until > clock_timestamp() + make_interval(secs => $1)
-"""
+READINGS = _not_later("provider_account", "reading_until")
 ENDPOINTS = f"""
 UPDATE hook_endpoint
 SET lease_until = CASE WHEN lease_until <= clock_timestamp() + make_interval(secs => $1)

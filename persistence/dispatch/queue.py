@@ -69,42 +69,30 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 # A loose index scan: one look-up in message_queued_apart for each tenant, however many messages
 # it has. The first branch begins after the tenant that was served last, the second at the first
 # tenant. `due_at`: as above. Messages of clients that may not send stay in the queue.
+_QUEUED = f"""
+provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
+AND due_at >= statement_timestamp() - make_interval(secs => $5)
+"""
+_LAP = f"""
+(WITH RECURSIVE tenant AS (
+    (SELECT client_id, due_at, id FROM message WHERE {_QUEUED} AND {{begins}}
+     ORDER BY client_id, due_at, id LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM tenant CROSS JOIN LATERAL (
+        SELECT client_id, due_at, id FROM message
+        WHERE {_QUEUED} AND client_id > tenant.client_id {{ends}}
+        ORDER BY client_id, due_at, id LIMIT 1) AS next)
+SELECT tenant.*, {{lap}} AS lap FROM tenant
+WHERE due_at <= clock_timestamp() AND {MAY_SEND.format("tenant.client_id")} LIMIT $4)
+"""  # noqa: S608 - names of our own
 TENANTS_WAITING = f"""
 SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id,
        statement_timestamp() - make_interval(secs => $5)
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
 CROSS JOIN LATERAL (
-    (WITH RECURSIVE tenant AS (
-        (SELECT client_id, due_at, id FROM message
-         WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
-           AND due_at >= statement_timestamp() - make_interval(secs => $5)
-           AND client_id > turn.last
-         ORDER BY client_id, due_at, id LIMIT 1)
-        UNION ALL
-        SELECT next.* FROM tenant CROSS JOIN LATERAL (
-            SELECT client_id, due_at, id FROM message
-            WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
-              AND due_at >= statement_timestamp() - make_interval(secs => $5)
-              AND client_id > tenant.client_id
-            ORDER BY client_id, due_at, id LIMIT 1) AS next)
-    SELECT tenant.*, 1 AS lap FROM tenant
-    WHERE due_at <= clock_timestamp() AND {MAY_SEND.format("tenant.client_id")} LIMIT $4)
+    {_LAP.format(lap=1, begins="client_id > turn.last", ends="")}
     UNION ALL
-    (WITH RECURSIVE tenant AS (
-        (SELECT client_id, due_at, id FROM message
-         WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
-           AND due_at >= statement_timestamp() - make_interval(secs => $5)
-           AND client_id <= turn.last
-         ORDER BY client_id, due_at, id LIMIT 1)
-        UNION ALL
-        SELECT next.* FROM tenant CROSS JOIN LATERAL (
-            SELECT client_id, due_at, id FROM message
-            WHERE provider_account_id = $1 AND {QUEUED_APART} AND priority = turn.priority
-              AND due_at >= statement_timestamp() - make_interval(secs => $5)
-              AND client_id > tenant.client_id AND client_id <= turn.last
-            ORDER BY client_id, due_at, id LIMIT 1) AS next)
-    SELECT tenant.*, 2 FROM tenant
-    WHERE due_at <= clock_timestamp() AND {MAY_SEND.format("tenant.client_id")} LIMIT $4)
+    {_LAP.format(lap=2, begins="client_id <= turn.last", ends="AND client_id <= turn.last")}
     ORDER BY lap, client_id LIMIT $4
 ) AS waiting
 ORDER BY turn.place, waiting.lap, waiting.client_id

@@ -20,7 +20,7 @@ from domain.dispatch.messages import (
     Transition,
 )
 from domain.errors import NotFound
-from domain.identity.access import Everything, OfClient, Scope
+from domain.identity.access import Scope
 from domain.ids import first_id_at
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
@@ -33,6 +33,7 @@ from persistence.database import (
     fetch_row,
     note,
 )
+from persistence.rows import only_client_of
 from persistence.sending.messages import first_of_sends
 from persistence.sending.of_send import by_index, last_of, next_in_range
 from persistence.sending.parts import OVERDUE_IN_PARTS, PAST_IN_PARTS, QUEUED_APART, QUEUED_IN_PART
@@ -284,14 +285,7 @@ async def find_attempt_of(tx: Connection, message_id: UUID) -> tuple[UUID, UUID 
 
 
 async def find_cancellable(scope: Scope, send_id: UUID) -> CancellableSend:
-    match scope:
-        case Everything():
-            client_id = None
-        case OfClient(own):
-            client_id = own
-        case _:
-            raise NotFound("send")
-    row = await fetch_row(FIND_CANCELLABLE, send_id, client_id)
+    row = await fetch_row(FIND_CANCELLABLE, send_id, only_client_of(scope, "send"))
     if row is None:
         raise NotFound("send")
     refund = Refund(send_id, payer_account_id=row[1], count=0, price=row[2], rate_usd=row[3])

@@ -6,8 +6,6 @@ UNKNOWN messages, which are few among millions.
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from domain.dispatch.messages import (
     UnknownAttempt,
     UnknownFilter,
@@ -16,10 +14,11 @@ from domain.dispatch.messages import (
     UnknownTotal,
 )
 from domain.errors import NotFound
-from domain.identity.access import Everything, OfClient, Scope
+from domain.identity.access import Scope
 from persistence.database import Connection, fetch
 from persistence.identity.models import Client
 from persistence.long_reads import long_read
+from persistence.rows import only_client_of
 from persistence.sending.models import Send
 
 _IS_WANTED = """
@@ -73,7 +72,7 @@ async def check_filter(wanted: UnknownFilter) -> None:
 
 
 async def find_unknown_totals(scope: Scope, wanted: UnknownFilter) -> list[UnknownTotal]:
-    rows = await fetch(TOTALS, *_matching(wanted), _client_of(scope))
+    rows = await fetch(TOTALS, *_matching(wanted), only_client_of(scope, "message"))
     return [UnknownTotal(*row) for row in rows]
 
 
@@ -87,7 +86,7 @@ async def find_unknowns(
 async def list_unknowns(
     scope: Scope, wanted: UnknownFilter, *, after: UnknownKey, most: int
 ) -> list[UnknownMessage]:
-    given = (*_matching(wanted), *after, most, _client_of(scope))
+    given = (*_matching(wanted), *after, most, only_client_of(scope, "message"))
     # Never from a replica: a person decides by this list which messages are given back.
     rows = await long_read(lambda held: held.fetch(NEXT_TO_EXPORT, *given), may_lag=False)
     return [UnknownMessage(*row) for row in rows]
@@ -95,13 +94,3 @@ async def list_unknowns(
 
 def _matching(wanted: UnknownFilter) -> tuple[object, object, object]:
     return wanted.send_id, wanted.client_id, wanted.attempted_before
-
-
-def _client_of(scope: Scope) -> UUID | None:
-    """The client that the scope restricts to. Raises NotFound for a group."""
-    match scope:
-        case Everything():
-            return None
-        case OfClient(client_id):
-            return client_id
-    raise NotFound("message")

@@ -33,7 +33,7 @@ from persistence.database import (
     fetch_value,
     note,
 )
-from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of
+from persistence.inbox.messages import INBOUND, OUTBOUND
 from persistence.pages import (
     add_limit,
     matching,
@@ -41,6 +41,7 @@ from persistence.pages import (
     read_page,
 )
 from persistence.planned import read_selected
+from persistence.rows import only_client_of
 from persistence.sending.listed import rows_within
 
 CONVERSATION_COLUMNS = (
@@ -151,13 +152,15 @@ async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation
 async def find_conversations_with(
     scope: Scope, pairs: Sequence[ConversationKey]
 ) -> dict[ConversationKey, Conversation]:
-    rows = await fetch(CONVERSATIONS_WITH, *columns(pairs), only_client_of(scope))
+    rows = await fetch(CONVERSATIONS_WITH, *columns(pairs), only_client_of(scope, "conversation"))
     return {(row["client_id"], row["number"]): conversation_of(row) for row in rows}
 
 
 async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
     async with connection() as pooled:
-        row = await pooled.fetchrow(MARK_READ, conversation_id, only_client_of(scope))
+        row = await pooled.fetchrow(
+            MARK_READ, conversation_id, only_client_of(scope, "conversation")
+        )
         if row is None:
             raise NotFound("conversation")
         note(pooled, [hints.CONVERSATION + conversation_id.bytes])

@@ -20,6 +20,7 @@ from domain.sending.messages import Direction
 from persistence.database import Connection, fetch, fetch_row, fetch_value
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
+from persistence.rows import object_of, only_client_of
 from persistence.sending.listed import MOST_SEARCHED, Listed, rows_within
 from persistence.sending.messages import (
     TEXT_MATCHES,
@@ -114,25 +115,25 @@ SELECT * FROM (
 async def find_messages(
     scope: Scope, ids: Collection[UUID], *, tx: Connection | None = None
 ) -> dict[UUID, AnyMessage]:
-    rows = await fetch(MESSAGES_BY_ID, list(ids), only_client_of(scope), tx=tx)
+    rows = await fetch(MESSAGES_BY_ID, list(ids), only_client_of(scope, "conversation"), tx=tx)
     return {row["id"]: _any(row) for row in rows}
 
 
 async def find_inbound(scope: Scope, inbound_id: UUID) -> InboundMessage:
-    row = await fetch_row(FIND_INBOUND, inbound_id, only_client_of(scope))
+    row = await fetch_row(FIND_INBOUND, inbound_id, only_client_of(scope, "conversation"))
     if row is None:
         raise NotFound("message")
-    return _inbound(row)
+    return object_of(InboundMessage, row)
 
 
 async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
     row = await fetch_row(LAST_INBOUND, client_id)
-    return None if row is None else _inbound(row)
+    return None if row is None else object_of(InboundMessage, row)
 
 
 async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
     rows = await fetch(FEED, scope.client_id, after, most)
-    return [_inbound(row) for row in rows]
+    return [object_of(InboundMessage, row) for row in rows]
 
 
 async def feed_number(scope: OfClient, inbound_id: UUID) -> int:
@@ -190,7 +191,7 @@ async def read_any_messages(
 async def read_messages_of_conversations(
     scope: Scope, pairs: Sequence[ConversationKey], window: Window[UUID]
 ) -> dict[ConversationKey, Page[AnyMessage]]:
-    own = [pair for pair in pairs if only_client_of(scope) in (None, pair[0])]
+    own = [pair for pair in pairs if only_client_of(scope, "conversation") in (None, pair[0])]
     sent = Filter()
     clients, numbers = ([pair[at] for pair in own] for at in (0, 1))
     placeholders = {"clients": sent.value(clients), "numbers": sent.value(numbers)}
@@ -242,31 +243,5 @@ def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:
     return sorted(rows, key=lambda row: row["id"], reverse=not window.from_end)
 
 
-def only_client_of(scope: Scope) -> UUID | None:
-    """The only client whose rows are visible, None for all. Raises NotFound for a supervisor."""
-    match scope:
-        case Everything():
-            return None
-        case OfClient(client_id):
-            return client_id
-        case _:
-            raise NotFound("conversation")
-
-
 def _any(row: Record) -> AnyMessage:
-    return _inbound(row) if row["inbound"] else message_of(row)
-
-
-def _inbound(row: Record) -> InboundMessage:
-    return InboundMessage(
-        id=row["id"],
-        client_id=row["client_id"],
-        number=row["number"],
-        text=row["text"],
-        modem=row["modem"],
-        port=row["port"],
-        feed=row["feed"],
-        created_at=row["created_at"],
-        mentions_opt_out=row["mentions_opt_out"],
-        receiver=row["receiver"],
-    )
+    return object_of(InboundMessage, row) if row["inbound"] else message_of(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from uuid import UUID
 
 from domain.identity.access import Everything
@@ -30,13 +31,4 @@ async def retire_route(
 
 
 async def add_route(tx: Connection, route: ProviderRoute) -> None:
-    await models.ProviderRoute.create(
-        using_db=orm(tx),
-        id=route.id,
-        pool_id=route.pool_id,
-        prefix=route.prefix,
-        provider_account_id=route.provider_account_id,
-        cost=route.cost,
-        fallback_account_id=route.fallback_account_id,
-        fallback_cost=route.fallback_cost,
-    )
+    await models.ProviderRoute.create(using_db=orm(tx), **asdict(route))
