@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 HTML: Final = b"<!DOCTYPE html><html><head><title>%s</title></head><body>%s</body></html>"
 FAILED: Final = "failed"
@@ -58,150 +58,79 @@ class MagicNumber:
     refusals: int | None = None
 
 
-def _refusal(error: str, code: str) -> dict[str, object]:
-    return {"success": False, "error": error, "code": code}
+def _refused(
+    kind: str, why: str, status: int, error: str, *, code: str | None = None, wait: float = 0.0
+) -> Behaviour:
+    """A response in JSON that accepts nothing. `wait`: the Retry-After in it."""
+    body = {"success": False, "error": error, **({"code": code} if code else {})}
+    return Behaviour(kind, why, status=status, body=body, seconds=wait, asks_to_wait=wait > 0)
 
 
-BEHAVIOURS: Final = {
-    behaviour.kind: behaviour
-    for behaviour in (
-        Behaviour("accept", "accepted, with the usual response", accepts=True),
-        Behaviour(
-            "invalid_recipient",
-            "refused: the number is not valid",
-            status=400,
-            body=_refusal("Invalid recipient", "INVALID_RECIPIENT"),
-        ),
-        Behaviour(
-            "invalid_params",
-            "refused: the message is not valid",
-            status=400,
-            body=_refusal("Invalid parameters", "INVALID_PARAMS"),
-        ),
-        Behaviour(
-            "no_credits",
-            "refused: the account has no credits left",
-            status=402,
-            body=_refusal("Insufficient credits", "INSUFFICIENT_CREDITS"),
-        ),
-        Behaviour(
-            "bad_key",
-            "refused: the account's key is wrong",
-            status=401,
-            body={"error": "Invalid API key"},
-        ),
-        Behaviour(
-            "duplicate",
-            "refused: a message with this ID was accepted before",
-            status=409,
-            body={"success": False, "error": "Duplicate"},
-        ),
-        Behaviour(
-            "forbidden",
-            "refused: the account is not allowed to send",
-            status=403,
-            body={"success": False, "error": "Forbidden"},
-        ),
-        Behaviour(
-            "rate_limited",
-            "not accepted: 429 with Retry-After",
-            status=429,
-            body={"success": False, "error": "Too many requests"},
-            seconds=1.0,
-            asks_to_wait=True,
-        ),
-        Behaviour(
-            "unavailable",
-            "not accepted: 503 that says so, with Retry-After",
-            status=503,
-            body={"success": False, "error": "Down for maintenance"},
-            seconds=1.0,
-            asks_to_wait=True,
-        ),
-        Behaviour(
-            "unavailable_html",
-            "not accepted, but the response (503, HTML) does not say so",
-            status=503,
-            body=HTML % (b"503 Service Unavailable", b"No server is available."),
-        ),
-        Behaviour(
-            "broken",
-            "not accepted, but the response (500) does not say so",
-            status=500,
-            body={"success": False, "error": "Internal server error"},
-        ),
-        Behaviour(
-            "not_found",
-            "not accepted: the HTML page of a wrong path",
-            status=404,
-            body=HTML % (b"404 Not Found", b"Cannot find this page."),
-        ),
-        Behaviour("hang_before", "not accepted; no response", ending="hang", seconds=60.0),
-        Behaviour("hang_after", "accepted; no response", accepts=True, ending="hang", seconds=60.0),
-        Behaviour("reset_before", "not accepted; the connection is reset", ending="reset"),
-        Behaviour("reset_after", "accepted; the connection is reset", accepts=True, ending="reset"),
-        Behaviour("cut", "accepted; half a response", accepts=True, ending="cut"),
-        Behaviour("slow", "accepted; a late response", accepts=True, seconds=2.0),
-        Behaviour(
-            "html",
-            "accepted; the response is HTML",
-            accepts=True,
-            status=200,
-            body=HTML % (b"Welcome", b"It works."),
-        ),
-        Behaviour("empty", "accepted; the response is empty", accepts=True, status=200),
-        Behaviour(
-            "wrong_types",
-            "accepted; the response is JSON with wrong types",
-            accepts=True,
-            status=200,
-            body={"success": "yes", "messageId": {"id": 7}, "messageIds": "7", "results": True},
-        ),
-        Behaviour(
-            "no_reference",
-            "accepted; the response has no ID",
-            accepts=True,
-            status=200,
-            body={"success": True, "status": "queued"},
-        ),
-        # These change only responses of EgoSMS.
-        Behaviour("extra_key", "accepted; the response has an undocumented key", accepts=True),
-        Behaviour("lower_case", "accepted; the response has other capital letters", accepts=True),
-        Behaviour("text_amounts", "accepted; the response has amounts as texts", accepts=True),
-        Behaviour("currency_word", "accepted; a balance comes with its currency", accepts=True),
-        Behaviour("thousands", "accepted; a balance comes with separators", accepts=True),
-        Behaviour(
-            "phone",
-            "accepted; the phone replies with the same text",
-            accepts=True,
-            callbacks=(Callback("delivered"), Callback(None, delay_seconds=0.5)),
-        ),
-        Behaviour(
-            "report_late",
-            "accepted; reported as delivered 3 seconds later",
-            accepts=True,
-            callbacks=(Callback("delivered", delay_seconds=3.0),),
-        ),
-        Behaviour(
-            "report_twice",
-            "accepted; reported as delivered, twice",
-            accepts=True,
-            callbacks=(Callback("delivered"), Callback("delivered", delay_seconds=0.5)),
-        ),
-        Behaviour(
-            "report_early",
-            "accepted; reported as delivered before the response",
-            accepts=True,
-            callbacks=(Callback("delivered", before_response=True),),
-        ),
-        Behaviour(
-            "report_failed",
-            "accepted; reported as not delivered",
-            accepts=True,
-            callbacks=(Callback(FAILED),),
-        ),
-    )
-}
+def _accepted(kind: str, how: str, **more: Any) -> Behaviour:
+    return Behaviour(kind, f"accepted; {how}", accepts=True, **more)
+
+
+def _called_back(kind: str, how: str, *callbacks: Callback) -> Behaviour:
+    return _accepted(kind, how, callbacks=callbacks)
+
+
+_WRONG_TYPES = {"success": "yes", "messageId": {"id": 7}, "messageIds": "7", "results": True}
+_UNAVAILABLE = HTML % (b"503 Service Unavailable", b"No server is available.")
+_NOT_FOUND = HTML % (b"404 Not Found", b"Cannot find this page.")
+_WELCOME = HTML % (b"Welcome", b"It works.")
+# fmt: off
+_LISTED = (
+    Behaviour("accept", "accepted, with the usual response", accepts=True),
+    _refused("invalid_recipient", "refused: the number is not valid",
+             400, "Invalid recipient", code="INVALID_RECIPIENT"),
+    _refused("invalid_params", "refused: the message is not valid",
+             400, "Invalid parameters", code="INVALID_PARAMS"),
+    _refused("no_credits", "refused: the account has no credits left",
+             402, "Insufficient credits", code="INSUFFICIENT_CREDITS"),
+    Behaviour("bad_key", "refused: the account's key is wrong",
+              status=401, body={"error": "Invalid API key"}),
+    _refused("duplicate", "refused: a message with this ID was accepted before", 409, "Duplicate"),
+    _refused("forbidden", "refused: the account is not allowed to send", 403, "Forbidden"),
+    _refused("rate_limited", "not accepted: 429 with Retry-After",
+             429, "Too many requests", wait=1.0),
+    _refused("unavailable", "not accepted: 503 that says so, with Retry-After",
+             503, "Down for maintenance", wait=1.0),
+    Behaviour("unavailable_html", "not accepted, but the response (503, HTML) does not say so",
+              status=503, body=_UNAVAILABLE),
+    _refused("broken", "not accepted, but the response (500) does not say so",
+             500, "Internal server error"),
+    Behaviour("not_found", "not accepted: the HTML page of a wrong path",
+              status=404, body=_NOT_FOUND),
+    Behaviour("hang_before", "not accepted; no response", ending="hang", seconds=60.0),
+    _accepted("hang_after", "no response", ending="hang", seconds=60.0),
+    Behaviour("reset_before", "not accepted; the connection is reset", ending="reset"),
+    _accepted("reset_after", "the connection is reset", ending="reset"),
+    _accepted("cut", "half a response", ending="cut"),
+    _accepted("slow", "a late response", seconds=2.0),
+    _accepted("html", "the response is HTML", status=200, body=_WELCOME),
+    _accepted("empty", "the response is empty", status=200),
+    _accepted("wrong_types", "the response is JSON with wrong types",
+              status=200, body=_WRONG_TYPES),
+    _accepted("no_reference", "the response has no ID",
+              status=200, body={"success": True, "status": "queued"}),
+    # These change only responses of EgoSMS.
+    _accepted("extra_key", "the response has an undocumented key"),
+    _accepted("lower_case", "the response has other capital letters"),
+    _accepted("text_amounts", "the response has amounts as texts"),
+    _accepted("currency_word", "a balance comes with its currency"),
+    _accepted("thousands", "a balance comes with separators"),
+    _called_back("phone", "the phone replies with the same text",
+                 Callback("delivered"), Callback(None, delay_seconds=0.5)),
+    _called_back("report_late", "reported as delivered 3 seconds later",
+                 Callback("delivered", delay_seconds=3.0)),
+    _called_back("report_twice", "reported as delivered, twice",
+                 Callback("delivered"), Callback("delivered", delay_seconds=0.5)),
+    _called_back("report_early", "reported as delivered before the response",
+                 Callback("delivered", before_response=True)),
+    _called_back("report_failed", "reported as not delivered", Callback(FAILED)),
+)
+# fmt: on
+BEHAVIOURS: Final = {behaviour.kind: behaviour for behaviour in _LISTED}
 
 MAGIC_NUMBERS: Final = {
     magic.number: magic
