@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -167,3 +168,15 @@ async def statuses_become(
         return await db.statuses(of) == expected
 
     await eventually(are_so, seconds=seconds)
+
+
+async def pages_read(statement: str, *arguments: object) -> int:
+    """How many pages the statement reads or looks up."""
+    [row] = await db.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
+    plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+async def all_sent() -> bool:
+    """Whether each message is sent."""
+    return set(await db.statuses()) == {"SENT"}

@@ -24,7 +24,7 @@ from domain.transactions import Disconnected, Transaction
 from ibiki.local.embedded import EmbeddedDatabase
 from persistence import store
 from tests import db
-from tests.dispatch.parts import QUICK, Scripted, eventually
+from tests.dispatch.parts import QUICK, Scripted, all_sent, eventually
 
 Loses = Callable[[list[str]], bool]
 
@@ -97,10 +97,6 @@ async def _keep_waking(dispatcher: Dispatcher, ended: asyncio.Event) -> None:
     while not ended.is_set():
         dispatcher.wake()
         await asyncio.sleep(0.02)
-
-
-async def all_sent() -> bool:
-    return set(await db.statuses()) == {"SENT"}
 
 
 @pytest.mark.usefixtures("connected")

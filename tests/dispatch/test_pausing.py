@@ -25,6 +25,7 @@ from tests import db
 from tests.dispatch.parts import (
     QUICK,
     Scripted,
+    all_sent,
     answered,
     dispatching,
     eventually,
@@ -61,10 +62,6 @@ class OneOutcome:
 
     async def __call__(self, message: Outgoing) -> Outcome:
         return self.outcome
-
-
-async def all_sent() -> bool:
-    return set(await db.statuses()) == {"SENT"}
 
 
 async def test_a_refused_account_is_paused_probed_with_one_message_and_continues() -> None:
@@ -166,15 +163,11 @@ async def test_messages_that_wait_for_a_paused_account_are_given_up_after_a_day(
     rules = replace(QUICK, give_up_seconds=1.0, probe_first_seconds=30, probe_longest_seconds=60)
     async with dispatching(Scripted(OneOutcome(NO_MONEY)), rules=rules):
         await db.accept(client, 2)
-
-        async def given_up() -> bool:
-            return await db.statuses() == {"REJECTED": 12}
-
         await eventually(_is_paused)
         for _ in range(10):
             await db.accept(client)
         assert len(await db.fetch("SELECT 1 FROM message WHERE attempts = 0")) == 10
-        await eventually(given_up)
+        await statuses_become({"REJECTED": 12})
     assert await db.held(client.account_id) == 100
     await db.assert_audit_holds()
 

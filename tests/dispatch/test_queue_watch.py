@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,7 +45,14 @@ from persistence.dispatch.queue import ACCOUNTS_WITH_QUEUE, PICK, TENANTS_WAITIN
 from persistence.servers import credentials
 from tests import db
 from tests.clocks import PATIENCE_SECONDS
-from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
+from tests.dispatch.parts import (
+    QUICK,
+    Scripted,
+    all_sent,
+    dispatching,
+    eventually,
+    pages_read,
+)
 
 ANNE, BOB, CLEO = (UUID(int=each) for each in (1, 2, 3))
 URGENT = {REPLIES, SINGLES}
@@ -329,9 +335,6 @@ async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_o
                     timedelta(hours=spread.random()),
                 )
 
-        async def all_sent() -> bool:
-            return set(await db.statuses()) == {"SENT"}
-
         await eventually(all_sent)
 
 
@@ -372,13 +375,13 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
             await db.accept(client)
             turns = [SINGLES, BULK], [NO_TENANT] * 2
             for read in (
-                partial(_pages_read, TENANTS_WAITING, pool.id, *turns, 9),
-                partial(_pages_read, ACCOUNTS_WITH_QUEUE),
+                partial(pages_read, TENANTS_WAITING, pool.id, *turns, 9),
+                partial(pages_read, ACCOUNTS_WITH_QUEUE),
             ):
                 assert await read(LATE_SECONDS) < 100
             at = Position(rows[2_900]["due_at"], ids[2_900])
             whole, from_position = [
-                await _pages_read(
+                await pages_read(
                     PICK,
                     pool.id,
                     *([BULK], [client.client_id], [10], [each.due_at], [each.message_id]),
@@ -387,13 +390,6 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
             ]
             assert from_position < whole / 2
             ever = (pool.id, *turns, 9, EVER_SECONDS)
-            assert await _pages_read(TENANTS_WAITING, *ever) > 1_000
+            assert await pages_read(TENANTS_WAITING, *ever) > 1_000
     finally:
         await own.close()
-
-
-async def _pages_read(statement: str, *arguments: object) -> int:
-    """How many pages the statement reads or looks up."""
-    [row] = await db.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
-    plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -6,7 +6,6 @@ docs/decisions/0181.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,7 +33,7 @@ from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.stats import read_message_stats
 from persistence.servers import credentials
 from tests import db
-from tests.dispatch.parts import answered, marked
+from tests.dispatch.parts import answered, marked, pages_read
 
 pytestmark = pytest.mark.usefixtures("connected_to_new")
 
@@ -338,7 +337,7 @@ async def test_the_kept_plans_read_no_messages_that_they_do_not_need(
             plan = str(await prepared.explain(client.pool.id, *arguments))
         assert "message_pkey" in plan
         assert "queued_part_by_client" in plan
-        assert await _pages_read(statement, client.pool.id, *arguments) < 200
+        assert await pages_read(statement, client.pool.id, *arguments) < 200
     assert await pick(client, 20_001) == [*send.message_ids, other.message_ids[0]]
 
 
@@ -360,16 +359,9 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
             await store.shorten_parts()
             await db.execute("VACUUM message, queued_part")
             at: list[object] = [[BULK], [client.client_id], [10], [BEGINNING.due_at], [UUID(int=0)]]
-            assert await _pages_read(PICK_BULK, client.pool.id, *at) < 100
+            assert await pages_read(PICK_BULK, client.pool.id, *at) < 100
             looked = client.pool.id, [BULK], [NO_TENANT], 9, EVER_SECONDS
-            assert await _pages_read(BULK_WAITING, *looked) < 100
-            assert await _pages_read(ACCOUNTS_WITH_QUEUE, EVER_SECONDS) < 100
+            assert await pages_read(BULK_WAITING, *looked) < 100
+            assert await pages_read(ACCOUNTS_WITH_QUEUE, EVER_SECONDS) < 100
     finally:
         await own.close()
-
-
-async def _pages_read(statement: str, *arguments: object) -> int:
-    """How many pages the statement reads or looks up."""
-    [row] = await db.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
-    plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -22,7 +22,15 @@ from domain.sending.messages import NewSend
 from domain.sending.recipients import ProviderRoute
 from persistence import store
 from tests import db
-from tests.dispatch.parts import QUICK, Scripted, answered, eventually, lease_passes, marked
+from tests.dispatch.parts import (
+    QUICK,
+    Scripted,
+    answered,
+    eventually,
+    lease_passes,
+    marked,
+    statuses_become,
+)
 from tests.dispatch.program import ByAccount
 from tests.dispatch.programs import dies, dispatcher
 from tests.ledger.upstream import Upstream, pool_of, synced
@@ -275,12 +283,8 @@ async def test_messages_do_not_wait_for_an_account_that_cannot_send(outcome: Out
         await setup.accept()
     runner = DispatchRunner(store, providers, rules=replace(QUICK, breaker_first_seconds=60))
     runner.start()
-
-    async def all_sent() -> bool:
-        return await db.statuses() == {"SENT": 40}
-
     try:
-        await eventually(all_sent)
+        await statuses_become({"SENT": 40})
     finally:
         await runner.stop()
     assert len(second.seen) == 40
