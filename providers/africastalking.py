@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -79,6 +80,9 @@ NAMES: Final = {
     "gatewayerror": 501,
     "rejectedbygateway": 502,
 }
+# The HTTP status of an answer whose items were refused by the network's rules for advertising.
+CONFLICT: Final = 409
+CONTRADICTION: Final = Unknown("The response contradicts itself.")
 NONE_SENT: Final = re.compile(r"Sent to 0/[0-9]+\b.*")
 REFUSES_ACCOUNT: Final = {
     401: "The account's user name or key was refused.",
@@ -119,24 +123,30 @@ class _Replies:
         read = _read(exchange)
         if not isinstance(read, dict):
             return _for_each(read, messages)
+        is_refusal = isinstance(exchange, Answer) and exchange.status == CONFLICT
         recipients, words = read.get("Recipients"), read.get("Message")
         items = recipients if isinstance(recipients, list) else []
         if not items:
-            return _for_each(_without_items(words), messages)
+            return _for_each(CONTRADICTION if is_refusal else _without_items(words), messages)
+        outcomes = self._of_items(items, messages)
+        if is_refusal:
+            outcomes = [_of_refusal(each) for each in outcomes]
+        # A sender is registered by country: to the others, the account can send with it.
+        works = any(isinstance(each, Accepted) for each in outcomes)
+        return [Rejected(REJECTED) if works and _is_sender(each) else each for each in outcomes]
+
+    def _of_items(self, items: Sequence[object], messages: Sequence[Outgoing]) -> list[Outcome]:
         if len(messages) == len(items) == 1:
             return [self._outcome(items[0], messages[0])]
         by_number: dict[str, list[object]] = {}
         for item in items:
             by_number.setdefault(_digits(item), []).append(item)
-        outcomes = [
+        return [
             self._outcome(found[0], message)
             if len(found := by_number.get(message.number.removeprefix("+"), [])) == 1
             else Unknown("The response does not say whether this message was accepted.")
             for message in messages
         ]
-        # A sender is registered by country: to the others, the account can send with it.
-        works = any(isinstance(each, Accepted) for each in outcomes)
-        return [Rejected(REJECTED) if works and _is_sender(each) else each for each in outcomes]
 
     def _outcome(self, item: object, message: Outgoing) -> Outcome:
         fields = item if isinstance(item, dict) else {}
@@ -154,6 +164,14 @@ class _Replies:
         return Unknown(f"Code {code} does not say whether it was accepted.", reference)
 
 
+def _of_refusal(outcome: Outcome) -> Outcome:
+    """The outcome of an item of a refused call."""
+    if isinstance(outcome, Rejected):
+        return outcome
+    reference = outcome.reference if isinstance(outcome, Accepted | Unknown) else None
+    return replace(CONTRADICTION, reference=reference)
+
+
 def _is_sender(outcome: Outcome) -> bool:
     return isinstance(outcome, NotSent) and outcome.reason == SENDER_REFUSED
 
@@ -163,10 +181,11 @@ def _read(exchange: Exchange) -> dict[str, object] | Outcome:
     if not isinstance(exchange, Answer):
         return exchange
     data = json_object(exchange.body).get("SMSMessageData")
-    if 200 <= exchange.status < 300 and isinstance(data, dict):
+    is_expected = 200 <= exchange.status < 300 or exchange.status == CONFLICT
+    if is_expected and isinstance(data, dict):
         return data
     if data:
-        return Unknown("The response contradicts itself.")
+        return CONTRADICTION
     if exchange.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[exchange.status], refuses_account=True)
     if exchange.status == 429:

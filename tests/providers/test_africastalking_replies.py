@@ -9,7 +9,13 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
-from providers.africastalking import REFUSES_MESSAGE, REJECTED, SENDER_REFUSED, AfricasTalking
+from providers.africastalking import (
+    CONTRADICTION,
+    REFUSES_MESSAGE,
+    REJECTED,
+    SENDER_REFUSED,
+    AfricasTalking,
+)
 from providers.transport import Exchange
 from tests.providers.scripted import (
     COMMON,
@@ -112,6 +118,20 @@ CASES: list[Case] = [
     ("403", answer(403), NotSent("The account is not allowed to send.", refuses_account=True)),
     ("429", answer(429, HTML), WAIT),
     ("429 with a wait", answer(429, b"", Retry_After="7"), replace(WAIT, retry_after_seconds=7.0)),
+    (
+        "409 with a refused item, as at night in Nigeria",
+        answer(409, listed(refused(409, "DoNotDisturbRejection"), message="Sent to 0/1")),
+        Rejected(REFUSES_MESSAGE[409]),
+    ),
+    (
+        "409 with an accepted item",
+        answer(409, listed(item())),
+        replace(CONTRADICTION, reference=ID),
+    ),
+    ("409 with an item without a verdict", answer(409, listed(refused(500))), UNKNOWN),
+    ("409 with an item for the account", answer(409, listed(refused(405))), UNKNOWN),
+    ("409 without items", answer(409, listed(message="Sent to 0/1")), UNKNOWN),
+    ("409 with nothing", answer(409), UNKNOWN),
     ("429 with items", answer(429, listed(item())), UNKNOWN),
     ("401 with items", answer(401, listed(item())), UNKNOWN),
     ("400 in a sentence", answer(400, b"Request is missing a field"), Rejected(REJECTED)),
