@@ -155,6 +155,18 @@ class SupportsStatus(Protocol):
         """
 
 
+@runtime_checkable
+class SupportsSettling(Protocol):
+    """A provider that says what it has accepted of a call whose answer was lost."""
+
+    async def settle(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """The outcomes of messages of one earlier call, in order; Unknown if it does not say.
+
+        All name the `attempt` of the call. After a NotSent, the provider accepts nothing of that
+        call any more, also if the request arrives later. Raises ProviderUnavailable.
+        """
+
+
 class Providers(Protocol):
     """The provider accounts of this installation."""
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.dispatch.cancel import finish_cancel
 from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.jobs import JobWriter
+from domain.dispatch.lost import LostAnswerWatch
 from domain.dispatch.ports import WorkStore
 from domain.dispatch.rules import DispatchRules, Observer
 from domain.hooks.deliveries import HookRules
@@ -31,6 +32,7 @@ CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 FOLD_SECONDS = 5.0
 POLL_SECONDS = 10.0
+LOST_SECONDS = 5.0
 LOW_BALANCE_SECONDS = 2.0
 MONTHS_SECONDS = 3600.0
 FINISHED_SECONDS = 0.5
@@ -75,6 +77,7 @@ class Workers:
         self._receiver = receiver
         self._dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)
         self._poller = Poller(store, providers, polling or PollRules())
+        self._lost = LostAnswerWatch(store, providers)
         self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
         self._jobs = jobs
         writing = [Loop("writing jobs", jobs.step, every_seconds=JOB_SECONDS)] if jobs else []
@@ -96,6 +99,7 @@ class Workers:
             Loop("finishing cancels", self._finish_cancels, every_seconds=CANCEL_SECONDS),
             Loop("making months", store.make_partitions, every_seconds=MONTHS_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
+            Loop("settling lost answers", self._lost.look, every_seconds=LOST_SECONDS),
             Loop(
                 "noticing low balances",
                 store.notice_low_balances,
@@ -116,6 +120,7 @@ class Workers:
     async def stop(self) -> None:
         """Returns when running calls are recorded and each loop has finished its step."""
         self._poller.stop()
+        self._lost.stop()
         await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
         if self._jobs is not None:
             await self._jobs.close()

@@ -199,7 +199,7 @@ def _refused_positions(rejected: object) -> dict[int, Outcome]:
     """The outcomes of recipients that an installation of Ibiki has refused, by their positions."""
     items = rejected if isinstance(rejected, list) else []
     return {
-        each["position"]: _refusal_of_item({"code": each.get("reason")})
+        each["position"]: refusal_of_item({"code": each.get("reason")})
         for each in items
         if isinstance(each, dict) and isinstance(at := each.get("position"), int) and at >= 0
     }
@@ -256,13 +256,13 @@ def _digits(number: object) -> str:
 def _outcome_of_item(item: Mapping[str, object], *, succeeded: bool) -> Outcome:
     own, status = reference_of(item.get("messageId")), word_of(item, "status")
     if status == FAILED:
-        return _refusal_of_item(item) if own is None else Unknown(CONTRADICTION, own)
+        return refusal_of_item(item) if own is None else Unknown(CONTRADICTION, own)
     if succeeded and (own is not None or status in ("queued", "pending", "sent")):
         return Accepted(own)
     return Unknown("The response does not say whether this message was accepted.")
 
 
-def _refusal_of_item(item: Mapping[str, object]) -> Outcome:
+def refusal_of_item(item: Mapping[str, object]) -> Outcome:
     """The outcome of an item that failed: not accepted, for every code."""
     code = word_of(item, "code").upper()
     if code == NO_CREDITS:
@@ -300,7 +300,7 @@ class ExtremeSMS(Adapter):
         }
 
     async def send(self, message: Outgoing) -> Outcome:
-        return outcome_of_one(await self._post(SEND_ONE, _single(message)))
+        return outcome_of_one(await self._post(SEND_ONE, _single(message), message.attempt))
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """See the port. Raises ValueError if the messages do not fit into one call."""
@@ -308,9 +308,10 @@ class ExtremeSMS(Adapter):
         if len(messages) < 2:
             return [await self.send(message) for message in messages]
         if len({message.text for message in messages}) == 1:
-            body = _read(await self._post(SEND_ONE_TEXT, _one_text(messages)))
-            return _outcomes_of_one_text(body, len(messages))
-        body = _read(await self._post(SEND_MANY_TEXTS, _many_texts(messages)), with_items=True)
+            answer = await self._post(SEND_ONE_TEXT, _one_text(messages), messages[0].attempt)
+            return _outcomes_of_one_text(_read(answer), len(messages))
+        answer = await self._post(SEND_MANY_TEXTS, _many_texts(messages), messages[0].attempt)
+        body = _read(answer, with_items=True)
         return _outcomes_of_many_texts(body, [message.number for message in messages])
 
     async def balance(self) -> Reading:
@@ -338,9 +339,13 @@ class ExtremeSMS(Adapter):
             return None
         return self.statuses.get(word_of(body, "status"))
 
-    async def _post(self, path: str, shape: object) -> Exchange:
-        body = json.dumps(shape).encode()
-        return await self._transport.request("POST", path, headers=self._headers, body=body)
+    async def _post(self, path: str, shape: object, attempt: str) -> Exchange:
+        own, body = self._headers_of(attempt), json.dumps(shape).encode()
+        return await self._transport.request("POST", path, headers=own, body=body)
+
+    def _headers_of(self, attempt: str) -> Mapping[str, str]:
+        """The headers of a call for messages."""
+        return self._headers
 
     def _check(self, messages: Sequence[Outgoing]) -> None:
         if len(messages) > self.largest_batch:

@@ -3,17 +3,30 @@
 Source: docs/api/rest.md. The calls are those of ExtremeSMS, which that API answers. Inbound
 messages and delivery reports come as client webhooks of the other installation
 (docs/providers/ibiki.md).
+
+The key of each call is the ID of our attempt. If its answer is lost, the other installation says
+what it has accepted with this key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.provider import Outcome, Outgoing, Rejected, ReportedStatus
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    Outgoing,
+    Rejected,
+    ReportedStatus,
+    Unknown,
+)
 from domain.sending.messages import BY_MESSAGE, Line
-from providers.extreme import ExtremeSMS, outcome_of_one
+from providers.extreme import ExtremeSMS, outcome_of_one, refusal_of_item
 from providers.replies import LONGEST_FIELD, field_of, json_object, reference_of, text_of
 from providers.transport import Answer
 
@@ -31,6 +44,10 @@ STATUSES: Final = {
     "cancelled": ReportedStatus.REFUSED,
 }
 REPLY: Final = "/api/sms/reply"
+SETTLE: Final = "/api/v2/sms/settle"
+KEY: Final = "Idempotency-Key"
+NEVER_ACCEPTED: Final = NotSent("The network has not accepted the call, and will not any more.")
+NOT_LISTED: Final = Unknown("The network does not list this message.")
 # The message that is answered was deleted there.
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_ANSWERABLE: Final = "The message that this answers does not exist any more."
@@ -51,7 +68,7 @@ class Ibiki(ExtremeSMS):
         if message.modem != BY_MESSAGE:
             return await super().send(message)
         given = {"inboundMessageId": message.port, "message": message.text}
-        exchange = await self._post(REPLY, given)
+        exchange = await self._post(REPLY, given, message.attempt)
         if (
             isinstance(exchange, Answer)
             and exchange.status == 404
@@ -59,6 +76,45 @@ class Ibiki(ExtremeSMS):
         ):
             return Rejected(NOT_ANSWERABLE)
         return outcome_of_one(exchange)
+
+    async def settle(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """See `domain.provider.SupportsSettling`. An earlier release is always unavailable."""
+        exchange = await self._post(SETTLE, {"idempotencyKey": messages[0].attempt}, "")
+        body = json_object(exchange.body) if isinstance(exchange, Answer) else {}
+        accepted, results = body.get("accepted"), body.get("results")
+        if body.get("success") is not True or not isinstance(results, list):
+            raise ProviderUnavailable
+        if accepted is False and not results:
+            return [NEVER_ACCEPTED] * len(messages)
+        return _settled(results, [each.number for each in messages])
+
+    def _headers_of(self, attempt: str) -> Mapping[str, str]:
+        return self._headers | ({KEY: attempt} if attempt else {})
+
+
+def _settled(results: Sequence[object], numbers: Sequence[str]) -> list[Outcome]:
+    """The outcome of each message, from the item for its number.
+
+    Messages to one number have different texts. Both sides have them in the order of the call, so
+    the items belong to them in this order, if none is missing and all say the same.
+    """
+    items: dict[str, list[Outcome]] = defaultdict(list)
+    for each in results:
+        item = each if isinstance(each, dict) else {}
+        items[str(item.get("recipient"))].append(_outcome_of_item(item))
+    found: dict[str, Iterator[Outcome]] = {}
+    for number, count in Counter(numbers).items():
+        own = items[number]
+        agree = len(own) == count and len({type(each) for each in own}) == 1
+        found[number] = iter(own if agree else [NOT_LISTED] * count)
+    return [next(found[number]) for number in numbers]
+
+
+def _outcome_of_item(item: Mapping[str, object]) -> Outcome:
+    own_id, is_failed = reference_of(item.get("messageId")), item.get("status") == "failed"
+    if is_failed == (own_id is not None):
+        return NOT_LISTED
+    return refusal_of_item(item) if is_failed else Accepted(own_id)
 
 
 # --- Inbound and report parsing

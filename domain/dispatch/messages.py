@@ -320,6 +320,29 @@ class SettledUnknowns:
 
 
 @dataclass(frozen=True, slots=True)
+class LostCall:
+    """A call without an answer, and those of its messages that are UNKNOWN, in ID order.
+
+    `is_ours`: whether the account is still the one that was called, and this database knows all
+    calls since. Otherwise, what the provider does not know may still have been sent.
+    """
+
+    attempt_id: UUID
+    message_ids: Sequence[UUID]
+    numbers: Sequence[str]
+    is_ours: bool
+
+    @property
+    def outgoing(self) -> list[Outgoing]:
+        """The messages as they were given to the provider, without their texts."""
+        attempt = self.attempt_id.hex
+        return [
+            Outgoing(number, "", attempt=attempt, id=each.hex)
+            for each, number in zip(self.message_ids, self.numbers, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownMessage(UnknownAttempt):
     """An UNKNOWN message, with what helps to find it in the provider's log."""
 

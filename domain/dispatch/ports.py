@@ -15,6 +15,7 @@ from domain.dispatch.messages import (
     CancellableSend,
     LockedMessage,
     LockedProviderAccount,
+    LostCall,
     Queued,
     Quota,
     RateAllowance,
@@ -255,6 +256,9 @@ class Restoring(Queue, Protocol):
     async def has_dispatchers(self) -> bool:
         """Whether a process that sends is connected to this database."""
 
+    async def note_restored(self) -> None:
+        """Notes for all provider accounts that calls before now may not be known here."""
+
     async def count_due(self) -> int:
         """The QUEUED messages whose time has come."""
 
@@ -288,6 +292,23 @@ class Settling(SendArchive, Settlements, OnceStore, Protocol):
         self, scope: Scope, wanted: UnknownFilter, *, after: UnknownKey, most: int
     ) -> list[UnknownMessage]:
         """The next that match after a key, in order."""
+
+
+class LostAnswers(Settlements, Protocol):
+    """UNKNOWN messages that a provider may be asked about."""
+
+    async def accounts_with_lost(self, *, age_seconds: float) -> list[UUID]:
+        """Provider accounts with UNKNOWN messages that were submitted at most this long ago."""
+
+    async def lost_calls(
+        self,
+        provider_account_id: UUID,
+        *,
+        age_seconds: float,
+        without: Sequence[UUID],
+        most: int,
+    ) -> list[LostCall]:
+        """The calls of these messages, except the attempts in `without`. Locks nothing."""
 
 
 class Captures(Ledger, Protocol):
@@ -351,7 +372,9 @@ class DatabaseClock(Protocol):
         """
 
 
-class WorkStore(Queue, Settling, Cancellations, Captures, Upkeep, DatabaseClock, Protocol):
+class WorkStore(
+    Queue, Settling, LostAnswers, Cancellations, Captures, Upkeep, DatabaseClock, Protocol
+):
     """All that the background workers need."""
 
 

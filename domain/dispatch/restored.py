@@ -32,10 +32,12 @@ async def doubt_queued(store: Restoring) -> int:
     """
     if await store.has_dispatchers():
         raise DispatchersRunning
+    await store.note_restored()
     doubted = 0
     for provider_account_id in await store.accounts_with_queue():
         while found := await _doubt_page(store, provider_account_id):
             doubted += found
+    await store.note_restored()
     return doubted
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.dispatch.messages import Queued
-from persistence.database import Connection, fetch_value
+from persistence.database import Connection, execute, fetch_value
 from persistence.sending.parts import QUEUED_APART, all_in
 
 # With any priority: held and scheduled messages count if their time has come.
@@ -31,10 +31,15 @@ SELECT EXISTS (
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND application_name ~ '^ibiki (dispatch|up)( |$)')
 """
+NOTE_RESTORED = "UPDATE provider_account SET restored_at = clock_timestamp()"
 
 
 async def has_dispatchers() -> bool:
     return bool(await fetch_value(HAS_DISPATCHERS))
+
+
+async def note_restored() -> None:
+    await execute(NOTE_RESTORED)
 
 
 async def count_due() -> int:

@@ -1,4 +1,4 @@
-"""UNKNOWN messages, for a person who settles them.
+"""UNKNOWN messages, for a person who settles them, and for questions to their provider.
 
 Raw SQL, because each query joins up to five tables and must start from the partial index of
 UNKNOWN messages, which are few among millions.
@@ -6,7 +6,11 @@ UNKNOWN messages, which are few among millions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from domain.dispatch.messages import (
+    LostCall,
     UnknownAttempt,
     UnknownFilter,
     UnknownKey,
@@ -63,6 +67,33 @@ SELECT next.id, upstream.id, next.updated_at, next.attempt_id, upstream.unit, ne
        next.price, next.created_at, next.started_at, next.messages, next.detail
 {_NEXT.format(joins=_JOINS)}"""
 
+ACCOUNTS_WITH_LOST = """
+SELECT id FROM provider_account WHERE EXISTS (
+    SELECT FROM message
+    WHERE provider_account_id = provider_account.id AND status = 'UNKNOWN'
+      AND updated_at > statement_timestamp() - make_interval(secs => $1))
+"""
+# A message that has a reference is asked for by it. The minute: another process may have used the
+# former values of the account for a moment.
+LOST_CALLS = """
+SELECT attempt.id, array_agg(message.id ORDER BY message.id),
+       array_agg(message.number ORDER BY message.id),
+       attempt.started_at > coalesce(
+           greatest(upstream.credentials_set_at, upstream.restored_at) + interval '1 minute',
+           '-infinity')
+FROM attempt JOIN message ON message.attempt_id = attempt.id
+JOIN provider_account AS upstream ON upstream.id = attempt.provider_account_id
+WHERE attempt.id = ANY (ARRAY(
+    SELECT attempt_id FROM message JOIN attempt ON attempt.id = attempt_id
+    WHERE message.provider_account_id = $1 AND status = 'UNKNOWN' AND reference IS NULL
+      AND updated_at > statement_timestamp() - make_interval(secs => $2)
+      AND started_at > statement_timestamp() - make_interval(secs => $2)
+      AND attempt_id <> ALL ($3::uuid[])
+    ORDER BY updated_at LIMIT $4))
+  AND message.status = 'UNKNOWN' AND reference IS NULL
+GROUP BY attempt.id, upstream.id
+"""
+
 
 async def check_filter(wanted: UnknownFilter) -> None:
     if wanted.send_id and not await Send.filter(id=wanted.send_id).exists():
@@ -90,6 +121,17 @@ async def list_unknowns(
     # Never from a replica: a person decides by this list which messages are given back.
     rows = await long_read(lambda held: held.fetch(NEXT_TO_EXPORT, *given), may_lag=False)
     return [UnknownMessage(*row) for row in rows]
+
+
+async def accounts_with_lost(*, age_seconds: float) -> list[UUID]:
+    return [row[0] for row in await fetch(ACCOUNTS_WITH_LOST, age_seconds)]
+
+
+async def lost_calls(
+    provider_account_id: UUID, *, age_seconds: float, without: Sequence[UUID], most: int
+) -> list[LostCall]:
+    given = provider_account_id, age_seconds, list(without), most
+    return [LostCall(*row) for row in await fetch(LOST_CALLS, *given)]
 
 
 def _matching(wanted: UnknownFilter) -> tuple[object, object, object]:

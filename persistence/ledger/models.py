@@ -12,7 +12,8 @@ class ProviderAccount(Model):
 
     `credentials`: encrypted; set at `credentials_set_at`. `configuration`: its other values; None
     if the settings have them. `reading_*`: see `domain.ledger.sync`. `paused_*`: the provider
-    refused the account. `stopped_at`: a person has paused it.
+    refused the account. `stopped_at`: a person has paused it. `restored_at`: the database was
+    restored then, and does not know all that was submitted before.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -36,6 +37,7 @@ class ProviderAccount(Model):
     paused_at = fields.DatetimeField(null=True)
     pause_reason = fields.TextField(null=True)
     stopped_at = fields.DatetimeField(null=True)
+    restored_at = fields.DatetimeField(null=True)
     probe_at = fields.DatetimeField(null=True)
     rate_per_second = fields.IntField(null=True)
     created_at = fields.DatetimeField(db_default=Now())

@@ -321,6 +321,7 @@ ledger_checkpoint.ends_at low_balance.ended_at low_balance.noticed_at message.cr
 message.deleted_at message.send_at modem_route.created_at modem_route.last_seen_at
 opening_balance.created_at opt_out.created_at provider_account.created_at
 provider_account.credentials_set_at provider_account.read_at provider_account.read_failed_at
+provider_account.restored_at
 provider_account.stopped_at provider_route.created_at provider_route.retired_at queued_part.due_at
 reconciliation.finished_at reconciliation.since reconciliation.started_at
 reconciliation_difference.created_at refresh_token.created_at refresh_token.expires_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.end_to_end.losing import Loses, Proxy, losing
 from tests.end_to_end.program import Api, Program, eventually, fresh_directory, signed_in, up
 from tests.end_to_end.test_integrators import CREATE_KEY
 from tests.end_to_end.test_main_job import (
@@ -55,10 +56,14 @@ EMAIL = "shop@ibiki.test"
 
 @dataclass
 class Chain:
-    """Both programs. `reseller`: the upper client that the lower program is. `shop`: its client."""
+    """Both programs. `reseller`: the upper client that the lower program is. `shop`: its client.
+
+    The lower program reaches the upper one through `proxy`.
+    """
 
     upper: Program
     lower: Program
+    proxy: Proxy
     owner: Api
     reseller: Api
     operator: Api
@@ -113,7 +118,8 @@ def chain() -> Iterator[Chain]:
         done(reseller, MOVE_ENDPOINT, "WebhookEndpoint", input=moved)
         operator = user(lower, "admin@ibiki.test")
         key = reseller.ask(CREATE_KEY)["createApiKey"]["secret"]
-        values = [("baseUrl", upper.address), ("apiKey", key)]
+        proxy = stack.enter_context(losing(upper.address))
+        values = [("baseUrl", proxy.address), ("apiKey", key)]
         account = {
             "provider": "ibiki",
             "configuration": [{"name": name, "value": value} for name, value in values],
@@ -126,7 +132,7 @@ def chain() -> Iterator[Chain]:
         done(operator, ADD_USER, "User", input={**person, "role": "CLIENT"})
         done(operator, ALLOCATE, "Allocated", input={"units": 600, "clientId": client_id})
         shop, owner = user(lower, EMAIL), user(upper, "admin@ibiki.test")
-        yield Chain(upper, lower, owner, reseller, operator, shop, account_id)
+        yield Chain(upper, lower, proxy, owner, reseller, operator, shop, account_id)
 
 
 def test_the_pool_is_what_the_client_above_holds(chain: Chain) -> None:
@@ -205,3 +211,59 @@ def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> No
         )
     )
     assert chain.operator.ask(REFUSED)["webhookStatus"] == {"refusedLastHour": 0, "unrouted": 0}
+
+
+def test_a_lost_answer_is_settled_without_a_person(chain: Chain) -> None:
+    above, lost = chain.held_above(), chain.proxy.lost
+    chain.proxy.loses = Loses.ANSWERS
+    one = done(chain.shop, SEND, "Send", input={"to": "2025550182", "text": "One"})
+    to = [f"20255501{each}" for each in (83, 84, 85)]
+    many = done(chain.shop, BULK_SEND, "Send", input={"to": to, "text": "Many"})
+    assert taken(finished_without_unknown(chain.shop, one["id"])) == 1
+    assert taken(finished_without_unknown(chain.shop, many["id"])) == 3
+    chain.proxy.loses = Loses.REQUESTS
+    gone = done(chain.shop, SEND, "Send", input={"to": "2025550186", "text": "Gone"})
+    refused = finished_without_unknown(chain.shop, gone["id"])
+    assert refused["counts"]["rejected"] == 1
+    chain.proxy.loses = Loses.NOTHING
+    assert chain.proxy.lost == lost + 3
+    assert above - chain.held_above() == 4
+    charged = [progress(chain.shop, each["id"])["charged"] for each in (one, many, gone)]
+    assert charged == [1, 3, 0]
+    assert sent_above(chain, range(82, 87)) == [82, 83, 84, 85], "each once, and none of the last"
+    synced = chain.sync()
+    assert (synced["change"], synced["inFlight"]) == (0, 0)
+
+
+def test_a_call_of_a_killed_program_is_settled_after_its_start(chain: Chain) -> None:
+    above, lost = chain.held_above(), chain.proxy.lost
+    chain.proxy.loses = Loses.ANSWERS
+    chain.proxy.released.clear()
+    sent = done(chain.shop, SEND, "Send", input={"to": "2025550187", "text": "One"})
+    eventually(lambda: chain.proxy.lost > lost)
+    chain.lower.kill()
+    chain.proxy.loses = Loses.NOTHING
+    chain.proxy.released.set()
+    with up(chain.lower.directory) as again, signed_in(again, EMAIL) as shop:
+        assert taken(finished_without_unknown(shop, sent["id"])) == 1
+        assert progress(shop, sent["id"])["charged"] == 1
+    assert above - chain.held_above() == 1
+    assert sent_above(chain, [87]) == [87]
+
+
+def finished_without_unknown(api: Api, send_id: str) -> Any:
+    """The send when none of its messages is UNKNOWN or under way any more."""
+
+    def settled() -> Any:
+        now = progress(api, send_id)
+        left = sum(now["counts"][each] for each in ("queued", "submitting", "unknown"))
+        return None if left else now
+
+    return eventually(settled)
+
+
+def sent_above(chain: Chain, ends: Iterable[int]) -> list[int]:
+    """The last digits of the numbers that the upper program has sent to, sorted."""
+    numbers = {f"+120255501{each}": each for each in ends}
+    taken_by = [each for each in taken_by_provider(chain.upper) if each in numbers]
+    return sorted(numbers[each] for each in taken_by)

@@ -172,6 +172,14 @@ class SendBulkMultiQuery(BaseModel):
     ignore_quiet_hours: IgnoreQuietHours = False
 
 
+class SettleKey(Request):
+    """The Idempotency-Key of a request whose answer was lost."""
+
+    idempotency_key: str = Field(
+        alias="idempotencyKey", description="The key.", examples=["order-17"]
+    )
+
+
 class NoQuery(Request):
     """An endpoint without parameters in its URL."""
 
@@ -264,6 +272,17 @@ class MultiAnswer(SendAnswer):
     results: list[ItemQueued | ItemFailed]
     total_sent: int = Field(description="How many messages were accepted and charged.")
     total_failed: int = Field(description="How many items were not accepted.")
+
+
+class SettledAnswer(Answer):
+    """What was accepted with a key."""
+
+    accepted: bool = Field(
+        description="Whether a send was accepted. If not, the key can be used no more."
+    )
+    results: list[ItemQueued | ItemFailed] = Field(
+        description="The accepted messages in order, then the first 1,000 rejected recipients."
+    )
 
 
 class StatusAnswer(Answer):

@@ -20,6 +20,7 @@ from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send
 from domain.sending.text import OutgoingText, Text
+from domain.sending.used_keys import send_of_key
 from ibiki.http.rest.errors import failure_of, rejected_of
 from ibiki.http.rest.models import (
     BalanceAnswer,
@@ -37,6 +38,8 @@ from ibiki.http.rest.models import (
     SendBulkMultiQuery,
     SendItem,
     SendSingle,
+    SettledAnswer,
+    SettleKey,
     SingleAnswer,
     StatusAnswer,
     StatusWord,
@@ -183,6 +186,23 @@ async def quote(call: Call) -> QuoteAnswer:
         if quoted.problem is None
         else failure_of(quoted.problem, text_name=given.text_name),
     )
+
+
+async def settle(call: Call) -> SettledAnswer:
+    """What was accepted with a key. If nothing was, the key can be used no more."""
+    given: SettleKey = call.body
+    send = await send_of_key(call.installation, call.actor, given.idempotency_key)
+    if send is None:
+        return SettledAnswer(accepted=False, results=[])
+    messages = await accepted_messages(call.installation.store, send)
+    accepted = [
+        ItemQueued(recipient=each.number, message_id=message_id_of(each)) for each in messages
+    ]
+    rejected = [
+        ItemFailed(recipient=each.input, error=each.message, code=each.reason.value)
+        for each in send.rejected
+    ]
+    return SettledAnswer(accepted=True, results=[*accepted, *rejected])
 
 
 async def message_status(call: Call) -> StatusAnswer:
