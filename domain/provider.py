@@ -66,12 +66,14 @@ class ReportedStatus(StrEnum):
     """The status of an accepted message, as the provider reports it.
 
     TAKEN: a network has accepted it. REFUSED: a gateway had accepted it, and no network did.
+    RETURNED: the provider has sent no part of it, and will not.
     """
 
     TAKEN = "TAKEN"
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
     REFUSED = "REFUSED"
+    RETURNED = "RETURNED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ STATES: Final = {
     "sent": ReportedStatus.TAKEN,
     "delivered": ReportedStatus.DELIVERED,
     "failed": ReportedStatus.FAILED,
-    "cancelled": ReportedStatus.REFUSED,
+    "cancelled": ReportedStatus.RETURNED,
 }
 # The events that are read. `sms:failed` may come after some parts of a text were sent.
 REPORTS: Final = {f"sms:{word}": word for word in ("sent", "delivered", "failed", "cancelled")}

@@ -39,9 +39,9 @@ STATUSES: Final = {
     "sent": ReportedStatus.TAKEN,
     "delivered": ReportedStatus.DELIVERED,
     "undelivered": ReportedStatus.FAILED,
-    "failed": ReportedStatus.REFUSED,
-    "rejected": ReportedStatus.REFUSED,
-    "cancelled": ReportedStatus.REFUSED,
+    "failed": ReportedStatus.RETURNED,
+    "rejected": ReportedStatus.RETURNED,
+    "cancelled": ReportedStatus.RETURNED,
 }
 REPLY: Final = "/api/sms/reply"
 SETTLE: Final = "/api/v2/sms/settle"

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.ports import Reports
-from domain.inbox.reports import change_of
-from domain.inbox.webhooks import PollBatch, PollPosition, ReportedMessage
+from domain.inbox.reports import change_of, is_returned, refund
+from domain.inbox.webhooks import PollBatch, PollPosition, ReportedChange, ReportedMessage
 from domain.loops import now_seconds, wait_for
 from domain.provider import Provider, Providers, ReportedStatus, SupportsStatus
 from domain.transactions import Transaction
@@ -154,7 +154,7 @@ class Poller:
             return False
         statuses, until = await self._ask(account_id, provider, batch)
         if statuses:
-            await self._write(statuses)
+            await self._write(account_id, statuses)
         await self._store.finish_poll(account_id, round_, until, later=later)
         return until != batch.after
 
@@ -183,10 +183,23 @@ class Poller:
             await wait_for(self._stopping, 1 / self._rules.calls_per_second)
         return statuses, batch.until
 
-    async def _write(self, statuses: dict[UUID, ReportedStatus]) -> None:
+    async def _write(self, account_id: UUID, statuses: dict[UUID, ReportedStatus]) -> None:
         async with self._store.transaction() as tx:
+            accounts = []
+            if ReportedStatus.RETURNED in statuses.values():
+                # Before the messages, like all code that refunds.
+                accounts = [await self._store.lock_provider_account(tx, account_id)]
             found = await self._store.lock_polled(tx, list(statuses))
-            changes = [change_of(each, statuses[each.message_id]) for each in found]
-            changed = [each for each in changes if each is not None]
+            changes = {
+                each.message_id: change_of(each, statuses[each.message_id]) for each in found
+            }
+            changed = [each for each in changes.values() if each is not None]
             if changed:
                 await self._store.write_reported(tx, changed)
+            after = [_changed(each, changes[each.message_id]) for each in found]
+            returned = [each for each in after if is_returned(each, statuses[each.message_id])]
+            await refund(self._store, tx, accounts, returned)
+
+
+def _changed(message: ReportedMessage, change: ReportedChange | None) -> ReportedMessage:
+    return message if change is None else replace(message, status=change.status)

@@ -17,8 +17,13 @@ it is reported, the verdicts are kept, and decide together (docs/decisions/0174)
     with DELIVERED              DELIVERED                UNDELIVERED: a part was delivered
 
 The refund waits for REFUND_AFTER_SECONDS, in which the message is UNDELIVERED, because another
-verdict may be on its way. No other report refunds anything: a provider that has an ID for a message
-accepted it (docs/decisions/0031).
+verdict may be on its way.
+
+RETURNED is the last word of a provider that has sent no part of the message, however long it is.
+Unless it was delivered, it is UNDELIVERED, and REJECTED with its refund at once.
+
+No other report refunds anything: a provider that has an ID for a message accepted it
+(docs/decisions/0031).
 
 A report names the message by the provider's ID. It is known here only after the answer of the call
 was recorded, so a report that arrives earlier waits.
@@ -27,7 +32,7 @@ was recorded, so a report that arrives earlier waits.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -109,6 +114,10 @@ class ReportEvent:
 
 def change_of(message: ReportedMessage, reported: ReportedStatus) -> ReportedChange | None:
     """What a report changes about a message, None for nothing."""
+    if reported is ReportedStatus.RETURNED:
+        if message.status not in (MessageStatus.UNKNOWN, MessageStatus.SENT):
+            return None
+        return ReportedChange(message, MessageStatus.UNDELIVERED, Verdicts.REFUSED, REFUSED)
     verdicts = _verdicts_of(message) | VERDICTS[reported]
     if Verdicts.REFUSED in verdicts and message.status in OPEN:
         return _change_of_refused(message, verdicts)
@@ -123,6 +132,11 @@ def is_refundable(message: ReportedMessage) -> bool:
     """Whether the network certainly has no part of it."""
     refused = message.verdicts == Verdicts.REFUSED and not message.is_long
     return refused and message.status is MessageStatus.UNDELIVERED
+
+
+def is_returned(message: ReportedMessage, reported: ReportedStatus | None) -> bool:
+    """Whether a report, after its change, says that nothing was sent."""
+    return reported is ReportedStatus.RETURNED and message.status is MessageStatus.UNDELIVERED
 
 
 async def apply_reports(
@@ -147,7 +161,7 @@ async def apply_reports(
     results = [batch.apply(report) for report in reports]
     if batch.changed:
         await store.write_reported(tx, list(batch.changed.values()))
-    await _refund(store, tx, accounts, batch.refunded)
+    await refund(store, tx, accounts.values(), batch.refunded)
     return results
 
 
@@ -165,15 +179,15 @@ async def _unsent(
     return {each.hex for each in found}
 
 
-async def _refund(
+async def refund(
     store: Reports,
     tx: Transaction,
-    accounts: Mapping[UUID, LockedProviderAccount],
+    accounts: Iterable[LockedProviderAccount],
     refused: Sequence[ReportedMessage],
 ) -> None:
-    """Makes the messages REJECTED, with their refunds."""
-    for account_id, account in accounts.items():
-        ids = [each.message_id for each in refused if each.provider_account_id == account_id]
+    """Makes the messages REJECTED, with their refunds. They are UNDELIVERED and locked."""
+    for account in accounts:
+        ids = [each.message_id for each in refused if each.provider_account_id == account.id]
         found = await store.lock_refused(tx, ids) if ids else []
         rejected = [Transition(each, MessageStatus.REJECTED, failure=REFUSED) for each in found]
         await write_settlement(store, tx, account, rejected)
@@ -205,14 +219,16 @@ class _Batch:
             self.messages[at] = replace(
                 before, status=change.status, verdicts=change.verdicts, unchanged_seconds=0.0
             )
+        if is_returned(self.messages[at], reported):
+            return self._refund(report, at, left_seconds=0.0)
         if reported is ReportedStatus.REFUSED and is_refundable(self.messages[at]):
-            return self._refund(report, at)
+            left_seconds = REFUND_AFTER_SECONDS - self.messages[at].unchanged_seconds
+            return self._refund(report, at, left_seconds=left_seconds)
         reason = _reason(report.report, before.status, self.messages[at].status)
         return _routed(report, before, reason)
 
-    def _refund(self, report: ReportEvent, at: int) -> EventResult:
+    def _refund(self, report: ReportEvent, at: int, *, left_seconds: float) -> EventResult:
         message = self.messages[at]
-        left_seconds = REFUND_AFTER_SECONDS - message.unchanged_seconds
         if left_seconds > 0 or message.provider_account_id not in self.accounts:
             return EventResult(
                 report.event.id,
@@ -227,7 +243,7 @@ class _Batch:
 
 
 def _is_refusal(report: ReportEvent) -> bool:
-    return report.report.status is ReportedStatus.REFUSED
+    return report.report.status in (ReportedStatus.REFUSED, ReportedStatus.RETURNED)
 
 
 def _verdicts_of(message: ReportedMessage) -> Verdicts:

@@ -184,8 +184,8 @@ def test_what_becomes_of_a_message_above_becomes_of_it_below(chain: Chain) -> No
 
     reported(sent_to("report_twice"), "delivered")
     lost = reported(sent_to("report_failed"), "undelivered")
-    # The upper one refunds at once, the lower one after a minute: tests/inbox/test_refusals.py.
-    refused = reported(sent_to("invalid_recipient"), "undelivered")
+    refused = reported(sent_to("invalid_recipient"), "rejected")
+    assert refused["charged"] == 0
     failures = [each["messages"]["nodes"][0]["failure"] for each in (lost, refused)]
     assert failures[1] == "The network refused this message."
     assert failures[0] != failures[1]
@@ -214,6 +214,7 @@ def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> No
 
 
 def test_a_lost_answer_is_settled_without_a_person(chain: Chain) -> None:
+    chain.sync()
     above, lost = chain.held_above(), chain.proxy.lost
     chain.proxy.loses = Loses.ANSWERS
     one = done(chain.shop, SEND, "Send", input={"to": "2025550182", "text": "One"})

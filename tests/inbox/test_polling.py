@@ -212,3 +212,28 @@ async def test_zero_calls_per_second_never_polls() -> None:
     provider = Prepared()
     assert await Poller(store, provider, PollRules(calls_per_second=0)).poll() is False
     assert provider.requested == []
+
+
+@pytest.mark.parametrize("text", ["Hello", "A text of two segments. " * 10])
+async def test_a_message_that_was_returned_is_refunded(text: str) -> None:
+    client = await db.add_client(held=10)
+    await db.accept(client, numbers=["+12025550143"], text=text)
+    (call,) = await marked(client.pool)
+    await answered(client.pool, call, Accepted("r0"))
+    await poll_all(Poller(store, Prepared({"r0": ReportedStatus.RETURNED}), NOW))
+    assert await db.statuses() == {"REJECTED": 1}
+    assert await db.held(client.account_id) == 10
+    await db.assert_audit_holds()
+
+
+async def test_a_message_that_was_delivered_meanwhile_is_not_refunded() -> None:
+    client, _ = await sent(1)
+
+    class Late(Prepared):
+        async def status(self, reference: str) -> ReportedStatus | None:
+            await db.execute("UPDATE message SET status = 'DELIVERED'")
+            return ReportedStatus.RETURNED
+
+    await poll_all(Poller(store, Late(), NOW))
+    assert await db.statuses() == {"DELIVERED": 1}
+    assert await db.held(client.account_id) == 999

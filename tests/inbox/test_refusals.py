@@ -253,3 +253,40 @@ async def test_two_receivers_refund_once(client: db.Tenant) -> None:
     for send, _ in sends:
         assert await refunds(send) == [1]
     await assert_consistent()
+
+
+def updated(word: str, reference: str) -> dict[str, object]:
+    """An event of another Ibiki."""
+    data = {"id": reference, "status": word, "number": post.PHONE}
+    return {"id": f"hev_{word}", "type": "message.updated", "data": data}
+
+
+@pytest.mark.parametrize("text", ["Hello", LONG], ids=["short", "long"])
+@pytest.mark.parametrize("outcome", ["accepted", "lost"])
+@pytest.mark.parametrize("word", ["REJECTED", "CANCELLED"])
+async def test_what_another_ibiki_refunds_is_refunded_at_once_however_long_it_is(
+    client: db.Tenant, text: str, outcome: str, word: str
+) -> None:
+    await db.execute("UPDATE provider_account SET provider = 'ibiki'")
+    lost = Unknown("It contradicts itself.", "msg_1")
+    send, _ = await submitted(client, text, lost if outcome == "lost" else Accepted("msg_1"))
+    first, second = await post.received(
+        updated(word, "msg_1"), {**updated(word, "msg_1"), "again": 1}, provider="ibiki"
+    )
+    assert (first["outcome"], first["client_id"]) == ("ROUTED", client.client_id)
+    assert second["outcome"] == "DUPLICATE"
+    assert await state(send) == ("REJECTED", REFUSED)
+    assert await refunds(send) == [1]
+    await post.received(updated("DELIVERED", "msg_1"), provider="ibiki")
+    assert await state(send) == ("REJECTED", REFUSED)
+    await assert_consistent()
+
+
+async def test_what_was_delivered_is_not_refunded_by_a_later_return(client: db.Tenant) -> None:
+    await db.execute("UPDATE provider_account SET provider = 'ibiki'")
+    send, _ = await submitted(client, outcome=Accepted("msg_1"))
+    await post.received(updated("DELIVERED", "msg_1"), provider="ibiki")
+    await post.received(updated("REJECTED", "msg_1"), provider="ibiki")
+    assert await state(send) == ("DELIVERED", None)
+    assert await refunds(send) == []
+    await assert_consistent()

@@ -25,8 +25,9 @@ from domain.provider import ReportedStatus
 from domain.sending.messages import REFUNDED, MessageStatus
 
 SUBMITTED = (MessageStatus.SENT, MessageStatus.UNKNOWN)
-TAKEN, DELIVERED, FAILED, REFUSAL = ReportedStatus
-ANY_REPORTS = st.lists(st.sampled_from(ReportedStatus), max_size=5)
+TAKEN, DELIVERED, FAILED, REFUSAL, RETURNED = ReportedStatus
+ANY_REPORTS = st.lists(st.sampled_from([TAKEN, DELIVERED, FAILED, REFUSAL]), max_size=5)
+"""RETURNED comes from providers whose reports arrive in order."""
 ID = UUID(int=1)
 
 
@@ -91,6 +92,13 @@ def test_no_report_alone_refunds_or_changes_a_refunded_message(
         (MessageStatus.SENT, DELIVERED, MessageStatus.DELIVERED),
         (MessageStatus.SENT, FAILED, MessageStatus.UNDELIVERED),
         (MessageStatus.SENT, REFUSAL, MessageStatus.UNDELIVERED),
+        (MessageStatus.SENT, RETURNED, MessageStatus.UNDELIVERED),
+        (MessageStatus.UNKNOWN, RETURNED, MessageStatus.UNDELIVERED),
+        (MessageStatus.UNDELIVERED, RETURNED, None),
+        (MessageStatus.DELIVERED, RETURNED, None),
+        (MessageStatus.REJECTED, RETURNED, None),
+        (MessageStatus.QUEUED, RETURNED, None),
+        (MessageStatus.SUBMITTING, RETURNED, None),
         (MessageStatus.UNKNOWN, TAKEN, MessageStatus.SENT),
         (MessageStatus.UNKNOWN, FAILED, MessageStatus.UNDELIVERED),
         (MessageStatus.UNKNOWN, REFUSAL, MessageStatus.UNDELIVERED),

@@ -208,7 +208,7 @@ CALLS: list[tuple[str, bytes, Parsed]] = [
             "sms:sent": ReportedStatus.TAKEN,
             "sms:delivered": ReportedStatus.DELIVERED,
             "sms:failed": ReportedStatus.FAILED,
-            "sms:cancelled": ReportedStatus.REFUSED,
+            "sms:cancelled": ReportedStatus.RETURNED,
         }.items()
     ),
     (

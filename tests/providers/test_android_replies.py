@@ -161,7 +161,7 @@ def test_a_phone_has_no_balance() -> None:
         ("Sent", ReportedStatus.TAKEN),
         ("Delivered", ReportedStatus.DELIVERED),
         ("Failed", ReportedStatus.FAILED),
-        ("Cancelled", ReportedStatus.REFUSED),
+        ("Cancelled", ReportedStatus.RETURNED),
         ("Cancelling", None),
         (7, None),
     ],

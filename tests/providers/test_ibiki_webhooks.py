@@ -58,8 +58,8 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
             for word, status in [
                 ("SENT", ReportedStatus.TAKEN),
                 ("UNDELIVERED", ReportedStatus.FAILED),
-                ("REJECTED", ReportedStatus.REFUSED),
-                ("CANCELLED", ReportedStatus.REFUSED),
+                ("REJECTED", ReportedStatus.RETURNED),
+                ("CANCELLED", ReportedStatus.RETURNED),
                 ("UNKNOWN", None),
                 ("LATER", None),
             ]

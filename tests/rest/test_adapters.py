@@ -96,7 +96,7 @@ async def test_refusals_of_the_account_keep_the_messages(account: Open, app: App
 async def test_each_status_has_its_meaning(account: Open) -> None:
     owner = await account("owner")
     reference = accepted(await owner.send(ONE))
-    refused = ReportedStatus.REFUSED if isinstance(owner, Ibiki) else ReportedStatus.FAILED
+    refused = ReportedStatus.RETURNED if isinstance(owner, Ibiki) else ReportedStatus.FAILED
     meanings = {
         "QUEUED": ReportedStatus.TAKEN,
         "SENT": ReportedStatus.TAKEN,
