@@ -64,6 +64,21 @@ class EmbeddedDatabase:
         with _locked(self._cluster):
             return self._cluster.revive()
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether other commands see that this one uses the server: `postgres.users` is there."""
+        try:
+            there = self._cluster.users_path.stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._users_file.fileno()))
+
+    def register(self) -> None:
+        """Locks `postgres.users` again after it was deleted."""
+        with _locked(self._cluster):
+            self._users_file.close()
+            self._users_file = _share_locked(self._cluster)
+
     def leave(self) -> None:
         """Stops the server, unless another command uses it. Safe to repeat."""
         if self._users_file.closed:
@@ -94,8 +109,7 @@ def start(directory: Path, *, durable: bool = True) -> EmbeddedDatabase:
     """
     cluster = locate(directory, durable=durable)
     with _locked(cluster):
-        users_file = _opened(cluster.users_path)
-        fcntl.flock(users_file, fcntl.LOCK_SH)
+        users_file = _share_locked(cluster)
         try:
             cluster.ensure_created()
             cluster.ensure_running()
@@ -130,6 +144,12 @@ def _locked(cluster: Cluster) -> Iterator[None]:
     with _opened(cluster.lock_path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _share_locked(cluster: Cluster) -> IO[bytes]:
+    file = _opened(cluster.users_path)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -41,6 +41,10 @@ class Reviver:
 
     async def look(self) -> bool:
         """Tries once to start the database, if it has ended. Then waits, longer each time."""
+        if not self._database.is_registered:
+            # Otherwise the next command that ends would stop the server.
+            await asyncio.to_thread(self._database.register)
+            _log.warning("the file postgres.users was deleted, and is there again")
         if self._database.is_live:
             return False
         why = await asyncio.to_thread(self._database.revive)

@@ -107,6 +107,20 @@ async def test_a_server_that_ends_while_it_is_used_is_started_again(
     assert started == "the embedded database had ended, and was started again"
 
 
+async def test_a_server_is_not_stopped_after_its_file_of_users_was_deleted(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with embedded.start(directory, durable=False) as database:
+        (directory / "postgres.users").unlink()
+        for _ in range(2):
+            await Reviver(database).look()
+        with embedded.start(directory, durable=False):
+            pass  # a command that ends
+        assert database.is_live
+    assert not database.is_live
+    assert caplog.messages == ["the file postgres.users was deleted, and is there again"]
+
+
 def test_a_start_that_was_killed_while_it_created_the_database_can_be_repeated(
     tmp_path: Path,
 ) -> None:
