@@ -86,5 +86,5 @@ lock: ## Pins again: exact versions and hashes, no addresses.
 	$(PIN) --extra redis --extra build --constraints $(LOCK) -o $(SERVER_LOCK)
 	$(PIN:pyproject.toml=$(STOCK)/requirements.in) -o $(STOCK)/requirements.lock
 
-clean: ## Removes what install and run made.
-	rm -rf $(VENV) .ibiki
+clean: ## Removes what install made. The data in .ibiki stays.
+	rm -rf $(VENV)
