@@ -3,7 +3,8 @@
 The view `open_sent_to` has the rows of `sent_to` from a month on, and `closed_sent_to` the messages
 before it. While a month goes on, each change of a status would add an entry to that index, and a
 row of `sent_to` is written once. When it is over, an entry takes a quarter of the row.
-docs/decisions/0255 says why.
+docs/decisions/0255 says why. Then indexes that have become sparse are built again:
+docs/decisions/0259.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ STAYS = timedelta(days=7)
 INDEX = "message_to_number_"
 CLOSING_LOCK = 0x1B1C3
 
+SPARSE = ("message", "contact", "send", "conversation", "inbound", "webhook_event_key")
+"""Tables whose indexes become half empty: entries are added between others, or go."""
+
 # It ends with the session, also if only PostgreSQL still works on it.
 ALONE = "SELECT pg_try_advisory_lock($1)"
 CLOSED = "SELECT substring(pg_get_viewdef('closed_sent_to'::regclass) FROM $$id < '([0-9a-f-]+)'$$)"
@@ -36,6 +40,17 @@ WITH (fillfactor = 100) WHERE id < '{until}'
 DROP = "DROP INDEX CONCURRENTLY IF EXISTS {name}"
 # The rows of a send are written in the transaction in which it becomes captured.
 UNCAPTURED = "SELECT id FROM send WHERE NOT captured ORDER BY id LIMIT 1"
+# Without the index above, which is new. One that is not valid was left by an interrupted REINDEX,
+# which names the new index and the old one so. A new index gets the comment of the old one.
+NOT_REBUILT = """
+SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid = ANY($1::text[]::regclass[]) AND NOT starts_with(relname, $2)
+  AND CASE WHEN indisvalid THEN obj_description(indexrelid, 'pg_class') IS DISTINCT FROM $3
+           ELSE relname ~ '_cc(new|old)[0-9]*$' END
+ORDER BY indisvalid, relname
+"""
+REBUILD = "REINDEX INDEX CONCURRENTLY {name}"
+MARK = "COMMENT ON INDEX {name} IS '{mark}'"
 # In the order in which readers name and lock them.
 VIEWS = """
 CREATE OR REPLACE VIEW open_sent_to AS
@@ -82,6 +97,19 @@ async def read_index(held: Held, until: UUID) -> None:
     await held.execute(VIEWS.format(until=until))
 
 
+async def rebuild_indexes(held: Held, mark: str) -> None:
+    """Builds the indexes again that become sparse: each once for a mark, which it gets.
+
+    An interrupted rebuild is done again.
+    """
+    for name, valid in await held.fetch(NOT_REBUILT, list(SPARSE), INDEX, mark):
+        if valid:
+            await held.execute(REBUILD.format(name=name))
+            await held.execute(MARK.format(name=name, mark=mark))
+        else:
+            await held.execute(DROP.format(name=name))
+
+
 async def _close(held: Held, limit: datetime) -> list[str]:
     end, uncaptured = first_id_at(month_of(limit)), await held.fetchval(UNCAPTURED)
     months = {
@@ -101,6 +129,8 @@ async def _close(held: Held, limit: datetime) -> list[str]:
     for name, _ in await held.fetch(INDEXES, INDEX):
         if closed is None or name != _index_of(UUID(closed)):
             await held.execute(DROP.format(name=name))
+    if closed is not None:
+        await rebuild_indexes(held, f"rebuilt since {time_of(UUID(closed)):%Y-%m}")
     return list(months)
 
 

@@ -37,6 +37,13 @@ INDEXES = """
 SELECT relname AS name, indisvalid AS valid FROM pg_index
 JOIN pg_class ON pg_class.oid = indexrelid WHERE starts_with(relname, 'message_to_number_')
 """
+# Indexes of tables that get new entries between old ones.
+SPARSE = """
+SELECT relname AS name, relfilenode AS file, indisvalid AS valid
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid IN ('message'::regclass, 'contact'::regclass)
+  AND NOT starts_with(relname, 'message_to_number_') ORDER BY 1
+"""
 
 
 @pytest.fixture
@@ -195,3 +202,36 @@ async def test_an_interrupted_build_is_done_again(
     assert await close_months(database_url, NOW)
     assert [row["valid"] for row in await db.fetch(INDEXES)] == [True]
     assert await answers(clients) == before
+
+
+async def test_indexes_are_rebuilt_once_for_each_closed_month(
+    clients: list[db.Tenant], database_url: str
+) -> None:
+    before, old = await answers(clients), await db.fetch(SPARSE)
+    await close_months(database_url, NOW)
+    new = await db.fetch(SPARSE)
+    assert [row["name"] for row in new] == [row["name"] for row in old]
+    assert {row["file"] for row in new}.isdisjoint(row["file"] for row in old)
+    assert await answers(clients) == before
+    await close_months(database_url, NOW)
+    assert await db.fetch(SPARSE) == new
+    assert await close_months(database_url, NOW + timedelta(days=100))
+    assert {row["file"] for row in await db.fetch(SPARSE)}.isdisjoint(row["file"] for row in new)
+
+
+async def test_an_interrupted_rebuild_is_done_again(
+    clients: list[db.Tenant], database_url: str
+) -> None:
+    old = await db.fetch(SPARSE)
+    async with locked(database_url, "UPDATE contact SET business = business"):
+        closing = asyncio.create_task(close_months(database_url, NOW))
+        await blocked(closing)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+    left = await db.fetch(SPARSE)
+    assert [row["name"] for row in left if not row["valid"]] == ["contact_by_client_ccnew"]
+    assert await close_months(database_url, NOW) == []
+    new = await db.fetch(SPARSE)
+    assert [row["name"] for row in new] == [row["name"] for row in old]
+    assert {row["file"] for row in new}.isdisjoint(row["file"] for row in old)
