@@ -239,6 +239,12 @@ class _Batch:
             decided |= {send.id: send for send in accepted}
             results |= {send.id: AcceptedNow(send, done.created_at[send.id]) for send in accepted}
             decisions = _decide_others(ready, done)
+            # What was decided before about the accounts of these followed from their acceptance.
+            missed = {send.payer.account_id for send in ready if send.id in decisions}
+            for send in self._sends if missed else ():
+                known = isinstance(results.get(send.id), AcceptedBefore | Refused)
+                if known and send.payer.account_id in missed:
+                    del results[send.id], decided[send.id]  # it is postponed
             decided |= decisions
             results |= {i: each for i, each in decisions.items() if not isinstance(each, NewSend)}
             again = [each for each in decisions.values() if isinstance(each, NewSend)]

@@ -213,6 +213,35 @@ async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
     assert await charges(client.account_id) == []
 
 
+async def test_duplicates_of_a_key_that_is_stored_while_they_wait_get_its_answer(
+    worker_database_url: str,
+) -> None:
+    """They are decided as if the first of them were accepted, and then it is not."""
+    client = await db.add_client(await db.add_pool(default=False), held=2)
+    first, *waiting = [keyed(db.new_send(client), "k") for _ in range(4)]
+    assert first.key is not None
+    waiting.append(keyed(db.new_send(client), "k", given="that"))
+    waiting.append(db.new_send(client))  # the balance is enough for it, because no other is charged
+    async with accepting() as acceptor:
+        lock = locked(worker_database_url, LOCK_ACCOUNTS, [client.account_id])
+        async with lock as elsewhere:
+            tasks = [asyncio.create_task(acceptor.accept(send)) for send in waiting]
+            await until_waiting()
+            key, answer = first.key, orjson.dumps(answer_of(first)).decode()
+            await elsewhere.execute(STORE_KEY, key.id, key.scope_id, key.key, key.input_hash)
+            stored = "UPDATE idempotency_key SET answer = $2 WHERE id = $1"
+            await elsewhere.execute(stored, key.id, answer)
+            await elsewhere.execute(
+                "UPDATE account SET held = held - 1 WHERE id = $1", client.account_id
+            )
+        results = await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_SECONDS)
+    assert results[:3] == [AcceptedBefore(first.id)] * 3
+    assert isinstance(results[3], Refused)
+    assert isinstance(results[3].refusal, IdempotencyConflict)
+    assert isinstance(results[4], AcceptedNow)
+    assert await charges(client.account_id) == [1]
+
+
 # The key itself
 
 
