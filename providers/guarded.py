@@ -36,6 +36,8 @@ STATUS_BYTES: Final = 13
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
 """The beginning of an answer (RFC 9112 §4)."""
 
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+
 IDLE: Final = "was_idle"
 """Attribute of an error: the connection had answered before, and ended without a byte."""
 
@@ -259,7 +261,7 @@ def _addresses(host: str, port: int, family: int) -> Sequence[_Address]:
 
 def _answer(status: int, body: str, wait: float | None = None) -> HookAnswer:
     error = None
-    if 300 <= status < 400:
+    if status in REDIRECTS:
         error = "The endpoint redirects. Redirects are not followed: register the new URL."
     elif not 200 <= status < 300:
         error = f"The endpoint answered {status}."

@@ -169,7 +169,8 @@ def time_of(text: str, *, name: str) -> datetime:
     `name`: of the parameter. Raises InvalidInput.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        # In a URL, a plus that is not encoded is a blank.
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         if moment.tzinfo is not None:
             return in_utc(moment)
     except (ValueError, OverflowError):

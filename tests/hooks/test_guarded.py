@@ -168,6 +168,7 @@ async def test_a_receiver_that_lies_or_hangs_is_left_at_the_deadline(
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", 200, None),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok", 200, None),
         (b"HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\nokay", 410, "The endpoint answered 410."),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", 304, "The endpoint answered 304."),
     ],
 )
 async def test_if_an_answer_is_not_valid_http_its_status_line_counts(

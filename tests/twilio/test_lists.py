@@ -152,6 +152,7 @@ async def test_dates_are_compared_in_utc(web: Web) -> None:
         ({"DateSent>": "2026-03-04T12:00:00Z"}, ["evening", "noon"]),
         ({"DateSent<": "2026-03-04T12:00:00Z"}, ["noon", "midnight"]),
         ({"DateSent>": "2026-03-04T13:00:00+01:00"}, ["evening", "noon"]),
+        ({"DateSent>": "2026-03-04T13:00:00 01:00"}, ["evening", "noon"]),  # a + was not encoded
         ({"DateSent<": "2026-03-04"}, ["midnight"]),
         ({"DateSent>": "2026-03-04", "DateSent<": "2026-03-04T13:00:00Z"}, everything[1:]),
         ({"DateSent>": "2026-03-05", "DateSent<": "2026-03-04"}, []),

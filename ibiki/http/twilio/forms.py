@@ -77,7 +77,7 @@ def time_of(name: str, given: str, *, code: int = 20001) -> datetime:
     try:
         if _DATE.fullmatch(given):
             return in_utc(datetime.fromisoformat(given).replace(tzinfo=UTC))
-        return instant_of(given)
+        return instant_of(given.replace(" ", "+"))  # a plus that was not encoded is a blank
     except ValueError:
         words = f"{name} must be a date such as 2026-11-29, or a time such as {_EXAMPLE}."
         raise invalid(words, code) from None
