@@ -33,7 +33,7 @@ from domain.ledger.idempotency import (
     stored_answer,
 )
 from domain.loops import now_seconds
-from domain.sending.messages import Callback, NewSend, answer_of
+from domain.sending.messages import NewSend, answer_of
 from domain.sending.ports import AcceptedSends, AcceptStore, LockedPayers
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
@@ -302,7 +302,11 @@ class _Single:
         # Rows first, the charge last: the account is locked only for a moment.
         created_at = await store.copy_messages(tx, send)
         if send.callback is not None:
-            await _enqueue_callback(store, tx, send, send.callback)
+            ids, callback = send.message_ids, send.callback
+            await store.enqueue_callback(
+                tx, send.payer.client_id, ids, callback.url, format=callback.format
+            )
+            await store.queue_callback_events(tx, ids)
         if send.valid_seconds is not None:
             await store.limit_validity(tx, send.id, send.valid_seconds)
         payers = await self._lock(tx)
@@ -357,15 +361,6 @@ async def _lock(
     if not sends:
         return LockedPayers(Book({}), frozenset())
     return await store.lock_payers(tx, sends, wait_seconds=wait_seconds, skip_locked=skip_locked)
-
-
-async def _enqueue_callback(
-    store: AcceptStore, tx: Transaction, send: NewSend, callback: Callback
-) -> None:
-    await store.enqueue_callback(
-        tx, send.payer.client_id, send.message_ids, callback.url, format=callback.format
-    )
-    await store.queue_callback_events(tx, send.message_ids)
 
 
 def _charge(book: Book, send: NewSend) -> NewSend | Refused:
