@@ -104,6 +104,15 @@ async def test_a_repeated_key_returns_the_first_send_and_another_input_conflicts
     assert await app.answer("sibling", query, input=keyed) != first
 
 
+async def test_two_sends_of_one_variable_are_one_with_a_key(app: App) -> None:
+    twice = "mutation ($input: SendInput!) { a: send(input: $input) { ... on Send { id } }"
+    twice += " b: send(input: $input) { ... on Send { id } } }"
+    given = {"to": TO, "text": "Hello"}
+    for keyed, sends in (({**given, "idempotencyKey": "k"}, 1), (given, 2)):
+        data = (await app.ask("owner", twice, input=keyed))["data"]
+        assert len({data["a"]["id"], data["b"]["id"]}) == sends
+
+
 @pytest.mark.parametrize(
     ("query", "given", "refusal"),
     [
