@@ -114,7 +114,7 @@ class Workers:
             loop.start()
 
     def wake(self) -> None:
-        """Evaluates stored webhook events without waiting for the next turn."""
+        """Receives stored webhook events now, without waiting for the next step."""
         self._receiving.wake()
 
     async def stop(self) -> None:

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: those of a pool, and one that carries hints between processes.
 
-A connection of the pool that has stopped answering is found and replaced. See `Silence`.
+A connection of the pool that has stopped answering is found and replaced. See `PoolHealth`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ANSWER_SECONDS = 10.0
 """How long one statement may take, unless the caller gives a longer time."""
 
 PROOF_SECONDS = 1.0
-"""How long a connection may take to show that it works. See `Silence.proof_seconds`."""
+"""How long a connection may take to show that it works. See `PoolHealth.proof_seconds`."""
 
 PROOF_TRIES = 5
 """After this many connections that do not answer, PostgreSQL is unavailable for a caller."""
@@ -33,7 +33,7 @@ PROOF_TRIES = 5
 _log = logging.getLogger(__name__)
 
 
-class Silence:
+class PoolHealth:
     """Whether a connection of the pool has stopped answering, and which others work since then.
 
     After the first such connection, each connection must answer once before it is used again.
@@ -56,8 +56,8 @@ class Silence:
     def connection_seconds(self) -> float:
         """How long to wait for a connection.
 
-        Shorter during a silence: the later callers should not all wait as long as the first. It
-        grows with the silence, so that a server that is only slow has the time to answer.
+        Shorter while connections do not answer: the later callers should not all wait as long as
+        the first. It grows with that time, so that a server that is only slow can answer.
         """
         return self.answer_seconds if self._since is None else self.proof_seconds
 
@@ -66,10 +66,11 @@ class Silence:
         """How long a connection may take to show that it works.
 
         A server whose answers take longer than PROOF_SECONDS is slow, and not unavailable. So the
-        time grows with the silence, and is at least twice the time that the last proof took.
+        time grows while connections do not answer, and is at least twice the time that the last
+        proof took.
         """
-        silent_seconds = 0.0 if self._since is None else time.monotonic() - self._since
-        longest = max(PROOF_SECONDS, silent_seconds / 4, 2 * self._proof_took_seconds)
+        unanswered_seconds = 0.0 if self._since is None else time.monotonic() - self._since
+        longest = max(PROOF_SECONDS, unanswered_seconds / 4, 2 * self._proof_took_seconds)
         return min(longest, self.answer_seconds)
 
     def must_prove(self, held: Connection) -> bool:
@@ -94,29 +95,29 @@ class Silence:
             await pool.expire_connections()
 
 
-silence = Silence()
+health = PoolHealth()
 
 
 @asynccontextmanager
 async def acquired(
-    pool: Pool, *, unavailable: type[Exception], silence: Silence = silence
+    pool: Pool, *, unavailable: type[Exception], health: PoolHealth = health
 ) -> AsyncIterator[Connection]:
     """A connection of the pool. Raises `unavailable` if PostgreSQL is unavailable.
 
     The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
     PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach, so
     this process measures the time. A slow statement fails; its connection is dropped only if it
-    does not answer. `silence`: what is known about the server of this pool.
+    does not answer. `health`: what is known about the server of this pool.
     """
     try:
-        held = await _acquire(pool, silence)
+        held = await _acquire(pool, health)
     except UNAVAILABLE as failure:
         raise unavailable from failure
     try:
         yield held
     except UNAVAILABLE as failure:
-        if isinstance(failure, TimeoutError) and not await _answers(held, silence):
-            await silence.not_answered(pool)
+        if isinstance(failure, TimeoutError) and not await _answers(held, health):
+            await health.not_answered(pool)
         if isinstance(failure, asyncpg.InterfaceError) and not _is_closed(held):
             raise
         if isinstance(failure, asyncpg.DeadlockDetectedError):
@@ -130,28 +131,28 @@ async def acquired(
             await pool.release(held, timeout=PROOF_SECONDS)
 
 
-async def _acquire(pool: Pool, silence: Silence) -> Connection:
+async def _acquire(pool: Pool, health: PoolHealth) -> Connection:
     for _ in range(PROOF_TRIES):
-        held = await pool.acquire(timeout=silence.connection_seconds)
-        if not silence.must_prove(held):
+        held = await pool.acquire(timeout=health.connection_seconds)
+        if not health.must_prove(held):
             return held
-        if await _answers(held, silence):
-            silence.proved(held)
+        if await _answers(held, health):
+            health.proved(held)
             return held
-        await silence.not_answered(pool)
+        await health.not_answered(pool)
         with suppress(*UNAVAILABLE):
             await pool.release(held, timeout=PROOF_SECONDS)
     raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
 
 
-async def _answers(held: Connection, silence: Silence) -> bool:
+async def _answers(held: Connection, health: PoolHealth) -> bool:
     """Whether the connection answers. It is closed if it does not.
 
     asyncpg first waits until the server has ended the statement that was cancelled.
     """
     began = time.monotonic()
     try:
-        async with asyncio.timeout(silence.proof_seconds):
+        async with asyncio.timeout(health.proof_seconds):
             await held.execute("SELECT 1")
     except asyncio.CancelledError:
         terminate(held)
@@ -159,7 +160,7 @@ async def _answers(held: Connection, silence: Silence) -> bool:
     except UNAVAILABLE:
         terminate(held)
         return False
-    silence.answered(time.monotonic() - began)
+    health.answered(time.monotonic() - began)
     return True
 
 

@@ -52,7 +52,7 @@ from domain.errors import TryAgain
 from domain.ledger.book import Holding
 from domain.live.hints import ACCOUNT, BELOW, POOL, Topic
 from domain.transactions import CommitLost, Disconnected, LockTimeout
-from persistence.connections import Pool, acquired, silence, terminate
+from persistence.connections import Pool, acquired, health, terminate
 from persistence.servers import UNAVAILABLE
 
 Connection: TypeAlias = "PoolConnectionProxy[Record]"
@@ -264,7 +264,7 @@ async def _commit(held: Connection) -> None:
     committing = asyncio.ensure_future(held.execute("COMMIT;", timeout=NEVER_SECONDS))
     try:
         # Not wait_for(), which in Python 3.11 loses a cancellation that comes with the answer.
-        async with asyncio.timeout(silence.answer_seconds):
+        async with asyncio.timeout(health.answer_seconds):
             await asyncio.shield(committing)
     finally:
         if not committing.done():
@@ -279,7 +279,7 @@ async def _undo(held: Connection) -> None:
     The caller should see the exception that caused the rollback, not one of the connection.
     """
     try:
-        async with asyncio.timeout(silence.proof_seconds):
+        async with asyncio.timeout(health.proof_seconds):
             await held.execute("ROLLBACK;")
     except UNAVAILABLE:
         terminate(held)

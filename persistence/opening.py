@@ -9,7 +9,7 @@ from tortoise import Tortoise
 from tortoise import models as tortoise_models
 
 from persistence import long_reads
-from persistence.connections import ANSWER_SECONDS, silence
+from persistence.connections import ANSWER_SECONDS, health
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, pooled_client
 from persistence.servers import credentials, reach
 
@@ -68,7 +68,7 @@ async def connect(
         transaction_pooler=transaction_pooler,
         session_settings=BY_INDEX,
     )
-    silence.reset(answer_seconds)
+    health.reset(answer_seconds)
     await Tortoise.init(
         config=config,
         use_tz=True,

@@ -17,7 +17,7 @@ import asyncpg
 from asyncpg import Record
 
 from domain.loops import end_task
-from persistence.connections import Pool, Silence, acquired
+from persistence.connections import Pool, PoolHealth, acquired
 from persistence.database import Connection
 from persistence.servers import UNAVAILABLE, reach
 
@@ -68,8 +68,8 @@ class Replica:
         most_lag_seconds: float,
     ) -> None:
         self._pool = pool
-        self._silence = Silence()
-        self._silence.reset(options["timeout"])
+        self._health = PoolHealth()
+        self._health.reset(options["timeout"])
         self._most_lag_seconds = most_lag_seconds
         self._itself = _Link(options, REPLICA)
         self._main = _Link(main_options, MAIN)
@@ -114,7 +114,7 @@ class Replica:
         """
         try:
             async with acquired(
-                self._pool, unavailable=_Unusable, silence=self._silence
+                self._pool, unavailable=_Unusable, health=self._health
             ) as connection:
                 return await work(connection)
         except (_Unusable, asyncpg.PostgresError) as failed:

@@ -26,7 +26,7 @@ from domain.identity.access import OfClient, Payer
 from domain.ids import new_id
 from domain.long_work import in_file_thread
 from domain.numbers import Normaliser
-from domain.sending.csv_order import RowPart, read_parts, reading_of
+from domain.sending.csv_order import RowPart, read_parts, row_format_of
 from domain.sending.file_job import JobPlan, accepted_of, checksum
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.files.uploads import copy_upload
@@ -191,10 +191,10 @@ class JobWriter:
         upload = await self._store.find_upload(scope, job.upload_id, kept_seconds=None)
         file = opened.stack.enter_context(self._file_limits.temporary_file())
         await copy_upload(self._store, upload, file)
-        reading = reading_of(upload.layout, job.plan.order, most_segments=MOST_SEGMENTS)
+        row_format = row_format_of(upload.layout, job.plan.order, most_segments=MOST_SEGMENTS)
         opened.parts = read_parts(
             file,
-            replace(reading, most_segments=None),
+            replace(row_format, most_segments=None),
             self._normaliser,
             rows=job.plan.part_rows,
             skip=job.rows_read,

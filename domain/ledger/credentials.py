@@ -144,8 +144,8 @@ class AccountStore(IdentityStore, Ledger, Protocol):
         """A provider account with the figures of its pool."""
 
 
-class CredentialStore(AccountStore, Protocol):
-    """What changes of a client's pool need.
+class ClientPoolStore(AccountStore, Protocol):
+    """What moving a client to another pool, or changing its own provider account, needs.
 
     Lock in this order: identities, provider account, accounts.
     """
@@ -204,7 +204,7 @@ class RotationStore(Ledger, Protocol):
 
 
 async def set_credentials(
-    store: CredentialStore, rules: OwnAccountRules, requested: NewCredentials
+    store: ClientPoolStore, rules: OwnAccountRules, requested: NewCredentials
 ) -> ProviderAccountFigures:
     """Gives the client its own provider account, or new credentials for the one it has.
 
@@ -230,7 +230,7 @@ async def set_credentials(
         return await store.read_provider_account(tx, account.id)
 
 
-async def move_client(store: CredentialStore, client_id: UUID, provider_account_id: UUID) -> Client:
+async def move_client(store: ClientPoolStore, client_id: UUID, provider_account_id: UUID) -> Client:
     """Charges the client's sends to the pool of this provider account from now on. Safe to repeat.
 
     Raises NotFound, or InvalidInput if the client would leave something behind.
@@ -314,7 +314,7 @@ def _problems(
 
 
 async def _account(
-    store: CredentialStore,
+    store: ClientPoolStore,
     rules: OwnAccountRules,
     tx: Transaction,
     client: Client,
@@ -344,7 +344,7 @@ async def _account(
 
 
 async def _check_unused(
-    store: CredentialStore, tx: Transaction, client: Client, present: Holding
+    store: ClientPoolStore, tx: Transaction, client: Client, present: Holding
 ) -> None:
     """Raises InvalidInput if the client would leave units behind in its present pool.
 

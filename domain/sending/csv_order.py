@@ -47,7 +47,7 @@ class CsvOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RowFormat:
     """How the rows of a file are read. `text_of`: None if the text is the same for all.
 
     `most_segments`: of a text; None if the texts were checked before.
@@ -85,7 +85,7 @@ class RowPart:
         self.missing |= {start + at: what for at, what in after.missing.items()}
 
 
-def reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> Reading:
+def row_format_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> RowFormat:
     """How to read the rows for an order. Raises InvalidText, InvalidFile if it does not fit."""
     columns = layout.columns
     text_of = _row_text(columns, order, most_segments=most_segments)
@@ -102,18 +102,18 @@ def reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> Readin
     )
     if text_of is None:
         check_text(order.text or "", most_segments=most_segments)
-    return Reading(layout, number_column, text_of, used, most_segments)
+    return RowFormat(layout, number_column, text_of, used, most_segments)
 
 
 def read_parts(
-    file: BinaryIO, reading: Reading, normaliser: Normaliser, *, rows: int, skip: int = 0
+    file: BinaryIO, row_format: RowFormat, normaliser: Normaliser, *, rows: int, skip: int = 0
 ) -> Iterator[RowPart]:
     """The rows in parts of this size after the first `skip`. Raises InvalidText and InvalidFile."""
-    left = islice(table_rows(file, reading.layout), skip, None)
+    left = islice(table_rows(file, row_format.layout), skip, None)
     while True:
         part = RowPart()
         while len(part.written) < rows and _read_chunk(
-            part, islice(left, min(_CHUNK, rows - len(part.written))), reading, normaliser
+            part, islice(left, min(_CHUNK, rows - len(part.written))), row_format, normaliser
         ):
             pass
         if not part.written:
@@ -122,25 +122,25 @@ def read_parts(
 
 
 def _read_chunk(
-    part: RowPart, rows: Iterator[Row], reading: Reading, normaliser: Normaliser
+    part: RowPart, rows: Iterator[Row], row_format: RowFormat, normaliser: Normaliser
 ) -> bool:
     """Adds the rows to the part. False if there are none."""
     chunk = list(rows)
-    written = [number_cell(row, reading.number_column, reading.layout) for row in chunk]
+    written = [number_cell(row, row_format.number_column, row_format.layout) for row in chunk]
     numbers = normaliser.normalise_many(written)
     start = len(part.written)
     part.written += written
     part.numbers += numbers
     part.lines += [row.line for row in chunk]
-    if reading.text_of is not None:
+    if row_format.text_of is not None:
         for at, (row, number) in enumerate(zip(chunk, numbers, strict=True), start):
             text = ""
             try:
-                text = reading.text_of(row.cells) if number else ""
+                text = row_format.text_of(row.cells) if number else ""
             except MissingValue as error:
                 part.missing[at] = str(error)
-            if number and at not in part.missing and reading.most_segments is not None:
-                _check_text_of(text, row.line, reading.most_segments)
+            if number and at not in part.missing and row_format.most_segments is not None:
+                _check_text_of(text, row.line, row_format.most_segments)
             part.texts.append(text)
     return bool(chunk)
 

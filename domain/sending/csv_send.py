@@ -24,7 +24,7 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ledger.idempotency import IdempotencyKey
-from domain.sending.csv_order import CsvOrder, Reading, reading_of
+from domain.sending.csv_order import CsvOrder, RowFormat, row_format_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file, read_file
 from domain.sending.files.row_texts import check_brackets, check_closed
 from domain.sending.files.table import Upload
@@ -115,7 +115,7 @@ async def _quote_large(
     order: CsvOrder,
 ) -> CsvQuote:
     async with _opened_large(installation, upload) as file:
-        reading = _reading(installation, upload, order)
+        row_format = _row_format(installation, upload, order)
         checked = await check_file(installation, payer, upload, file, order)
 
     async def check() -> Held:
@@ -126,7 +126,7 @@ async def _quote_large(
         CsvQuote,
         rejected=checked.rejected,
         rejected_count=checked.rejected_count,
-        columns=reading.columns,
+        columns=row_format.columns,
         samples=checked.samples,
     )
     accepted = checked.rows.accepted
@@ -169,14 +169,14 @@ def _is_large(installation: Installation, upload: Upload) -> bool:
     return upload.layout.rows > min(limits.rows_at_once, limits.recipients)
 
 
-def _reading(installation: Installation, upload: Upload, order: CsvOrder) -> Reading:
+def _row_format(installation: Installation, upload: Upload, order: CsvOrder) -> RowFormat:
     """Raises InvalidText, InvalidFile, TooManyRecipients."""
     check_closed(order.text or "")
     check_brackets(order.text or "", upload.layout.columns)
-    reading = reading_of(upload.layout, order, most_segments=installation.limits.segments)
+    row_format = row_format_of(upload.layout, order, most_segments=installation.limits.segments)
     if upload.layout.rows > installation.limits.rows:
         raise TooManyRecipients(installation.limits.rows)
-    return reading
+    return row_format
 
 
 async def _send_large(
@@ -189,7 +189,7 @@ async def _send_large(
 ) -> tuple[NewSend, FileColumns]:
     """The send whose messages a job will write."""
     async with _opened_large(installation, upload) as file:
-        reading = _reading(installation, upload, order)
+        row_format = _row_format(installation, upload, order)
         checked = await check_file(installation, payer, upload, file, order)
     if checked.rows.accepted:
         check_rate(installation, payer)
@@ -200,7 +200,7 @@ async def _send_large(
         actor_id=actor.user_id,
         kind=SendKind.CSV,
         numbers=(),
-        text=None if reading.text_of else order.text,
+        text=None if row_format.text_of else order.text,
         rejected=checked.rejected,
         rejected_count=checked.rejected_count,
         key=key,
@@ -208,7 +208,7 @@ async def _send_large(
         rows=checked.rows,
         quiet_hours=None if order.ignore_quiet_hours else payer.quiet_hours,
     )
-    return new_send, reading.columns
+    return new_send, row_format.columns
 
 
 def _refuse(checked: CheckedFile) -> None:
@@ -234,18 +234,18 @@ async def _read_request(
     installation: Installation, payer: Payer, upload: Upload, order: CsvOrder
 ) -> tuple[SendRequest, FileColumns]:
     """The recipients and texts of a file. Raises InvalidText, InvalidFile."""
-    reading = _reading(installation, upload, order)
+    row_format = _row_format(installation, upload, order)
     async with opened(installation, OfClient(payer.client_id), upload.id) as (_, file):
         part = await read_file(installation, upload, file, order)
     request = SendRequest(
         SendKind.CSV,
         part.written,
-        text=None if reading.text_of else order.text,
-        texts=part.texts if reading.text_of else None,
+        text=None if row_format.text_of else order.text,
+        texts=part.texts if row_format.text_of else None,
         lines=part.lines,
         missing=part.missing,
         send_at=order.send_at,
         ignore_quiet_hours=order.ignore_quiet_hours,
         normalised=part.numbers,
     )
-    return request, reading.columns
+    return request, row_format.columns

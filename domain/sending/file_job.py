@@ -23,7 +23,7 @@ from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_send_id
 from domain.long_work import Steps, in_child, in_steps
 from domain.numbers import Normaliser
-from domain.sending.csv_order import CsvOrder, RowPart, read_parts, reading_of
+from domain.sending.csv_order import CsvOrder, RowPart, read_parts, row_format_of
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import Upload
 from domain.sending.messages import RowsToWrite
@@ -162,8 +162,8 @@ def read_rows(
     part_rows: int,
 ) -> Steps[None]:
     """Yields the rows part by part: the caller needs some time for each."""
-    reading = reading_of(layout, order, most_segments=most_segments)
-    yield from read_parts(file, reading, normaliser, rows=part_rows)
+    row_format = row_format_of(layout, order, most_segments=most_segments)
+    yield from read_parts(file, row_format, normaliser, rows=part_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,9 @@ class CheckTask:
 
 def checked_rows(file: BinaryIO, task: CheckTask) -> Steps[CheckedFile]:
     """Checks all rows. Asks which of the numbers of a part have opted out."""
-    reading = reading_of(task.layout, task.order, most_segments=task.most_segments)
-    check = _Check(task, has_texts=reading.text_of is not None)
-    for part in read_parts(file, reading, task.normaliser, rows=task.part_rows):
+    row_format = row_format_of(task.layout, task.order, most_segments=task.most_segments)
+    check = _Check(task, has_texts=row_format.text_of is not None)
+    for part in read_parts(file, row_format, task.normaliser, rows=task.part_rows):
         check.add(part, (yield list(filter(None, part.numbers))))
     return check.finished()
 

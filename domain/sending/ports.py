@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.identity.access import Everything, OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.ledger.book import Book
-from domain.ledger.credentials import CredentialStore
+from domain.ledger.credentials import ClientPoolStore
 from domain.ledger.idempotency import Answer, IdempotencyKeys
 from domain.ledger.ports import Ledger
 from domain.pages import Page, Window
@@ -125,7 +125,7 @@ class Templates(Transactional, Protocol):
         """Deletes a template within the scope. Raises NotFound."""
 
 
-class ProviderRoutes(CredentialStore, Protocol):
+class ProviderRoutes(ClientPoolStore, Protocol):
     """Routes by country prefix. Changes lock the identities first, so that they do not overlap."""
 
     async def read_provider_routes(self, scope: Everything) -> Sequence[ProviderRoute]:

@@ -97,8 +97,8 @@ async def test_a_server_that_is_only_slow_is_used_again_after_a_silence(
 ) -> None:
     """Connections were replaced for ever before, because none could answer within PROOF_SECONDS."""
     monkeypatch.setattr(connections, "PROOF_SECONDS", 0.05)
-    monkeypatch.setattr(connections.silence, "_count", 1)
-    monkeypatch.setattr(connections.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
+    monkeypatch.setattr(connections.health, "_count", 1)
+    monkeypatch.setattr(connections.health, "_since", time.monotonic() - ANSWER_SECONDS * 4)
     line.conditions = Conditions(late_seconds=0.1)
     for _ in range(POOL_SIZE):
         await ask()

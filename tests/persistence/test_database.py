@@ -249,7 +249,7 @@ async def test_a_wait_for_a_connection_has_a_limit(
     holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
     await within.wait()
     with monkeypatch.context() as short:  # after the holders have opened theirs
-        short.setattr(connections.silence, "answer_seconds", 0.05)
+        short.setattr(connections.health, "answer_seconds", 0.05)
         with pytest.raises(Disconnected):
             async with transaction():
                 pass

@@ -91,7 +91,7 @@ async def test_an_outage_raises_disconnected_until_it_is_over(
     proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch, earlier_silences: int
 ) -> None:
     """After a silence, each connection must answer first: that must not continue for ever."""
-    monkeypatch.setattr(connections.silence, "_count", earlier_silences)
+    monkeypatch.setattr(connections.health, "_count", earlier_silences)
     proxy.cut_at("", Moment.UNSENT, times=10_000)
     for _ in range(3 * POOL_SIZE):
         with pytest.raises(Disconnected):
@@ -105,7 +105,7 @@ async def test_a_new_pool_does_not_doubt_its_connections(
     worker_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A silence that an earlier pool saw says nothing about the connections of this one."""
-    monkeypatch.setattr(connections.silence, "_count", 1)
+    monkeypatch.setattr(connections.health, "_count", 1)
     async with db.connected(worker_database_url):
         requested: list[object] = []
         monkeypatch.setattr(connections, "_answers", requested.append)

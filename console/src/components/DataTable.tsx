@@ -90,7 +90,7 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
           <Table.Thead>
             <Table.Tr>
               {columns.map((column, at) => (
-                <Table.Th key={at} {...look(column)}>
+                <Table.Th key={at} {...cellProps(column)}>
                   {column.header}
                 </Table.Th>
               ))}
@@ -104,7 +104,7 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
                 row && (
                   <Table.Tr key={index} data-index={index} ref={virtualizer.measureElement}>
                     {columns.map((column, at) => (
-                      <Table.Td key={at} {...look(column)}>
+                      <Table.Td key={at} {...cellProps(column)}>
                         {column.cell(row)}
                       </Table.Td>
                     ))}
@@ -149,7 +149,7 @@ function Spacer({ height }: { height: number }) {
   return height > 0 ? <tr aria-hidden style={{ height }} /> : null;
 }
 
-function look({ isWide, isNumber }: Column<never>) {
+function cellProps({ isWide, isNumber }: Column<never>) {
   return {
     ...(isWide ? { visibleFrom: "sm" as const } : {}),
     ...(isNumber ? { ta: "right" as const } : {}),

@@ -3,7 +3,7 @@ import { Changing } from "../../components/Changing";
 import { units } from "../../text/numbers";
 import { useBalances } from "../balances";
 
-/** What is left to send with, on every page. */
+/** The balance of the viewer, on every page: of its account, of the default pool, or of its group. */
 export function BalanceBadge() {
   const balances = useBalances();
   const figure = balances?.account

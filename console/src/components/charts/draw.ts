@@ -14,7 +14,7 @@ const LABEL_PIXELS = 64;
 const FONT = "12px system-ui, sans-serif";
 const paths = uPlot.paths.bars?.({ size: [0.8, 48] });
 
-/** Draws into an empty element, and again whenever its width changes. Returns what removes it. */
+/** Draws into an empty element, and again whenever its width changes. Returns a function that removes it. */
 export function draw(element: HTMLElement, bars: Bars): () => void {
   const chart = new uPlot(optionsOf(element, bars), dataOf(bars), element);
   const observer = new ResizeObserver(() => {
