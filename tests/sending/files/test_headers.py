@@ -89,6 +89,7 @@ OTHERS = {
         *("Cellulare", "Komórka", "Telefon komórkowy", "Cep Telefonu", "Matkapuhelin", "GSM"),
         *("Мобильный телефон", "Моб. телефон", "Simu ya mkononi", "No. HP", "手机", "手机号码"),
         *("携帯電話", "휴대폰", "موبايل", "נייד", "मोबाइल", "Κινητό"),
+        *("رقم الجوال", "الموبايل", "موبایل", "تلفن همراه"),
     ],
     PHONE: [
         *("Phone", "phone number", "PhoneNumber", "phone_number", "PHONE NO", "Telephone", "Tel."),
@@ -104,6 +105,10 @@ OTHERS = {
             "电话",
             "電話番号",
             "هاتف",
+            "الهاتف",
+            "رقم الهاتف",
+            "شماره تلفن",
+            "הטלפון",
         ),
     ],
     LANDLINE: [
@@ -130,6 +135,7 @@ OTHERS = {
         *("Emergency phone", "Alternate phone", "Secondary mobile", "Old phone", "Account phone"),
         *("Notfalltelefon", "Notfall Handy", "Téléphone d'urgence", "Teléfono de emergencia"),
         *("Doctor's phone", "Assistant mobile", "Tax phone", "ICE phone", "Факс"),
+        "هاتف الطوارئ",
     ],
     NUMBER: ["number", "Numbers", "To", "recipient", "Recipients", "Destination", "Empfänger"],
     UNKNOWN: [
