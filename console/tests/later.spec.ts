@@ -24,7 +24,7 @@ test("a template is saved, sent later, found among the scheduled sends and cance
   const later = page.getByLabel("Send later");
   await expect(page.getByText(/In your time zone, /)).toBeVisible();
   await later.fill(await tomorrow(page));
-  await send.click();
+  await page.getByRole("button", { name: "Schedule", exact: true }).click();
 
   await expect(page.getByRole("region", { name: "State" })).toContainText("Scheduled for");
   await expect(page.getByRole("table")).toContainText("Hello Ada, it is ready.");
@@ -60,6 +60,25 @@ test("a client sets quiet hours, sees what is held, and ends them", async ({ pag
   await page.goto("/account");
   await section.getByRole("button", { name: "End quiet hours" }).click();
   await expect(section.getByRole("button", { name: "Set quiet hours" })).toBeVisible();
+});
+
+test.describe("where the clocks change", () => {
+  test.use({ timezoneId: "America/New_York" });
+
+  test("the form says when a send really leaves, and that a time does not exist", async ({ page, signIn }) => {
+    await signIn("client");
+    await page.goto("/send");
+    const later = page.getByLabel("Send later");
+    await later.fill("2030-03-10T02:30");
+    const note = page.getByText(/It leaves on/);
+    await expect(note).toContainText(/Sunday, March 10, 2030 at 3:30:00\sAM EDT/);
+    await expect(note).toContainText("there is no such time on that day");
+    await later.fill("2030-11-03T01:30");
+    await expect(note).toContainText(/Sunday, November 3, 2030 at 1:30:00\sAM EDT/);
+    await expect(note).not.toContainText("no such time");
+    await later.fill("");
+    await expect(note).toHaveCount(0);
+  });
 });
 
 /** Tomorrow at half past eight, as a date field takes it. */

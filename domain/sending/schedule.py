@@ -65,9 +65,13 @@ def time_to_send(send_at: datetime, now: datetime) -> datetime | None:
     `now`: by the database's clock, which decides when messages are due.
     """
     if send_at < now - LATE:
-        raise InvalidInput("sendAt is in the past. Leave it out to send now.", field=FIELD)
+        raise InvalidInput(
+            "The time to send at is in the past. Leave it out to send now.", field=FIELD
+        )
     if send_at > now + MOST_AHEAD:
-        raise InvalidInput(f"sendAt can be at most {MOST_AHEAD.days} days from now.", field=FIELD)
+        raise InvalidInput(
+            f"The time to send at can be at most {MOST_AHEAD.days} days from now.", field=FIELD
+        )
     return send_at if send_at > now else None
 
 

@@ -55,7 +55,7 @@ def test_a_time_is_used_and_one_in_the_last_minute_means_now(
 
 @pytest.mark.parametrize("ahead", [timedelta(seconds=-61), 30 * DAY + timedelta(seconds=1)])
 def test_a_time_in_the_past_or_too_far_ahead_is_refused(ahead: timedelta) -> None:
-    with pytest.raises(InvalidInput, match="sendAt"):
+    with pytest.raises(InvalidInput, match="The time to send at"):
         time_to_send(NOW + ahead, NOW)
 
 

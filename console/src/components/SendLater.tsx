@@ -1,6 +1,6 @@
-import { Checkbox, Stack, TextInput } from "@mantine/core";
+import { Checkbox, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
-import { localTime, zoneName } from "../text/times";
+import { exactTime, localTime, zoneName } from "../text/times";
 import { useDraft } from "./useDraft";
 
 const DAYS_AHEAD = 30;
@@ -47,6 +47,9 @@ export function SendLater({ when, onChange }: { when: When; onChange: (when: Whe
         onChange={(event) => onChange({ ...when, time: event.currentTarget.value })}
         maw={320}
       />
+      <Text size="sm" role="status">
+        {when.time && leavesAt(when.time)}
+      </Text>
       <Checkbox
         label="Send also during quiet hours"
         checked={when.ignoreQuietHours}
@@ -54,4 +57,12 @@ export function SendLater({ when, onChange }: { when: When; onChange: (when: Whe
       />
     </Stack>
   );
+}
+
+/** When it really leaves: where the clocks change, a time may not exist, or exist twice. */
+function leavesAt(time: string): string {
+  const at = new Date(time);
+  const isSkipped = !time.startsWith(localTime(at));
+  const reason = isSkipped ? " The clocks go forward: there is no such time on that day." : "";
+  return `It leaves on ${exactTime(at)}.${reason}`;
 }

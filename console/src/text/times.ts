@@ -1,6 +1,7 @@
 // Times in the viewer's own zone and language.
 
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -15,6 +16,11 @@ const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit]
 
 export function fullTime(at: string): string {
   return full.format(new Date(at));
+}
+
+/** With the day of the week and the zone, which tells two times apart where the clocks go back. */
+export function exactTime(at: Date): string {
+  return exact.format(at);
 }
 
 /** The time today, the day this year, else the date. */

@@ -53,6 +53,7 @@ export function FileForm({ upload, fileKey }: FileFormProps) {
     <SendForm
       quotePanel={<FileQuotePanel quote={quote} positionName={upload.sheet === null ? "Line" : "Row"} />}
       accepted={quote?.accepted ?? 0}
+      isLater={when.time !== ""}
       isReady={isPresent && quote !== null && quote.accepted > 0 && quote.affordable}
       isBusy={sending.isBusy}
       failure={sending.failure ?? (isComplete ? failure : null)}

@@ -8,6 +8,7 @@ interface SendFormProps {
   /** What the send would do and cost: on a phone it is above the button. */
   quotePanel: ReactNode;
   accepted: number;
+  isLater: boolean;
   isReady: boolean;
   isBusy: boolean;
   failure: Failure | null;
@@ -18,6 +19,7 @@ interface SendFormProps {
 /** What to send, its quote, and below both the button. */
 export function SendForm(props: SendFormProps) {
   const { accepted } = props;
+  const verb = props.isLater ? "Schedule" : "Send";
 
   function submit(event: FormEvent) {
     event.preventDefault();
@@ -36,7 +38,7 @@ export function SendForm(props: SendFormProps) {
             <FailureNote failure={props.failure} />
             <Group>
               <Button type="submit" loading={props.isBusy} disabled={!props.isReady}>
-                {accepted > 1 ? `Send ${units(accepted, "message")}` : "Send"}
+                {accepted > 1 ? `${verb} ${units(accepted, "message")}` : verb}
               </Button>
             </Group>
           </Stack>

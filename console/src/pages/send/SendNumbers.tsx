@@ -33,6 +33,7 @@ export function SendNumbers() {
     <SendForm
       quotePanel={<QuotePanel quote={quote} isPresent={isPresent} text={chosen.words.text} />}
       accepted={quote?.accepted ?? 0}
+      isLater={when.time !== ""}
       isReady={isPresent && quote !== null && quote.accepted > 0 && quote.affordable}
       isBusy={sending.isBusy}
       failure={failure ?? sending.failure}
