@@ -171,6 +171,8 @@ class BoundedHttp(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if cycle.waiting_for_100_continue:
             app = partial(_closing_without_body, cycle, app)
+        if cycle.scope["http_version"] == "1.0":
+            app = partial(_without_chunks, cycle, app)
         super()._start_asgi_task(cycle, app)
 
     def shutdown(self) -> None:
@@ -235,6 +237,19 @@ async def _closing_without_body(
     async def sender(message: Message) -> None:
         if cycle.waiting_for_100_continue:
             cycle.keep_alive = False
+        await send(message)
+
+    await app(scope, receive, sender)
+
+
+async def _without_chunks(
+    cycle: Any, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answers a request of HTTP/1.0, which has no chunks: the connection ends after the answer."""
+    cycle.chunked_encoding = False
+
+    async def sender(message: Message) -> None:
+        cycle.expected_content_length = len(message.get("body", b""))
         await send(message)
 
     await app(scope, receive, sender)

@@ -191,6 +191,15 @@ async def test_a_response_that_is_read_is_complete(web: RunningServer) -> None:
     assert len((await web.http.get("/much")).content) == 50_000_000
 
 
+async def test_a_response_to_http_1_0_has_no_chunks(web: RunningServer) -> None:
+    for path, size in ((b"/much", 50_000_000), (b"/healthz", 15)):
+        answered = await web.raw(b"GET %b HTTP/1.0\r\nconnection: keep-alive\r\n\r\n" % path)
+        head, _, body = answered.partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head
+        assert b"\r\nconnection: close" in head
+        assert len(body) == size
+
+
 async def test_a_complete_response_has_its_length_and_nothing_after_it(web: RunningServer) -> None:
     body = b'{"query":"{ viewer { id } }"}'
     ask = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"

@@ -139,10 +139,11 @@ def _find(scope: Scope) -> tuple[Endpoint, Mapping[str, str]]:
         if match := pattern.fullmatch(inner):
             scope["state"][ROUTE] = TWILIO + path
             methods = PATHS[path]
-            if scope["method"] not in methods:
-                allow = [(b"allow", ", ".join(methods).encode())]
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            if method not in methods:
+                allow = [(b"allow", ", ".join(["HEAD", *methods]).encode())]
                 raise RequestRefused(405, "This method is not allowed.", headers=allow)
-            return methods[scope["method"]], match.groupdict()
+            return methods[method], match.groupdict()
     raise RequestRefused(404, "Not found.")
 
 
