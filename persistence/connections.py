@@ -124,6 +124,9 @@ async def acquired(
             _log.error("PostgreSQL has ended a deadlock: this transaction was rolled back")
         if isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
             terminate(held)  # the next connection may reach the primary
+        if isinstance(failure, asyncpg.InternalClientError):
+            # Its text names states of asyncpg: "cannot switch to state 15".
+            raise unavailable from ConnectionError("the connection was lost")
         raise unavailable from failure
     finally:
         # A connection that PostgreSQL closed raises here as well; the pool replaces it.

@@ -168,6 +168,17 @@ async def test_a_server_that_lets_nobody_in_any_more_is_unavailable(
     await assert_whole()
 
 
+async def test_a_connection_that_was_lost_between_two_statements_is_named_so(
+    connected: None,
+) -> None:
+    lost = asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is …")
+    for context, expected in ((connection, TryAgain), (transaction, Disconnected)):
+        with pytest.raises(expected) as raised:
+            async with context():
+                raise lost
+        assert reason_of(raised.value) == ": the connection was lost"
+
+
 async def test_a_server_that_takes_no_writes_is_not_ready(database_url: str) -> None:
     name = urlsplit(database_url).path[1:]
     async with db.connected(database_url):
