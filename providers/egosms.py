@@ -71,7 +71,9 @@ REJECTED: Final = "The network refused this message."
 SENTENCE: Final = re.compile(r"(?=.*[a-z])(?=.*\S \S)[^<>{}\[\]\x00-\x1f\x7f]{3,200}")
 # Words of a success. A sentence with one of them, and without a "not", is no refusal.
 SUCCESS: Final = re.compile(
-    r"(?!.*\b(not|no|cannot|fail\w*|error|invalid)\b).*\b(ok|sent|success\w*|accepted|queued)\b.*"
+    r"(?!.*\b(not|no|cannot|unable|fail\w*|error|invalid|denied|refused|rejected)\b)"
+    r".*\b(ok|sent|success\w*|accepted|queued|submitted|received|process(ed|ing)|scheduled|pending"
+    r"|delivered)\b.*"
 )
 UNREADABLE: Final = "The SMS network did not report a balance that can be read."
 
@@ -152,7 +154,12 @@ def _json_outcome(exchange: Exchange) -> Outcome:
         return asked_to_wait(answer.headers)
     if not 200 <= answer.status < 300 and answer.status != 400:
         return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
-    return _account_refusal(words.strip().lower()) or Rejected(REJECTED)
+    words = words.strip().lower()
+    if refusal := _account_refusal(words):
+        return refusal
+    if SUCCESS.fullmatch(words):
+        return Unknown("The answer contradicts itself.")
+    return Rejected(REJECTED)
 
 
 def _status(fields: Mapping[str, object]) -> str:

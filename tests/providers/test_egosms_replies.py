@@ -77,6 +77,23 @@ PLAIN: list[Case] = [
     ("another sentence", answer(200, b"Invalid number format"), Rejected(REJECTED)),
     ("a refusal with the word sent", answer(200, b"Message not sent"), Rejected(REJECTED)),
     ("a sentence of a success", answer(200, b"Message sent successfully"), UNKNOWN),
+    *(
+        (words, answer(200, words.encode()), UNKNOWN)
+        for words in (
+            "Request received and being processed",
+            "Message submitted to the network",
+            "Already delivered to this number",
+            "Your message is scheduled",
+        )
+    ),
+    *(
+        (words, answer(200, words.encode()), Rejected(REJECTED))
+        for words in (
+            "Unable to process the request",
+            "Message was rejected, and is pending review",
+            "No credit received",
+        )
+    ),
     ("Ok and more", answer(200, b"Ok 1 message"), UNKNOWN),
     ("Ok after a byte order mark", answer(200, b"\xef\xbb\xbfOk"), Accepted(None)),
     ("Ok in quotes", answer(200, b'"Ok"'), Accepted(None)),
@@ -109,6 +126,7 @@ JSON: list[Case] = [
     ("no money in a 400", answer(400, failed("Insufficient Balance.")), NO_MONEY),
     ("no user", answer(200, failed("That user does not exist or user not active")), NO_USER),
     ("another reason", answer(200, failed("Invalid number")), Rejected(REJECTED)),
+    ("failed, with words of a success", answer(200, failed("Some messages were sent")), UNKNOWN),
     ("failed without a reason", answer(200, {"Status": "Failed"}), UNKNOWN),
     ("failed with a reason of a wrong type", answer(200, failed(["x"])), UNKNOWN),
     ("failed, but it names a code", answer(200, failed("x") | {"MsgFollowUpUniqueCode": CODE}),
