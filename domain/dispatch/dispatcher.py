@@ -248,21 +248,17 @@ class Dispatcher:
 
     async def _claim(self) -> bool:
         """Starts the calls that may start now. False if no more can start at the moment."""
-        free = min(self._breaker.allowance, self._free_slots())
+        allowed, without = self._breaker.allows()
+        free = min(allowed, self._free_slots())
         if free <= 0:
-            if self._breaker.is_open:
-                await self._divert()
-            self._wake_in(self._breaker.wait_seconds)
-            return False
+            return await self._rest()
         # Not cached here: the provider may have a new address or new credentials.
         provider = await self._providers.of(self._context.provider_account_id)
-        waiting = await self._queue_watch.waiting(
-            self._turns.after(),
-            with_bulk=self._bulk_left() >= self._rules.batch_of(provider.largest_batch),
-        )
+        with_bulk = self._bulk_left() >= self._rules.batch_of(provider.largest_batch)
+        found = await self._queue_watch.waiting(self._turns.after(), with_bulk=with_bulk)
+        waiting = [each for each in found if each.client_id != without]
         if not waiting:
-            self._wake_in(self._queue_watch.wait_seconds)
-            return False
+            return await self._rest()
         claimed = await self._mark(provider, waiting, free)
         self._queue_watch.reached(claimed.reached)
         if claimed.calls:
@@ -272,6 +268,13 @@ class Dispatcher:
         # A tenant that was remembered may have nothing more, while others wait.
         was_wrong = self._queue_watch.is_remembered and bool(claimed.reached)
         return bool(claimed.calls) or claimed.more or was_wrong
+
+    async def _rest(self) -> bool:
+        """Waits for the breaker, or for the next look at the queue. Returns False."""
+        if self._breaker.is_open:
+            await self._divert()
+        self._wake_in(self._breaker.wait_seconds or self._queue_watch.wait_seconds)
+        return False
 
     def _free_slots(self) -> int:
         """Calls that may start: 0 or less while too many messages are not recorded yet."""
@@ -321,7 +324,7 @@ class Dispatcher:
         for call in claimed.calls:
             self._open_calls[call.priority] += 1
             self._under_way[call.priority] += len(call.messages)
-            is_try = self._breaker.started()
+            is_try = self._breaker.started(call.client_id)
             task = asyncio.create_task(
                 self._submit(provider, call, claimed, is_try=is_try), name="call"
             )
@@ -343,7 +346,7 @@ class Dispatcher:
                 self._breaker.not_made(was_try=is_try)
             else:
                 outcomes = await self._call(provider, call)
-                self._inform_breaker(outcomes, was_try=is_try)
+                self._inform_breaker(call, outcomes, was_try=is_try)
         finally:
             self._open_calls[call.priority] -= 1
             self._woken.set()
@@ -377,11 +380,10 @@ class Dispatcher:
             return [Unknown("The call failed on our side.")] * len(messages)
         return outcomes
 
-    def _inform_breaker(self, outcomes: Sequence[Outcome], *, was_try: bool) -> None:
+    def _inform_breaker(self, call: Call, outcomes: Sequence[Outcome], *, was_try: bool) -> None:
         was_open = self._breaker.is_open
-        self._breaker.ended(
-            clear=is_clear(outcomes), was_try=was_try, harmless=is_harmless(outcomes)
-        )
+        clear, harmless = is_clear(outcomes), is_harmless(outcomes)
+        self._breaker.ended(call.client_id, clear=clear, was_try=was_try, harmless=harmless)
         pause_seconds = min(requested_pause(outcomes), self._rules.rest_longest_seconds)
         if pause_seconds > 0:
             self._breaker.pause(pause_seconds)

@@ -13,6 +13,7 @@ from domain.provider import NotSent, Outcome, Unknown
 
 DAY_SECONDS = 86_400.0
 BULK_CALLS = 4
+NO_CLIENT = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +125,9 @@ class Breaker:
     It opens after several calls in a row without a clear answer. Then it allows one call as a try,
     after a short pause. It doubles with each try whose message may have been sent, because that
     message is UNKNOWN, and with each try after which the provider asks to wait. Messages wait
-    meanwhile. It counts the calls of one dispatcher: other
-    processes have their own breakers.
+    meanwhile. If all calls without a clear answer were of one client, a message of another client
+    is tried without a pause: perhaps the provider refuses the first one only. It counts the calls
+    of one dispatcher: other processes have their own breakers.
     """
 
     def __init__(
@@ -145,6 +147,8 @@ class Breaker:
         self._open_until = -inf
         self._paused_until = -inf
         self._trying = False
+        self._clients: set[UUID] = set()
+        """Those of the calls in a row without a clear answer."""
 
     @property
     def is_open(self) -> bool:
@@ -166,23 +170,41 @@ class Breaker:
             return 0
         return 1 if self.is_open else inf
 
-    def started(self) -> bool:
+    def allows(self) -> tuple[float, UUID | None]:
+        """How many calls may start now, and a client that they must not be of."""
+        only = next(iter(self._clients)) if len(self._clients) == 1 else None
+        waits = self._trying or self._clock() < self._paused_until
+        if only is None or waits or self.allowance > 0:
+            return self.allowance, None
+        return 1, only
+
+    def started(self, client_id: UUID = NO_CLIENT) -> bool:
         """A call starts. True if it is the try: pass this to `ended` as `was_try`.
 
         While it was being marked, other calls may have opened the breaker. Then it is no try.
         """
-        is_try = self.is_open and self.allowance > 0
+        calls, without = self.allows()
+        is_try = self.is_open and calls > 0 and client_id != without
         self._trying |= is_try
         return is_try
 
-    def ended(self, *, clear: bool, was_try: bool, harmless: bool = False) -> None:
+    def ended(
+        self,
+        client_id: UUID = NO_CLIENT,
+        *,
+        clear: bool,
+        was_try: bool,
+        harmless: bool = False,
+    ) -> None:
         """A call has ended, with a clear answer or without one. `harmless`: see `is_harmless`."""
         if was_try:
             self._trying = False
         if clear:
+            self._clients.clear()
             self._unclear_in_a_row = 0
             self._pause_seconds = self._first_pause_seconds
             return
+        self._clients.add(client_id)
         if self.is_open and not was_try:
             return
         self._unclear_in_a_row += 1

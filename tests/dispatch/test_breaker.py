@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from uuid import UUID
 
 import pytest
 
@@ -105,6 +106,58 @@ def test_the_pause_stays_short_while_no_try_can_have_sent_anything(
         breaker.ended(clear=False, was_try=breaker.started(), harmless=harmless)
         pauses.append(breaker.wait_seconds)
     assert pauses == [2, 2, 4, 4, 4, 8]
+
+
+FIRST, SECOND, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+def end(breaker: Breaker, client_id: UUID, *, clear: bool = False, times: int = 1) -> None:
+    for _ in range(times):
+        breaker.ended(client_id, clear=clear, was_try=breaker.started(client_id))
+
+
+def test_another_client_is_tried_at_once_if_only_one_has_failed(breaker: Breaker) -> None:
+    end(breaker, FIRST, times=4)
+    assert breaker.allows() == (inf, None)
+    end(breaker, FIRST)
+    assert breaker.allows() == (1, FIRST)
+    assert not breaker.started(FIRST)
+    assert breaker.started(SECOND)
+    assert breaker.allows() == (0, None), "one try at a time"
+    breaker.ended(SECOND, clear=True, was_try=True)
+    assert breaker.allows() == (inf, None)
+
+
+def test_after_two_clients_have_failed_all_wait(breaker: Breaker, clock: Clock) -> None:
+    end(breaker, FIRST, times=5)
+    end(breaker, SECOND)
+    assert breaker.allows() == (0, None)
+    assert breaker.wait_seconds == 4
+    assert not breaker.started(THIRD)
+    clock.seconds = 4
+    assert breaker.allows() == (1, None)
+
+
+def test_another_client_waits_for_a_requested_pause(breaker: Breaker, clock: Clock) -> None:
+    breaker.pause(7)
+    end(breaker, FIRST, times=5)
+    assert breaker.allows() == (0, None)
+    clock.seconds = 7
+    assert breaker.allows() == (1, None)
+
+
+def test_what_failed_before_a_clear_answer_does_not_count(breaker: Breaker) -> None:
+    end(breaker, SECOND)
+    end(breaker, THIRD, clear=True)
+    end(breaker, FIRST, times=5)
+    assert breaker.allows() == (1, FIRST)
+
+
+def test_a_late_failure_of_another_client_counts(breaker: Breaker) -> None:
+    late = breaker.started(SECOND)
+    end(breaker, FIRST, times=5)
+    breaker.ended(SECOND, clear=False, was_try=late)
+    assert breaker.allows() == (0, None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -263,3 +263,57 @@ async def test_the_log_names_the_account_that_cannot_be_used(
 
     async with dispatching(NoSignIn()):
         await eventually(is_logged)
+
+
+async def test_a_provider_that_refuses_one_client_only_delays_no_other_one() -> None:
+    """Like a 429 without a wait for a sender or a network that only one client uses."""
+    rules = replace(QUICK, breaker_first_seconds=600.0, breaker_longest_seconds=600.0)
+    pool = await db.add_pool()
+    refused, other = await db.add_client(pool, held=100), await db.add_client(pool, held=100)
+    numbers = set(db.generated_numbers(20))
+
+    async def refuses(message: Outgoing) -> Outcome:
+        busy = NotSent("The network asked to wait.", asks_to_wait=True)
+        return busy if message.number in numbers else Accepted("ref")
+
+    reports, provider = Reports(), Scripted(refuses)
+    for number in numbers:
+        await db.accept(refused, numbers=[number])
+    async with dispatching(provider, rules=rules, observer=reports):
+        await eventually(_said(reports, "breaker opens"))
+        for _ in range(5):
+            send = await db.accept(other, numbers=["+12025550199"])
+            await statuses_become({"SENT": 1}, of=send.id)
+    assert provider.seen.count("+12025550199") == 5
+
+
+async def test_a_provider_that_refuses_all_clients_is_tried_once_for_each_of_two() -> None:
+    rules = replace(QUICK, breaker_first_seconds=600.0, breaker_longest_seconds=600.0)
+    pool = await db.add_pool()
+    clients = [await db.add_client(pool, held=100) for _ in range(4)]
+
+    async def refuses(message: Outgoing) -> Outcome:
+        return NotSent("The network asked to wait.", asks_to_wait=True)
+
+    reports, provider = Reports(), Scripted(refuses)
+    for number in db.generated_numbers(rules.breaker_opens_after):
+        await db.accept(clients[0], numbers=[number])
+    async with dispatching(provider, rules=rules, observer=reports):
+        await eventually(_said(reports, "breaker opens"))
+        before = len(provider.calls)
+        for client, number in zip(clients[1:], db.generated_numbers(3), strict=True):
+            await db.accept(client, numbers=[number])
+
+        async def tried() -> bool:
+            return len(provider.calls) > before
+
+        await eventually(tried)
+        await asyncio.sleep(3 * rules.poll_seconds)
+    assert len(provider.calls) == before + 1
+
+
+def _said(reports: Reports, line: str) -> Callable[[], Awaitable[bool]]:
+    async def is_there() -> bool:
+        return line in reports.lines
+
+    return is_there
