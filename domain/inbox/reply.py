@@ -153,7 +153,7 @@ async def _check(
         raise InvalidInput(NOT_ANSWERABLE)
     if await installation.store.find_opted_out(payer.client_id, [conversation.number]):
         raise OptedOut
-    check_rate(installation, payer)
+    check_rate(installation, payer.client_id)
     chosen = await find_reply_line(installation, payer.provider_account_id, conversation)
     return NewSend(
         id=new_send_id(),

@@ -192,7 +192,7 @@ async def _send_large(
         row_format = _row_format(installation, upload, order)
         checked = await check_file(installation, payer, upload, file, order)
     if checked.rows.accepted:
-        check_rate(installation, payer)
+        check_rate(installation, payer.client_id)
     _refuse(checked)
     new_send = NewSend(
         id=checked.send_id,

@@ -262,9 +262,9 @@ def _just_queued(accepted: AcceptedNow) -> Send:
     )
 
 
-def check_rate(installation: Installation, payer: Payer) -> None:
+def check_rate(installation: Installation, client_id: UUID) -> None:
     """Counts one request of the client. Raises RateLimited if there were too many."""
-    wait_seconds = installation.rate_limiter.wait_seconds(payer.client_id)
+    wait_seconds = installation.rate_limiter.wait_seconds(client_id)
     if wait_seconds:
         raise RateLimited(wait_seconds)
 
@@ -341,7 +341,7 @@ async def check_request(
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
     check_limits(installation, len(request.to), request.kind)
-    check_rate(installation, payer)
+    check_rate(installation, payer.client_id)
     schedule = await find_schedule(installation, payer, request, recipients.numbers)
     texts, numbers, single = request.texts, recipients.numbers, request.single
     routes: Sequence[ProviderRoute | None] = ()

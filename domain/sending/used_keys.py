@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import IdempotencyConflict, InvalidInput
-from domain.identity.access import Actor
+from domain.identity.access import Actor, own_scope
 from domain.ledger.idempotency import Answer, once
 from domain.sending.messages import Send, SendKind
-from domain.sending.send import find_accepted, key_by
+from domain.sending.send import check_rate, find_accepted, key_by
 from domain.transactions import Transaction
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ async def send_of_key(installation: Installation, actor: Actor, key: str) -> Sen
     """The send that was accepted with the key. None if none was: then the key is closed.
 
     Waits for a request with the key that is being accepted. Raises InvalidInput, also for a file
-    that was sent; IdempotencyConflict if something else was done with the key; and what `once`
-    raises.
+    that was sent; RateLimited, because a closed key is a row; IdempotencyConflict if something else
+    was done with the key; and what `once` raises.
     """
+    check_rate(installation, own_scope(actor).client_id)
     keyed = key_by(actor, key, "settle", None)
     assert keyed is not None
 

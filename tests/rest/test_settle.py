@@ -104,6 +104,16 @@ async def test_wrong_questions_are_refused(web: httpx.AsyncClient) -> None:
     failure(await web.post(SETTLE, json=body, headers=by("admin")), 403, "FORBIDDEN")
 
 
+async def test_too_many_questions_are_refused_and_close_no_key(
+    web: httpx.AsyncClient, app: App
+) -> None:
+    app.rate_limiter.requests_left = 0
+    refused = failure(await web.post(SETTLE, json={"idempotencyKey": KEY}), 429, "RATE_LIMITED")
+    assert refused["retryAfterSeconds"] > 0
+    app.rate_limiter.requests_left = None
+    assert (await sent(web, SINGLE, HELLO)).status_code == 200
+
+
 # --- The adapter
 
 

@@ -75,7 +75,7 @@ ENDPOINTS = (
         query=models.SendBulkMultiQuery,
     ),
     _send(f"{SMS}/quote", operations.quote, models.SendBulk, refusals=(429,)),
-    _send(f"{SMS}/settle", operations.settle, models.SettleKey, refusals=(404, 409, 504)),
+    _send(f"{SMS}/settle", operations.settle, models.SettleKey, refusals=(404, 409, 429, 504)),
     Endpoint(
         "GET",
         f"{SMS}/status/{{messageId}}",
