@@ -171,7 +171,7 @@ async def inbox_with(ibiki: Ibiki, count: int) -> list[str]:
 async def test_texts_of_any_alphabet_and_length_reach_the_inbox_as_they_were_written(
     ibiki: Ibiki, network: Network
 ) -> None:
-    phones = [f"+120255501{each}" for each in (40, 41, 42, 43, 47)]
+    phones = [f"+120255501{each}" for each in (40, 41, 42, 43, 47, 48)]
     await network.text_from(phones[0], OURS, b"Hello \x05t\x05 & 50% + \x00")
     await network.text_from(
         phones[1], OURS, "Привет \N{WAVING HAND SIGN}".encode("utf-16-be"), coding=8
@@ -180,9 +180,10 @@ async def test_texts_of_any_alphabet_and_length_reach_the_inbox_as_they_were_wri
     halves = [("Ж" * 67).encode("utf-16-be"), "Я".encode("utf-16-be")]
     await network.long_text_from(phones[3], OURS, halves, coding=8)
     await network.text_from(phones[4], OURS, b"\x01\x06\x00\x9f", coding=4)
-    texts = await inbox_with(ibiki, 5)
+    await network.text_from(phones[5], OURS, b"0")
+    texts = await inbox_with(ibiki, 6)
     assert sorted(texts) == sorted(
-        ["Hello été & 50% + @", "Привет \N{WAVING HAND SIGN}",
+        ["0", "Hello été & 50% + @", "Привет \N{WAVING HAND SIGN}",
          "A" * 153 + "B" * 20, "Ж" * 67 + "Я", "(binary data, not shown here)"]
     )  # fmt: skip
     rows = await post.inbox_of(ibiki.client.client_id)
