@@ -21,7 +21,7 @@ export function ConversationList({ openId }: { openId: string | null }) {
   });
   return (
     <Stack gap="xs">
-      <SearchField label="Search by number, name or text" onSearch={setSearch} />
+      <SearchField label="Search by number or name" onSearch={setSearch} />
       <Switch
         label="Unread only"
         checked={unreadOnly}
