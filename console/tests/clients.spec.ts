@@ -92,6 +92,32 @@ test("a long name leaves room for the button that closes a dialog on a phone", a
   expect((box?.x ?? 999) + (box?.width ?? 0)).toBeLessThanOrEqual(390);
 });
 
+test("an amount with decimals is not made into another amount", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/credits");
+  await page.getByRole("button", { name: "Adjust the balance of Other" }).click();
+  const dialog = page.getByRole("dialog");
+  const units = dialog.getByRole("textbox", { name: "Units" });
+  const give = dialog.locator("button[type=submit]");
+  await units.pressSequentially("2500.50");
+  await expect(units).toHaveAccessibleDescription(/Enter a whole number above 0/);
+  await expect(give).toBeDisabled();
+  await units.fill("");
+  await units.pressSequentially("2500.00");
+  await expect(give).toHaveText("Give 2,500 credits");
+  // A click beside the dialog must not throw away what was typed.
+  await page.mouse.click(5, 5);
+  await expect(give).toHaveText("Give 2,500 credits");
+
+  await page.goto("/clients");
+  await page.getByRole("button", { name: "Edit Other" }).click();
+  const low = dialog.getByRole("textbox", { name: "Low balance" });
+  await low.pressSequentially("1.50");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  expect(await low.evaluate((input: HTMLInputElement) => input.validity.patternMismatch)).toBe(true);
+  await expect(dialog).toBeVisible();
+});
+
 async function addClient(admin: ApiCaller, input: { name: string; groupId?: string }): Promise<string> {
   const add = `mutation ($input: CreateClientInput!) {
     createClient(input: $input) { ... on Client { id } ... on UserError { message } } }`;

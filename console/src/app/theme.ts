@@ -12,6 +12,7 @@ import {
   Modal,
   NavLink,
   Notification,
+  NumberInput,
 } from "@mantine/core";
 
 export const theme = createTheme({
@@ -39,6 +40,8 @@ export const theme = createTheme({
       defaultProps: { closeButtonProps: { "aria-label": "Close" } },
       styles: { description: { color: "var(--mantine-color-dimmed)" } },
     }),
+    // All are whole. Mantine would leave out what it does not allow: of "1.50" it would make 150.
+    NumberInput: NumberInput.extend({ defaultProps: { pattern: "[0-9,]*([.]0*)?", title: "A whole number" } }),
     // Words as they are written: capitals are harder to read.
     Badge: Badge.extend({ styles: { root: { textTransform: "none", minWidth: "max-content" } } }),
     NavLink: NavLink.extend({ styles: { description: { opacity: 1 } } }),

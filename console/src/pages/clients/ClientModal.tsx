@@ -86,7 +86,6 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
         label="Low balance"
         description="If the client holds less, the client and you get a notice. Empty: never."
         min={0}
-        allowDecimal={false}
         {...form.value("lowBalanceThreshold")}
       />
       <TagsInput

@@ -1,9 +1,10 @@
-import { Button, Group, Modal, NumberInput, SegmentedControl, Stack, Text, TextInput } from "@mantine/core";
+import { NumberInput, SegmentedControl, Text, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { forgetKey, keyFor } from "../../api/keys";
 import { useAction } from "../../api/useAction";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { count, units as inUnits, usd, valueOf } from "../../text/numbers";
 import { ALLOCATE } from "./documents";
 
@@ -30,75 +31,68 @@ export function AdjustModal({ target, onClose, onChange }: AdjustModalProps) {
   const [note, setNote] = useState("");
   const allocate = useAction(ALLOCATE);
 
-  const whole = typeof amount === "number" && Number.isSafeInteger(amount) ? amount : 0;
+  const whole = Number.isSafeInteger(Number(amount)) ? Math.max(Number(amount), 0) : 0;
   const units = direction === "give" ? whole : -whole;
+  const { isBusy } = allocate;
+  const failure = allocate.failure && { ...allocate.failure, field: allocate.failure.kind === "NETWORK" ? null : "units" };
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
-    if (!target) return;
+  async function save() {
+    if (!target) return undefined;
     const input = {
       units,
       ...(target.kind === "client" ? { clientId: target.id } : { groupId: target.id }),
       note: note.trim() || null,
     };
     const idempotencyKey = keyFor("allocation", JSON.stringify(input));
-    const { success } = await allocate.run({ input: { ...input, idempotencyKey } });
-    if (!success) return;
-    forgetKey("allocation");
-    notifications.show({ color: "green", title: target.name, message: success.transfer.description });
-    onChange();
-    onClose();
+    const answer = await allocate.run({ input: { ...input, idempotencyKey } });
+    if (answer.success) {
+      forgetKey("allocation");
+      const message = answer.success.transfer.description;
+      notifications.show({ color: "green", title: target.name, message });
+    }
+    return answer;
   }
 
-  const isAboutUnits = allocate.failure?.kind !== "NETWORK" && allocate.failure !== null;
+  if (!target) return null;
+  const verb = direction === "give" ? "Give" : "Take back";
   return (
-    <Modal opened={target !== null} onClose={onClose} title={`Adjust the balance of ${target?.name ?? ""}`} centered>
-      {target && (
-        <form onSubmit={(event) => void submit(event)}>
-          <Stack>
-            {target.balance !== null && <Text>Present balance: {inUnits(target.balance, target.unit)}</Text>}
-            <SegmentedControl
-              aria-label="Direction"
-              value={direction}
-              onChange={(value) => setDirection(value as typeof direction)}
-              data={[
-                { value: "give", label: "Give" },
-                { value: "take", label: "Take back" },
-              ]}
-            />
-            <NumberInput
-              label="Units"
-              required
-              min={1}
-              allowDecimal={false}
-              allowNegative={false}
-              thousandSeparator=","
-              value={amount}
-              onChange={setAmount}
-              error={problemOf(allocate.failure, "units") ?? (isAboutUnits ? allocate.failure?.message : null)}
-              data-autofocus
-            />
-            <Value units={whole} rate={target.ratePerUnitUsd} />
-            <TextInput
-              label="Note"
-              description="Shown in the statement."
-              value={note}
-              onChange={(event) => setNote(event.currentTarget.value)}
-              maxLength={200}
-            />
-            <FailureNote failure={isAboutUnits ? null : allocate.failure} />
-            <Group justify="flex-end">
-              <Button variant="default" onClick={onClose}>
-                Close
-              </Button>
-              <Button type="submit" loading={allocate.isBusy} disabled={whole === 0}>
-                {direction === "give" ? "Give" : "Take back"} {whole > 0 ? inUnits(whole, target.unit) : ""}
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      )}
-    </Modal>
+    <FormModal
+      title={`Adjust the balance of ${target.name}`}
+      form={{ isBusy, failure, names: ["units"] }}
+      canSave={whole > 0}
+      onClose={onClose}
+      onChange={onChange}
+      onSave={save}
+      verb={whole > 0 ? `${verb} ${inUnits(whole, target.unit)}` : verb}
+    >
+      {target.balance !== null && <Text>Present balance: {inUnits(target.balance, target.unit)}</Text>}
+      <SegmentedControl
+        aria-label="Direction"
+        value={direction}
+        onChange={(value) => setDirection(value as typeof direction)}
+        data={[
+          { value: "give", label: "Give" },
+          { value: "take", label: "Take back" },
+        ]}
+      />
+      <NumberInput
+        label="Units"
+        required
+        thousandSeparator=","
+        value={amount}
+        onChange={setAmount}
+        error={amount !== "" && whole === 0 ? "Enter a whole number above 0." : problemOf(failure, "units")}
+        data-autofocus
+      />
+      <Value units={whole} rate={target.ratePerUnitUsd} />
+      <TextInput
+        label="Note"
+        description="Shown in the statement."
+        value={note}
+        onChange={(event) => setNote(event.currentTarget.value)}
+        maxLength={200}
+      />
+    </FormModal>
   );
 }
 

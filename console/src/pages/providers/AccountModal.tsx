@@ -92,7 +92,6 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
         label="Messages per second"
         description="Empty: the limit of the installation."
         min={1}
-        allowDecimal={false}
         {...form.value("messagesPerSecond")}
       />
       <Switch

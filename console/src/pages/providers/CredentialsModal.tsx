@@ -62,7 +62,6 @@ export function CredentialsModal({ isOpen, providers, onClose, onChange }: Crede
         label="Price of one message"
         description="In units of the provider. Empty: unchanged."
         min={1}
-        allowDecimal={false}
         {...form.value("pricePerMessage")}
       />
       <Text size="xs" c="dimmed">

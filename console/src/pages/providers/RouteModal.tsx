@@ -59,7 +59,7 @@ export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
       />
       <Select label="Clients of" data={choices} {...form.choice("poolId")} />
       <Select label="Sent by" required data={choices} {...form.value("providerAccountId")} />
-      <NumberInput label="Cost of a message" min={0} allowDecimal={false} {...form.value("cost")} />
+      <NumberInput label="Cost of a message" min={0} {...form.value("cost")} />
       <Select
         label="Fallback"
         description="Only for messages that the first account has certainly not sent."
@@ -71,7 +71,6 @@ export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
         <NumberInput
           label="Cost at the fallback"
           min={0}
-          allowDecimal={false}
           {...form.value("fallbackCost")}
         />
       )}
