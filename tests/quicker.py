@@ -18,7 +18,7 @@ from tortoise.models import MetaInfo
 def quicker_starts() -> Iterator[None]:
     """Starts and stops are quicker while the block runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(uvicorn.server, "asyncio", _HurriedAsyncio())
+        patch.setattr(uvicorn.server, "asyncio", _QuickAsyncio())
         # It reads all certificates of the machine, for each client.
         patch.setattr(
             "httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context)
@@ -28,7 +28,7 @@ def quicker_starts() -> Iterator[None]:
         yield
 
 
-class _HurriedAsyncio:
+class _QuickAsyncio:
     """asyncio for uvicorn, which sleeps 0.1 s between its looks whether it has to stop."""
 
     def __getattr__(self, name: str) -> Any:

@@ -25,7 +25,7 @@ async def never_ends(message: Outgoing) -> Outcome:
 
 
 @dataclass
-class Forgetful(Scripted):
+class OnlyFirst(Scripted):
     """Returns an outcome for the first message only."""
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
@@ -35,7 +35,7 @@ class Forgetful(Scripted):
 
 @pytest.mark.parametrize(
     "provider",
-    [Scripted(raises), Scripted(never_ends), Forgetful()],
+    [Scripted(raises), Scripted(never_ends), OnlyFirst()],
     ids=["it raises", "it never ends", "it returns too few outcomes"],
 )
 async def test_messages_of_a_call_that_failed_on_our_side_are_unknown(provider: Scripted) -> None:

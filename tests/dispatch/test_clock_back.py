@@ -78,7 +78,7 @@ NO_PARTS = "UPDATE message SET in_part = NULL"
 async def test_a_clock_that_goes_back_while_dispatchers_work_is_noticed() -> None:
     pool = await db.add_pool()
     client = await db.add_client(pool)
-    clock = Moved()
+    clock = MovedClock()
     watch = ClockWatch(clock, writing_seconds=0)
     await watch.look()
     await db.accept(client, 3)
@@ -92,7 +92,7 @@ async def test_a_clock_that_goes_back_while_dispatchers_work_is_noticed() -> Non
 
 
 @dataclass
-class Moved:
+class MovedClock:
     """The real store, with a clock that a test can move."""
 
     ahead_seconds: float = 0.0
@@ -112,7 +112,7 @@ class Moved:
 
 
 @dataclass
-class Steady:
+class SteadyClock:
     """A clock that a test sets. No row has a time of it."""
 
     moves: list[float]
@@ -144,7 +144,7 @@ class Steady:
 async def test_times_are_corrected_only_if_the_clock_went_back(
     moves: list[float], corrected: list[float]
 ) -> None:
-    clock = Steady(list(moves))
+    clock = SteadyClock(list(moves))
     watch = ClockWatch(clock, writing_seconds=0)
     while clock.moves:
         await watch.look()
@@ -153,7 +153,7 @@ async def test_times_are_corrected_only_if_the_clock_went_back(
 
 
 async def test_a_late_commit_of_an_earlier_transaction_is_found_too() -> None:
-    clock = Steady([0.0])
+    clock = SteadyClock([0.0])
     watch = ClockWatch(clock)
     for _ in range(3):
         await watch.look()

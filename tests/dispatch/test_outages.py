@@ -54,8 +54,8 @@ class Lossy:
                 yield tx
                 loses = not self.lost and self._loses(self._requested)
                 if loses and not self._keeps:
-                    raise _Cut
-        except _Cut:
+                    raise _Rollback
+        except _Rollback:
             self.lost += 1
             raise Disconnected from None
         if loses:
@@ -63,7 +63,7 @@ class Lossy:
             raise Disconnected
 
 
-class _Cut(Exception):
+class _Rollback(Exception):
     """Rolls back."""
 
 

@@ -59,7 +59,7 @@ URGENT = {REPLIES, SINGLES}
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
-class Dead:
+class SlowQueue:
     """A queue whose looks take a while: each one this long for each of its priorities.
 
     `looks`: at what became due lately. `wholes`: at the whole queue, which end when `open` is set.
@@ -106,7 +106,7 @@ class Dead:
         return [each for priority in after for each in found if each.priority == priority]
 
 
-def looking_at(queue: Dead) -> QueueWatch:
+def looking_at(queue: SlowQueue) -> QueueWatch:
     return QueueWatch(cast(Any, queue), new_id(), changed=queue.changed)
 
 
@@ -120,7 +120,7 @@ async def looks_at_all_end() -> None:
 
 
 async def test_claims_continue_for_a_moment_after_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = Dead(monkeypatch, bulk=0.01)
+    queue = SlowQueue(monkeypatch, bulk=0.01)
     of = looking_at(queue)
     await waiting(of)
     here = Position(NOON, new_id())
@@ -137,7 +137,7 @@ async def test_claims_continue_for_a_moment_after_a_look(monkeypatch: pytest.Mon
 async def test_when_all_tenants_of_a_look_are_served_the_next_look_is_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
     of.reached({(SINGLES, CLEO): None})
@@ -151,7 +151,7 @@ async def test_when_all_tenants_of_a_look_are_served_the_next_look_is_at_once(
 async def test_a_look_that_has_found_nothing_is_repeated_a_moment_later_and_then_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     queue.lately = []
     of = looking_at(queue)
     await of.waiting({}, with_bulk=False)
@@ -171,7 +171,7 @@ async def test_a_look_that_has_found_nothing_is_repeated_a_moment_later_and_then
 async def test_a_message_does_not_wait_for_a_look_at_the_whole_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
     queue.open.clear()
@@ -191,7 +191,7 @@ async def test_a_message_does_not_wait_for_a_look_at_the_whole_queue(
 async def test_who_is_served_is_forgotten_if_a_look_does_not_find_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
     served, old = Position(NOON, new_id()), Position(NOON - timedelta(seconds=3), new_id())
@@ -206,7 +206,7 @@ async def test_who_is_served_is_forgotten_if_a_look_does_not_find_them(
 async def test_looks_at_the_whole_queue_take_a_twentieth_of_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch, whole=0.25)
+    queue = SlowQueue(monkeypatch, whole=0.25)
     of, began = looking_at(queue), queue.now
     while queue.now < began + 60:
         await of.waiting({}, with_bulk=False)
@@ -218,7 +218,7 @@ async def test_looks_at_the_whole_queue_take_a_twentieth_of_the_time(
 async def test_what_a_look_at_the_whole_queue_has_found_is_served_from_its_first_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     here, before = (Position(NOON + timedelta(hours=each), new_id()) for each in (0, -1))
     queue.lately = [Waiting(BULK, ANNE, here)]
     of = looking_at(queue)
@@ -238,7 +238,7 @@ async def test_if_a_look_did_not_return_all_tenants_the_next_follows_when_half_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Some have messages for hours. Tenants that the look did not return do not wait for these."""
-    queue = Dead(monkeypatch, whole=1.0)
+    queue = SlowQueue(monkeypatch, whole=1.0)
     queue.lately = []
     queue.earlier = [Waiting(SINGLES, new_id()) for _ in range(MOST_REMEMBERED)]
     of = looking_at(queue)
@@ -257,7 +257,7 @@ async def test_if_a_look_did_not_return_all_tenants_the_next_follows_when_half_a
 async def test_a_look_at_the_whole_queue_that_fails_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     of = looking_at(queue)
     queue.failures = [TryAgain()]
     with pytest.raises(TryAgain):
@@ -267,7 +267,7 @@ async def test_a_look_at_the_whole_queue_that_fails_is_repeated(
 
 
 async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = Dead(monkeypatch, bulk=0.3)
+    queue = SlowQueue(monkeypatch, bulk=0.3)
     of = looking_at(queue)
     await waiting(of)
     turn = [
@@ -279,7 +279,7 @@ async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.Mon
 async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch, bulk=0.3)
+    queue = SlowQueue(monkeypatch, bulk=0.3)
     of = looking_at(queue)
     await waiting(of)
     queue.looks.clear()
@@ -296,7 +296,7 @@ async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
 async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    queue = Dead(monkeypatch, **{kind: 60.0})
+    queue = SlowQueue(monkeypatch, **{kind: 60.0})
     of = looking_at(queue)
     await waiting(of)
     queue.looks.clear()

@@ -10,13 +10,13 @@ import pytest
 
 from domain.dispatch.fairness import WHOLE_EVERY_SECONDS
 from domain.errors import TryAgain
-from tests.dispatch.test_queue_watch import Dead, looking_at, looks_at_all_end, waiting
+from tests.dispatch.test_queue_watch import SlowQueue, looking_at, looks_at_all_end, waiting
 
 
 async def test_a_look_that_failed_before_the_end_leaves_no_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = Dead(monkeypatch)
+    queue = SlowQueue(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
     queue.now += 10 * WHOLE_EVERY_SECONDS

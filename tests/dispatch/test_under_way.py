@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("connected")
 RULES = replace(QUICK, deadline_seconds=20.0, lease_seconds=40.0)
 
 
-class Held(Scripted):
+class HeldProvider(Scripted):
     """A provider that answers nothing until it is released."""
 
     def __init__(self, largest_batch: int = 100) -> None:
@@ -46,7 +46,7 @@ async def test_at_most_400_messages_are_submitted_and_not_recorded(largest_batch
     pool = await db.add_pool(held=10_000)
     for name in ("A", "B"):
         await db.accept(await db.add_client(pool, held=2_000, name=name), 1_000)
-    provider = Held(largest_batch)
+    provider = HeldProvider(largest_batch)
     async with dispatching(provider, rules=RULES):
         expected = min(4 * 96, 12 * largest_batch)
 
@@ -112,7 +112,7 @@ async def test_answers_that_are_not_recorded_yet_count_too(monkeypatch: pytest.M
 async def test_a_single_message_goes_although_bulk_is_at_its_limit() -> None:
     client = await db.add_client(await db.add_pool(held=10000), held=2_000)
     await db.accept(client, 1_000)
-    provider = Held()
+    provider = HeldProvider()
     async with dispatching(provider, rules=RULES):
 
         async def full() -> bool:

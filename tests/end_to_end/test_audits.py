@@ -22,7 +22,7 @@ from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
 
 from tests.end_to_end.program import SIGN_IN, Api, Program
-from tests.end_to_end.test_live import NODE, Second, clients
+from tests.end_to_end.test_live import NODE, SecondServer, clients
 from tests.test_tidy import ROOT
 
 __all__ = ["clients"]
@@ -75,7 +75,7 @@ def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str)
 
 
 def test_the_schema_is_hidden_in_production(program: Program) -> None:
-    second = Second(program.directory, ENVIRONMENT="production")
+    second = SecondServer(program.directory, ENVIRONMENT="production")
     second.start()
     try:
         with httpx.Client(base_url=second.address, timeout=200) as http:

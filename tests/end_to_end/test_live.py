@@ -52,7 +52,7 @@ HINTED_SECONDS = 20.0
 """Long enough for a slow machine, and for a look at what was not hinted at."""
 
 
-class Second:
+class SecondServer:
     """A second server process on the same database. It keeps its port."""
 
     def __init__(self, directory: Path, **environment: str) -> None:
@@ -181,10 +181,10 @@ def clients() -> None:
         pytest.skip("the stock clients are not installed: `make clients` installs them")
 
 
-class Place:
+class TwoServers:
     """Two servers on one database, and a client's user."""
 
-    def __init__(self, program: Program, second: Second) -> None:
+    def __init__(self, program: Program, second: SecondServer) -> None:
         self.program = program
         self.second = second
         self.person = Person(program)
@@ -210,21 +210,21 @@ class Place:
 
 
 @contextmanager
-def place(directory: Path, **environment: str) -> Iterator[Place]:
+def two_servers(directory: Path, **environment: str) -> Iterator[TwoServers]:
     """Both processes, for as long as the block lasts."""
     with up(directory, **environment) as program:
         assert program.address
-        second = Second(directory, **environment)
+        second = SecondServer(directory, **environment)
         second.start()
         try:
-            yield Place(program, second)
+            yield TwoServers(program, second)
         finally:
             second.stop()
 
 
 @pytest.fixture(scope="module")
-def two(clients: None, installation: Path) -> Iterator[Place]:
-    with copy_of(installation) as directory, place(directory) as made:
+def two(clients: None, installation: Path) -> Iterator[TwoServers]:
+    with copy_of(installation) as directory, two_servers(directory) as made:
         yield made
 
 
@@ -235,7 +235,7 @@ def last_of(watchers: list[Watcher]) -> int:
 
 
 @pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse", "apollo", "urql"])
-def test_stock_clients_receive_changes_of_every_server(two: Place, kind: str) -> None:
+def test_stock_clients_receive_changes_of_every_server(two: TwoServers, kind: str) -> None:
     with two.watchers(kind) as watchers:
         balance = last_of(watchers)
         for address in two.addresses:
@@ -245,7 +245,7 @@ def test_stock_clients_receive_changes_of_every_server(two: Place, kind: str) ->
                 watcher.receives(balance, HINTED_SECONDS)
 
 
-def test_connections_to_the_database_may_be_cut(two: Place) -> None:
+def test_connections_to_the_database_may_be_cut(two: TwoServers) -> None:
     with two.watchers("graphql-ws") as watchers:
         balance = last_of(watchers)
         for _ in range(3):
@@ -260,7 +260,7 @@ def test_connections_to_the_database_may_be_cut(two: Place) -> None:
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ibiki'"
 
 
-def _sent(two: Place) -> bool:
+def _sent(two: TwoServers) -> bool:
     """Whether a send was accepted. There may be no connection for a moment."""
     try:
         two.person.send(two.program.address)
@@ -269,7 +269,7 @@ def _sent(two: Place) -> bool:
     return True
 
 
-def test_a_server_may_be_stopped_or_killed_and_clients_return(two: Place) -> None:
+def test_a_server_may_be_stopped_or_killed_and_clients_return(two: TwoServers) -> None:
     with two.watchers("graphql-ws") as watchers:
         balance, returning = last_of(watchers), watchers[1]
         for kill, code in ((False, 1012), (True, 1006)):
@@ -282,7 +282,7 @@ def test_a_server_may_be_stopped_or_killed_and_clients_return(two: Place) -> Non
             watchers[0].receives(balance)
 
 
-def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> None:
+def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: TwoServers) -> None:
     with two.watchers("graphql-ws") as watchers:
         two.person.sign_out()
         for watcher in watchers:
@@ -293,7 +293,7 @@ def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> N
 
 
 @pytest.mark.parametrize("kind", ["graphql-ws", "apollo", "urql"])
-def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place, kind: str) -> None:
+def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: TwoServers, kind: str) -> None:
     _own_a_line(two)
     watcher = Watcher(kind, two.second.address, two.person.token_file, INBOUND)
     with closing(watcher):
@@ -318,7 +318,7 @@ def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place, kind: str) -
     assert arrived == list(range(arrived[0], last + 1))
 
 
-def _own_a_line(two: Place) -> None:
+def _own_a_line(two: TwoServers) -> None:
     """Sets a route: messages that arrive through a line are for the client."""
     with signed_in(two.program, "admin@ibiki.test") as admin:
         clients = admin.ask("{ clients { nodes { id name } } }")["clients"]["nodes"]
@@ -327,7 +327,7 @@ def _own_a_line(two: Place) -> None:
         )
 
 
-def _phone(two: Place, number: int) -> bool:
+def _phone(two: TwoServers, number: int) -> bool:
     """Whether a message to the client with this number as its text was accepted."""
     body = {
         "from": "+12025550177",
@@ -349,7 +349,7 @@ def test_redis_may_be_killed_and_started_again(installation: Path) -> None:
         redis = _redis(port)
         stack.callback(lambda: redis.kill())
         directory = stack.enter_context(copy_of(installation))
-        two = stack.enter_context(place(directory, REDIS_URL=f"redis://127.0.0.1:{port}/0"))
+        two = stack.enter_context(two_servers(directory, REDIS_URL=f"redis://127.0.0.1:{port}/0"))
         watchers = stack.enter_context(two.watchers("graphql-ws"))
         balance = last_of(watchers) - 1
         two.person.send(two.second.address)

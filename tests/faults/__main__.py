@@ -20,7 +20,7 @@ from random import Random
 from tests.end_to_end.program import fresh_directory
 from tests.faults.building import rig
 from tests.faults.faults import COURSE, Fault
-from tests.faults.load import Pace
+from tests.faults.load import LoadRules
 from tests.faults.rig import Rig, Scale
 from tests.faults.rounds import Bounds, Round
 from tests.faults.soak import SoakResult, run_faults
@@ -58,14 +58,14 @@ def main() -> int:
 async def _run(options: argparse.Namespace, directory: Path) -> SoakResult:
     slow = options.slow
     scale = Scale(
-        pace=Pace(requests_per_second=options.rate, patience_seconds=3.0 * slow),
+        load_rules=LoadRules(requests_per_second=options.rate, patience_seconds=3.0 * slow),
         database_frozen_seconds=20.0,
         gone_seconds=60.0,
         with_redis=not options.without_redis,
     ).slowed(slow)
     bounds = Bounds(
         recovery_seconds=options.recovery * slow,
-        watcher_seconds=options.recovery * slow + scale.pace.patience_seconds,
+        watcher_seconds=options.recovery * slow + scale.load_rules.patience_seconds,
         settled_seconds=30.0 * slow,
     )
     count = itertools.count(1)

@@ -124,16 +124,18 @@ class _Builder:
         balancer = await self._stack.enter_async_context(
             proxying(servers[0].far_line.far_end, seed=self._seed)
         )
-        load = Load(addresses, clients, self._scale.pace, seed=self._seed)
+        load = Load(addresses, clients, self._scale.load_rules, seed=self._seed)
         self._stack.push_async_callback(load.close)
-        watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
+        watchers = Watchers(
+            addresses, clients, silence_seconds=self._scale.load_rules.patience_seconds
+        )
         self._stack.push_async_callback(watchers.close)
         status_watchers = StatusWatchers(addresses, clients)
         self._stack.push_async_callback(status_watchers.close)
         phones = Phones(
             addresses,
             clients,
-            patience_seconds=self._scale.pace.patience_seconds,
+            patience_seconds=self._scale.load_rules.patience_seconds,
             seed=self._seed,
         )
         self._stack.push_async_callback(phones.close)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Way(StrEnum):
+class Direction(StrEnum):
     """The direction of bytes."""
 
     UP = "UP"
@@ -36,7 +36,7 @@ class Cut:
 
     after_bytes: range
     end: End = End.RESET
-    way: Way = Way.DOWN
+    direction: Direction = Direction.DOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

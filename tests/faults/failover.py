@@ -21,7 +21,7 @@ from tests import db
 from tests.end_to_end.program import fresh_directory
 from tests.faults.building import rig
 from tests.faults.conditions import Conditions
-from tests.faults.load import Pace, Taken
+from tests.faults.load import Accepted, LoadRules
 from tests.faults.nodes import fail_over
 from tests.faults.proxy import proxying
 from tests.faults.rig import Rig, Scale, patiently
@@ -57,7 +57,7 @@ async def count(built: Rig) -> Count:
     """Counts from the tables, the provider's log, and the answers to the clients."""
     await built.provider.read()
     acknowledged = {
-        each.answer.send_id for each in built.load.requests if isinstance(each.answer, Taken)
+        each.answer.send_id for each in built.load.requests if isinstance(each.answer, Accepted)
     }
     by_id = {ids.decode(Kind.SEND, each): each for each in acknowledged}
     kept = {by_id[row["id"]] for row in await db.fetch(SENDS, list(by_id))}
@@ -119,8 +119,8 @@ def _print_line(name: str, found: list[int], away_seconds: float) -> None:
 
 
 async def _run(options: argparse.Namespace, directory: Path) -> list[int]:
-    pace = Pace(requests_per_second=options.rate, patience_seconds=3.0 * options.slow)
-    scale = Scale(pace=pace).slowed(options.slow)
+    load_rules = LoadRules(requests_per_second=options.rate, patience_seconds=3.0 * options.slow)
+    scale = Scale(load_rules=load_rules).slowed(options.slow)
     with volume() as on:
         slow = on.path / "slow"
         slow.mkdir()

@@ -13,7 +13,7 @@ from functools import partial
 
 from domain.ledger.idempotency import PAUSES_SECONDS
 from tests.faults.clock import Clock
-from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
+from tests.faults.conditions import FAIR, Conditions, Cut, Direction, End
 from tests.faults.nodes import fail_over, lose_redis, restart_in_turn, until
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
@@ -78,10 +78,10 @@ def _refuse(line: FaultProxy) -> None:
     line.end_all()
 
 
-async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
+async def _killed_when_bytes_go(rig: Rig, *, servers: bool, direction: Direction) -> None:
     pair = rig.servers if servers else rig.dispatchers
-    reached = [each.byte_trigger.act_at(way, each.program.kill) for each in pair]
-    await _wait_until_reached(reached, [each.byte_trigger for each in pair], f"bytes {way}")
+    reached = [each.byte_trigger.act_at(direction, each.program.kill) for each in pair]
+    await _wait_until_reached(reached, [each.byte_trigger for each in pair], f"bytes {direction}")
 
 
 async def _wait_until_reached(
@@ -215,9 +215,9 @@ def _move(rig: Rig, clocks: Sequence[Clock], seconds: int) -> None:
 
 
 def _clock_of(of: str, seconds: int) -> Fault:
-    way = "ahead" if seconds > 0 else "back"
+    direction = "ahead" if seconds > 0 else "back"
     return Fault(
-        f"the {of}'s clock is an hour {way}",
+        f"the {of}'s clock is an hour {direction}",
         partial(_clock, of=of, seconds=seconds),
         lambda rig: rig.database_clock.why_not,
     )
@@ -243,7 +243,7 @@ KILLS = (
     ),
     Fault(
         "a server is killed: answering",
-        partial(_killed_when_bytes_go, servers=True, way=Way.DOWN),
+        partial(_killed_when_bytes_go, servers=True, direction=Direction.DOWN),
     ),
     *(
         Fault(f"a dispatcher is killed: {step.name}", partial(_killed_at, servers=False, step=step))
@@ -251,11 +251,11 @@ KILLS = (
     ),
     Fault(
         "a dispatcher is killed: calling",
-        partial(_killed_when_bytes_go, servers=False, way=Way.UP),
+        partial(_killed_when_bytes_go, servers=False, direction=Direction.UP),
     ),
     Fault(
         "a dispatcher is killed: answered",
-        partial(_killed_when_bytes_go, servers=False, way=Way.DOWN),
+        partial(_killed_when_bytes_go, servers=False, direction=Direction.DOWN),
     ),
 )
 
@@ -314,7 +314,7 @@ _HARM = {
     "late": Conditions(late_seconds=0.02, jitter_seconds=0.05),
     "cut": Conditions(cut=Cut(range(1, 4_000), End.CLOSE), share=0.5),
     "reset": Conditions(cut=Cut(range(1, 4_000), End.RESET), share=0.5),
-    "cut on the way up": Conditions(cut=Cut(range(1, 4_000), End.RESET, Way.UP), share=0.5),
+    "cut on the way up": Conditions(cut=Cut(range(1, 4_000), End.RESET, Direction.UP), share=0.5),
     "half closed": Conditions(cut=Cut(range(1, 4_000), End.HALF), share=0.5),
     "swallowed": Conditions(black_hole=True, share=0.5),
     "refused": Conditions(refuses=True),

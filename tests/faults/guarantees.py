@@ -16,7 +16,7 @@ from domain.ids import Kind
 from domain.ledger.audit import audit, new_audit
 from persistence import store
 from tests import db
-from tests.faults.load import Load, MadeRequest, Taken, TooPoor
+from tests.faults.load import Accepted, Load, MadeRequest, TooFewUnits
 from tests.faults.simulated_provider import SimulatedProvider
 
 MOST_REPORTED = 5
@@ -133,7 +133,7 @@ class Guarantees:
             (place for place in range(self._checked, len(requests)) if _is_open(requests[place])),
             len(requests),
         )
-        taken = {_id_of(each.answer): each for each in new if isinstance(each.answer, Taken)}
+        taken = {_id_of(each.answer): each for each in new if isinstance(each.answer, Accepted)}
         sends = {row["id"]: row for row in await db.fetch(SENDS, list(taken))}
         first = await db.fetch(OWNERS, [each.numbers[0] for each in new])
         owners = {row["number"]: row["send_id"] for row in first}
@@ -141,7 +141,7 @@ class Guarantees:
             each for send_id, each in taken.items() if not _is_as_acknowledged(each, sends, send_id)
         ]
         lost += [each for id_, each in taken.items() if owners.get(each.numbers[0]) != id_]
-        poor = [each for each in new if isinstance(each.answer, TooPoor)]
+        poor = [each for each in new if isinstance(each.answer, TooFewUnits)]
         accepted = [each for each in poor if each.numbers[0] in owners]
         return [
             *_sentences("acknowledged, and not stored as acknowledged", lost),
@@ -151,7 +151,7 @@ class Guarantees:
     async def _answered_the_same(self) -> list[str]:
         """The key of an accepted send must return that send again. A refused key stays unused."""
         answered = [
-            each for each in self._load.requests if each.key and isinstance(each.answer, Taken)
+            each for each in self._load.requests if each.key and isinstance(each.answer, Accepted)
         ]
         sample = answered[-ASKED_AGAIN // 2 :]
         sample += self._chance.sample(answered, min(ASKED_AGAIN // 2, len(answered)))
@@ -194,13 +194,13 @@ class Guarantees:
 
 
 def _id_of(answer: object) -> UUID:
-    assert isinstance(answer, Taken)
+    assert isinstance(answer, Accepted)
     return ids.decode(Kind.SEND, answer.send_id)
 
 
 def _is_same(again: object, answer: object) -> bool:
     """The charge of a send falls after a refund."""
-    if isinstance(again, Taken) and isinstance(answer, Taken):
+    if isinstance(again, Accepted) and isinstance(answer, Accepted):
         return (again.send_id, again.accepted) == (answer.send_id, answer.accepted)
     return again == answer
 
@@ -213,7 +213,7 @@ def _is_as_acknowledged(
     request: MadeRequest, sends: dict[UUID, dict[str, Any]], send_id: UUID
 ) -> bool:
     row, answer = sends.get(send_id), request.answer
-    assert isinstance(answer, Taken)
+    assert isinstance(answer, Accepted)
     given = (answer.accepted, answer.charged)
     return row is not None and (row["accepted"], row["charged"]) == given
 

@@ -44,7 +44,7 @@ TRANSIENT = {"RATE_LIMITED"}
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Accepted:
     """The request was accepted: this is the send."""
 
     send_id: str
@@ -53,14 +53,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class TooPoor:
+class TooFewUnits:
     """The account had too few units. Nothing was charged."""
 
     required: int
     available: int
 
 
-Answer = Taken | TooPoor
+Answer = Accepted | TooFewUnits
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +91,7 @@ class MadeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class LoadRules:
     """How many requests are sent. `patience_seconds`: after this time a client tries again.
 
     `large`: numbers of a bulk that waits as a part, see `persistence.sending.parts`.
@@ -124,8 +124,10 @@ class Clients:
 class Load:
     """Requests at a steady rate, from `start` to `stop`, to servers that may be restarted."""
 
-    def __init__(self, servers: Sequence[str], clients: Clients, pace: Pace, *, seed: int) -> None:
-        self.pace = pace
+    def __init__(
+        self, servers: Sequence[str], clients: Clients, load_rules: LoadRules, *, seed: int
+    ) -> None:
+        self.load_rules = load_rules
         self.requests: list[MadeRequest] = []
         self.defects: list[str] = []
         self.longest_try_seconds = 0.0
@@ -178,7 +180,7 @@ class Load:
     @property
     def acknowledged(self) -> int:
         """Requests that were accepted."""
-        return sum(isinstance(each.answer, Taken) for each in self.requests)
+        return sum(isinstance(each.answer, Accepted) for each in self.requests)
 
     def answered_within(self, seconds: float) -> int:
         """The number of answers in the last seconds."""
@@ -195,11 +197,11 @@ class Load:
         began, count = time.monotonic(), 0
         while True:
             count += 1
-            due_at = began + count / self.pace.requests_per_second
+            due_at = began + count / self.load_rules.requests_per_second
             await asyncio.sleep(max(0.0, due_at - time.monotonic()))
             if len(self._open) < MOST_OPEN:
                 self._begin(self._ask_and_note(self._next(count)))
-            if count % self.pace.cancelled_every == 0:
+            if count % self.load_rules.cancelled_every == 0:
                 self._begin(self._cancel_one())
 
     def _begin(self, work: Any) -> None:
@@ -208,15 +210,15 @@ class Load:
         task.add_done_callback(self._open.discard)
 
     def _next(self, count: int) -> MadeRequest:
-        if count % self.pace.large_every == 0:
-            size = self.pace.large
+        if count % self.load_rules.large_every == 0:
+            size = self.load_rules.large
         else:
-            size = 1 if self._chance.random() < 0.75 else self._chance.choice(self.pace.bulk)
-        is_poor = count % self.pace.poor_every == 0
+            size = 1 if self._chance.random() < 0.75 else self._chance.choice(self.load_rules.bulk)
+        is_poor = count % self.load_rules.poor_every == 0
         request = MadeRequest(
             self._clients.poor if is_poor else self._chance.choice(self._clients.rich),
             [self._new_number() for _ in range(size)],
-            None if count % self.pace.unkeyed_every == 0 else uuid4().hex,
+            None if count % self.load_rules.unkeyed_every == 0 else uuid4().hex,
             time.monotonic(),
         )
         self.requests.append(request)
@@ -259,7 +261,7 @@ class Load:
             if response is not None and "errors" not in response:
                 found = response["data"]["send"]
                 # A part of the charge may have been refunded by now.
-                return found and Taken(found["id"], found["accepted"], found["accepted"])
+                return found and Accepted(found["id"], found["accepted"], found["accepted"])
             await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
     async def _try(self, token: str, body: dict[str, Any]) -> Any:
@@ -269,7 +271,7 @@ class Load:
         began = time.monotonic()
         try:
             async with (
-                asyncio.timeout(self.pace.patience_seconds),
+                asyncio.timeout(self.load_rules.patience_seconds),
                 self._session.post(
                     f"{server}/graphql", json=body, headers={"authorization": f"Bearer {token}"}
                 ) as response,
@@ -298,9 +300,9 @@ class Load:
         (result,) = response["data"].values()
         match result["__typename"]:
             case "Send":
-                return Taken(result["id"], result["charged"], result["accepted"])
+                return Accepted(result["id"], result["charged"], result["accepted"])
             case "InsufficientBalance":
-                return TooPoor(result["required"], result["available"])
+                return TooFewUnits(result["required"], result["available"])
             case "RateLimited":
                 return None
             case "OutcomeUnknown":
@@ -313,9 +315,9 @@ class Load:
 
     async def _cancel_one(self) -> None:
         """Cancels one of the latest sends, if that is still possible."""
-        taken = [each for each in self.requests[-20:] if isinstance(each.answer, Taken)]
+        taken = [each for each in self.requests[-20:] if isinstance(each.answer, Accepted)]
         if taken:
             request = self._chance.choice(taken)
-            assert isinstance(request.answer, Taken)
+            assert isinstance(request.answer, Accepted)
             variables = {"input": {"sendId": request.answer.send_id}}
             await self._try(request.token, {"query": CANCEL_SEND, "variables": variables})

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeAlias
 
-from tests.faults.conditions import FAIR, Conditions, End, Way
+from tests.faults.conditions import FAIR, Conditions, Direction, End
 
 CHUNK_BYTES = 64 * 1024
 LINGER_SECONDS = 0.2
@@ -93,7 +93,7 @@ class FaultProxy:
         """Ends every open connection with `end`. Returns their number."""
         ended = list(self._open)
         for connection in ended:
-            connection.end(end, Way.DOWN)
+            connection.end(end, Direction.DOWN)
         return len(ended)
 
     async def changed(self) -> None:
@@ -193,7 +193,7 @@ class _Connection:
     _seen: Conditions | None = None
     _affected: bool = False
     _left_bytes: int = 0
-    _closed_ways: set[Way] = field(default_factory=set)
+    _closed_directions: set[Direction] = field(default_factory=set)
     _lost: bool = False
 
     async def run(self) -> None:
@@ -213,30 +213,29 @@ class _Connection:
         await self._carry_both(self.far)
 
     async def _carry_both(self, far: _Side) -> None:
-        ways = [
-            asyncio.create_task(self._carry(Way.UP, self.caller, far)),
-            asyncio.create_task(self._carry(Way.DOWN, far, self.caller)),
+        tasks = [
+            asyncio.create_task(self._carry(Direction.UP, self.caller, far)),
+            asyncio.create_task(self._carry(Direction.DOWN, far, self.caller)),
         ]
         try:
-            await asyncio.gather(*ways)
+            await asyncio.gather(*tasks)
         except (OSError, ConnectionCut) as broken:
             # Pass on an abnormal end as a reset: a close would look like a normal end.
-            self.end(End.CLOSE if isinstance(broken, ConnectionCut) else End.RESET, Way.DOWN)
+            self.end(End.CLOSE if isinstance(broken, ConnectionCut) else End.RESET, Direction.DOWN)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _carry(self, way: Way, source: _Side, target: _Side) -> None:
+    async def _carry(self, direction: Direction, source: _Side, target: _Side) -> None:
         while chunk := await source.reader.read(CHUNK_BYTES):
-            chunk = await (
-                self.interceptor.up(chunk) if way is Way.UP else self.interceptor.down(chunk)
-            )
-            await self._pass_on(chunk, way, target)
-        if way not in self._closed_ways and not self._lost:
+            is_up = direction is Direction.UP
+            chunk = await (self.interceptor.up(chunk) if is_up else self.interceptor.down(chunk))
+            await self._pass_on(chunk, direction, target)
+        if direction not in self._closed_directions and not self._lost:
             target.end_writing()
 
-    async def _pass_on(self, chunk: bytes, way: Way, target: _Side) -> None:
+    async def _pass_on(self, chunk: bytes, direction: Direction, target: _Side) -> None:
         conditions = self._now()
         while conditions.stalls:
             await self.proxy.changed()
@@ -246,29 +245,29 @@ class _Connection:
             await asyncio.sleep(conditions.late_seconds + jitter)
         if conditions.black_hole:
             self._lose()
-        if self._lost or way in self._closed_ways:
+        if self._lost or direction in self._closed_directions:
             return
-        if conditions.cut is not None and conditions.cut.way is way:
+        if conditions.cut is not None and conditions.cut.direction is direction:
             fits, self._left_bytes = self._left_bytes, max(self._left_bytes - len(chunk), 0)
             if fits < len(chunk):
                 target.writer.write(chunk[:fits])
                 await target.writer.drain()
-                self.end(conditions.cut.end, way)
+                self.end(conditions.cut.end, direction)
                 return
         target.writer.write(chunk)
         await target.writer.drain()
 
-    def end(self, end: End, way: Way) -> None:
-        """Ends the connection with `end`. End.HALF closes only the direction `way`."""
+    def end(self, end: End, direction: Direction) -> None:
+        """Ends the connection with `end`. End.HALF closes only this direction."""
         sides = [side for side in (self.caller, self.far) if side is not None]
         if end is End.SWALLOWED:
             self._lose()
             return
         if end is End.HALF:
-            self._closed_ways.add(way)
-            (sides[0] if way is Way.DOWN else sides[-1]).end_writing()
+            self._closed_directions.add(direction)
+            (sides[0] if direction is Direction.DOWN else sides[-1]).end_writing()
             return
-        self._closed_ways.update(Way)
+        self._closed_directions.update(Direction)
         for side in sides:
             side.reset() if end is End.RESET else side.close()
 
@@ -279,7 +278,7 @@ class _Connection:
         self._lost = True
         if self.proxy.keepalive_seconds < inf:
             loop = asyncio.get_running_loop()
-            loop.call_later(self.proxy.keepalive_seconds, self.end, End.RESET, Way.DOWN)
+            loop.call_later(self.proxy.keepalive_seconds, self.end, End.RESET, Direction.DOWN)
 
     async def drop(self) -> None:
         """Closes both sides."""

@@ -26,7 +26,7 @@ from domain.errors import TryAgain
 from domain.transactions import Disconnected
 from tests.faults.clock import Clock
 from tests.faults.guarantees import Guarantees
-from tests.faults.load import Load, Pace
+from tests.faults.load import Load, LoadRules
 from tests.faults.phones import Phones
 from tests.faults.postgres import Postgres
 from tests.faults.programs import Program
@@ -54,7 +54,7 @@ class Scale:
     `gone_seconds`: how long Redis is unavailable.
     """
 
-    pace: Pace
+    load_rules: LoadRules
     deadline_seconds: float = 1.0
     lease_seconds: float = 2.5
     moment_seconds: float = 1.5

@@ -116,7 +116,7 @@ async def _watchers_are_current(rig: Rig, present: dict[UUID, int]) -> bool:
 
 async def _accepts(rig: Rig) -> bool:
     """Whether 90 % of the requested rate was answered in the last window."""
-    wanted = FULL_SHARE * WINDOW_SECONDS * rig.scale.pace.requests_per_second
+    wanted = FULL_SHARE * WINDOW_SECONDS * rig.scale.load_rules.requests_per_second
     return rig.load.answered_within(WINDOW_SECONDS) >= wanted
 
 

@@ -15,7 +15,7 @@ from domain.ids import Kind
 from domain.sending.messages import NewSend
 from tests import db
 from tests.faults.guarantees import Guarantees
-from tests.faults.load import Answer, Clients, Load, MadeRequest, Pace, Taken, TooPoor
+from tests.faults.load import Accepted, Answer, Clients, Load, LoadRules, MadeRequest, TooFewUnits
 from tests.faults.people import ASSIGN
 from tests.faults.phones import Phones
 from tests.faults.simulated_provider import SimulatedProvider
@@ -49,8 +49,8 @@ class ScriptedClients(Load):
     again: dict[str, Answer | None]
 
     def __init__(self) -> None:
-        pace = Pace(requests_per_second=1.0, patience_seconds=1.0)
-        super().__init__([], NOBODY, pace, seed=1)
+        load_rules = LoadRules(requests_per_second=1.0, patience_seconds=1.0)
+        super().__init__([], NOBODY, load_rules, seed=1)
         self.again = {}
 
     async def ask_again(self, request: MadeRequest) -> Answer | None:
@@ -72,7 +72,7 @@ class Setup:
 
     def acknowledge(self, answer: Answer | None = None) -> MadeRequest:
         """Adds an answer that a client got."""
-        taken = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
+        taken = Accepted(ids.encode(Kind.SEND, self.send.id), 2, 2)
         request = MadeRequest(
             "key", self.send.numbers, uuid4().hex, time.monotonic(), answer or taken
         )
@@ -107,12 +107,12 @@ async def accepted_twice(setup: Setup) -> None:
 
 async def refused_and_accepted(setup: Setup) -> None:
     setup.load.requests.clear()
-    setup.acknowledge(TooPoor(2, 1))
+    setup.acknowledge(TooFewUnits(2, 1))
 
 
 async def answered_differently(setup: Setup) -> None:
     request = setup.acknowledge()
-    setup.load.again[request.key or ""] = TooPoor(2, 1)
+    setup.load.again[request.key or ""] = TooFewUnits(2, 1)
 
 
 async def accepted_by_the_provider_twice(setup: Setup) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import PATIENCE_SECONDS
-from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
+from tests.faults.conditions import FAIR, Conditions, Cut, Direction, End
 from tests.faults.proxy import Address, ConnectionCut, FaultProxy, Interceptor, proxying
 
 QUIET_SECONDS = 0.15
@@ -140,7 +140,7 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
 
 
 async def test_a_cut_request_arrives_only_in_part(proxy: FaultProxy) -> None:
-    proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Way.UP))
+    proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Direction.UP))
     async with calling(proxy) as caller:
         assert await caller.reply_to(b"hello") == b"hel", (
             "the far end received no more, and then the end"
@@ -241,27 +241,27 @@ async def test_a_share_of_connections_is_affected_and_a_seed_always_chooses_the_
 
 
 async def test_a_tap_sees_both_directions_and_can_end_the_connection() -> None:
-    seen: list[tuple[Way, bytes]] = []
+    seen: list[tuple[Direction, bytes]] = []
 
-    class Sees(Interceptor):
+    class Recording(Interceptor):
         async def up(self, chunk: bytes) -> bytes:
-            seen.append((Way.UP, chunk))
+            seen.append((Direction.UP, chunk))
             if chunk == b"end":
                 raise ConnectionCut
             return chunk.upper()
 
         async def down(self, chunk: bytes) -> bytes:
-            seen.append((Way.DOWN, chunk))
+            seen.append((Direction.DOWN, chunk))
             return chunk
 
     async with (
         far_end(("127.0.0.1", 0)) as address,
-        proxying(address, interceptor=Sees) as proxy,
+        proxying(address, interceptor=Recording) as proxy,
         calling(proxy) as caller,
     ):
         assert await caller.reply_to(b"hello") == b"HELLO"
         assert await caller.reply_to(b"end") == b""
-    assert seen == [(Way.UP, b"hello"), (Way.DOWN, b"HELLO"), (Way.UP, b"end")]
+    assert seen == [(Direction.UP, b"hello"), (Direction.DOWN, b"HELLO"), (Direction.UP, b"end")]
 
 
 async def test_a_connection_to_a_missing_far_end_is_reset(tmp_path: Path) -> None:

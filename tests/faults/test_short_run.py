@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.program import fresh_directory
 from tests.faults.building import rig
 from tests.faults.faults import ALL, Fault
-from tests.faults.load import Pace
+from tests.faults.load import LoadRules
 from tests.faults.rig import Scale
 from tests.faults.rounds import Bounds
 from tests.faults.soak import run_faults
@@ -33,7 +33,7 @@ NAMES = (
     "Redis is restarted",
 )
 SCALE = Scale(
-    pace=Pace(requests_per_second=12.0, patience_seconds=5.0),
+    load_rules=LoadRules(requests_per_second=12.0, patience_seconds=5.0),
     moment_seconds=1.0,
     statement_seconds=6.0,
 )

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.end_to_end.program import clean_environment, fresh_directory
 from tests.faults.building import rig
 from tests.faults.faults import Fault
-from tests.faults.load import MadeRequest, Pace
+from tests.faults.load import LoadRules, MadeRequest
 from tests.faults.nodes import restart, through_balancer
 from tests.faults.programs import ibiki
 from tests.faults.release import ReleaseUnusable, before_the_newest_migration, exported
@@ -101,8 +101,8 @@ def _line(name: str, options: Sequence[MadeRequest]) -> str:
 async def _run(options: argparse.Namespace, directory: Path) -> SoakResult:
     release = exported(options.before or before_the_newest_migration(), directory / "before")
     print(f"the previous release is {release.commit}", flush=True)
-    pace = Pace(requests_per_second=options.rate, patience_seconds=5.0 * options.slow)
-    scale = Scale(pace=pace).slowed(options.slow)
+    load_rules = LoadRules(requests_per_second=options.rate, patience_seconds=5.0 * options.slow)
+    scale = Scale(load_rules=load_rules).slowed(options.slow)
     upgrade = Upgrade(options.seconds)
     bounds = Bounds(
         recovery_seconds=20.0 * options.slow,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tests.faults.conditions import Way
+from tests.faults.conditions import Direction
 from tests.faults.proxy import ConnectionCut, Interceptor
 
 COMMIT = "COMMIT"
@@ -91,28 +91,28 @@ class StatementTrigger:
 class ByteTrigger:
     """Acts on the first bytes that go one way. They are not passed on."""
 
-    _way: Way | None = None
+    _direction: Direction | None = None
     _act: Callable[[], None] | None = None
     _reached: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def act_at(self, way: Way, act: Callable[[], None]) -> asyncio.Event:
+    def act_at(self, direction: Direction, act: Callable[[], None]) -> asyncio.Event:
         """Calls `act` once, when bytes go that way, and then sets the event."""
-        self._way, self._act, self._reached = way, act, asyncio.Event()
+        self._direction, self._act, self._reached = direction, act, asyncio.Event()
         return self._reached
 
     def remove(self) -> None:
         """Removes the trigger."""
-        self._way = None
+        self._direction = None
 
     def interceptor(self) -> Interceptor:
         """An interceptor for one connection."""
         return _ByteInterceptor(self)
 
-    def seen(self, way: Way) -> None:
+    def seen(self, direction: Direction) -> None:
         """Called when bytes go that way."""
-        if self._way is not way or self._act is None:
+        if self._direction is not direction or self._act is None:
             return
-        self._way = None
+        self._direction = None
         self._act()
         self._reached.set()
         raise ConnectionCut
@@ -123,11 +123,11 @@ class _ByteInterceptor(Interceptor):
     _trigger: ByteTrigger
 
     async def up(self, chunk: bytes) -> bytes:
-        self._trigger.seen(Way.UP)
+        self._trigger.seen(Direction.UP)
         return chunk
 
     async def down(self, chunk: bytes) -> bytes:
-        self._trigger.seen(Way.DOWN)
+        self._trigger.seen(Direction.DOWN)
         return chunk
 
 

@@ -30,7 +30,7 @@ GUESSES = 5
 
 
 @dataclass
-class Site:
+class Setup:
     """An installation over HTTP, with one user."""
 
     http: httpx.AsyncClient
@@ -61,7 +61,7 @@ class Site:
 
 
 @pytest.fixture
-async def site(database_url: str) -> AsyncIterator[Site]:
+async def setup(database_url: str) -> AsyncIterator[Setup]:
     async with running_app(database_url) as app, httpx.AsyncClient(timeout=200) as http:
         await people.add_user(EMAIL)
 
@@ -76,32 +76,32 @@ async def site(database_url: str) -> AsyncIterator[Site]:
         )
         async with serving_app(build_app(parts)) as url:
             http.base_url = httpx.URL(url)
-            yield Site(http)
+            yield Setup(http)
 
 
-async def test_fifteen_guesses_in_one_document_are_refused(site: Site) -> None:
-    body = await site.sign_in(*[f"guess {each}" for each in range(14)], people.PASSWORD)
+async def test_fifteen_guesses_in_one_document_are_refused(setup: Setup) -> None:
+    body = await setup.sign_in(*[f"guess {each}" for each in range(14)], people.PASSWORD)
     assert body["errors"][0]["extensions"]["code"] == "TOO_COMPLEX"
     assert "data" not in body
-    assert await site.kinds("wrong") == ["InvalidCredentials"], "a refused document counts"
+    assert await setup.kinds("wrong") == ["InvalidCredentials"], "a refused document counts"
 
 
-async def test_guesses_by_aliases_count_like_guesses_one_by_one(site: Site) -> None:
-    kinds = await site.kinds(*[f"guess {each}" for each in range(9)], people.PASSWORD)
+async def test_guesses_by_aliases_count_like_guesses_one_by_one(setup: Setup) -> None:
+    kinds = await setup.kinds(*[f"guess {each}" for each in range(9)], people.PASSWORD)
     assert kinds == ["InvalidCredentials"] * GUESSES + ["RateLimited"] * 5
 
 
-async def test_an_unknown_email_is_answered_and_slowed_like_a_known_one(site: Site) -> None:
+async def test_an_unknown_email_is_answered_and_slowed_like_a_known_one(setup: Setup) -> None:
     guesses = [f"guess {each}" for each in range(8)]
-    known = await site.sign_in(*guesses)
-    unknown = await site.sign_in(*guesses, email="eve@ibiki.test")
+    known = await setup.sign_in(*guesses)
+    unknown = await setup.sign_in(*guesses, email="eve@ibiki.test")
     assert known == unknown
 
 
-async def test_a_refresh_token_is_not_an_access_token(site: Site) -> None:
-    session = (await site.sign_in(people.PASSWORD))["data"]["a0"]
-    assert await site.viewer(session["accessToken"]) == {"data": {"viewer": {"email": EMAIL}}}
-    refused = await site.viewer(session["refreshToken"])
+async def test_a_refresh_token_is_not_an_access_token(setup: Setup) -> None:
+    session = (await setup.sign_in(people.PASSWORD))["data"]["a0"]
+    assert await setup.viewer(session["accessToken"]) == {"data": {"viewer": {"email": EMAIL}}}
+    refused = await setup.viewer(session["refreshToken"])
     assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 

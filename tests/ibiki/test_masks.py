@@ -115,8 +115,8 @@ def test_no_text_takes_long(piece: str) -> None:
 
 
 def test_a_value_with_a_broken_repr_is_logged_by_type() -> None:
-    class Stubborn:
+    class FailingRepr:
         def __repr__(self) -> str:
             raise ValueError("no")
 
-    assert masked(Stubborn()) == "<Stubborn>"
+    assert masked(FailingRepr()) == "<FailingRepr>"

@@ -236,7 +236,7 @@ async def test_of_two_changes_at_once_the_session_of_one_continues(setup: Setup)
     assert await setup.lives(setup.other)
 
 
-class Meanwhile(Argon2Passwords):
+class InterruptedPasswords(Argon2Passwords):
     """Something else happens after the current password was checked."""
 
     def __init__(self, happens: Callable[[], Awaitable[Any]]) -> None:
@@ -250,7 +250,7 @@ class Meanwhile(Argon2Passwords):
 
 def interrupted(happens: Callable[[], Awaitable[Any]]) -> Sessions:
     """Sessions whose changes of a password take long enough for something else."""
-    passwords, throttle = Meanwhile(happens), SignInThrottle()
+    passwords, throttle = InterruptedPasswords(happens), SignInThrottle()
     return Sessions(store=store, passwords=passwords, tokens=TOKENS, throttle=throttle)
 
 

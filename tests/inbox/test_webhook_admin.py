@@ -202,13 +202,13 @@ async def test_a_client_without_balance_or_line_is_not_ready(app: App) -> None:
     await post.received(inbound("Hi", receiver=OUR_NUMBER))
     await db.accept(app.owner, 100)
 
-    class Nobody:
+    class NoProviders:
         """No provider is configured."""
 
         async def of(self, provider_account_id: object) -> Any:
             raise ProviderUnavailable
 
-    installation = replace(app.installation, providers=Nobody())
+    installation = replace(app.installation, providers=NoProviders())
     found, checks = await rehearse(replace(app, installation=installation))
     assert not found["ready"]
     assert [name for name, passed in checks.items() if not passed] == [

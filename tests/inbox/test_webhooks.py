@@ -250,13 +250,13 @@ async def test_refusal_counts_survive_an_outage() -> None:
 
 
 async def test_stopping_does_not_fail_if_refusals_cannot_be_written() -> None:
-    class Gone:
+    class FailingStore:
         """A store that always fails."""
 
         async def count_refusals(self, refusals: object) -> None:
             raise TryAgain
 
-    intake = Intake(Gone(), PARSERS)  # type: ignore[arg-type]
+    intake = Intake(FailingStore(), PARSERS)  # type: ignore[arg-type]
     intake.start()
     intake.refuse("extreme", "why")
     await intake.stop()

@@ -48,7 +48,7 @@ def test_a_month_is_due_three_days_after_its_end(
 
 
 @dataclass
-class Past:
+class Setup:
     """An installation in which a month is over: a send of 5, and one of 3 by a school.
 
     `now`: in the month after it, when it can be closed.
@@ -66,7 +66,7 @@ class Past:
 
 
 @pytest.fixture
-async def past(database_url: str) -> AsyncIterator[Past]:
+async def setup(database_url: str) -> AsyncIterator[Setup]:
     async with db.connected(database_url):
         pool = await db.add_pool(held=1_000)
         client = await db.add_client(pool, held=100, group=await db.add_group(pool))
@@ -80,30 +80,30 @@ async def past(database_url: str) -> AsyncIterator[Past]:
         await make_older(database_url, 100)
         [row] = await db.fetch("SELECT id, created_at FROM send WHERE accepted = 5")
         now = month_after(row["created_at"]) + timedelta(days=4)
-        yield Past(database_url, client, school, row["id"], now)
+        yield Setup(database_url, client, school, row["id"], now)
 
 
 async def run(*, full: bool = False) -> Audit:
     return await audit(store, await new_audit(store, full=full), rest=0)
 
 
-async def test_a_checkpoint_has_the_figures_of_its_month(past: Past) -> None:
-    [checkpoint] = await past.close()
+async def test_a_checkpoint_has_the_figures_of_its_month(setup: Setup) -> None:
+    [checkpoint] = await setup.close()
     assert await store.read_checkpoints() == [checkpoint]
-    assert checkpoint.ends_at == month_after(past.now - timedelta(days=10))
+    assert checkpoint.ends_at == month_after(setup.now - timedelta(days=10))
     sends = checkpoint.sends
     assert (sends.sends, sends.messages, sends.charged) == (2, 8, 5 + 150)
     assert sends.statuses == {"QUEUED": 8}
     found = await store.read_closed_accounts(checkpoint.id, UUID(int=0), most=100)
-    of_client = next(each for each in found if each.account_id == past.client.account_id)
+    of_client = next(each for each in found if each.account_id == setup.client.account_id)
     assert (of_client.version, of_client.balance) == (2, 95)
     assert of_client.moved == {"OPENING": 100, "SEND": -5}
-    assert await past.close() == [], "it is closed once"
+    assert await setup.close() == [], "it is closed once"
 
 
-async def test_the_usual_audit_starts_from_the_checkpoint(past: Past) -> None:
-    [checkpoint] = await past.close()
-    await db.accept(past.client, 2)
+async def test_the_usual_audit_starts_from_the_checkpoint(setup: Setup) -> None:
+    [checkpoint] = await setup.close()
+    await db.accept(setup.client, 2)
     usual, full = await run(), await run(full=True)
     assert (usual.holds, full.holds) == (True, True), full.violations
     assert (usual.proven_until, full.proven_until) == (checkpoint.ends_at, None)
@@ -112,19 +112,19 @@ async def test_the_usual_audit_starts_from_the_checkpoint(past: Past) -> None:
     assert usual.accounts_checked == full.accounts_checked
 
 
-async def test_a_late_refund_is_checked_with_its_old_send(past: Past) -> None:
-    await past.close()
-    await cancel_send(store, past.client.actor, past.old_send)
+async def test_a_late_refund_is_checked_with_its_old_send(setup: Setup) -> None:
+    await setup.close()
+    await cancel_send(store, setup.client.actor, setup.old_send)
     usual = await run()
     assert (usual.holds, usual.transfers_checked, usual.messages_checked) == (True, 1, 5)
     assert (await run(full=True)).holds, "refunds of a closed month may change"
     await as_superuser(
-        past.url,
+        setup.url,
         "UPDATE message SET status = 'QUEUED' WHERE id = ("
-        f" SELECT id FROM message WHERE send_id = '{past.old_send}' LIMIT 1)",
+        f" SELECT id FROM message WHERE send_id = '{setup.old_send}' LIMIT 1)",
     )
     found = await run()
-    assert f"send {past.old_send}: 5 accepted at 1, 5 messages" in found.violations[0]
+    assert f"send {setup.old_send}: 5 accepted at 1, 5 messages" in found.violations[0]
 
 
 CHANGES = {
@@ -160,32 +160,32 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_change_is_found(past: Past, change: str) -> None:
+async def test_a_change_is_found(setup: Setup, change: str) -> None:
     statement, words, by_usual = CHANGES[change]
-    await past.close()
-    await as_superuser(past.url, statement)
+    await setup.close()
+    await as_superuser(setup.url, statement)
     full = await run(full=True)
     assert words in "\n".join(full.violations), full.violations
     usual = await run()
     assert (words in "\n".join(usual.violations)) == by_usual, usual.violations
 
 
-async def test_a_checkpoint_with_another_hash_breaks_the_chain(past: Past) -> None:
-    [first] = await past.close()
-    past.now = month_after(past.now) + timedelta(days=4)
-    await past.close()
+async def test_a_checkpoint_with_another_hash_breaks_the_chain(setup: Setup) -> None:
+    [first] = await setup.close()
+    setup.now = month_after(setup.now) + timedelta(days=4)
+    await setup.close()
     sums = replace(first.sends, charged=first.sends.charged + 1)
     forged = replace(first, sends=sums).sealed()
     await as_superuser(
-        past.url,
+        setup.url,
         f"UPDATE ledger_checkpoint SET charged = {sums.charged}, hash = '\\x{forged.hash.hex()}'"
         f" WHERE id = '{first.id}'",
     )
     assert "does not follow the one before it" in (await run()).violations[0]
 
 
-async def test_the_database_refuses_to_change_a_checkpoint(past: Past) -> None:
-    await past.close()
+async def test_the_database_refuses_to_change_a_checkpoint(setup: Setup) -> None:
+    await setup.close()
     for table in ("ledger_checkpoint", "ledger_checkpoint_account"):
         for statement in (f"UPDATE {table} SET audit_id = NULL", f"DELETE FROM {table}"):
             with pytest.raises(asyncpg.PostgresError):
@@ -193,22 +193,22 @@ async def test_the_database_refuses_to_change_a_checkpoint(past: Past) -> None:
     assert len(await store.read_checkpoints()) == 1
 
 
-async def test_nothing_is_closed_while_the_ledger_is_inconsistent(past: Past) -> None:
-    await as_superuser(past.url, "UPDATE account SET held = held + 1 WHERE kind = 'CLIENT'")
+async def test_nothing_is_closed_while_the_ledger_is_inconsistent(setup: Setup) -> None:
+    await as_superuser(setup.url, "UPDATE account SET held = held + 1 WHERE kind = 'CLIENT'")
     with pytest.raises(LedgerInconsistent) as broken:
-        await past.close()
+        await setup.close()
     assert broken.value.audit.violations
     assert await store.read_checkpoints() == []
 
 
-async def test_two_processes_close_a_month_once(past: Past) -> None:
-    done = await asyncio.gather(past.close(), past.close(), return_exceptions=True)
+async def test_two_processes_close_a_month_once(setup: Setup) -> None:
+    done = await asyncio.gather(setup.close(), setup.close(), return_exceptions=True)
     assert all(isinstance(each, list | AlreadyRunning) for each in done), done
     assert len(await store.read_checkpoints()) == 1
     assert (await run(full=True)).holds
 
 
-async def test_months_are_closed_daily_by_one_process(past: Past) -> None:
+async def test_months_are_closed_daily_by_one_process(setup: Setup) -> None:
     closers = [Closer(store), Closer(store)]
     for each in closers:
         assert await each.close_daily() is False

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.installations import App, running_app
-from tests.live.rig import FakeAuthenticator, Server, authenticator_of, server
+from tests.live.server import FakeAuthenticator, Server, authenticator_of, server
 
 
 @pytest.fixture

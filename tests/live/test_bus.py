@@ -31,7 +31,7 @@ from ibiki.live.bus_redis import RedisCarrier
 from ibiki.local import embedded
 from persistence.connections import PostgresCarrier
 from tests import databases
-from tests.live.rig import LocalCarrier, eventually
+from tests.live.server import LocalCarrier, eventually
 
 
 def topic() -> Topic:

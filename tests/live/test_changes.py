@@ -22,7 +22,7 @@ from domain.live.ports import Change, Position
 from domain.live.subscriptions import ChangeWatch, Watch
 from domain.sending.messages import Message, MessageStatus
 from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber
-from tests.live.rig import eventually
+from tests.live.server import eventually
 
 NEVER = 3600.0
 MINE, THEIRS = OfClient(new_id()), OfClient(new_id())

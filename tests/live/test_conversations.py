@@ -17,7 +17,7 @@ from persistence import database, store
 from tests import db
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import Client, Server, client, eventually
+from tests.live.server import Client, Server, client, eventually
 from tests.live.test_inbound import NUMBERS, lines, receive, watching
 
 __all__ = ["lines"]

@@ -17,8 +17,8 @@ from ibiki.live.socket import Socket
 from ibiki.live.subscribing import SocketRules
 from ibiki.live.wire import TOO_SLOW, WAITING_BYTES, Wire
 from tests.clocks import stopwatch
-from tests.live.quiet import BALANCE, Quiet, quiet
-from tests.live.rig import Server, client, eventually
+from tests.live.live_setup import BALANCE, Setup, live_setup
+from tests.live.server import Server, client, eventually
 
 SOCKETS = 1_000
 CROWD_SECONDS = 90.0
@@ -26,7 +26,7 @@ LONG = 20_000
 LONG_BALANCE = "subscription { balanceUpdated { account { balance unit } } }"
 
 
-class Stalled:
+class SlowClient:
     """A client that has subscribed, and reads nothing until the test lets it."""
 
     def __init__(
@@ -71,7 +71,7 @@ def sockets_of(server: Server) -> list[Socket]:
     return [each for each in held if isinstance(each, Socket)]
 
 
-def waiting_bytes(app: Quiet) -> int:
+def waiting_bytes(app: Setup) -> int:
     """The most that waits in this process for one socket."""
     waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(app.server)]
     return max(waiting, default=0)
@@ -79,9 +79,9 @@ def waiting_bytes(app: Quiet) -> int:
 
 async def test_a_stalled_reader_is_closed_and_harms_no_other() -> None:
     rules = SocketRules(send_seconds=1.0)
-    async with quiet(rules=rules) as app, client(app.server, "other") as other:
+    async with live_setup(rules=rules) as app, client(app.server, "other") as other:
         app.store.unit = "x" * LONG
-        stalled = await asyncio.to_thread(Stalled, app.server)
+        slow = await asyncio.to_thread(SlowClient, app.server)
         await eventually(lambda: len(sockets_of(app.server)) == 2)
         await other.subscribe(LONG_BALANCE)
         most, balance = 0, 1
@@ -93,16 +93,16 @@ async def test_a_stalled_reader_is_closed_and_harms_no_other() -> None:
                 delivered = (await other.delivered())["account"]["balance"]
             most = max(most, waiting_bytes(app))
         assert most <= WAITING_BYTES + 2 * LONG
-        ending = await asyncio.to_thread(stalled.read_to_the_end)
+        ending = await asyncio.to_thread(slow.read_to_the_end)
         assert struct.pack("!BBH", 0x88, 2 + len("Reads too slowly"), TOO_SLOW) in ending
         app.change(balance + 1)
         assert (await other.delivered())["account"]["balance"] == balance + 1
 
 
 async def test_a_slow_subscriber_receives_the_newest_state() -> None:
-    async with quiet(rules=SocketRules(send_seconds=20)) as app:
+    async with live_setup(rules=SocketRules(send_seconds=20)) as app:
         app.store.unit = "x" * LONG
-        stalled = await asyncio.to_thread(Stalled, app.server)
+        slow = await asyncio.to_thread(SlowClient, app.server)
         await eventually(lambda: bool(sockets_of(app.server)))
         [held] = sockets_of(app.server)
         await eventually(lambda: bool(held.operations))
@@ -117,7 +117,7 @@ async def test_a_slow_subscriber_receives_the_newest_state() -> None:
         last = balance + 500
         for each in range(balance, last + 1):
             app.change(each)
-        reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
+        reading = asyncio.create_task(asyncio.to_thread(slow.read_to_the_end))
         await eventually(lambda: held.wire.can_write and not operation.waits)
         held.close(1000, "enough")
         arrived = await reading
@@ -132,7 +132,7 @@ async def test_a_thousand_sockets_receive_a_change_in_time() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     arrived: list[tuple[bytes, float]] = []
     try:
-        async with quiet() as app, asyncio.timeout(CROWD_SECONDS), stopwatch() as watch:
+        async with live_setup() as app, asyncio.timeout(CROWD_SECONDS), stopwatch() as watch:
             listeners = await _listen(app, arrived)
             assert app.server.live.hub.count == 1
             for balance in (2, 3):
@@ -150,7 +150,7 @@ async def test_a_thousand_sockets_receive_a_change_in_time() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def _listen(app: Quiet, arrived: list[tuple[bytes, float]]) -> list[Listener]:
+async def _listen(app: Setup, arrived: list[tuple[bytes, float]]) -> list[Listener]:
     loop = asyncio.get_running_loop()
     port = int(app.server.url.rsplit(":", 1)[1])
     made = []
@@ -189,14 +189,14 @@ def test_the_first_items_of_a_subscriber_do_not_count_as_its_backlog() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
 async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) -> None:
-    async with quiet() as app, client(app.server, "good", max_size=None) as reader:
+    async with live_setup() as app, client(app.server, "good", max_size=None) as reader:
         app.store.unit = "x" * length
         await reader.subscribe(LONG_BALANCE)
         assert len((await reader.delivered())["account"]["unit"]) == length
 
 
 async def test_a_client_that_does_not_answer_pings_may_reconnect() -> None:
-    async with quiet() as app, client(app.server, "good") as reader:
+    async with live_setup() as app, client(app.server, "good") as reader:
         [held] = sockets_of(app.server)
         wire: Wire = held.wire
         wire.keepalive_timeout()

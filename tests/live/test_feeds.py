@@ -25,7 +25,7 @@ from domain.live.subscriptions import (
     Watch,
 )
 from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber
-from tests.live.rig import eventually
+from tests.live.server import eventually
 
 NEVER = 3600.0
 CLIENT = UUID(int=7)

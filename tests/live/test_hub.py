@@ -23,7 +23,7 @@ from domain.live.ports import Position
 from domain.live.streams import OFFERS_AT_ONCE
 from domain.live.subscriptions import ChangeWatch, StateWatch, Watch
 from tests.live.readers import FakeRenderer, FakeStore, FakeSubscriber
-from tests.live.rig import eventually
+from tests.live.server import eventually
 
 TOPIC: Topic = hints.ACCOUNT + bytes(16)
 OTHER: Topic = hints.BELOW + bytes(16)

@@ -21,7 +21,7 @@ from persistence import database, store
 from tests import db
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import Client, FakeAuthenticator, Server, client, eventually, server
+from tests.live.server import Client, FakeAuthenticator, Server, client, eventually, server
 from tests.live.test_sse import Events
 
 INBOUND = """subscription ($since: ID) {

@@ -28,7 +28,7 @@ from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import WORDS, Client, Server, client
+from tests.live.server import WORDS, Client, Server, client
 
 SEED = 20261120
 CHANGES = 40

@@ -23,9 +23,9 @@ from ibiki.tokens import AccessTokens
 from persistence import store
 from tests.clocks import Stopwatch, stopwatch
 from tests.installations import running_app
-from tests.live.quiet import BALANCE as QUIET_BALANCE
-from tests.live.quiet import quiet, somebody
-from tests.live.rig import Client, Server, client, server
+from tests.live.live_setup import BALANCE as SETUP_BALANCE
+from tests.live.live_setup import live_setup, somebody
+from tests.live.server import Client, Server, client, server
 from tests.people import (
     ADDRESS,
     NORMALISER,
@@ -42,30 +42,30 @@ WITHIN_SECONDS = 1.0
 
 
 async def test_a_socket_ends_when_its_token_does() -> None:
-    async with quiet() as app, stopwatch() as watch, client(app.server, "good") as other:
+    async with live_setup() as app, stopwatch() as watch, client(app.server, "good") as other:
         # Long enough to subscribe, which has just taken a part of it.
         lifetime = timedelta(seconds=1 + 20 * watch.seconds)
         ends_at = datetime.now(UTC) + lifetime
         before = watch.seconds
         app.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
         async with client(app.server, "short") as socket:
-            await socket.subscribe(QUIET_BALANCE)
+            await socket.subscribe(SETUP_BALANCE)
             await socket.receive()
             assert await socket.closed() == 4403
             assert datetime.now(UTC) >= ends_at
             assert watch.seconds - before < lifetime.total_seconds() + WITHIN_SECONDS
-            await other.subscribe(QUIET_BALANCE)
+            await other.subscribe(SETUP_BALANCE)
             assert (await other.receive())["type"] == "next"
 
 
 async def test_a_socket_ends_when_its_credential_is_no_longer_valid() -> None:
     async with (
-        quiet() as app,
+        live_setup() as app,
         client(app.server, "good") as socket,
         client(app.server, "other") as other,
     ):
         for each in (socket, other):
-            await each.subscribe(QUIET_BALANCE)
+            await each.subscribe(SETUP_BALANCE)
             await each.receive()
         app.authenticator.change("good", None)
         assert await socket.closed() == 4403
@@ -75,7 +75,7 @@ async def test_a_socket_ends_when_its_credential_is_no_longer_valid() -> None:
 
 async def test_clients_connect_again_when_another_database_server_has_taken_over() -> None:
     async with (
-        quiet() as app,
+        live_setup() as app,
         client(app.server, "good") as socket,
         client(app.server, "other") as other,
     ):
@@ -87,7 +87,7 @@ async def test_clients_connect_again_when_another_database_server_has_taken_over
         rights = app.server.live.rights
         watch = FailoverWatch(read, lambda: rights.connect_again("failed over"))
         for each in (socket, other):
-            await each.subscribe(QUIET_BALANCE)
+            await each.subscribe(SETUP_BALANCE)
             await each.receive()
         for _ in range(3):
             await watch.look()
@@ -100,8 +100,8 @@ async def test_clients_connect_again_when_another_database_server_has_taken_over
 
 
 async def test_a_socket_ends_if_its_rights_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
-    async with quiet() as app, client(app.server, "good") as socket:
-        await socket.subscribe(QUIET_BALANCE)
+    async with live_setup() as app, client(app.server, "good") as socket:
+        await socket.subscribe(SETUP_BALANCE)
         await socket.receive()
 
         async def fails(credential: str) -> None:
@@ -114,8 +114,8 @@ async def test_a_socket_ends_if_its_rights_cannot_be_read(caplog: pytest.LogCapt
 
 
 async def test_new_rights_start_the_subscriptions_again() -> None:
-    async with quiet() as app, client(app.server, "good") as socket:
-        await socket.subscribe(QUIET_BALANCE, id="a")
+    async with live_setup() as app, client(app.server, "good") as socket:
+        await socket.subscribe(SETUP_BALANCE, id="a")
         await socket.receive()
         before = app.authenticator.actors["good"]
         assert before is not None
@@ -130,7 +130,7 @@ async def test_new_rights_start_the_subscriptions_again() -> None:
 
 
 async def test_a_change_during_the_sign_in_is_not_missed() -> None:
-    async with quiet() as app:
+    async with live_setup() as app:
         requested, actor_for = asyncio.Event(), app.authenticator.actor_for
         answers = [await actor_for("good"), None]
 

@@ -11,7 +11,7 @@ from tests import db
 from tests.installations import App
 from tests.ledger.test_reconcile import send_charged
 from tests.ledger.upstream import Upstream, synced
-from tests.live.rig import Server, client
+from tests.live.server import Server, client
 
 RECONCILIATION = (
     "subscription ($run: ID!) { reconcileProgress(id: $run) { finishedAt sendsChecked } }"

@@ -22,8 +22,8 @@ from ibiki.live.wire import TOO_SLOW, WAITING_BYTES
 from persistence import store
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import FakeAuthenticator, Server, client, eventually, server
-from tests.live.test_crowds import Stalled, sockets_of
+from tests.live.server import FakeAuthenticator, Server, client, eventually, server
+from tests.live.test_crowds import SlowClient, sockets_of
 from tests.live.test_sse import Events
 
 INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
@@ -46,14 +46,14 @@ async def receive_many(people: App, count: int, text: str) -> list[str]:
 @asynccontextmanager
 async def stalled_reader(
     people: App, authenticator: FakeAuthenticator, send_seconds: float
-) -> AsyncIterator[tuple[Server, Stalled, list[str]]]:
+) -> AsyncIterator[tuple[Server, SlowClient, list[str]]]:
     """A reader that has requested a long feed from its beginning, and reads nothing."""
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     rules = SocketRules(send_seconds=send_seconds)
     async with server(people.installation, authenticator, rules=rules) as running:
-        stalled = await asyncio.to_thread(Stalled, running, INBOUND, "owner", since=keys[0])
+        slow = await asyncio.to_thread(SlowClient, running, INBOUND, "owner", since=keys[0])
         await eventually(lambda: any(each.operations for each in sockets_of(running)))
-        yield running, stalled, keys[1:]
+        yield running, slow, keys[1:]
 
 
 def waiting_bytes(running: Server) -> int:
@@ -70,14 +70,14 @@ def keys_in(arrived: bytes) -> list[str]:
 async def test_a_slow_reader_costs_little_and_misses_nothing(
     people: App, authenticator: FakeAuthenticator
 ) -> None:
-    async with stalled_reader(people, authenticator, 60.0) as (running, stalled, keys):
+    async with stalled_reader(people, authenticator, 60.0) as (running, slow, keys):
         [held] = sockets_of(running)
         operation = held.operations["1"]
         await eventually(lambda: not operation.has_capacity)
         assert waiting_bytes(running) <= WAITING_BYTES + FEED_BYTES + 3 * LONG
         keys += await receive_many(people, 20, "y" * LONG)
         assert waiting_bytes(running) <= WAITING_BYTES + FEED_BYTES + 3 * LONG
-        reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
+        reading = asyncio.create_task(asyncio.to_thread(slow.read_to_the_end))
         last = await store.last_in_feed(OfClient(people.owner.client_id))
         await eventually(
             lambda: operation.position is not None and operation.position.number == last
@@ -113,9 +113,9 @@ async def test_a_slow_reader_of_server_sent_events_gets_all_of_a_feed(
 async def test_a_stalled_reader_is_closed_and_continues_at_its_position(
     people: App, authenticator: FakeAuthenticator
 ) -> None:
-    async with stalled_reader(people, authenticator, 0.5) as (running, stalled, keys):
+    async with stalled_reader(people, authenticator, 0.5) as (running, slow, keys):
         await eventually(lambda: not sockets_of(running))
-        ending = await asyncio.to_thread(stalled.read_to_the_end)
+        ending = await asyncio.to_thread(slow.read_to_the_end)
         assert TOO_SLOW.to_bytes(2, "big") in ending
         arrived = keys_in(ending)
         assert arrived == keys[: len(arrived)]

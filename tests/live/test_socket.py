@@ -17,8 +17,8 @@ from domain.errors import TryAgain
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.subscribing import SocketRules
-from tests.live.quiet import BALANCE, Quiet, quiet
-from tests.live.rig import PROTOCOL, Client, client, eventually
+from tests.live.live_setup import BALANCE, Setup, live_setup
+from tests.live.server import PROTOCOL, Client, client, eventually
 
 VIEWER = "{ viewer { email } }"
 ALLOWED = "https://shop.example"
@@ -27,13 +27,13 @@ TWO_NUMBERS = """{"id": "1", "type": "subscribe", "payload": {"query": "{ viewer
 
 
 @pytest.fixture(scope="module")
-async def app() -> AsyncIterator[Quiet]:
+async def app() -> AsyncIterator[Setup]:
     """One server for tests that leave it as it was."""
-    async with quiet(origins=AllowedOrigins(frozenset({ALLOWED}))) as made:
+    async with live_setup(origins=AllowedOrigins(frozenset({ALLOWED}))) as made:
         yield made
 
 
-async def test_a_query_is_answered_and_complete(app: Quiet) -> None:
+async def test_a_query_is_answered_and_complete(app: Setup) -> None:
     async with client(app.server, "good") as socket:
         await socket.subscribe(VIEWER, id="q")
         assert await socket.receive() == {
@@ -46,7 +46,7 @@ async def test_a_query_is_answered_and_complete(app: Quiet) -> None:
         assert (await socket.receive())["type"] == "next"
 
 
-async def test_many_operations_share_a_socket(app: Quiet) -> None:
+async def test_many_operations_share_a_socket(app: Setup) -> None:
     async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE, id="1")
         await socket.subscribe(BALANCE, id="2")
@@ -59,7 +59,7 @@ async def test_many_operations_share_a_socket(app: Quiet) -> None:
         assert (await socket.receive())["id"] == "2"
 
 
-async def test_a_wrong_document_ends_the_operation_and_not_the_socket(app: Quiet) -> None:
+async def test_a_wrong_document_ends_the_operation_and_not_the_socket(app: Setup) -> None:
     async with client(app.server, "good") as socket:
         for query in ("{", "{ nothing }", "subscription { balanceUpdated { nothing } }", "", "#"):
             await socket.subscribe(query)
@@ -72,7 +72,7 @@ async def test_a_wrong_document_ends_the_operation_and_not_the_socket(app: Quiet
         assert (await socket.receive())["type"] == "next"
 
 
-async def test_an_operation_before_the_sign_in_is_answered_by_its_field(app: Quiet) -> None:
+async def test_an_operation_before_the_sign_in_is_answered_by_its_field(app: Setup) -> None:
     async with client(app.server) as socket:
         await socket.subscribe(BALANCE)
         answer = await socket.receive()
@@ -82,7 +82,7 @@ async def test_an_operation_before_the_sign_in_is_answered_by_its_field(app: Qui
         assert answer["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_a_ping_is_answered(app: Quiet) -> None:
+async def test_a_ping_is_answered(app: Setup) -> None:
     async with client(app.server, begin=False) as socket:
         await socket.send(type="ping")
         assert await socket.receive() == {"type": "pong"}
@@ -116,7 +116,7 @@ async def test_a_ping_is_answered(app: Quiet) -> None:
     ],
 )
 async def test_a_protocol_error_closes_the_socket(
-    app: Quiet, messages: list[Any], code: int
+    app: Setup, messages: list[Any], code: int
 ) -> None:
     async with client(app.server, begin=False) as socket:
         for message in messages:
@@ -138,21 +138,21 @@ async def test_a_protocol_error_closes_the_socket(
     ],
 )
 async def test_a_subscribe_of_the_wrong_shape_closes_the_socket(
-    app: Quiet, wrong: dict[str, Any]
+    app: Setup, wrong: dict[str, Any]
 ) -> None:
     async with client(app.server, "good") as socket:
         await socket.send(**{"type": "subscribe", "id": "1", "payload": {"query": VIEWER}} | wrong)
         assert await socket.closed() == 4400
 
 
-async def test_an_id_that_is_in_use_closes_the_socket(app: Quiet) -> None:
+async def test_an_id_that_is_in_use_closes_the_socket(app: Setup) -> None:
     async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE)
         await socket.subscribe(BALANCE)
         assert await socket.closed() == 4409
 
 
-async def test_a_long_id_or_name_in_a_reason_is_cut(app: Quiet) -> None:
+async def test_a_long_id_or_name_in_a_reason_is_cut(app: Setup) -> None:
     name = "\U0001f600" * 100
     async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE, id=name)
@@ -163,14 +163,14 @@ async def test_a_long_id_or_name_in_a_reason_is_cut(app: Quiet) -> None:
         assert await socket.closed() == 4400
 
 
-async def test_a_message_that_is_too_long_closes_the_socket(app: Quiet) -> None:
+async def test_a_message_that_is_too_long_closes_the_socket(app: Setup) -> None:
     async with client(app.server, "good") as socket:
         await socket.send(type="ping", payload={"much": "x" * 65_536})
         assert await socket.closed() == 1009
 
 
 @pytest.mark.parametrize("offered", [["graphql-ws"], None, ["graphql-sse"]])
-async def test_the_older_protocol_is_refused(app: Quiet, offered: Any) -> None:
+async def test_the_older_protocol_is_refused(app: Setup, offered: Any) -> None:
     options = {"subprotocols": offered, "compression": None}
     async with client(app.server, begin=False, **options) as socket:
         assert await socket.closed() == 4406
@@ -178,7 +178,7 @@ async def test_the_older_protocol_is_refused(app: Quiet, offered: Any) -> None:
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "file://", "http://127.0.0.1"])
 async def test_pages_of_foreign_origins_open_no_socket(
-    app: Quiet, origin: str, caplog: pytest.LogCaptureFixture
+    app: Setup, origin: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(app.server.socket_url, subprotocols=[PROTOCOL], origin=origin)  # type: ignore[arg-type]
@@ -186,35 +186,35 @@ async def test_pages_of_foreign_origins_open_no_socket(
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
-async def test_pages_of_allowed_origins_open_a_socket(app: Quiet) -> None:
+async def test_pages_of_allowed_origins_open_a_socket(app: Setup) -> None:
     async with client(app.server, "good", origin=ALLOWED) as socket:
         await socket.subscribe(VIEWER)
         assert (await socket.receive())["type"] == "next"
 
 
 @pytest.mark.parametrize("query", ["token=x", "authorization=Bearer%20x", "a=Bearer%20x"])
-async def test_a_credential_in_the_address_is_refused(app: Quiet, query: str) -> None:
+async def test_a_credential_in_the_address_is_refused(app: Setup, query: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(f"{app.server.socket_url}?{query}", subprotocols=[PROTOCOL])
     assert refused.value.response.status_code == 400
 
 
-async def test_another_path_opens_no_socket(app: Quiet) -> None:
+async def test_another_path_opens_no_socket(app: Setup) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(f"{app.server.socket_url}/other", subprotocols=[PROTOCOL])
     assert refused.value.response.status_code in {403, 404}
 
 
-async def test_a_credential_in_a_header_is_not_a_sign_in(app: Quiet) -> None:
+async def test_a_credential_in_a_header_is_not_a_sign_in(app: Setup) -> None:
     headers = {"authorization": "Bearer good"}
     async with client(app.server, additional_headers=headers) as socket:
         await socket.subscribe(BALANCE)
         assert (await socket.receive())["type"] == "error"
 
 
-async def test_a_socket_without_an_initialisation_is_closed(app: Quiet) -> None:
+async def test_a_socket_without_an_initialisation_is_closed(app: Setup) -> None:
     async with (
-        quiet(rules=SocketRules(init_seconds=1.0)) as hasty,
+        live_setup(rules=SocketRules(init_seconds=1.0)) as hasty,
         client(hasty.server, "good") as earlier,
     ):
         async with client(hasty.server, begin=False) as socket:
@@ -225,7 +225,7 @@ async def test_a_socket_without_an_initialisation_is_closed(app: Quiet) -> None:
 
 async def test_a_flood_of_messages_closes_the_socket() -> None:
     rules = SocketRules(messages_per_second=50)
-    async with quiet(rules=rules) as strict, client(strict.server, "good") as socket:
+    async with live_setup(rules=rules) as strict, client(strict.server, "good") as socket:
         flood = asyncio.create_task(_flood(socket))
         assert await socket.closed() == 4429
         await flood
@@ -241,7 +241,7 @@ async def _flood(socket: Client) -> None:
 
 async def test_operations_of_a_socket_are_bounded() -> None:
     rules = SocketRules(operations=3)
-    async with quiet(rules=rules) as strict, client(strict.server, "good") as socket:
+    async with live_setup(rules=rules) as strict, client(strict.server, "good") as socket:
         for number in range(3):
             await socket.subscribe(BALANCE, id=f"{number}")
             await socket.receive()
@@ -254,7 +254,7 @@ async def test_operations_of_a_socket_are_bounded() -> None:
 
 
 async def test_sockets_of_a_user_are_bounded() -> None:
-    async with quiet(limits=ConnectionLimits(most=10, per_user=2, anonymous=1)) as strict:
+    async with live_setup(limits=ConnectionLimits(most=10, per_user=2, anonymous=1)) as strict:
         server = strict.server
         async with client(server, "good"), client(server, "other"), client(server):
             async with client(server, "good"), client(server, begin=False) as socket:
@@ -269,7 +269,7 @@ async def test_sockets_of_a_user_are_bounded() -> None:
 
 
 async def test_sockets_of_a_process_are_bounded() -> None:
-    async with quiet(limits=ConnectionLimits(most=1)) as strict:
+    async with live_setup(limits=ConnectionLimits(most=1)) as strict:
         async with client(strict.server, "good"):
             with pytest.raises(InvalidStatus) as refused:
                 await connect(strict.server.socket_url, subprotocols=[PROTOCOL])
@@ -283,7 +283,7 @@ async def test_a_handshake_during_an_outage_is_answered_with_503() -> None:
     async def is_ready() -> str | None:
         return "The database does not answer."
 
-    async with quiet(is_ready=is_ready) as app:
+    async with live_setup(is_ready=is_ready) as app:
         with pytest.raises(InvalidStatus) as refused:
             await connect(app.server.socket_url, subprotocols=[PROTOCOL])
         assert refused.value.response.status_code == 503
@@ -292,7 +292,7 @@ async def test_a_handshake_during_an_outage_is_answered_with_503() -> None:
 
 
 async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> None:
-    async with quiet() as app:
+    async with live_setup() as app:
 
         async def unavailable(credential: str) -> None:
             raise TryAgain
@@ -303,7 +303,7 @@ async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> Non
             assert await socket.closed() == 1013
 
 
-async def test_sockets_are_counted_and_forgotten(app: Quiet) -> None:
+async def test_sockets_are_counted_and_forgotten(app: Setup) -> None:
     gauge = app.server.metrics.sockets
     async with client(app.server, "good") as socket:
         await socket.subscribe(BALANCE)
@@ -316,7 +316,7 @@ async def test_sockets_are_counted_and_forgotten(app: Quiet) -> None:
 
 async def test_a_server_that_stops_closes_its_sockets_with_the_code_for_a_restart() -> None:
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(quiet())
+        app = await stack.enter_async_context(live_setup())
         async with client(app.server, "good") as socket:
             await socket.subscribe(BALANCE)
             await socket.receive()

@@ -20,8 +20,8 @@ from domain.live.subscriptions import Item
 from ibiki.live import sse
 from ibiki.live.rights import ConnectionLimits
 from tests.clocks import PATIENCE_SECONDS
-from tests.live.quiet import BALANCE, Quiet, quiet, somebody
-from tests.live.rig import Server, eventually
+from tests.live.live_setup import BALANCE, Setup, live_setup, somebody
+from tests.live.server import Server, eventually
 
 VIEWER = "{ viewer { email } }"
 STREAM = {"accept": "text/event-stream"}
@@ -57,8 +57,8 @@ class Events:
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[Quiet]:
-    async with quiet() as made:
+async def app() -> AsyncIterator[Setup]:
+    async with live_setup() as made:
         yield made
 
 
@@ -76,7 +76,7 @@ async def requested(
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_the_present_comes_first_and_then_every_change(app: Quiet, method: str) -> None:
+async def test_the_present_comes_first_and_then_every_change(app: Setup, method: str) -> None:
     async with requested(app.server, BALANCE, method=method) as events:
         assert events.response.status_code == 200
         assert events.response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -87,7 +87,7 @@ async def test_the_present_comes_first_and_then_every_change(app: Quiet, method:
     await eventually(lambda: app.server.live.hub.count == 0)
 
 
-async def test_a_query_is_one_event_and_complete(app: Quiet) -> None:
+async def test_a_query_is_one_event_and_complete(app: Setup) -> None:
     async with requested(app.server, VIEWER) as events:
         assert await events.delivered() == {"email": "ada@ibiki.test"}
         assert await events.next() == ("complete", None)
@@ -121,7 +121,7 @@ async def test_no_text_ends_a_line_early() -> None:
     ],
 )
 async def test_a_refusal_is_sent_as_an_event(
-    app: Quiet, query: str, who: str | None, code: str
+    app: Setup, query: str, who: str | None, code: str
 ) -> None:
     async with requested(app.server, query, who) as events:
         kind, body = await events.next()
@@ -130,20 +130,20 @@ async def test_a_refusal_is_sent_as_an_event(
         assert await events.next() == ("complete", None)
 
 
-async def test_a_mutation_with_get_is_refused(app: Quiet) -> None:
+async def test_a_mutation_with_get_is_refused(app: Setup) -> None:
     mutation = 'mutation { cancelSend(input: {sendId: "x"}) { __typename } }'
     async with requested(app.server, mutation, method="GET") as events:
         assert events.response.status_code == 405
 
 
-async def test_a_subscription_is_not_answered_in_json(app: Quiet) -> None:
+async def test_a_subscription_is_not_answered_in_json(app: Setup) -> None:
     async with httpx.AsyncClient() as http:
         answer = await http.post(f"{app.server.url}/graphql", json={"query": BALANCE})
     assert answer.status_code == 400
     assert "text/event-stream" in answer.json()["errors"][0]["message"]
 
 
-async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Quiet) -> None:
+async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Setup) -> None:
     began = time.monotonic()
     async with requested(app.server, BALANCE) as good:
         await good.delivered()
@@ -159,7 +159,7 @@ async def test_a_stream_ends_with_its_token_and_with_its_rights(app: Quiet) -> N
 
 
 async def test_a_stream_is_kept_alive_without_blank_lines(
-    app: Quiet, monkeypatch: pytest.MonkeyPatch
+    app: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
     async with requested(app.server, BALANCE) as events:
@@ -170,7 +170,7 @@ async def test_a_stream_is_kept_alive_without_blank_lines(
 
 async def test_streams_are_bounded_as_sockets_are() -> None:
     limits = ConnectionLimits(per_user=1)
-    async with quiet(limits=limits) as strict, requested(strict.server, BALANCE) as first:
+    async with live_setup(limits=limits) as strict, requested(strict.server, BALANCE) as first:
         await first.delivered()
         async with requested(strict.server, BALANCE) as second:
             assert second.response.status_code == 503
@@ -178,7 +178,7 @@ async def test_streams_are_bounded_as_sockets_are() -> None:
 
 async def test_a_server_that_stops_ends_its_streams() -> None:
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(quiet())
+        app = await stack.enter_async_context(live_setup())
         async with requested(app.server, BALANCE) as events:
             await events.delivered()
             stopping = asyncio.create_task(stack.aclose())

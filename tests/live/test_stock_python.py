@@ -6,13 +6,13 @@ from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
 from tenacity import retry, retry_if_exception_type, wait_fixed
 
-from tests.live.quiet import quiet
+from tests.live.live_setup import live_setup
 
 BALANCE = gql("subscription { balanceUpdated { account { balance } } }")
 
 
 async def test_gql_receives_the_present_state_and_then_every_change() -> None:
-    async with quiet() as app:
+    async with live_setup() as app:
         transport = WebsocketsTransport(
             url=app.server.socket_url, init_payload={"Authorization": "Bearer good"}
         )
@@ -32,7 +32,7 @@ async def test_gql_connects_again_after_an_outage_at_the_handshake() -> None:
     async def is_ready() -> str | None:
         return answers.pop() if answers else None
 
-    async with quiet(is_ready=is_ready) as app:
+    async with live_setup(is_ready=is_ready) as app:
         transport = WebsocketsTransport(
             url=app.server.socket_url, init_payload={"Authorization": "Bearer good"}
         )

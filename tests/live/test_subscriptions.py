@@ -22,7 +22,7 @@ from schema.schema import build_schema
 from tests import db
 from tests.dispatch.parts import answered, marked
 from tests.installations import App
-from tests.live.rig import Client, FakeAuthenticator, Server, client
+from tests.live.server import Client, FakeAuthenticator, Server, client
 from tests.schema.fakes import context_with
 
 BALANCE = """subscription ($client: ID) {

@@ -151,7 +151,7 @@ async def answers(sent: Sent) -> dict[str, Any]:
             found[f"has {status}"] = await db.fetch(
                 f"SELECT {has_status('send.id', status)} AS has FROM send ORDER BY id"
             )
-    with suppress(Undone):
+    with suppress(Rollback):
         async with store.transaction() as tx:
             found["numbers"] = [await tx.fetch(NUMBERS, ids, FIRST, most) for most in (2, 9)]
             found["opted out"] = set(await store.opted_out_among(tx, ids, after=FIRST, until=None))
@@ -163,7 +163,7 @@ async def answers(sent: Sent) -> dict[str, Any]:
             found["valid"] = await tx.fetch(
                 "SELECT id, expires_at FROM send WHERE send_at IS NOT NULL ORDER BY id"
             )
-            raise Undone
+            raise Rollback
     return found
 
 
@@ -171,7 +171,7 @@ def windows(size: int) -> list[Window[UUID]]:
     return [Window(size), Window(size, from_end=True)]
 
 
-class Undone(Exception):
+class Rollback(Exception):
     """Ends a transaction."""
 
 

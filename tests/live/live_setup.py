@@ -15,7 +15,7 @@ from domain.installation import RequestLimits
 from domain.ledger.balances import AccountBalance, Balances, BalanceView
 from domain.live import hints
 from tests.live.readers import NOON, FakeStore
-from tests.live.rig import FakeAuthenticator, Server, server
+from tests.live.server import FakeAuthenticator, Server, server
 from tests.schema.fakes import FakeDirectory, actor_with, installation_with
 
 ACCOUNT_ID = UUID(int=7)
@@ -40,7 +40,7 @@ class Figures(FakeStore):
 
 
 @dataclass
-class Quiet:
+class Setup:
     """The server, and the parts that a test may change."""
 
     server: Server
@@ -59,7 +59,7 @@ def somebody(role: Role = Role.CLIENT) -> Actor:
 
 
 @asynccontextmanager
-async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
+async def live_setup(*, balance: int = 1, **options: Any) -> AsyncIterator[Setup]:
     """Runs such a server. `good`, `other` and `admin` may sign in."""
     store = Figures(balance=balance)
     actors = {"good": somebody(), "other": somebody(), "admin": actor_with(Role.ADMIN)}
@@ -72,4 +72,4 @@ async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
         store=store, directory=FakeDirectory(users=users), limits=RequestLimits()
     )
     async with server(installation, authenticator, **options) as made:
-        yield Quiet(made, store, authenticator)
+        yield Setup(made, store, authenticator)

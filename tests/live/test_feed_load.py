@@ -23,7 +23,7 @@ from persistence import database, store
 from tests import db
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import Server, client
+from tests.live.server import Server, client
 
 SEED = 20_261_121
 WRITERS = 6
@@ -34,7 +34,7 @@ MINUTES = 4
 INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id } }"
 
 
-class Broken(Exception):
+class Rollback(Exception):
     """Raised to roll a transaction back."""
 
 
@@ -53,8 +53,8 @@ async def write(chance: random.Random, client_ids: list[UUID]) -> None:
                 await deliver(store, tx, arrivals)
                 await asyncio.sleep(chance.random() / 50)
                 if chance.random() < 0.15:
-                    raise Broken
-        except Broken:
+                    raise Rollback
+        except Rollback:
             pass
 
 
