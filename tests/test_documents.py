@@ -20,6 +20,11 @@ from tests.test_tidy import ROOT, matches, sources
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 DECISION = re.compile(r"decisions/(\d{4})")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+README = (ROOT / "README.md").read_text()
+ATTACKS = (ROOT / "docs" / "attacks.md").read_text()
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
 def test_each_link_of_a_document_leads_to_a_file_and_a_heading() -> None:
@@ -67,23 +72,18 @@ def _anchors(text: str) -> set[str]:
     return {each.strip().replace(" ", "-") for each in headings}
 
 
-TEXT = (ROOT / "docs" / "attacks.md").read_text()
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
-LEAST = 60
-
-
 def test_every_named_test_exists() -> None:
-    named = NAMED.findall(TEXT)
-    assert len(named) >= LEAST
+    named = NAMED_TEST.findall(ATTACKS)
+    assert len(named) >= 60
     missing = [f"{path}::{name}" for path, name in named if not _has(path, name)]
     assert missing == []
 
 
 def test_every_attack_names_a_test() -> None:
-    attacks = re.split(r"^(?:- |#)", TEXT, flags=re.MULTILINE)[1:]
+    attacks = re.split(r"^(?:- |#)", ATTACKS, flags=re.MULTILINE)[1:]
     listed = [each for each in attacks if not each.startswith(("#", " "))]
     assert len(listed) > 30
-    assert [each for each in listed if not NAMED.search(each)] == []
+    assert [each for each in listed if not NAMED_TEST.search(each)] == []
 
 
 def _has(path: str, name: str) -> bool:
@@ -93,12 +93,8 @@ def _has(path: str, name: str) -> bool:
     )
 
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "operating.md").read_text()
-
-
 def test_every_setting_is_documented_and_no_other() -> None:
-    table = PAGE.partition("## Settings")[2].partition("\n## ")[0]
+    table = OPERATING.partition("## Settings")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == sorted(
         settings.names() - settings.OPTIONS
     )
@@ -107,27 +103,27 @@ def test_every_setting_is_documented_and_no_other() -> None:
 def test_every_named_metric_exists() -> None:
     families = text_string_to_metric_families(Metrics().exposition().decode())
     there = {family.name for family in families}
-    named = set(re.findall(r"\bibiki_\w+", PAGE))
+    named = set(re.findall(r"\bibiki_\w+", OPERATING))
     assert len(named) > 8
     assert {name.removesuffix("_total") for name in named} <= there
 
 
 def test_every_named_command_exists() -> None:
-    named = set(re.findall(r"`ibiki ([a-z-]+)", PAGE))
+    named = set(re.findall(r"`ibiki ([a-z-]+)", OPERATING))
     assert len(named) > 5
     assert named <= set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_the_documents_of_the_page_are_valid() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
-    requested = re.findall(r"`((?:mutation )?\{ [^`]*\})`", PAGE)
+    requested = re.findall(r"`((?:mutation )?\{ [^`]*\})`", OPERATING)
     assert len(requested) >= 5
     for document in requested:
         assert validate(schema, parse(document)) == [], document
 
 
 def test_the_quoted_log_lines_exist() -> None:
-    alarms_of = PAGE.partition("## When something is wrong")[2].partition("\n### ")[0]
+    alarms_of = OPERATING.partition("## When something is wrong")[2].partition("\n### ")[0]
     alarms = " ".join(re.findall(r"^- \*\*(.*?)\*\*:", alarms_of, re.MULTILINE | re.DOTALL))
     sources = [
         path
@@ -140,9 +136,6 @@ def test_the_quoted_log_lines_exist() -> None:
     quoted = [each for each in quotes if each not in labels]
     assert len(quoted) > 5
     assert [each for each in quoted if each not in code] == []
-
-
-README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_the_magic_numbers_are_those_of_the_simulator() -> None:

@@ -84,7 +84,7 @@ async def test_bearerbox_is_killed_under_load_and_started_again(
 
     rows = await db.fetch("SELECT number, status FROM message")
     assert {row["status"] for row in rows} <= {"SENT", "DELIVERED", "UNKNOWN"}
-    # Kannel's own log is the witness: each message reached it once.
+    # Kannel's own log shows it: each message reached it once.
     taken = Counter(gateway.sent()[before:])
     assert not {number for number, times in taken.items() if times > 1}
     accepted = {row["number"] for row in rows if row["status"] != "UNKNOWN"}

@@ -83,7 +83,7 @@ INBOUND = [
      InboundCall(f"+{PHONE}", "Grüße\r\n", "8b1e-1", OURS)),
     ("a text in Latin-1 as binary data", inbound("Grüße".encode("latin-1"), "8-BIT"),
      InboundCall(f"+{PHONE}", "Grüße", "8b1e-1", OURS)),
-    ("a charset that is a trap", inbound(b"Hello", "punycode"), CALL),
+    ("a codec of Python that is not a charset", inbound(b"Hello", "punycode"), CALL),
     ("an empty text", inbound(b""), InboundCall(f"+{PHONE}", "", "8b1e-1", OURS)),
     ("no ID", b"from=1&text=x&charset=UTF-8", InboundCall("1", "x")),
 ]  # fmt: skip

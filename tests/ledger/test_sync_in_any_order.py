@@ -1,6 +1,6 @@
 """In the end a pool equals its provider's balance, whatever the order of readings and charges.
 
-The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
+The two mistakes that a sync can make, each with a property: what is in flight is not in the
 reading yet, and what was submitted before a reading is refunded within the pool. The provider's
 balance decides: it falls when the provider accepts a message, even if the answer is lost.
 """
