@@ -73,8 +73,8 @@ SELECT id FROM provider_account WHERE EXISTS (
     WHERE provider_account_id = provider_account.id AND status = 'UNKNOWN'
       AND updated_at > statement_timestamp() - make_interval(secs => $1))
 """
-# A message that has a reference is asked for by it. The minute: another process may have used the
-# former values of the account for a moment.
+# A message that has a reference is asked for by it. OFFSET 0: a join would read all attempts of the
+# time. The minute: another process may have used the former values of the account for a moment.
 LOST_CALLS = """
 SELECT attempt.id, array_agg(message.id ORDER BY message.id),
        array_agg(message.number ORDER BY message.id),
@@ -84,7 +84,9 @@ SELECT attempt.id, array_agg(message.id ORDER BY message.id),
 FROM attempt JOIN message ON message.attempt_id = attempt.id
 JOIN provider_account AS upstream ON upstream.id = attempt.provider_account_id
 WHERE attempt.id = ANY (ARRAY(
-    SELECT attempt_id FROM message JOIN attempt ON attempt.id = attempt_id
+    SELECT attempt_id FROM message CROSS JOIN LATERAL (
+        SELECT started_at FROM attempt WHERE attempt.id = message.attempt_id OFFSET 0
+    ) AS attempt
     WHERE message.provider_account_id = $1 AND status = 'UNKNOWN' AND reference IS NULL
       AND updated_at > statement_timestamp() - make_interval(secs => $2)
       AND started_at > statement_timestamp() - make_interval(secs => $2)

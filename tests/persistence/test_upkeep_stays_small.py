@@ -186,3 +186,35 @@ async def test_a_page_of_unknown_messages_is_read_without_the_others(database_ur
                 work = await work_of(read_page(to_export=to_export), ["message"])
                 assert_small(work, most_rows=2 * FOUND)
             assert len(set(keys)) == 3 * FOUND
+
+
+LOSE = """
+WITH call AS (
+    INSERT INTO attempt (id, provider_account_id, epoch, messages, started_at, ended_at, outcome)
+    SELECT uuidv7(), (SELECT id FROM provider_account), 0, 1, now(), now(), 'UNKNOWN'
+    FROM generate_series(1, $1)
+    RETURNING id
+), numbered AS (SELECT id, row_number() OVER () AS n FROM call)
+UPDATE message SET status = CASE WHEN lost.n <= $2 THEN 'UNKNOWN' ELSE 'SENT' END, attempts = 1,
+       attempt_id = numbered.id, updated_at = clock_timestamp()
+FROM (SELECT id, row_number() OVER () AS n FROM message) AS lost JOIN numbered USING (n)
+WHERE message.id = lost.id
+"""
+
+
+async def test_lost_answers_are_found_without_reading_other_messages(database_url: str) -> None:
+    async with db.connected(database_url, pool_size=1):
+        client = await db.add_client(await db.add_pool(), held=EXISTING)
+        await db.accept(client, EXISTING)
+        await db.execute(LOSE, EXISTING, FOUND)
+        await db.execute("VACUUM (ANALYZE) message, attempt")
+
+        async def look() -> None:
+            [account_id] = await store.accounts_with_lost(age_seconds=DAY_SECONDS)
+            calls = await store.lost_calls(
+                account_id, age_seconds=DAY_SECONDS, without=[], most=FOUND
+            )
+            assert sum(len(each.message_ids) for each in calls) == FOUND
+
+        work = await work_of(look(), ["message", "attempt"])
+        assert_small(work, most_rows=5 * FOUND)
