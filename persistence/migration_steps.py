@@ -1,11 +1,12 @@
 """Steps for migrations of large tables: they do not block writes, and they can be repeated.
 
-Each needs `atomic = False` on its migration. docs/writing-a-migration.md says when to use them.
+Each but AddFieldOnce needs `atomic = False` on its migration. docs/writing-a-migration.md says when
+to use them.
 """
 
 from __future__ import annotations
 
-from tortoise.migrations.operations import TortoiseOperation
+from tortoise.migrations.operations import AddField, TortoiseOperation
 from tortoise.migrations.schema_editor.base import BaseSchemaEditor
 from tortoise.migrations.schema_generator.state import State
 
@@ -17,6 +18,28 @@ SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND indisvalid
 KIND = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)"
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::text::regclass"
 IS_ATTACHED = "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass($1)"
+HAS_COLUMN = """
+SELECT 1 FROM pg_attribute
+WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped
+"""
+
+
+class AddFieldOnce(AddField):
+    """Adds a column, if it is not there."""
+
+    async def database_forward(
+        self,
+        app_label: str,
+        old_state: State,
+        new_state: State,
+        state_editor: BaseSchemaEditor | None = None,
+    ) -> None:
+        """Adds the column."""
+        if state_editor is None:
+            return
+        table = new_state.apps.get_model(f"{app_label}.{self.model_name}")._meta.db_table
+        if not await state_editor.client.execute_query_dict(HAS_COLUMN, [table, self.name]):
+            await super().database_forward(app_label, old_state, new_state, state_editor)
 
 
 class StepOutsideTransactions(TortoiseOperation):

@@ -50,7 +50,6 @@ DROP TABLE webhook_event_key;
 DROP FUNCTION webhook_event_guards();
 ALTER TABLE webhook_event DROP COLUMN provider_account_id;
 -- Also the newest migration: if it is there, Tortoise looks for no other one.
-DROP TABLE erased_inbound;
 DELETE FROM tortoise_migrations
 WHERE name LIKE '%_attempts_by_month' OR name LIKE '%_event_keys' OR name LIKE '%_events_by_month'
    OR name LIKE '%_accounts_of_events' OR name = (SELECT max(name) FROM tortoise_migrations);
