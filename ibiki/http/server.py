@@ -92,6 +92,7 @@ class BoundedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
     _received = b""
+    _again = b""
     url = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -104,10 +105,12 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-        self._received = data
-        super().data_received(data)
+        while data:
+            if self._in_head:
+                self._head_bytes += len(data)
+            self._received, self._again = data, b""
+            super().data_received(data)
+            data = self._again
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse_head()
         elif self._in_head and self._head_bytes and self._timer is None:
@@ -166,7 +169,7 @@ class BoundedHttp(HttpToolsProtocol):
         method, version = self.scope["method"].encode(), self.scope["http_version"].encode()
         headers = [b"%b: %b" % each for each in self.headers if each[0] != b"upgrade"]
         head = b"%b %b HTTP/%b" % (method, self.url, version)
-        self.data_received(b"\r\n".join([head, *headers, b"", rest]))
+        self._again = b"\r\n".join([head, *headers, b"", rest])
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if cycle.waiting_for_100_continue:

@@ -147,6 +147,13 @@ async def test_an_upgrade_to_another_protocol_is_ignored(
     assert answered.count(b'{"data":{"__typename":"Query"}}') == 2
 
 
+async def test_many_upgrades_in_a_row_are_ignored(web: RunningServer) -> None:
+    upgrade = GET.replace(b"\r\n\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+    last = GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    answered = await web.raw(upgrade * 600 + last)
+    assert answered.count(b"HTTP/1.1 200 OK\r\n") == 601
+
+
 @pytest.mark.parametrize("method", [b"CONNECT", b"GET"])
 async def test_an_upgrade_of_a_request_that_has_no_answer_is_refused(
     web: RunningServer, method: bytes
