@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from domain.ledger.credentials import CredentialsUnreadable
+from domain import ids
+from domain.errors import TryAgain, units_in_words
+from domain.ids import Kind
+from domain.ledger.credentials import CredentialsUnreadable, unreadable_accounts
+from persistence import store
+
+_log = logging.getLogger(__name__)
 
 SIGN_IN = ("username", "password")
 
@@ -54,3 +62,16 @@ class FernetCipher:
             return self._fernet.rotate(encrypted)
         except InvalidToken:
             raise CredentialsUnreadable from None
+
+
+async def log_unreadable(cipher: FernetCipher) -> None:
+    """Logs whether accounts wait because the key of their credentials is lost. For a start."""
+    with suppress(TryAgain):
+        if unreadable := await unreadable_accounts(store, cipher):
+            _log.error(
+                "no key of ENCRYPTION_KEYS, or of the file encryption-keys, decrypts the"
+                " credentials of %s, such as %s: nothing is sent through them. Add the key that is"
+                " missing and restart, or set the credentials again",
+                units_in_words(len(unreadable), "provider account"),
+                ids.encode(Kind.PROVIDER_ACCOUNT, unreadable[0]),
+            )

@@ -33,6 +33,7 @@ from domain.ledger.closing import Closer
 from domain.loops import Loop
 from ibiki import hooks
 from ibiki.agreeing import comparing_with_others, shown_name
+from ibiki.encryption import log_unreadable
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_monitoring_app
 from ibiki.http.console import Console
@@ -90,7 +91,7 @@ async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, por
         ):
             app = app_of(context, parts, telemetry, stop)
             bound = listener.getsockname()[1]
-            await _log_started(f"the API answers at http://{host}:{bound}")
+            await _log_started(f"the API answers at http://{host}:{bound}", parts)
             await serve_until_stopped(context, app, listener, stop)
 
 
@@ -115,7 +116,7 @@ async def dispatch(
         await until_migrated(stop)
         if not stop.is_set():
             await stack.enter_async_context(run_workers(context, parts, telemetry))
-            await _log_started("the dispatcher is running")
+            await _log_started("the dispatcher is running", parts)
         await stop.wait()
         log.info("stopping")
 
@@ -127,11 +128,13 @@ def comparing(context: CommandContext, telemetry: Telemetry) -> AbstractAsyncCon
     )
 
 
-async def _log_started(what: str) -> None:
+async def _log_started(what: str, parts: Components) -> None:
     log.info(what)
     reason = await why_not_ready()
     if reason is not None:
         log.warning("not ready: %s", reason)
+    else:
+        await log_unreadable(parts.cipher)
     with suppress(TryAgain):
         if newer := await newer_migrations():
             log.warning(

@@ -8,6 +8,7 @@ holds nothing and has no unfinished messages. Its former account stays, with its
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -191,8 +192,8 @@ class ClientPoolStore(AccountStore, Protocol):
 class RotationStore(Ledger, Protocol):
     """What the rotation of keys needs."""
 
-    async def encrypted_credentials(self) -> list[UUID]:
-        """The provider accounts that have credentials."""
+    async def encrypted_credentials(self) -> list[tuple[UUID, bytes]]:
+        """The provider accounts that have credentials, with these."""
 
     async def lock_credentials(self, tx: Transaction, provider_account_id: UUID) -> bytes | None:
         """The encrypted credentials of an account, FOR UPDATE. None if it has none."""
@@ -270,7 +271,7 @@ async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[U
     """
     unreadable = []
     accounts = await store.encrypted_credentials()
-    for account_id in accounts:
+    for account_id, _ in accounts:
         async with changing(store, repeatable=True) as tx:
             encrypted = await store.lock_credentials(tx, account_id)
             if encrypted is None:
@@ -280,6 +281,18 @@ async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[U
             except CredentialsUnreadable:
                 unreadable.append(account_id)
     return len(accounts) - len(unreadable), unreadable
+
+
+async def unreadable_accounts(store: RotationStore, cipher: Cipher) -> list[UUID]:
+    """The accounts whose credentials no key decrypts."""
+    unreadable = []
+    for account_id, encrypted in await store.encrypted_credentials():
+        try:
+            cipher.decrypt(account_id, encrypted)
+        except CredentialsUnreadable:
+            unreadable.append(account_id)
+        await asyncio.sleep(0)  # there can be thousands
+    return unreadable
 
 
 def _checked(

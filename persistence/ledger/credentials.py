@@ -148,9 +148,10 @@ async def put_client_under(
         note(tx, [hints.ACCOUNT + each.bytes])
 
 
-async def encrypted_credentials() -> list[UUID]:
+async def encrypted_credentials() -> list[tuple[UUID, bytes]]:
     rows = models.ProviderAccount.filter(credentials__isnull=False).using_db(orm(None))
-    return [row.id for row in await rows.order_by("id").only("id")]
+    found = await rows.order_by("id").only("id", "credentials")
+    return [(row.id, row.credentials) for row in found if row.credentials is not None]
 
 
 async def lock_credentials(tx: Connection, provider_account_id: UUID) -> bytes | None:

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from domain import ids
 from domain.errors import InvalidInput, NotFound, TryAgain
-from domain.ids import Kind, new_id
+from domain.ids import Kind, encode, new_id
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import BalanceView, SyncState, Valuation
 from domain.ledger.credentials import (
@@ -25,7 +25,7 @@ from domain.ledger.credentials import (
     rotate_keys,
     set_credentials,
 )
-from ibiki.encryption import FernetCipher
+from ibiki.encryption import FernetCipher, log_unreadable
 from persistence import store
 from tests import db
 from tests.installations import App
@@ -262,13 +262,22 @@ def test_encrypted_credentials_are_of_one_account_and_of_one_installation() -> N
         assert SECRET not in str(refused.value)
 
 
-async def test_keys_are_rotated_once_and_again(app: App) -> None:
+UNREADABLE = (
+    "no key of ENCRYPTION_KEYS, or of the file encryption-keys, decrypts the credentials of"
+    " 1 provider account, such as {}: nothing is sent through them. Add the key that is missing and"
+    " restart, or set the credentials again"
+)
+
+
+async def test_keys_are_rotated_once_and_again(app: App, caplog: pytest.LogCaptureFixture) -> None:
     schools = [await db.add_client(app.pool, held=0) for _ in range(3)]
     for school in schools:
         await set_credentials(store, RULES, requested(school.client_id))
     lost = (await stored(schools[2].client_id))["id"]
     await db.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", lost)
     both = FernetCipher([NEW_KEY, OLD_KEY])
+    await log_unreadable(both)
+    assert caplog.messages == [UNREADABLE.format(encode(Kind.PROVIDER_ACCOUNT, lost))]
     assert await rotate_keys(store, both) == (2, [lost])
     assert await rotate_keys(store, both) == (2, [lost])
     new = FernetCipher([NEW_KEY])
