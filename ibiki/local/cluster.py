@@ -114,7 +114,13 @@ class Cluster:
         _grant_access(self)
         if not self.path.exists():
             _create(self)
-        version = (self.path / "PG_VERSION").read_text().strip()
+        try:
+            version = (self.path / "PG_VERSION").read_text().strip()
+        except OSError as error:
+            raise EmbeddedDatabaseUnavailable(
+                f"{self.path} is not a whole database: PG_VERSION: {error.strerror}. Check that its"
+                " disk is mounted, or restore a backup to a new directory (docs/operating.md)."
+            ) from error
         if version != MAJOR_VERSION:
             raise EmbeddedDatabaseUnavailable(
                 f"The database in {self.directory} belongs to PostgreSQL {version}, and this is "
@@ -171,15 +177,9 @@ class Cluster:
     def execute(self, statements: str) -> str:
         """Runs statements in psql as the superuser. Stops at the first error. Returns the rows."""
         ran = self.run(
-            "psql",
-            "--no-psqlrc",
-            "--quiet",
-            "--tuples-only",
-            "--no-align",
-            "--set=ON_ERROR_STOP=1",
-            f"--host={self.sockets}",
-            "--username=postgres",
-            "--dbname=postgres",
+            *("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
+            *("--set=ON_ERROR_STOP=1", f"--host={self.sockets}"),
+            *("--username=postgres", "--dbname=postgres"),
             input=statements,
             capture_output=True,
         )
