@@ -195,6 +195,8 @@ test("contacts are imported from a file, found, and opted out by hand", async ({
   await expect(table).toContainText("Zoe Zander");
   await expect(table).not.toContainText("Yan");
   await page.getByRole("button", { name: "Edit Zoe Zander" }).click();
+  // The number cannot be changed: its field cannot have the focus.
+  await expect(page.getByRole("dialog").getByRole("textbox", { name: "Name" })).toBeFocused();
   await page.getByRole("dialog").getByRole("switch").check();
   await page.getByRole("button", { name: "Save" }).click();
   await expect(table).toContainText("Opted out");

@@ -1,5 +1,6 @@
 // Sends that leave later: scheduled, held during quiet hours, and from templates.
-import { expect, PLAIN, test } from "./console";
+import { ApiCaller } from "./api";
+import { expect, PLAIN, test, USERS } from "./console";
 
 test("a template is saved, sent later, found among the scheduled sends and cancelled", async ({
   page,
@@ -36,6 +37,29 @@ test("a template is saved, sent later, found among the scheduled sends and cance
   await page.getByRole("button", { name: "Cancel what is queued" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel the send" }).click();
   await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
+});
+
+test("messages of a cancelled send are shown as cancelled, also before their events arrive", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const client = await ApiCaller.signedIn(program, USERS.client);
+  const send = `mutation ($at: DateTime!, $to: String!) { bulkSend(input: { to: [$to], text: "Later", sendAt: $at }) {
+    ... on Send { id } ... on UserError { message } } }`;
+  const at = new Date(Date.now() + 24 * 3_600_000).toISOString();
+  const { bulkSend } = await client.ask<{ bulkSend: { id: string } }>(send, { at, to: PLAIN });
+  await page.routeWebSocket(/graphql/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((text) => String(text).includes('"messageUpdated"') || socket.send(text));
+  });
+  await signIn("client");
+  await page.goto(`/sends/${bulkSend.id}`);
+  const messages = page.getByRole("table", { name: "Messages of this send" });
+  await expect(messages).toContainText("Queued");
+  await page.getByRole("button", { name: "Cancel what is queued" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the send" }).click();
+  await expect(messages).toContainText("Cancelled");
 });
 
 test("a client sets quiet hours, sees what is held, and ends them", async ({ page, signIn }) => {

@@ -58,10 +58,10 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
         required
         disabled={known !== null}
         inputMode="tel"
-        data-autofocus
+        data-autofocus={known === null || undefined}
         {...form.text("number")}
       />
-      <TextInput label="Name" {...form.text("name")} />
+      <TextInput label="Name" data-autofocus={known !== null || undefined} {...form.text("name")} />
       <TextInput label="Business" {...form.text("business")} />
       <Switch
         label="Opted out"

@@ -4,8 +4,10 @@ import { SendHorizontal } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { forgetKey, keyFor } from "../../api/keys";
 import { useAction } from "../../api/useAction";
+import { useBalances } from "../../app/balances";
 import { FailureNote } from "../../components/FailureNote";
 import { useDraft } from "../../components/useDraft";
+import { units } from "../../text/numbers";
 import { REPLY } from "./documents";
 
 interface ReplyFormProps {
@@ -20,6 +22,7 @@ export function ReplyForm({ conversationId, isPinned, onSent }: ReplyFormProps) 
   const [warning, setWarning] = useState<string | null>(null);
   const change = `reply-${conversationId}`;
   const reply = useAction(REPLY);
+  const account = useBalances()?.account;
 
   async function send() {
     if (!text.trim() || reply.isBusy) return;
@@ -63,7 +66,7 @@ export function ReplyForm({ conversationId, isPinned, onSent }: ReplyFormProps) 
         )}
         <Group justify="space-between">
           <Text size="xs" c="dimmed">
-            Ctrl + Enter sends
+            Ctrl + Enter sends.{account && ` A reply costs ${units(account.pricePerMessage, account.unit)}.`}
           </Text>
           <Button
             type="submit"

@@ -53,13 +53,13 @@ export function OneSendPage() {
       actions={<CancelButton sendId={send.id} queued={present.counts.queued} />}
     >
       <SimpleGrid cols={{ base: 2, sm: 4 }}>
-        <Figure label="Accepted" value={count(send.accepted)} />
-        <Figure label="Not accepted" value={count(send.rejectedCount)} note="Never charged" />
         <Figure
-          label="Charged"
-          value={units(present.charged, unit)}
-          note={send.valueUsd ? `${usd(send.valueUsd)} accepted` : null}
+          label="Accepted"
+          value={count(send.accepted)}
+          note={send.valueUsd && `Worth ${usd(send.valueUsd)}`}
         />
+        <Figure label="Not accepted" value={count(send.rejectedCount)} note="Never charged" />
+        <Figure label="Charged" value={units(present.charged, unit)} />
         <Figure label="State" value={stateOf(present.finished, send.sendAt)} />
       </SimpleGrid>
       <div role="status" aria-live="polite">
@@ -73,7 +73,7 @@ export function OneSendPage() {
         </Alert>
       )}
       <RejectedList rejected={send.rejected} total={send.rejectedCount} />
-      <SendMessages sendId={send.id} onChange={() => present.finished && reloadSoon()} />
+      <SendMessages sendId={send.id} isFinished={present.finished} onChange={() => present.finished && reloadSoon()} />
     </Page>
   );
 }

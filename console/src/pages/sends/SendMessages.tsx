@@ -1,5 +1,5 @@
 import { Group, Select, Title } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { MessageStatus } from "../../api/graphql";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
@@ -28,8 +28,14 @@ const columns: Column<MessageRow>[] = [
 const NOTHING = { nodes: [], pageInfo: { hasNextPage: false, endCursor: null }, totalCount: 0 };
 const CHOICES = Object.entries(STATUSES).map(([value, { label }]) => ({ value, label }));
 
+interface SendMessagesProps {
+  sendId: string;
+  isFinished: boolean;
+  onChange: () => void;
+}
+
 /** The messages of a send. Their status changes as it happens. */
-export function SendMessages({ sendId, onChange }: { sendId: string; onChange: () => void }) {
+export function SendMessages({ sendId, isFinished, onChange }: SendMessagesProps) {
   const [status, setStatus] = useState<MessageStatus | null>(null);
   const pages = usePages(
     MESSAGES,
@@ -42,6 +48,9 @@ export function SendMessages({ sendId, onChange }: { sendId: string; onChange: (
     if (status !== null || (!isWhole && !pages.hasMore)) pages.refresh();
     onChange();
   });
+  // The events of a large send arrive later than its counts: after a cancellation, all would seem to wait.
+  const { refresh } = pages;
+  useEffect(refresh, [isFinished, refresh]);
   return (
     <>
       <Group justify="space-between" align="flex-end">
