@@ -30,7 +30,7 @@ from domain.retention.retention import (
     rows_of,
 )
 from domain.retention.rules import Clients, Retention, Rules
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 from ibiki.exporting import MonthFiles
 from ibiki.settings.retention import RetentionSettings
 

@@ -249,7 +249,7 @@ class _Batch:
             results |= {i: each for i, each in decisions.items() if not isinstance(each, NewSend)}
             again = [each for each in decisions.values() if isinstance(each, NewSend)]
             if len(again) == len(ready):
-                _log.error("the database does not accept what the rules do: send %s", again[0].id)
+                _log.error("PostgreSQL refuses send %s, which the rules accept", again[0].id)
                 return results | {send.id: Refused(TryAgain()) for send in again}
             ready = again
         return results

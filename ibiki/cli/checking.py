@@ -14,9 +14,9 @@ import typer
 from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.provider import Provider, SupportsBalance, SupportsStatus
-from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
+from ibiki.errors import CommandError, WrongArguments
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
 from persistence import store

@@ -9,7 +9,7 @@ from domain.identity.access import Everything
 from domain.identity.directory import Client, ClientFilter
 from domain.ids import Kind
 from domain.pages import Window
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 from persistence import store
 
 MOST_FOUND = 1_000

@@ -28,7 +28,6 @@ from domain.ledger.reconcile import reconcile as reconcile_all
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.times import moment_of
 from ibiki.cli.clients import client_named
-from ibiki.cli.errors import CommandError
 from ibiki.cli.options import DEFAULT_DIRECTORY, LOOPBACK, Data, DryRun, Host, Json, Port
 from ibiki.cli.running import (
     OPERATOR,
@@ -39,6 +38,7 @@ from ibiki.cli.running import (
     progress_bar,
     with_installation,
 )
+from ibiki.errors import CommandError
 from ibiki.http.csv_files import csv_lines
 from ibiki.http.exports import UNKNOWN_COLUMNS, time_of, unknown_rows
 from ibiki.local import demo as demo_data

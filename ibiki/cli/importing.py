@@ -21,9 +21,9 @@ from domain.imports.table import Table, opened_table
 from domain.imports.tenants import EMAIL
 from domain.sending.files.layout import cut
 from ibiki.cli.clients import client_named
-from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import busy, print_result, progress_bar, with_installation
+from ibiki.errors import CommandError, WrongArguments
 from ibiki.http.csv_files import csv_lines
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components

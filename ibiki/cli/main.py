@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from ibiki.cli.errors import exit_code_for, message_for
 from ibiki.cli.loading import load
+from ibiki.errors import exit_code_for, message_for
 
 MODULES = {
     "up": "ibiki.local.up",

@@ -12,9 +12,9 @@ import typer
 from domain.dispatch.restored import DispatchersRunning, doubt_queued
 from domain.errors import units_in_words
 from domain.times import moment_of
-from ibiki.cli.errors import CommandError
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, DryRun, Json
 from ibiki.cli.running import busy, print_result, with_installation
+from ibiki.errors import CommandError
 from ibiki.local import backup as backups
 from ibiki.local import embedded
 from ibiki.local.cluster import locate

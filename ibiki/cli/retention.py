@@ -20,9 +20,9 @@ from domain.numbers import Normaliser
 from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention, months_before
 from ibiki.cli.clients import client_named
-from ibiki.cli.errors import CommandError, WrongArguments
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json, NamedClient
 from ibiki.cli.running import busy, console, print_result, with_installation
+from ibiki.errors import CommandError, WrongArguments
 from ibiki.local.command_context import CommandContext
 from ibiki.retention import Exporting, check_writable, erase, export_months, run_retention
 from ibiki.wiring import Components

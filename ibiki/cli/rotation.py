@@ -9,9 +9,9 @@ from domain.errors import units_in_words
 from domain.hooks.changes import rotate_secrets
 from domain.ids import Kind
 from domain.ledger.credentials import rotate_keys
-from ibiki.cli.errors import CommandError
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
+from ibiki.errors import CommandError
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
 from persistence import store

@@ -151,7 +151,7 @@ class Rights:
                 continue
             except Exception:
                 # No connection keeps rights that cannot be confirmed.
-                log.exception("a connection ends: its rights could not be read")
+                log.exception("a connection is closed: its rights could not be read")
                 actor = None
             if holder in self._holders:
                 holder.update(actor)

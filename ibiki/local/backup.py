@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 from ibiki.local.cluster import Cluster, allow_passage, locate, make_private_directory
 from ibiki.local.command_context import RESTORED
 

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 from ibiki.local.memory import free_disk_bytes, memory_bytes, settings_for
 
 MAJOR_VERSION = "18"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 from ibiki.local import embedded
 from ibiki.settings import settings
 

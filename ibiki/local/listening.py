@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 
 
 class CannotListen(CommandError):

@@ -17,7 +17,7 @@ import pytest
 
 from domain.dispatch.restored import DispatchersRunning, doubt_queued
 from domain.provider import Accepted
-from ibiki.cli.errors import CommandError
+from ibiki.errors import CommandError
 from ibiki.local import backup as backups
 from ibiki.local import embedded
 from ibiki.local.cluster import Cluster, locate

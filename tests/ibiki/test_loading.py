@@ -68,11 +68,11 @@ def test_the_probe_finds_heavy_packages() -> None:
 
 
 def test_the_garbage_collector_is_on_after_an_import() -> None:
-    assert load("ibiki.cli.errors").CommandError
+    assert load("ibiki.errors").CommandError
     assert gc.isenabled()
 
 
 def test_a_background_import_returns_the_module_or_raises_its_error() -> None:
-    assert load_in_background("ibiki.cli.errors")().CommandError
+    assert load_in_background("ibiki.errors")().CommandError
     with pytest.raises(ModuleNotFoundError):
         load_in_background("ibiki.no_such_module")()

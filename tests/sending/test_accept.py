@@ -108,7 +108,7 @@ async def test_a_send_that_only_the_rules_would_accept_is_refused_without_harm_t
     assert [charge for each in (poor, rich) for charge in await charges(each.account_id)] == [1, 1]
     assert await messages_of(poor.client_id) == 0
     errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
-    assert errors == [f"the database does not accept what the rules do: send {sends[0].id}"]
+    assert errors == [f"PostgreSQL refuses send {sends[0].id}, which the rules accept"]
 
 
 @pytest.mark.parametrize("failure", [LockTimeout(), KeysTaken(frozenset())])
