@@ -307,6 +307,37 @@ MUTANTS = (
         "    (MessageStatus.UNKNOWN, ReportedStatus.FAILED): MessageStatus.REJECTED,",
         ("inbox/test_reports.py",),
     ),
+    # Lost answers
+    Mutant(
+        "what another account does not know is refunded",
+        "domain/dispatch/lost.py",
+        "    if not call.is_ours:\n",
+        "    if False:\n",
+        ("dispatch/test_lost.py",),
+    ),
+    Mutant(
+        "a key that was not used stays open",
+        "domain/sending/used_keys.py",
+        "        await once(installation.store, keyed, close)\n",
+        "        if not await installation.store.find_answers(None, [keyed]):\n"
+        "            return None\n"
+        "        raise IdempotencyConflict\n",
+        ("rest/test_settle.py",),
+    ),
+    Mutant(
+        "a query that finds a returned message refunds nothing",
+        "domain/inbox/polling.py",
+        "            await refund(self._store, tx, accounts, returned)\n",
+        "",
+        ("inbox/test_polling.py",),
+    ),
+    Mutant(
+        "one client that is refused delays the others",
+        "domain/dispatch/rules.py",
+        "        return 1, only\n",
+        "        return self.allowance, None\n",
+        ("dispatch/test_breaker.py",),
+    ),
     # Outages
     Mutant(
         "an outcome is dropped if the database is unavailable",
