@@ -28,7 +28,9 @@ MOST_ASKED = 5_000
 REST_FIRST_SECONDS = 5.0
 REST_LONGEST_SECONDS = 600.0
 
-NOT_CERTAIN = Unknown("The account was changed since, or the database was restored.")
+NOT_CERTAIN = Unknown(
+    "The call had no key, the account was changed since, or the database was restored."
+)
 
 
 class LostAnswerWatch:

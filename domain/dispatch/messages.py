@@ -323,8 +323,8 @@ class SettledUnknowns:
 class LostCall:
     """A call without an answer, and those of its messages that are UNKNOWN, in ID order.
 
-    `is_ours`: whether the account is still the one that was called, and this database knows all
-    calls since. Otherwise, what the provider does not know may still have been sent.
+    `is_ours`: whether the call had a key, the account is still the one that was called, and this
+    database knows all calls since. Otherwise, what the provider does not know may have been sent.
     """
 
     attempt_id: UUID

@@ -11,6 +11,7 @@ class Attempt(Model):
     """One call made for messages: committed before its first byte leaves.
 
     `dispatcher_id`, `lease_until`: null when it has ended, and are not read any more.
+    `has_key`: its call may be asked about by its ID. Null if an earlier release has made it.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -23,6 +24,7 @@ class Attempt(Model):
     ended_at = fields.DatetimeField(null=True)
     outcome = fields.TextField(null=True)
     detail = fields.TextField(null=True)
+    has_key = fields.BooleanField(null=True)
 
     class Meta:
         table = "attempt"

@@ -167,9 +167,9 @@ PICK_BULK = _PICK.format(f"""
 MARK = f"""
 WITH made AS (
     INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,
-                         started_at, lease_until)
+                         started_at, lease_until, has_key)
     SELECT id, $1, $2, $3, messages,
-           clock_timestamp(), clock_timestamp() + make_interval(secs => $4)
+           clock_timestamp(), clock_timestamp() + make_interval(secs => $4), true
     FROM unnest($5::uuid[], $6::int4[]) AS new (id, messages)
 )
 UPDATE message

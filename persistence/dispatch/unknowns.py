@@ -78,7 +78,7 @@ SELECT id FROM provider_account WHERE EXISTS (
 LOST_CALLS = """
 SELECT attempt.id, array_agg(message.id ORDER BY message.id),
        array_agg(message.number ORDER BY message.id),
-       attempt.started_at > coalesce(
+       has_key IS TRUE AND attempt.started_at > coalesce(
            greatest(upstream.credentials_set_at, upstream.restored_at) + interval '1 minute',
            '-infinity')
 FROM attempt JOIN message ON message.attempt_id = attempt.id

@@ -131,6 +131,7 @@ async def test_a_provider_that_cannot_be_asked_leaves_it_unknown() -> None:
         "UPDATE provider_account SET credentials_set_at = clock_timestamp()",
         "UPDATE provider_account SET restored_at = clock_timestamp()",
         "UPDATE provider_account SET credentials_set_at = clock_timestamp() - interval '50 s'",
+        "UPDATE attempt SET has_key = NULL",  # by the release before, which sends no key
     ],
 )
 async def test_what_another_account_does_not_know_may_have_been_sent(change: str) -> None:
