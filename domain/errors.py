@@ -34,7 +34,7 @@ from enum import Enum
 from typing import ClassVar
 from uuid import UUID
 
-_SAFE_WITH_KEY = "To repeat it with the same idempotencyKey is safe."
+_SAFE_WITH_KEY = "Repeating it with the same idempotencyKey is safe."
 
 
 class Refusal(Exception):

@@ -5,7 +5,7 @@ import { FailureNote } from "../../components/FailureNote";
 import { units } from "../../text/numbers";
 
 interface SendFormProps {
-  /** What the send would do and cost: on a phone it is above the button. */
+  /** What the send would do and cost. On a phone, it is above the button. */
   quotePanel: ReactNode;
   accepted: number;
   isLater: boolean;
@@ -16,7 +16,7 @@ interface SendFormProps {
   children: ReactNode;
 }
 
-/** What to send, its quote, and below both the button. */
+/** What to send, its quote, and the button below them. */
 export function SendForm(props: SendFormProps) {
   const { accepted } = props;
   const verb = props.isLater ? "Schedule" : "Send";
