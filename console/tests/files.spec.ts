@@ -122,6 +122,9 @@ test("a sheet of two guardians says which numbers are not sent to", async ({ pag
   await page.getByRole("textbox", { name: "Text" }).fill("Dear parent of [Pupil]");
   await expect(page.getByText("Write it as {{Pupil}}")).toBeVisible();
   await expect(page.locator("button[type=submit]")).toBeDisabled();
+  await page.getByRole("tab", { name: "Numbers" }).click();
+  await page.getByRole("tab", { name: "File" }).click();
+  await expect(note).toContainText("The numbers in “Guardian 2 mobile” are used.");
 });
 
 test("on a phone, the price is above the button that sends", async ({ page, signIn }) => {

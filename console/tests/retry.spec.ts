@@ -88,6 +88,28 @@ test("a send that is to leave later is still to leave later after a reload", asy
   await expect(later).toHaveValue("2099-01-02T08:30");
 });
 
+test("a quote and a list that failed are read again when the network is back", async ({ page, signIn }) => {
+  await signIn("other");
+  await page.goto("/send");
+  await page.getByRole("textbox", { name: "Numbers" }).fill(PLAIN);
+  const send = page.getByRole("button", { name: "Send", exact: true });
+  await page.route("**/graphql", (route) => route.abort());
+  await page.getByRole("textbox", { name: "Text" }).fill("After an interruption");
+  await expect(page.getByRole("alert")).toContainText(UNREACHABLE);
+  await expect(send).toBeDisabled();
+  await page.unroute("**/graphql");
+  await expect(send).toBeEnabled();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+
+  await page.route("**/graphql", (route) => {
+    return route.request().postData()?.includes("query Contacts") ? route.abort() : route.continue();
+  });
+  await page.getByRole("link", { name: "Contacts" }).click();
+  await expect(page.getByRole("alert")).toContainText(UNREACHABLE);
+  await page.unroute("**/graphql");
+  await expect(page.getByRole("table", { name: "Contacts" }).or(page.getByText("No contacts yet"))).toBeVisible();
+});
+
 /** The server gets the next request of that name, and its answer does not arrive. */
 async function loseAnswer(page: Page, name: string): Promise<void> {
   let isLost = false;

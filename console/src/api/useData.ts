@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { type AnyVariables, useQuery } from "urql";
 import { connectionEpoch, onConnectionChange } from "./connection";
 import { failureOf } from "./useAction";
+import { useRetry } from "./useRetry";
 
 /** The answer of a query. It is read again after mutations of its types, and reconnections. */
 export function useData<Data, Variables extends AnyVariables>(
@@ -34,6 +35,7 @@ export function useData<Data, Variables extends AnyVariables>(
     isOutdated.current = false;
     execute({ requestPolicy: "network-only" });
   }, [fetching, stale, execute]);
+  useRetry(error?.networkError && !options.isPaused ? error : null, reload);
   const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
   const seen = useRef(epoch);
   useEffect(() => {

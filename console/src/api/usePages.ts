@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "
 import { type AnyVariables, type DocumentInput, useClient } from "urql";
 import { connectionEpoch, onConnectionChange } from "./connection";
 import { type Failure, failureOf } from "./useAction";
+import { useRetry } from "./useRetry";
 
 export interface Connection<Node> {
   nodes: Node[];
@@ -112,6 +113,7 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
     }
     return known === byKey.size;
   }, []);
+  useRetry(state.failure?.kind === "NETWORK" ? state.failure : null, refresh);
   const loadMore = useCallback(() => void read("more"), [read]);
 
   async function readAll(): Promise<Node[]> {

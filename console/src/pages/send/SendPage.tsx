@@ -19,7 +19,8 @@ export function SendPage() {
         <Tabs.Panel value="numbers">
           <SendNumbers />
         </Tabs.Panel>
-        <Tabs.Panel value="file">
+        {/* A file that was chosen is still there after a look at the other tab. */}
+        <Tabs.Panel value="file" keepMounted>
           <SendFile />
         </Tabs.Panel>
       </Tabs>
