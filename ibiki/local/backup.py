@@ -64,13 +64,17 @@ def backup(data: Path, directory: Path) -> Backup:
     directory = _prepared(cluster, directory)
     archive = directory / ARCHIVE
     _private(archive, cluster)
-    before = cluster.execute(ARCHIVE_COMMAND)
-    _archive_with(cluster, _archive_command(archive))
+    before, command = cluster.execute(ARCHIVE_COMMAND), _archive_command(archive)
+    # To both while it is copied: neither archive may lack a file, whether the copy fails or not.
+    both = f"{before} && {command}" if before not in ("", command) else command
+    _archive_with(cluster, both)
     try:
         done = _copied(cluster, directory)
     except BaseException:
         _archive_with(cluster, before)
         raise
+    if both != command:
+        _archive_with(cluster, command)
     return Backup(done, archives=cluster.execute("SHOW archive_mode;") == "on")
 
 

@@ -141,9 +141,12 @@ async def test_a_backup_that_fails_leaves_the_server_as_it_was(
             backups.backup(data, inside)
         assert not (inside / "of").exists()
     run_program = Cluster.run
+    meanwhile = ""
 
     def full(cluster: Cluster, program: str, *arguments: str, **options: Any) -> Any:
+        nonlocal meanwhile
         if program == "pg_basebackup":
+            meanwhile = settings.read_text()
             return CompletedProcess([], 1, "", "No space left on device")
         return run_program(cluster, program, *arguments, **options)
 
@@ -159,6 +162,10 @@ async def test_a_backup_that_fails_leaves_the_server_as_it_was(
         with pytest.raises(CommandError, match="No space"):
             backups.backup(data, tmp_path / "another")
     assert settings.read_text() == before
+    for directory in (kept, tmp_path / "another"):
+        assert f"{directory}/wal/%f" in meanwhile, "its archive would lack a file"
+    backups.backup(data, tmp_path / "another")
+    assert f"{kept}/wal" not in settings.read_text()
 
 
 async def test_a_time_after_the_last_change_is_named_and_can_be_corrected(
