@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import ceil, inf
+from operator import attrgetter
 from uuid import UUID
 
 from domain.dispatch.fairness import ANY_NUMBER, BULK, Reached, Round, Turns, group, share_out
@@ -271,7 +272,8 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
     picking.found += found
     picked = picking.sort(found)
     for messages in group(picked, batch=batch, most_calls=most_calls, most_messages=most_messages):
-        picking.add(Call(new_id(), messages))
+        # Tried again, they are due in another order than their IDs.
+        picking.add(Call(new_id(), sorted(messages, key=attrgetter("id.int"))))
 
 
 async def _mark(

@@ -94,7 +94,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Messages that are submitted in one call: all of one tenant, and of one send."""
+    """Messages that are submitted in one call, in ID order: all of one tenant, and of one send."""
 
     attempt_id: UUID
     messages: Sequence[Queued]

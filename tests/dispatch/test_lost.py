@@ -93,6 +93,24 @@ async def test_a_call_of_a_killed_process_is_asked_about() -> None:
     assert await db.held(client.account_id) == 10
 
 
+async def test_a_call_has_its_messages_in_the_order_in_which_they_are_asked_about() -> None:
+    """After a refusal each waits for another time. Two to one number would be exchanged."""
+    client, refused = await submitting(3)
+    await answered(client.pool, refused, NotSent("Busy."))
+    last = refused.messages[-1].id
+    await db.execute(
+        "UPDATE message SET due_at = clock_timestamp()"
+        " - CASE WHEN id = $1 THEN interval '2 s' ELSE interval '1 s' END",
+        last,
+    )
+    (call,) = await marked(client.pool)
+    await answered(client.pool, call, LOST)
+    provider = Asked()
+    await watch(provider).look()
+    [asked] = provider.asked
+    assert [each.id for each in asked] == [each.id.hex for each in call.messages]
+
+
 async def test_an_answer_that_comes_meanwhile_is_kept() -> None:
     client, call = await lost()
 
