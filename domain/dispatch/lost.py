@@ -23,7 +23,7 @@ from domain.sending.messages import MessageStatus
 AGE_SECONDS = 20 * 3600.0
 """Providers know the keys of calls for a day. After that, they would know nothing of the call."""
 
-MOST_CALLS = 50
+MOST_MESSAGES = 50
 MOST_ASKED = 5_000
 REST_FIRST_SECONDS = 5.0
 REST_LONGEST_SECONDS = 600.0
@@ -63,7 +63,7 @@ class LostAnswerWatch:
             if not isinstance(provider, SupportsSettling):
                 return False
             calls = await self._store.lost_calls(
-                account_id, age_seconds=AGE_SECONDS, without=list(self._asked), most=MOST_CALLS
+                account_id, age_seconds=AGE_SECONDS, without=list(self._asked), most=MOST_MESSAGES
             )
             for call in calls:
                 if self._stopping.is_set():
@@ -75,7 +75,7 @@ class LostAnswerWatch:
             self._rest(account_id)
             return False
         self._failures.pop(account_id, None)
-        return len(calls) == MOST_CALLS
+        return sum(len(call.message_ids) for call in calls) >= MOST_MESSAGES
 
     def _note(self, call: LostCall) -> None:
         self._asked[call.attempt_id] = None

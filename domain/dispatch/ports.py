@@ -308,7 +308,7 @@ class LostAnswers(Settlements, Protocol):
         without: Sequence[UUID],
         most: int,
     ) -> list[LostCall]:
-        """The calls of these messages, except the attempts in `without`. Locks nothing."""
+        """The calls of at most `most` of them, except the attempts in `without`. Locks nothing."""
 
 
 class Captures(Ledger, Protocol):

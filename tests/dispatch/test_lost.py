@@ -202,6 +202,19 @@ async def test_a_message_with_a_reference_is_asked_for_by_it() -> None:
     assert provider.asked == []
 
 
+async def test_after_calls_of_many_messages_the_next_ones_are_asked_about_at_once() -> None:
+    client = await db.add_client(await db.add_pool(), held=200)
+    await db.accept(client, 180)
+    for call in await marked(client.pool, batch=60):
+        await answered(client.pool, call, LOST)
+    provider = Asked(rest=Accepted("m1"))
+    looking = watch(provider)
+    while await looking.look():
+        pass
+    assert len(provider.asked) == 3
+    assert await db.statuses() == {"SENT": 180}
+
+
 async def test_many_calls_are_asked_about_one_after_the_other() -> None:
     client = await db.add_client(await db.add_pool(), held=200)
     for _ in range(60):
