@@ -38,18 +38,19 @@ export function EndpointTable({ label, endpoints, onOpen, onEdit }: EndpointTabl
   return (
     <PlainTable
       label={label}
-      head={["Address", isAdmin && "Client", onEdit !== undefined && { wide: "Events" }, "Status"]}
+      head={["Address", isAdmin && { wide: "Client" }, onEdit !== undefined && { wide: "Events" }, "Status"]}
       verticalSpacing="xs"
     >
       {endpoints.map((endpoint) => (
         <Table.Tr key={endpoint.id}>
           <Table.Td style={{ overflowWrap: "anywhere" }}>
             {endpoint.url}
+            {isAdmin && <Text hiddenFrom="sm">{nameOf(endpoint)}</Text>}
             <Text size="sm" c="dimmed">
               {endpoint.description}
             </Text>
           </Table.Td>
-          {isAdmin && <Table.Td>{nameOf(endpoint)}</Table.Td>}
+          {isAdmin && <Table.Td visibleFrom="sm">{nameOf(endpoint)}</Table.Td>}
           {onEdit && (
             <Table.Td visibleFrom="sm">
               {endpoint.events.map((event) => EVENT_NAMES[event]).join(", ")}
