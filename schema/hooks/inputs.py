@@ -11,8 +11,8 @@ from schema.fields import described, optional
 @strawberry.input(description="A URL to post events to.")
 class CreateWebhookEndpointInput:
     url: str = described(
-        "An https URL with a public address, at most 2,000 characters. While "
-        "the provider is simulated, http on this machine is allowed too."
+        "An https URL with a public address, at most 2,000 characters. An installation for trying "
+        "out, which sends no real SMS, allows http on its own machine too."
     )
     events: list[EventType] = described("What to post.")
     description: str | None = optional("For people: at most 200 characters.")
