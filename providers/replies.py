@@ -133,7 +133,7 @@ def short_text_of(value: object) -> str | None:
 
 
 def attached(count: int) -> str:
-    """The text that stands for pictures and other files. The files are not kept."""
+    """A text that says how many files, such as pictures, came with a message. None is kept."""
     return f"({count} attached, not shown here)" if count else ""
 
 

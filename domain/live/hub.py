@@ -61,8 +61,8 @@ RECENT_SECONDS = 5.0
 none between its query and its subscription."""
 
 LONGEST_COMMIT_SECONDS = 10.0
-"""A process that has just started knows no position from that time, and looks for `updated_at`. It
-is older than the commit, by seconds if the disk or the network is slow."""
+"""A process that has just started has noted no position, so it compares `updated_at`. That is older
+than the commit, by seconds if the disk or the network is slow, so it looks back further by this."""
 
 MOST_POSITIONS = 100
 """How many positions are remembered. One is noted with each look."""
@@ -229,7 +229,7 @@ class Positions:
         self._noted.clear()
 
     def before(self, moment: float) -> Position | None:
-        """A position before all that was committed since then, by `time.monotonic`, if known."""
+        """The last position noted before a moment, by `time.monotonic`. None if there is none."""
         for noted_at, position in reversed(self._noted):
             if noted_at <= moment:
                 return position

@@ -73,5 +73,5 @@ class LiveStore(Protocol):
     async def position(self, kind: bytes | None = None) -> Position:
         """A position before every change that is committed from now on.
 
-        `kind`: before what is committed and not shown yet, too.
+        With `kind`, it is also before the committed changes of this kind that are shown later.
         """

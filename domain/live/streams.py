@@ -213,9 +213,10 @@ class Tracker(Protocol):
         """Delivers nothing more to the stream."""
 
     async def read_first(self, watch: ChangeWatch, since: float) -> Sequence[Change]:
-        """What a subscriber receives first that has waited since then, by `time.monotonic`.
+        """What a new subscriber receives first.
 
-        Changes that are committed after this read began are passed to the stream.
+        `since`: when it began to wait, by `time.monotonic`. Changes that are committed after this
+        read has begun are passed to the stream.
         """
 
 

@@ -81,9 +81,9 @@ class StateWatch(_AsyncIterable, Generic[T]):
 class ChangeWatch(_AsyncIterable):
     """Watches the changes of one kind within a scope.
 
-    `read_first`: the IDs of what a new subscriber receives first. It gets the position, or the
-    seconds, from which on changes are recent. `covers`: whether a thing within the scope is
-    watched.
+    `read_first`: the IDs of what a new subscriber receives first. Its argument says which changes
+    are recent: those after a position, or those of the last seconds. `covers`: whether a thing
+    within the scope is watched.
     """
 
     kind: bytes
