@@ -29,12 +29,14 @@ LONGEST_NAME = 64
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The headers, the last of each name. Raises RequestRefused for two credentials."""
+    """The headers, the last of each name, and all of Accept. Raises RequestRefused for two
+    credentials."""
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name == b"authorization" and name in headers:
             raise RequestRefused(400, "Send one Authorization header, not several.")
-        headers[name] = value
+        is_more = name == b"accept" and name in headers
+        headers[name] = b"%b, %b" % (headers[name], value) if is_more else value
     return headers
 
 

@@ -45,6 +45,12 @@ async def test_the_response_has_a_type_that_the_caller_accepts(
     assert response.json() == VIEWER_ANSWER
 
 
+async def test_two_accept_headers_are_one_list(web: RunningServer) -> None:
+    headers = [*SIGNED_IN.items(), ("accept", NEW), ("accept", "text/html")]
+    response = await web.http.post("/graphql", json={"query": VIEWER}, headers=headers)
+    assert response.headers["content-type"] == f"{NEW}; charset=utf-8"
+
+
 @pytest.mark.parametrize("accept", ["text/html", "image/*", f"{OLD};q=0", f"{NEW};charset=latin1"])
 async def test_a_caller_that_accepts_no_json_gets_406(web: RunningServer, accept: str) -> None:
     assert (await web.post({"query": VIEWER}, accept=accept)).status_code == 406
