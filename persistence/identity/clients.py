@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import Q, RawSQL
@@ -66,23 +67,17 @@ async def list_clients(
 
 async def find_groups(ids: Sequence[UUID], *, tx: Connection | None = None) -> dict[UUID, Group]:
     rows = models.Group.filter(id__in=ids).using_db(orm(tx))
-    return {row.id: _group(row) for row in await rows}
+    return {row.id: object_of(Group, row) for row in await rows}
 
 
 async def list_groups() -> list[Group]:
     rows = models.Group.annotate(lowered=Lower("name")).order_by("lowered", "id")
-    return [_group(row) for row in await rows]
+    return [object_of(Group, row) for row in await rows]
 
 
 async def add_group(tx: Connection, group: Group, parent: Node) -> None:
     await add_node(tx, group.account_id, NodeKind.GROUP, parent)
-    await models.Group.create(
-        using_db=orm(tx),
-        id=group.id,
-        name=group.name,
-        rate_per_unit_usd=group.rate_per_unit_usd,
-        account_id=group.account_id,
-    )
+    await models.Group.create(using_db=orm(tx), **asdict(group))
 
 
 async def update_group(tx: Connection, group: Group) -> None:
@@ -93,37 +88,13 @@ async def update_group(tx: Connection, group: Group) -> None:
 
 async def add_client(tx: Connection, client: Client, parent: Node) -> None:
     await add_node(tx, client.account_id, NodeKind.CLIENT, parent)
-    await models.Client.create(
-        using_db=orm(tx),
-        id=client.id,
-        name=client.name,
-        business=client.business,
-        status=client.status.value,
-        group_id=client.group_id,
-        rate_per_unit_usd=client.rate_per_unit_usd,
-        account_id=client.account_id,
-        created_at=client.created_at,
-        low_balance_threshold=client.low_balance_threshold,
-    )
+    await models.Client.create(using_db=orm(tx), **_values(client))
     await _write_numbers(tx, client)
 
 
 async def update_client(tx: Connection, client: Client) -> None:
-    await (
-        models.Client.filter(id=client.id)
-        .using_db(orm(tx))
-        .update(
-            name=client.name,
-            business=client.business,
-            status=client.status.value,
-            group_id=client.group_id,
-            rate_per_unit_usd=client.rate_per_unit_usd,
-            low_balance_threshold=client.low_balance_threshold,
-            quiet_hours=asdict(client.quiet_hours) if client.quiet_hours else None,
-            auth_token_number=client.auth_token_number,
-            auth_token_from=client.auth_token_from,
-        )
-    )
+    row = models.Client.filter(id=client.id).using_db(orm(tx))
+    await row.update(**_values(client, but=("id", "account_id", "created_at")))
     note(tx, [hints.ACCOUNT + client.account_id.bytes])
     await _write_numbers(tx, client)
 
@@ -158,8 +129,10 @@ def _clients(scope: Scope) -> QuerySet[models.Client]:
     return models.Client.filter(within).annotate(numbers=ASSIGNED_NUMBERS)
 
 
-def _group(row: models.Group) -> Group:
-    return Group(row.id, row.name, row.rate_per_unit_usd, row.account_id)
+def _values(client: Client, *, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The columns of a client. Its numbers are in another table."""
+    left_out = ("assigned_numbers", *but)
+    return {name: value for name, value in asdict(client).items() if name not in left_out}
 
 
 def _client(row: models.Client) -> Client:

@@ -1,8 +1,9 @@
-"""Users."""
+"""Users. SQL for the look-up of `viewer`, which very many requests make."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,12 @@ from domain.errors import InvalidInput
 from domain.identity.access import Everything, Role
 from domain.identity.directory import ALL_USERS, TextKey, User, UserFilter, UserOrder
 from domain.pages import Page, Window
-from persistence.compiled import ById
-from persistence.database import Connection, orm
+from persistence.database import Connection, fetch_row, orm
 from persistence.identity import models
 from persistence.pages import list_page, order_columns
 from persistence.rows import object_of
 
+FIND = "SELECT * FROM app_user WHERE id = $1"
 # As `users_with_email`, for many.
 FIND_BY_EMAIL = """
 SELECT given.email, app_user.id
@@ -29,12 +30,9 @@ JOIN app_user ON lower(app_user.email) = lower(given.email)
 """
 
 
-_by_id = ById(lambda user_id: models.User.filter(id=user_id))
-
-
 async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | None:
-    row = await _by_id(user_id, tx=tx)
-    return None if row is None else _user(row)
+    row = await fetch_row(FIND, user_id, tx=tx)
+    return None if row is None else object_of(User, row, role=Role(row["role"]))
 
 
 async def find_user_by_email(email: str) -> User | None:
@@ -84,17 +82,7 @@ async def list_users(
 
 async def add_user(tx: Connection, user: User, *, password_hash: str) -> None:
     try:
-        await models.User.create(
-            using_db=orm(tx),
-            id=user.id,
-            email=user.email,
-            role=user.role.value,
-            client_id=user.client_id,
-            group_id=user.group_id,
-            disabled=user.disabled,
-            created_at=user.created_at,
-            password_hash=password_hash,
-        )
+        await models.User.create(using_db=orm(tx), **asdict(user), password_hash=password_hash)
     except asyncpg.UniqueViolationError:
         raise InvalidInput("Another user has this email. Use another one.", field="email") from None
 

@@ -11,7 +11,6 @@ from tortoise.transactions import in_transaction
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
-from persistence.compiled import ById
 from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
 from tests.clocks import PATIENCE_SECONDS
@@ -45,26 +44,6 @@ async def test_a_queryset_is_rolled_back_with_its_transaction(
     with pytest.raises(InvalidInput):
         await write_and_fail()
     assert not await is_there(other_connection, row_id)
-
-
-async def test_a_compiled_queryset_finds_the_row_of_each_id(connected: None) -> None:
-    find = ById(lambda id: AccessChange.filter(id=id))
-    first, second = new_id(), new_id()
-    async with transaction() as tx:
-        for each in (first, second):
-            await AccessChange.create(using_db=orm(tx), id=each, subject_id=each)
-        found = await find(first, tx=tx)
-        assert found is not None
-        assert found.subject_id == first
-    found = await find(second)
-    assert found is not None
-    assert found == await AccessChange.get(id=second)
-    assert await find(new_id()) is None
-
-
-async def test_a_queryset_for_no_id_is_not_compiled(connected: None) -> None:
-    with pytest.raises(ValueError, match="does not look for the ID"):
-        await ById(lambda id: AccessChange.all())(new_id())
 
 
 async def test_a_queryset_uses_the_connection_that_it_is_given(connected: None) -> None:
