@@ -82,8 +82,10 @@ async def _check_accounts(
     accounts = await store.read_provider_accounts(Everything())
     own = [each for each in accounts if each.provider == provider]
     if not own:
+        others = ", ".join(sorted({each.provider for each in accounts})) or "none"
         raise CommandError(
-            f"There is no account at {provider}. Add one on the console's page of providers."
+            f"There is no account at {provider}. Providers with an account: {others}."
+            " You can add one on the console's page of providers."
         )
     findings = []
     for each in own:

@@ -91,6 +91,15 @@ def test_an_argument_that_only_the_work_can_check_exits_with_2(
         assert ibiki(*arguments, "--data", str(tmp_path)).code == 2
 
 
+def test_a_provider_without_an_account_is_reported_with_those_that_have_one(
+    ibiki: Ibiki, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    ended = ibiki("check-provider", "simulated", "--data", str(tmp_path))
+    assert ended.code == 1
+    assert "Providers with an account: extreme." in ended.printed
+
+
 @pytest.mark.parametrize("command", ["up", "serve", "simulate"])
 def test_an_invalid_port_is_refused(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
     ended = ibiki(command, "--data", str(tmp_path), "--port", "99999")
