@@ -20,8 +20,8 @@ from domain.dispatch.fairness import ANY_NUMBER, BULK, Reached, Round, Turns, gr
 from domain.dispatch.messages import (
     Call,
     LockedProviderAccount,
-    Position,
     Queued,
+    QueuePosition,
     Quota,
     Waiting,
 )
@@ -149,7 +149,7 @@ class _Picking:
         by_tenant: dict[tuple[int, UUID], list[Queued]] = defaultdict(list)
         for message in self.found:
             by_tenant[message.priority, message.client_id].append(message)
-        reached: dict[tuple[int, UUID], Position | None] = {}
+        reached: dict[tuple[int, UUID], QueuePosition | None] = {}
         for quota in self.quotas:
             key = (quota.priority, quota.client_id)
             staying = next((each for each in by_tenant[key] if each.id not in leaving), None)

@@ -26,8 +26,8 @@ from uuid import UUID
 
 from domain.dispatch.messages import (
     EVER_SECONDS,
-    Position,
     Queued,
+    QueuePosition,
     Quota,
     Waiting,
 )
@@ -183,7 +183,7 @@ MOST_REMEMBERED = 200
 """Tenants of a priority that a look returns. When half of them are served, the next ones are looked
 for: some may have messages for hours, and the others do not wait for these."""
 
-Reached = Mapping[tuple[int, UUID], Position | None]
+Reached = Mapping[tuple[int, UUID], QueuePosition | None]
 """For priority and tenant, where the next message is not before; None if nothing more is due."""
 
 

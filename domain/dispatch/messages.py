@@ -16,14 +16,14 @@ from domain.sending.schedule import ends_of_hold
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Position:
+class QueuePosition:
     """Where a message is in the queue of its tenant and priority."""
 
     due_at: datetime
     message_id: UUID
 
 
-BEGINNING = Position(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+BEGINNING = QueuePosition(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 EVER_SECONDS = 1e10
@@ -39,7 +39,7 @@ class Waiting:
 
     priority: int
     client_id: UUID
-    position: Position = field(default=BEGINNING, compare=False)
+    position: QueuePosition = field(default=BEGINNING, compare=False)
     since: datetime = field(default=BEGINNING.due_at, compare=False)
 
 
@@ -50,7 +50,7 @@ class Quota:
     priority: int
     client_id: UUID
     messages: int
-    position: Position = field(default=BEGINNING, compare=False)
+    position: QueuePosition = field(default=BEGINNING, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class Queued:
     picked_at: datetime | None = None
 
     @property
-    def position(self) -> Position:
+    def position(self) -> QueuePosition:
         """Its position in the queue."""
-        return Position(self.due_at, self.id)
+        return QueuePosition(self.due_at, self.id)
 
     @property
     def held_until(self) -> datetime | None:

@@ -11,7 +11,7 @@ from domain.inbox.keywords import Keyword, Keywords
 from domain.inbox.messages import ConversationKey, NewInbound, OptOut, OptOutSource
 from domain.inbox.opt_out import apply_opt_outs, cancel_queued_to
 from domain.inbox.ports import ReceivingStore
-from domain.inbox.routing import WHICH_ACCOUNT, CandidateIndex, Postponed, Routed, Unrouted
+from domain.inbox.routing import WHICH_ACCOUNT, CandidateIndex, DecideLater, Routed, Unrouted
 from domain.inbox.senders import Sender, is_answerable, read_numbers, read_sender
 from domain.inbox.webhooks import (
     DueEvent,
@@ -237,7 +237,7 @@ def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> E
                 line=call.line,
                 sender=sender or None,
             )
-        case Postponed():
+        case DecideLater():
             return EventResult(
                 event_id,
                 WebhookOutcome.UNROUTED,

@@ -58,7 +58,7 @@ class Unrouted:
 
 
 @dataclass(frozen=True, slots=True)
-class Postponed:
+class DecideLater:
     """Recent sends are not captured yet: decide again in a moment."""
 
 
@@ -79,17 +79,17 @@ class Candidates:
     complete: bool = True
 
 
-def route(candidates: Candidates) -> Routed | Unrouted | Postponed:
+def route(candidates: Candidates) -> Routed | Unrouted | DecideLater:
     """The client of a message, by the first rule that matches."""
     fixed = route_by_receiver(candidates)
     if fixed is not None:
         return fixed
     if len(candidates.talking) > 1 and not candidates.complete:
-        return Postponed()  # a reply that just left may have changed which one was last active
+        return DecideLater()  # a reply that just left may have changed which one was last active
     if candidates.talking:
         return Routed(candidates.talking[0], BY_CONVERSATION)
     if not candidates.complete:
-        return Postponed()
+        return DecideLater()
     if len(candidates.seen) == 1 and set(candidates.writers) <= set(candidates.seen):
         return Routed(next(iter(candidates.seen)), BY_LINE)
     if len(candidates.writers) == 1:
@@ -138,7 +138,7 @@ class CandidateIndex:
 
     def route(
         self, sender: Sender, *, receivers: Sequence[str], line: Line | None, complete: bool
-    ) -> tuple[Routed | Unrouted | Postponed, str]:
+    ) -> tuple[Routed | Unrouted | DecideLater, str]:
         """The client of one message, and the number (or name) that its sender is read as."""
         first = sender.numbers[0] if sender.numbers else sender.name
         found = self.candidates(sender=first, receivers=receivers, line=line, complete=complete)
@@ -148,7 +148,7 @@ class CandidateIndex:
         if not sender.numbers:
             return fixed if fixed is not None and first else Unrouted(NO_NUMBER), first
         if not complete:
-            return Postponed(), first
+            return DecideLater(), first
         if fixed is not None:
             known = [each for each in sender.numbers if self._has_sent(each, fixed.client_id)]
             return fixed, known[0] if known else first

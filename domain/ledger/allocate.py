@@ -21,8 +21,7 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, require
 from domain.ids import new_id
-from domain.ledger import balances
-from domain.ledger.balances import Balances, BalanceView, value_usd, view_of
+from domain.ledger.balances import Allocation, Balances, BalanceView, value_usd, view_of
 from domain.ledger.book import (
     LARGEST_UNITS,
     Book,
@@ -42,7 +41,7 @@ OWNED = "This client has its own provider account. Its balance comes from the pr
 
 
 @dataclass(frozen=True, slots=True)
-class Allocation:
+class AllocationRequest:
     """A requested allocation. `units`: positive gives, negative takes back."""
 
     client_id: UUID | None
@@ -60,11 +59,11 @@ class Allocated:
     """
 
     transfer: StatementLine
-    allocation: balances.Allocation | None
+    allocation: Allocation | None
     balances: Balances
 
 
-async def allocate(store: AllocateStore, actor: Actor, requested: Allocation) -> Allocated:
+async def allocate(store: AllocateStore, actor: Actor, requested: AllocationRequest) -> Allocated:
     """Moves the units, once for a key. For a repeated call the figures are the present ones.
 
     Raises InsufficientPool (giving), InsufficientBalance (taking back), InvalidInput, NotFound,
@@ -97,7 +96,7 @@ async def allocate(store: AllocateStore, actor: Actor, requested: Allocation) ->
 async def _figures(
     store: AllocateStore,
     actor: Actor,
-    requested: Allocation,
+    requested: AllocationRequest,
     transfer: Transfer,
     tx: Transaction | None = None,
 ) -> Allocated:
@@ -117,7 +116,7 @@ async def _figures(
 
 
 async def _find_target(
-    store: AllocateStore, scope: Scope, requested: Allocation
+    store: AllocateStore, scope: Scope, requested: AllocationRequest
 ) -> AllocationTarget:
     target = await store.find_allocation_target(
         scope, client_id=requested.client_id, group_id=requested.group_id
@@ -136,12 +135,12 @@ def _scope(actor: Actor) -> Scope:
     return OfGroup(actor.group_id)
 
 
-def _given(requested: Allocation) -> object:
+def _given(requested: AllocationRequest) -> object:
     ids = [str(each) if each else None for each in (requested.client_id, requested.group_id)]
     return [*ids, requested.units, requested.note]
 
 
-def _check(requested: Allocation) -> None:
+def _check(requested: AllocationRequest) -> None:
     if (requested.client_id is None) == (requested.group_id is None):
         raise InvalidInput("Give exactly one of clientId and groupId.", field="clientId")
     if requested.units == 0:
@@ -161,7 +160,7 @@ async def _move(
     actor: Actor,
     scope: Scope,
     target: AllocationTarget,
-    requested: Allocation,
+    requested: AllocationRequest,
     transfer_id: UUID,
     tx: Transaction,
 ) -> tuple[Answer, Allocated]:
@@ -210,7 +209,7 @@ def _post(
     source: Holding,
     destination: Holding,
     target: AllocationTarget,
-    requested: Allocation,
+    requested: AllocationRequest,
     actor: Actor,
     transfer_id: UUID,
 ) -> Transfer:

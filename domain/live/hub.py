@@ -24,7 +24,7 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.feed import FeedStream
 from domain.live.hints import EVERYTHING, Topic, id_of
-from domain.live.ports import Change, LiveStore, Position
+from domain.live.ports import Change, ChangePosition, LiveStore
 from domain.live.streams import ChangeStream, Spawn, StateStream, Stream
 from domain.live.subscriptions import (
     ChangeWatch,
@@ -79,7 +79,7 @@ class Hub:
         self._by_topic: dict[Topic, set[Stream]] = {}
         self._fingerprints: dict[Topic, str] = {}
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
-        self._positions = Positions(store)
+        self._positions = RecentPositions(store)
         self._trackers = {
             kind: ChangeTracker(store, kind, self._positions, self.spawn)
             for kind in (hints.MESSAGE, hints.CONVERSATION, hints.EVENT)
@@ -211,12 +211,12 @@ class Hub:
                 self._wake(topic, hinted=False)
 
 
-class Positions:
+class RecentPositions:
     """Positions of the last minute: what was committed since a time is after one of them."""
 
     def __init__(self, store: LiveStore) -> None:
         self._store = store
-        self._noted: deque[tuple[float, Position]] = deque(maxlen=MOST_POSITIONS)
+        self._noted: deque[tuple[float, ChangePosition]] = deque(maxlen=MOST_POSITIONS)
         """When each was read at the latest, by `time.monotonic`."""
 
     async def note(self) -> None:
@@ -228,7 +228,7 @@ class Positions:
         """Forgets all positions."""
         self._noted.clear()
 
-    def before(self, moment: float) -> Position | None:
+    def before(self, moment: float) -> ChangePosition | None:
         """The last position noted before a moment, by `time.monotonic`. None if there is none."""
         for noted_at, position in reversed(self._noted):
             if noted_at <= moment:
@@ -239,7 +239,9 @@ class Positions:
 class ChangeTracker:
     """Finds the changes of one kind and passes them to streams, for one process."""
 
-    def __init__(self, store: LiveStore, kind: bytes, positions: Positions, spawn: Spawn) -> None:
+    def __init__(
+        self, store: LiveStore, kind: bytes, positions: RecentPositions, spawn: Spawn
+    ) -> None:
         self._store = store
         self._kind = kind
         self._positions = positions
@@ -247,7 +249,7 @@ class ChangeTracker:
         self._streams: dict[Scope, set[ChangeStream]] = {}
         self._hinted_ids: set[UUID] = set()
         self._hints_lost = False
-        self._position: Position | None = None
+        self._position: ChangePosition | None = None
         self._delivered: OrderedDict[UUID, int] = OrderedDict()
         """The version of each thing that was delivered last."""
         self._reading = asyncio.Lock()

@@ -26,7 +26,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Position:
+class ChangePosition:
     """A position in the order of changes: transaction ID, then row ID."""
 
     transaction: int
@@ -42,8 +42,8 @@ class ChangePage:
     """
 
     versions: Mapping[UUID, int]
-    complete_to: Position
-    last: Position | None = None
+    complete_to: ChangePosition
+    last: ChangePosition | None = None
 
 
 class LiveStore(Protocol):
@@ -58,19 +58,19 @@ class LiveStore(Protocol):
         """The rows with these IDs that are within one of the scopes, in the order of changes."""
 
     async def read_changes(
-        self, scopes: Collection[Scope], kind: bytes, after: Position
+        self, scopes: Collection[Scope], kind: bytes, after: ChangePosition
     ) -> ChangePage:
         """What has changed after a position. A message that is only accepted has not yet."""
 
     async def recent_changes(
-        self, scope: Scope, kind: bytes, after: Position | float
+        self, scope: Scope, kind: bytes, after: ChangePosition | float
     ) -> Sequence[UUID]:
         """What has changed after a position, or in so many seconds by the database's clock.
 
         The IDs of at most the newest 5,000, in the order of changes.
         """
 
-    async def position(self, kind: bytes | None = None) -> Position:
+    async def position(self, kind: bytes | None = None) -> ChangePosition:
         """A position before every change that is committed from now on.
 
         With `kind`, it is also before the committed changes of this kind that are shown later.

@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.identity.access import Actor, Payer, Role, Scope
 from domain.inbox.messages import InboundMessage
 from domain.live.hints import Topic
-from domain.live.ports import Position
+from domain.live.ports import ChangePosition
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class ChangeWatch(_AsyncIterable):
 
     kind: bytes
     scope: Scope
-    read_first: Callable[[Position | float], Awaitable[Sequence[UUID]]]
+    read_first: Callable[[ChangePosition | float], Awaitable[Sequence[UUID]]]
     covers: Callable[[Any], bool] = lambda _: True
 
 

@@ -194,5 +194,7 @@ async def _give(
             book.post(TransferKind.OPENING, units, destination=holding, purpose=purpose)
             await store.write_book(tx, book)
             return
-    requested = allocating.Allocation(client_id, None, units, note="Demo", key=f"demo {client_id}")
+    requested = allocating.AllocationRequest(
+        client_id, None, units, note="Demo", key=f"demo {client_id}"
+    )
     await allocating.allocate(store, admin, requested)

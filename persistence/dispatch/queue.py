@@ -20,8 +20,8 @@ from domain.dispatch.messages import (
     AttemptEnd,
     Call,
     LockedProviderAccount,
-    Position,
     Queued,
+    QueuePosition,
     Quota,
     Waiting,
 )
@@ -248,7 +248,7 @@ async def tenants_waiting(
     given = provider_account_id, list(after), list(after.values()), most, since_seconds
     async with connection() as pooled:
         rows = await fetch_with_plan(pooled, statement, *given)
-    found = [Waiting(row[0], row[1], Position(row[2], row[3]), row[4]) for row in rows]
+    found = [Waiting(row[0], row[1], QueuePosition(row[2], row[3]), row[4]) for row in rows]
     return _in_turn(found, after, most) if BULK in after else found
 
 

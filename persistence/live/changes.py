@@ -22,7 +22,7 @@ from asyncpg import Record
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.hints import Topic, id_of
-from domain.live.ports import Change, ChangePage, Position
+from domain.live.ports import Change, ChangePage, ChangePosition
 from persistence.database import Connection, connection, fetch, fetch_value
 from persistence.inbox.conversations import conversation_of, with_last_messages
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
@@ -104,10 +104,10 @@ CHANGE_KINDS = {
 }
 
 
-async def position(kind: bytes | None = None) -> Position:
+async def position(kind: bytes | None = None) -> ChangePosition:
     async with connection() as pooled:
         running_from, _ = await _snapshot(pooled, kind)
-    return Position(running_from)
+    return ChangePosition(running_from)
 
 
 async def find_changes(
@@ -121,7 +121,7 @@ async def find_changes(
     return [Change(row["version"], rules.item_of(row)) for row in rows]
 
 
-async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) -> ChangePage:
+async def read_changes(scopes: Collection[Scope], kind: bytes, after: ChangePosition) -> ChangePage:
     rules = CHANGE_KINDS[kind]
     wanted = _within(rules, scopes)
     wanted.add(rules.changed)
@@ -134,9 +134,9 @@ async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) 
         page = CHANGED.format(rules.table, wanted.where, wanted.value(MOST_CHANGED))
         rows = await pooled.fetch(page, *wanted.values)
     is_full = len(rows) == MOST_CHANGED
-    last = Position(rows[-1]["changed_xid"], rows[-1]["id"]) if is_full else None
+    last = ChangePosition(rows[-1]["changed_xid"], rows[-1]["id"]) if is_full else None
     versions = {row["id"]: row["version"] for row in rows}
-    return ChangePage(versions, Position(running_from), last)
+    return ChangePage(versions, ChangePosition(running_from), last)
 
 
 async def read_timeline() -> str | None:
@@ -145,12 +145,14 @@ async def read_timeline() -> str | None:
     return timeline
 
 
-async def recent_changes(scope: Scope, kind: bytes, after: Position | float) -> Sequence[UUID]:
+async def recent_changes(
+    scope: Scope, kind: bytes, after: ChangePosition | float
+) -> Sequence[UUID]:
     rules = CHANGE_KINDS[kind]
     wanted = _within(rules, [scope])
     wanted.add(rules.changed)
     wanted.add("changed_xid < pg_snapshot_xmax(pg_current_snapshot())::text::int8")
-    if isinstance(after, Position):
+    if isinstance(after, ChangePosition):
         wanted.add("changed_xid >= {}", after.transaction)
     else:
         # Not clock_timestamp(): PostgreSQL cannot look up a volatile value in an index.

@@ -104,7 +104,7 @@ async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
     actor, store = actor_of(info), info.context.installation.store
     client_id = ids.decode_given(Kind.CLIENT, input.client_id)
     group_id = ids.decode_given(Kind.GROUP, input.group_id)
-    requested = allocating.Allocation(
+    requested = allocating.AllocationRequest(
         client_id, group_id, input.units, note=input.note, key=input.idempotency_key
     )
     return await allocating.allocate(store, actor, requested)

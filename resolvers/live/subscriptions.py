@@ -22,7 +22,7 @@ from domain.ledger.balances import Balances, view_of
 from domain.ledger.reconciliation import Reconciliation
 from domain.live import hints
 from domain.live.hints import Topic
-from domain.live.ports import Position
+from domain.live.ports import ChangePosition
 from domain.live.subscriptions import ChangeWatch, FeedWatch, StateWatch
 from domain.pages import Window
 from domain.sending.messages import Send
@@ -166,7 +166,7 @@ def _changes(info: Info, kind: bytes, scope: Scope) -> ChangeWatch:
 
 
 async def _newest(
-    store: Store, scope: Scope, send_id: UUID, _after: Position | float
+    store: Store, scope: Scope, send_id: UUID, _after: ChangePosition | float
 ) -> Sequence[UUID]:
     """The newest 100 messages of the send: a front end reads the others by pages."""
     pages = await store.read_messages_of_sends(scope, [send_id], FIRST)

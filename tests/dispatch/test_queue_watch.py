@@ -31,7 +31,7 @@ from domain.dispatch.fairness import (
 from domain.dispatch.messages import (
     BEGINNING,
     EVER_SECONDS,
-    Position,
+    QueuePosition,
     Quota,
     Waiting,
 )
@@ -123,7 +123,7 @@ async def test_claims_continue_for_a_moment_after_a_look(monkeypatch: pytest.Mon
     queue = SlowQueue(monkeypatch, bulk=0.01)
     of = looking_at(queue)
     await waiting(of)
-    here = Position(NOON, new_id())
+    here = QueuePosition(NOON, new_id())
     of.reached({(BULK, ANNE): here, (SINGLES, CLEO): here})
     assert {each.position for each in await waiting(of)} == {here, BEGINNING}
     assert queue.looks == [URGENT, {BULK}]
@@ -194,7 +194,10 @@ async def test_who_is_served_is_forgotten_if_a_look_does_not_find_them(
     queue = SlowQueue(monkeypatch)
     of = looking_at(queue)
     await waiting(of)
-    served, old = Position(NOON, new_id()), Position(NOON - timedelta(seconds=3), new_id())
+    served, old = (
+        QueuePosition(NOON, new_id()),
+        QueuePosition(NOON - timedelta(seconds=3), new_id()),
+    )
     of.reached({(BULK, ANNE): served, (BULK, BOB): old, (SINGLES, CLEO): served})
     queue.lately = [Waiting(BULK, CLEO, served, NOON - timedelta(seconds=2))]
     queue.now += KEPT_SECONDS_OF_BULK
@@ -219,7 +222,7 @@ async def test_what_a_look_at_the_whole_queue_has_found_is_served_from_its_first
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)
-    here, before = (Position(NOON + timedelta(hours=each), new_id()) for each in (0, -1))
+    here, before = (QueuePosition(NOON + timedelta(hours=each), new_id()) for each in (0, -1))
     queue.lately = [Waiting(BULK, ANNE, here)]
     of = looking_at(queue)
     assert await waiting(of) == queue.lately
@@ -345,8 +348,8 @@ async def test_a_pick_begins_at_the_position_that_it_is_given() -> None:
     await db.accept(client, 5)
     [found] = await store.tenants_waiting(pool.id, after={BULK: UUID(int=0)}, most=4)
     rows = await db.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
-    assert found.position == Position(rows[0]["due_at"], rows[0]["id"])
-    from_third = Position(rows[2]["due_at"], rows[2]["id"])
+    assert found.position == QueuePosition(rows[0]["due_at"], rows[0]["id"])
+    from_third = QueuePosition(rows[2]["due_at"], rows[2]["id"])
     quota = Quota(BULK, client.client_id, 10, from_third)
     async with store.transaction() as tx:
         picked = await store.pick_messages(tx, pool.id, [quota])
@@ -379,7 +382,7 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
                 partial(pages_read, ACCOUNTS_WITH_QUEUE),
             ):
                 assert await read(LATE_SECONDS) < 100
-            at = Position(rows[2_900]["due_at"], ids[2_900])
+            at = QueuePosition(rows[2_900]["due_at"], ids[2_900])
             whole, from_position = [
                 await pages_read(
                     PICK,

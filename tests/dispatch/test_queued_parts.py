@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
-from domain.dispatch.messages import BEGINNING, EVER_SECONDS, Position, Quota
+from domain.dispatch.messages import BEGINNING, EVER_SECONDS, QueuePosition, Quota
 from domain.identity.access import Everything, OfClient
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.balances import BalanceView, PlatformBalance
@@ -59,7 +59,9 @@ async def has_flags(send_id: UUID) -> set[bool | None]:
     return {row["in_part"] for row in rows}
 
 
-async def pick(client: db.Tenant, count: int, position: Position = BEGINNING) -> Sequence[UUID]:
+async def pick(
+    client: db.Tenant, count: int, position: QueuePosition = BEGINNING
+) -> Sequence[UUID]:
     """Messages that would be picked now; nothing stays locked."""
     async with store.transaction() as tx:
         quotas = [Quota(BULK, client.client_id, count, position)]
@@ -157,7 +159,7 @@ async def test_a_pick_takes_the_oldest_from_parts_and_from_the_index(
     ids = [row["id"] for row in rows]
     for at, row in enumerate(rows):
         count = chosen.randint(1, 12)
-        position = Position(row["due_at"], row["id"])
+        position = QueuePosition(row["due_at"], row["id"])
         assert await pick(client, count, position) == ids[at : at + count]
     assert await pick(client, 99) == ids
 

@@ -9,7 +9,7 @@ from domain.identity.api_keys import create_api_key
 from domain.identity.directory import Client, Group
 from domain.ids import new_id
 from domain.ledger import sync as syncing
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.provider_accounts import ensure_default_pool
 from persistence import store
 from tests import db, people
@@ -62,7 +62,7 @@ async def _assigned(number: str, client_id: UUID) -> str:
 async def _client(name: str, units: int, group: Group | None) -> tuple[str, Client]:
     """A new client that holds this many units: the secret of its API key, and its ID."""
     client = await people.add_client(name, group=group)
-    await allocate(store, ADMIN, Allocation(client.id, None, units))
+    await allocate(store, ADMIN, AllocationRequest(client.id, None, units))
     email = f"{new_id().hex}@ibiki.test"
     user = await people.add_user(email, Role.CLIENT, client_id=client.id)
     actor = Actor(user.id, Role.CLIENT, credential_id=user.id, client_id=client.id)

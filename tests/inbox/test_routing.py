@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.inbox import routing
-from domain.inbox.routing import CandidateIndex, Candidates, Postponed, Routed, Unrouted, route
+from domain.inbox.routing import CandidateIndex, Candidates, DecideLater, Routed, Unrouted, route
 from domain.inbox.senders import Sender
 from domain.sending.messages import Line
 
@@ -65,12 +65,12 @@ TABLE = [
         Candidates(seen={DORA}, writers={DORA, EVE}),
         Unrouted(routing.SEVERAL_WROTE),
     ),
-    ("the writers are not complete", Candidates(writers={EVE}, complete=False), Postponed()),
-    ("no candidate yet", Candidates(complete=False), Postponed()),
+    ("the writers are not complete", Candidates(writers={EVE}, complete=False), DecideLater()),
+    ("no candidate yet", Candidates(complete=False), DecideLater()),
     (
         "two conversations, a reply may be under way",
         Candidates(talking=[ANNE, BOB], complete=False),
-        Postponed(),
+        DecideLater(),
     ),
     (
         "one conversation, other writers do not matter",
@@ -80,7 +80,7 @@ TABLE = [
     (
         "one client on the line, another may have written",
         Candidates(seen={DORA}, complete=False),
-        Postponed(),
+        DecideLater(),
     ),
 ]
 
@@ -89,7 +89,7 @@ TABLE = [
     ("candidates", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in TABLE]
 )
 def test_the_first_rule_that_matches_decides(
-    candidates: Candidates, expected: Routed | Unrouted | Postponed
+    candidates: Candidates, expected: Routed | Unrouted | DecideLater
 ) -> None:
     assert route(candidates) == expected
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor, Role
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.book import Transfer
 from persistence import store
 from tests import db
@@ -93,7 +93,7 @@ async def allocated(
 ) -> Transfer:
     """Makes the allocation."""
     target = installation.target(whom)
-    requested = Allocation(target["client_id"], target["group_id"], units, key=key)
+    requested = AllocationRequest(target["client_id"], target["group_id"], units, key=key)
     done = await allocate(store, installation.actor(who), requested)
     with suppress(TryAgain):  # the pool may hold a connection that a test has cut
         return await store.find_transfer(done.transfer.id)

@@ -22,7 +22,7 @@ from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer
 from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavailable
 from domain.identity.access import Actor, Payer, Role
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import COPY_FROM, AcceptedBefore, AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
@@ -92,7 +92,9 @@ class LedgerLoad:
         """An admin gives to a client or a group, or takes back."""
         client = self.random.choice(self.clients[:-1])  # the last one's account is its own
         group_id = self.random.choice([None, client.group_id])
-        requested = Allocation(None if group_id else client.client_id, group_id, self._units())
+        requested = AllocationRequest(
+            None if group_id else client.client_id, group_id, self._units()
+        )
         await _unless_short(allocate(store, db.ADMIN, requested))
 
     async def lead(self) -> None:
@@ -101,7 +103,7 @@ class LedgerLoad:
         supervisor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=group_id)
         client = self.random.choice(self.groups[group_id])
         await _unless_short(
-            allocate(store, supervisor, Allocation(client.client_id, None, self._units()))
+            allocate(store, supervisor, AllocationRequest(client.client_id, None, self._units()))
         )
 
     async def call_back(self) -> None:

@@ -16,7 +16,7 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Role
 from domain.ids import new_id
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.credentials import move_client
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
@@ -199,7 +199,9 @@ async def answer_of_allocation(
     """The answer of an allocation in the terms of the model."""
     group = installation.groups.get(whom)
     client = installation.clients.get(whom)
-    requested = Allocation(client.client_id if client else None, group.id if group else None, units)
+    requested = AllocationRequest(
+        client.client_id if client else None, group.id if group else None, units
+    )
     actor = db.ADMIN
     if who != "admin":
         actor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=installation.groups[who].id)

@@ -16,7 +16,7 @@ from domain.errors import (
     NotFound,
     Refusal,
 )
-from domain.ledger.allocate import LONGEST_NOTE, Allocation, allocate
+from domain.ledger.allocate import LONGEST_NOTE, AllocationRequest, allocate
 from domain.ledger.book import LARGEST_UNITS, Purpose, TransferKind
 from persistence import store
 from tests import db
@@ -126,18 +126,20 @@ async def test_no_actor_reaches_rows_outside_its_scope(
 @pytest.mark.parametrize(
     "requested",
     [
-        Allocation(client_id=None, group_id=None, units=1),
-        Allocation(client_id=UUID(int=1), group_id=UUID(int=2), units=1),
-        Allocation(client_id=UUID(int=1), group_id=None, units=0),
-        Allocation(client_id=UUID(int=1), group_id=None, units=LARGEST_UNITS + 1),
-        Allocation(client_id=UUID(int=1), group_id=None, units=-(2**63)),
-        Allocation(client_id=UUID(int=1), group_id=None, units=1, note="n" * (LONGEST_NOTE + 1)),
-        Allocation(client_id=UUID(int=1), group_id=None, units=1, note="a\nb"),
-        Allocation(client_id=UUID(int=1), group_id=None, units=1, note="a\0b"),
-        Allocation(client_id=UUID(int=1), group_id=None, units=1, key=""),
+        AllocationRequest(client_id=None, group_id=None, units=1),
+        AllocationRequest(client_id=UUID(int=1), group_id=UUID(int=2), units=1),
+        AllocationRequest(client_id=UUID(int=1), group_id=None, units=0),
+        AllocationRequest(client_id=UUID(int=1), group_id=None, units=LARGEST_UNITS + 1),
+        AllocationRequest(client_id=UUID(int=1), group_id=None, units=-(2**63)),
+        AllocationRequest(
+            client_id=UUID(int=1), group_id=None, units=1, note="n" * (LONGEST_NOTE + 1)
+        ),
+        AllocationRequest(client_id=UUID(int=1), group_id=None, units=1, note="a\nb"),
+        AllocationRequest(client_id=UUID(int=1), group_id=None, units=1, note="a\0b"),
+        AllocationRequest(client_id=UUID(int=1), group_id=None, units=1, key=""),
     ],
 )
-async def test_an_invalid_allocation_is_refused_before_a_read(requested: Allocation) -> None:
+async def test_an_invalid_allocation_is_refused_before_a_read(requested: AllocationRequest) -> None:
     with pytest.raises(InvalidInput):
         await allocate(store, db.ADMIN, requested)
 
@@ -189,7 +191,7 @@ async def test_five_thousand_at_three_cents_are_a_hundred_and_fifty(connected: N
     upstream = await db.add_pool(default=False, held=5_000)
     group = await db.add_group(upstream, rate_usd=Decimal("9"))
     client = await db.add_client(upstream, group=group, held=0, rate_usd=Decimal("0.03"))
-    requested = Allocation(client.client_id, None, 5_000, note="March")
+    requested = AllocationRequest(client.client_id, None, 5_000, note="March")
     given = (await allocate(store, db.ADMIN, requested)).transfer
     assert str(given.value_usd) == "150.00"
     assert given.note == "March"

@@ -13,7 +13,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.errors import AlreadyRunning
 from domain.identity.access import Everything
 from domain.ledger import months
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.audit import AuditStopped, audit, new_audit
 from domain.ledger.audits import Audit, AuditState
 from persistence import store
@@ -99,7 +99,7 @@ async def test_the_counts_do_not_depend_on_the_size_of_the_pages(
     setup: Setup, small_pages: None
 ) -> None:
     for _ in range(5):
-        await allocate(store, db.ADMIN, Allocation(setup.client.client_id, None, 1))
+        await allocate(store, db.ADMIN, AllocationRequest(setup.client.client_id, None, 1))
     done = await run()
     assert (done.holds, done.messages_checked) == (True, 8)
     (row,) = await db.fetch("SELECT count(*) AS n FROM transfer")
@@ -199,10 +199,10 @@ async def test_an_audit_during_constant_transfers_has_no_false_alarm(
 
     async def work(tenant: db.Tenant) -> None:
         while not stopping.is_set():
-            await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, 3))
+            await allocate(store, db.ADMIN, AllocationRequest(tenant.client_id, None, 3))
             await cancel_send(store, tenant.actor, (await db.accept(tenant, 2)).id)
             await db.accept(tenant, 1)
-            await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, -1))
+            await allocate(store, db.ADMIN, AllocationRequest(tenant.client_id, None, -1))
 
     working = [asyncio.create_task(work(each)) for each in (setup.client, setup.other)]
     counts = [0]

@@ -16,7 +16,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.errors import AlreadyRunning
 from domain.ids import first_id_at
 from domain.ledger import months
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.audits import Audit
 from domain.ledger.checkpoints import Checkpoint, ends_due, month_after
@@ -266,6 +266,6 @@ async def _work(chance: Random, clients: list[db.Tenant]) -> None:
             if row["id"] is not None:
                 await cancel_send(store, tenant.actor, row["id"])
         case 1 if tenant is not clients[-1]:
-            await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, 3))
+            await allocate(store, db.ADMIN, AllocationRequest(tenant.client_id, None, 3))
         case _:
             await db.accept(tenant, chance.randint(1, 4))

@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from domain import ids
 from domain.errors import InvalidInput, NotFound, TryAgain
 from domain.ids import Kind, encode, new_id
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.balances import BalanceView, SyncState, Valuation
 from domain.ledger.credentials import (
     NOT_CONFIGURED,
@@ -237,7 +237,7 @@ async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) 
         await store.put_client_under(tx, school.client_id, account.account_id, as_owner=True)
 
     async with holding(lambda tx: store.lock_accounts(tx, [school.account_id]), move):
-        allocation = Allocation(school.client_id, None, 5, note=None, key=None)
+        allocation = AllocationRequest(school.client_id, None, 5, note=None, key=None)
         giving = asyncio.create_task(allocate(store, db.ADMIN, allocation))
         await blocked(giving)
     with pytest.raises(TryAgain):

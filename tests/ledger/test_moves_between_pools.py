@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.clients import ClientChange, update_client
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.balances import BalanceView
 from domain.ledger.credentials import move_client
 from domain.numbers import Normaliser
@@ -36,7 +36,7 @@ async def test_a_client_that_holds_nothing_moves_and_is_charged_there(app: App) 
     assert await pool_of(client.client_id) == other.id
     after = [(await store.read_balances(view)).version for view in views]
     assert all(new >= old for new, old in zip(after, before, strict=True))
-    given = Allocation(client.client_id, None, 4, note=None, key=None)
+    given = AllocationRequest(client.client_id, None, 4, note=None, key=None)
     await allocate(store, db.ADMIN, given)
     assert await db.held(moved.account_id) == 4
     assert await db.held(other.account_id) == 6

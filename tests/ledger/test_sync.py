@@ -19,7 +19,7 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Role
 from domain.ledger.alarms import PoolSigns
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.balances import SyncState, Valuation, sync_state
 from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.provider import Outcome, Outgoing, Rejected, Unknown
@@ -93,7 +93,7 @@ async def test_a_reading_below_what_is_allocated_leaves_the_pool_below_zero_and_
     assert await db.held(pool.account_id) == -40
     assert await db.held(client.account_id) == 100, "clients keep their units"
     with pytest.raises(InsufficientPool):
-        await allocate(store, db.ADMIN, Allocation(client.client_id, None, 1))
+        await allocate(store, db.ADMIN, AllocationRequest(client.client_id, None, 1))
     await db.accept(client, 10)
     assert await db.held(pool.account_id) == -40, "remaining is not changed by sends"
     await db.assert_audit_holds()

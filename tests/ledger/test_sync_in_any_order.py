@@ -22,7 +22,7 @@ from domain.dispatch.messages import Call
 from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer
 from domain.dispatch.settle import settle
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.balances import Valuation
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
@@ -111,7 +111,7 @@ class Setup:
         client_id = self.clients[who % len(self.clients)].client_id
         if not self.kind.owned:
             await asyncio.gather(
-                allocate(store, db.ADMIN, Allocation(client_id, None, units)),
+                allocate(store, db.ADMIN, AllocationRequest(client_id, None, units)),
                 return_exceptions=True,
             )
 

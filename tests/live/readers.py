@@ -16,7 +16,7 @@ from domain.identity.access import Scope
 from domain.inbox.messages import InboundMessage
 from domain.live import hints
 from domain.live.hints import Topic
-from domain.live.ports import Change, ChangePage, Position
+from domain.live.ports import Change, ChangePage, ChangePosition
 from domain.live.subscriptions import FeedPosition, Item
 from domain.sending.messages import Message
 from tests.clocks import PATIENCE_SECONDS
@@ -119,7 +119,7 @@ class FakeStore:
         return self._changes([self.messages[each] for each in ids if each in self.messages])
 
     async def read_changes(
-        self, scopes: Collection[Scope], kind: bytes, after: Position
+        self, scopes: Collection[Scope], kind: bytes, after: ChangePosition
     ) -> ChangePage:
         self._fail()
         self.reads_by_position += 1
@@ -128,14 +128,14 @@ class FakeStore:
         return ChangePage(versions, after)
 
     async def recent_changes(
-        self, scope: Scope, kind: bytes, after: Position | float
+        self, scope: Scope, kind: bytes, after: ChangePosition | float
     ) -> Sequence[UUID]:
         return []
 
-    async def position(self, kind: bytes | None = None) -> Position:
+    async def position(self, kind: bytes | None = None) -> ChangePosition:
         self._fail()
         self.positions += 1
-        return Position(self.xid)
+        return ChangePosition(self.xid)
 
     def _changes(self, messages: Iterable[Message]) -> list[Change]:
         changes = [change_of(each) for each in messages]

@@ -10,7 +10,7 @@ import pytest
 
 from domain.identity.access import Everything
 from domain.live import hints
-from domain.live.ports import ChangePage, Position
+from domain.live.ports import ChangePage, ChangePosition
 from persistence.live import changes
 from tests import db
 from tests.inbox import post
@@ -30,7 +30,9 @@ CHANGE_IN_THE_PAST = "UPDATE conversation SET updated_at = updated_at - interval
 
 
 @pytest.fixture
-async def before(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Position]:
+async def before(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ChangePosition]:
     """The position after many conversations were made, and before any of them changed."""
     monkeypatch.setattr(changes, "MOST_CHANGED", 1_000)
     async with db.connected(database_url):
@@ -44,10 +46,10 @@ def changed(page: ChangePage) -> list[tuple[UUID, int]]:
     return [(id, version) for id, version in page.versions.items() if version]
 
 
-async def read_all(after: Position) -> list[tuple[UUID, int]]:
+async def read_all(after: ChangePosition) -> list[tuple[UUID, int]]:
     """The ID and version of all that has changed after a position, page by page."""
     found: list[tuple[UUID, int]] = []
-    position: Position | None = after
+    position: ChangePosition | None = after
     while position is not None:
         page = await changes.read_changes([Everything()], hints.CONVERSATION, position)
         found += changed(page)
@@ -55,14 +57,14 @@ async def read_all(after: Position) -> list[tuple[UUID, int]]:
     return found
 
 
-async def test_changes_with_one_time_are_all_found_across_pages(before: Position) -> None:
+async def test_changes_with_one_time_are_all_found_across_pages(before: ChangePosition) -> None:
     await db.execute(CHANGE_ALL)
     found = await read_all(before)
     assert len(dict(found)) == len(found) == MANY
     assert {version for _, version in found} == {1}
 
 
-async def test_a_change_is_found_if_the_clock_was_set_back(before: Position) -> None:
+async def test_a_change_is_found_if_the_clock_was_set_back(before: ChangePosition) -> None:
     await db.execute(CHANGE_IN_THE_PAST)
     found = await read_all(before)
     assert len(found) == MANY
@@ -70,7 +72,7 @@ async def test_a_change_is_found_if_the_clock_was_set_back(before: Position) -> 
 
 
 async def test_a_change_that_is_committed_late_is_found(
-    before: Position, database_url: str
+    before: ChangePosition, database_url: str
 ) -> None:
     slow = await asyncpg.connect(database_url)
     transaction = slow.transaction()
@@ -86,7 +88,7 @@ async def test_a_change_that_is_committed_late_is_found(
 
 @pytest.mark.parametrize("by_time", [False, True])
 async def test_recent_changes_end_with_the_newest(
-    before: Position, monkeypatch: pytest.MonkeyPatch, by_time: bool
+    before: ChangePosition, monkeypatch: pytest.MonkeyPatch, by_time: bool
 ) -> None:
     await db.execute(CHANGE_ALL)
     newest = await db.fetch("UPDATE conversation SET updated_at = now() RETURNING id")
@@ -97,12 +99,12 @@ async def test_recent_changes_end_with_the_newest(
 
 
 async def test_a_recent_change_is_found_by_its_position_if_its_commit_was_late(
-    before: Position,
+    before: ChangePosition,
 ) -> None:
     # Its transaction has changed the rows an hour ago, and is committed now.
     await db.execute(CHANGE_IN_THE_PAST)
 
-    async def count(after: Position | float) -> int:
+    async def count(after: ChangePosition | float) -> int:
         return len(await changes.recent_changes(Everything(), hints.CONVERSATION, after))
 
     assert await count(before) == MANY
@@ -110,7 +112,7 @@ async def test_a_recent_change_is_found_by_its_position_if_its_commit_was_late(
 
 
 async def test_rows_of_another_server_count_as_unchanged_until_they_change(
-    before: Position,
+    before: ChangePosition,
 ) -> None:
     # As after a restore from a dump: transaction IDs that this server has not reached.
     await db.execute("ALTER TABLE conversation DISABLE TRIGGER conversation_changed")
@@ -124,13 +126,13 @@ async def test_rows_of_another_server_count_as_unchanged_until_they_change(
 
 
 async def test_reading_starts_before_an_event_that_is_shown_later_without_a_change(
-    before: Position,
+    before: ChangePosition,
 ) -> None:
     (id,) = await post.stored(post.inbound("Hello"))
     await db.execute(SHOWN.format("+"))
     [event] = await db.fetch("SELECT changed_xid FROM webhook_event")
     position = await changes.position(hints.EVENT)
-    assert position <= Position(event["changed_xid"])
+    assert position <= ChangePosition(event["changed_xid"])
     page = await changes.read_changes([Everything()], hints.EVENT, position)
     assert page.versions == {}
     await db.execute(SHOWN.format("-"))

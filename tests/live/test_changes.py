@@ -17,8 +17,8 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING
-from domain.live.hub import LONGEST_COMMIT_SECONDS, MOST_READ, RECENT_SECONDS, Hub, Positions
-from domain.live.ports import Change, Position
+from domain.live.hub import LONGEST_COMMIT_SECONDS, MOST_READ, RECENT_SECONDS, Hub, RecentPositions
+from domain.live.ports import Change, ChangePosition
 from domain.live.subscriptions import ChangeWatch, Watch
 from domain.sending.messages import Message, MessageStatus
 from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber
@@ -53,7 +53,7 @@ class Setup:
     clock: int = 0
     begins: Sequence[Message] = ()
     failure: Exception | None = None
-    after: Position | float = 0.0
+    after: ChangePosition | float = 0.0
     words: FakeRenderer = field(default_factory=FakeRenderer)
 
     @property
@@ -75,7 +75,7 @@ class Setup:
         """A new subscriber."""
         listener = FakeSubscriber()
 
-        async def begin(after: Position | float) -> Sequence[UUID]:
+        async def begin(after: ChangePosition | float) -> Sequence[UUID]:
             self.after = after
             if self.failure is not None:
                 raise self.failure
@@ -196,13 +196,17 @@ async def test_a_subscriber_that_starts_again_has_not_waited_since_it_joined(set
 
 async def test_the_first_changes_are_those_after_the_last_position_that_is_old_enough() -> None:
     store = FakeStore()
-    positions = Positions(store)
+    positions = RecentPositions(store)
     assert positions.before(time.monotonic()) is None
     moments = [time.monotonic()]
     for store.xid in (7, 8):
         await positions.note()
         moments.append(time.monotonic())
-    assert [positions.before(each) for each in moments] == [None, Position(7), Position(8)]
+    assert [positions.before(each) for each in moments] == [
+        None,
+        ChangePosition(7),
+        ChangePosition(8),
+    ]
     positions.forget()
     assert positions.before(moments[-1]) is None
 
@@ -213,7 +217,7 @@ async def test_a_subscriber_first_receives_what_was_committed_just_before_it_joi
     monkeypatch.setattr(hub_module, "RECENT_SECONDS", 0.0)
     await eventually(lambda: setup.store.positions > 0)
     await setup.listen()
-    await eventually(lambda: setup.after == Position(setup.store.xid))
+    await eventually(lambda: setup.after == ChangePosition(setup.store.xid))
 
 
 async def test_after_a_failover_the_positions_of_the_other_server_are_forgotten(
@@ -227,7 +231,7 @@ async def test_after_a_failover_the_positions_of_the_other_server_are_forgotten(
     setup.hub.forget_positions()
     setup.hub.hinted({hints.MESSAGE + one.id.bytes})  # the same version, on another server
     await listener.receives(*delivered(changed, changed))
-    setup.after = Position(0)
+    setup.after = ChangePosition(0)
     await setup.listen(THEIRS)
     await eventually(lambda: isinstance(setup.after, float))
 

@@ -9,7 +9,7 @@ import pytest
 
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
-from domain.live.ports import Position
+from domain.live.ports import ChangePosition
 from persistence import store
 from persistence.live import changes
 from tests import db
@@ -46,7 +46,7 @@ class Changed:
     """A client, and the position before anything changed."""
 
     client: db.Tenant
-    before: Position
+    before: ChangePosition
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from domain.dispatch.settle import settle_unknown
 from domain.errors import ProviderUnavailable
 from domain.identity.access import Role
 from domain.identity.clients import ClientChange, GroupChange, update_client, update_group
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.sync import SyncRules, sync
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, id_of
@@ -117,7 +117,7 @@ async def test_a_charge_hints_at_each_account_that_shows_it(
 
 
 async def test_an_allocation_hints_at_both_accounts(listener: HintListener, people: App) -> None:
-    await allocate(store, db.ADMIN, Allocation(people.loner.client_id, None, 5))
+    await allocate(store, db.ADMIN, AllocationRequest(people.loner.client_id, None, 5))
     arrived = listener.take()
     assert hints.ACCOUNT + people.loner.account_id.bytes in arrived
     assert hints.ACCOUNT + people.pool.account_id.bytes in arrived

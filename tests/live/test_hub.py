@@ -19,7 +19,7 @@ from domain.live import hints, streams
 from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.hub import LARGEST_SHARE_OF_POLLING, Hub
-from domain.live.ports import Position
+from domain.live.ports import ChangePosition
 from domain.live.streams import OFFERS_AT_ONCE
 from domain.live.subscriptions import ChangeWatch, StateWatch, Watch
 from tests.live.readers import FakeRenderer, FakeStore, FakeSubscriber
@@ -326,7 +326,7 @@ async def test_a_look_that_was_slow_is_not_followed_by_minutes_without_one(
     await hub.stop()
 
 
-async def nothing(_after: Position | float) -> Sequence[UUID]:
+async def nothing(_after: ChangePosition | float) -> Sequence[UUID]:
     return []
 
 

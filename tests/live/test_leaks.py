@@ -19,7 +19,7 @@ from domain.identity.access import Actor, Role
 from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
-from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.allocate import AllocationRequest, allocate
 from domain.live.hub import POLL_SECONDS
 from domain.live.subscriptions import NO_USER, Viewpoint
 from domain.provider import Accepted, Outcome, Rejected
@@ -155,7 +155,7 @@ async def _change(chance: random.Random, people: App, tenants: Mapping[str, db.T
         for call in await marked(people.pool, batch=1):
             await answered(people.pool, call, chance.choice(outcomes))
     elif what == 2:
-        await allocate(store, db.ADMIN, Allocation(tenant.client_id, None, 2))
+        await allocate(store, db.ADMIN, AllocationRequest(tenant.client_id, None, 2))
     elif what == 3:
         await _receive(tenant, word)
     else:
