@@ -77,7 +77,7 @@ class ReportedStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """One message for a provider. `number` is E.164. A reply has `modem` and `port`.
 
     `attempt`: the ID of the attempt in hex, for a provider that returns no ID. `id`:
@@ -128,10 +128,10 @@ class Provider(Protocol):
     largest_batch: int
     """The most messages per `send_many`. 1 if the provider has no call for many messages."""
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         """Submits one message. Never raises because of what the provider does."""
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """Submits messages without modem and port. One outcome per message, in order."""
 
     async def close(self) -> None:
@@ -161,7 +161,7 @@ class SupportsStatus(Protocol):
 class SupportsSettling(Protocol):
     """A provider that says what it has accepted of a call whose answer was lost."""
 
-    async def settle(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def settle(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """The outcomes of messages of one earlier call, in order; Unknown if it does not say.
 
         All name the `attempt` of the call. After a NotSent, the provider accepts nothing of that

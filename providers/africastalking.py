@@ -17,12 +17,12 @@ from urllib.parse import urlencode
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.keywords import Keyword
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
 from domain.provider import (
     Accepted,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Reading,
     Rejected,
     ReportedStatus,
@@ -118,7 +118,7 @@ class _Replies:
         self._accepted = ACCEPTED | _codes(config.accepted_codes)
         self._rejected = _codes(config.rejected_codes)
 
-    def outcomes(self, exchange: Exchange, messages: Sequence[Outgoing]) -> list[Outcome]:
+    def outcomes(self, exchange: Exchange, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """One outcome per message, in order. No number occurs twice in `messages`."""
         read = _read(exchange)
         if not isinstance(read, dict):
@@ -135,7 +135,9 @@ class _Replies:
         works = any(isinstance(each, Accepted) for each in outcomes)
         return [Rejected(REJECTED) if works and _is_sender(each) else each for each in outcomes]
 
-    def _of_items(self, items: Sequence[object], messages: Sequence[Outgoing]) -> list[Outcome]:
+    def _of_items(
+        self, items: Sequence[object], messages: Sequence[OutgoingMessage]
+    ) -> list[Outcome]:
         if len(messages) == len(items) == 1:
             return [self._outcome(items[0], messages[0])]
         by_number: dict[str, list[object]] = {}
@@ -148,7 +150,7 @@ class _Replies:
             for message in messages
         ]
 
-    def _outcome(self, item: object, message: Outgoing) -> Outcome:
+    def _outcome(self, item: object, message: OutgoingMessage) -> Outcome:
         fields = item if isinstance(item, dict) else {}
         code, own_id = _code(fields), reference_of(fields.get("messageId"))
         reference = None if own_id is None or own_id.lower() == "none" else own_id
@@ -209,7 +211,7 @@ def _without_items(words: object) -> Outcome:
     return Unknown("The response does not say whether the messages were accepted.")
 
 
-def _for_each(outcome: Outcome, messages: Sequence[Outgoing]) -> list[Outcome]:
+def _for_each(outcome: Outcome, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
     """The same outcome for all. A refused call does not say which message caused it."""
     if isinstance(outcome, Rejected) and len(messages) > 1:
         outcome = NotSent("The network refused the call as a whole.", alone=True)
@@ -257,11 +259,11 @@ class AfricasTalking(Adapter):
         self._replies = _Replies(config)
         self._transport = transport or config.transport()
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         [outcome] = await self._send([message])
         return outcome
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """One outcome for each message, in order. Raises ValueError for too many.
 
         A call has one text, and no number twice. The other messages are not sent, and go in
@@ -294,7 +296,7 @@ class AfricasTalking(Adapter):
             raise ProviderUnavailable(NOT_READABLE)
         return in_units(balance_of(amount), currency, self._unit_cost)
 
-    async def _send(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def _send(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """Sends one text. A reply leaves from the number that was texted."""
         if not messages:
             return []
@@ -325,7 +327,7 @@ def parse_webhook(body: bytes) -> Parsed:
     phone = field_of(fields, "phoneNumber")
     if phone is not None and "senderId" in fields:
         # The phone opted out of a named sender, without a text message.
-        return InboundCall(
+        return ReceivedMessage(
             phone, "STOP", receiver=field_of(fields, "senderId"), keyword=Keyword.STOP
         )
     return Malformed("This is not a message (`from`, `text`), report (`id`, `status`) or opt-out.")
@@ -339,7 +341,7 @@ def _report(fields: Mapping[str, object]) -> Parsed:
         return Malformed("`status` is not a word.")
     reason = field_of(fields, "failureReason")
     shown = f"{word} {reason}" if reason else word
-    return ReportCall(own_id, shown, STATUSES.get(word.strip().lower()))
+    return DeliveryReport(own_id, shown, STATUSES.get(word.strip().lower()))
 
 
 def _inbound(fields: Mapping[str, object]) -> Parsed:
@@ -349,7 +351,7 @@ def _inbound(fields: Mapping[str, object]) -> Parsed:
     if "text" not in fields or text is None:
         return Malformed("`text` is missing: the text of the message.")
     receiver = field_of(fields, "to")
-    return InboundCall(
+    return ReceivedMessage(
         sender=sender,
         text=text,
         key=reference_of(fields.get("id")),

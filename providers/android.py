@@ -22,8 +22,16 @@ from typing import Final
 from urllib.parse import quote
 
 from domain.errors import ProviderUnavailable
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    ReportedStatus,
+    Unknown,
+)
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (
@@ -83,7 +91,7 @@ LONGEST_AGE_SECONDS: Final = 300.0
 # --- Request shapes
 
 
-def _shape(message: Outgoing, sim: str | None) -> dict[str, object]:
+def _shape(message: OutgoingMessage, sim: str | None) -> dict[str, object]:
     """A message to one number. A reply leaves from the phone and the SIM that received."""
     shape: dict[str, object] = {
         "phoneNumbers": [message.number],
@@ -105,7 +113,7 @@ def _shape(message: Outgoing, sim: str | None) -> dict[str, object]:
 # --- The table of replies
 
 
-def _outcome(exchange: Exchange, message: Outgoing) -> Outcome:
+def _outcome(exchange: Exchange, message: OutgoingMessage) -> Outcome:
     own = message.id or None
     if isinstance(exchange, Unknown):
         return replace(exchange, reference=own)
@@ -122,7 +130,7 @@ def _outcome(exchange: Exchange, message: Outgoing) -> Outcome:
     return _refusal(exchange, sentence, message)
 
 
-def _refusal(answer: Answer, sentence: str | None, message: Outgoing) -> Outcome:
+def _refusal(answer: Answer, sentence: str | None, message: OutgoingMessage) -> Outcome:
     """The outcome of a response that has no ID of a message. `sentence`: what it says."""
     if answer.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
@@ -162,7 +170,7 @@ class Android(OneByOne):
         self._sim = config.sender
         self._transport = transport or config.transport()
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         body = json.dumps(_shape(message, self._sim)).encode()
         exchange = await self._transport.request("POST", MESSAGES, headers=self._headers, body=body)
         return _outcome(exchange, message)
@@ -196,7 +204,7 @@ def parse_webhook(body: bytes) -> Parsed:
     if message_id is None:
         return Malformed("`payload.messageId` is missing: the ID of the message.")
     if event in REPORTS:
-        return ReportCall(message_id, event, STATES[REPORTS[event]])
+        return DeliveryReport(message_id, event, STATES[REPORTS[event]])
     if event not in (RECEIVED, PICTURES):
         return Malformed(OTHER_EVENT)
     text = _text_of_pictures(payload) if event == PICTURES else text_of(payload.get("message"))
@@ -234,7 +242,7 @@ def _inbound(
         return Malformed("`payload.sender` is missing: the sender of the message.")
     # The ID depends on the content alone. With the time, a repeated text is another message.
     received_at = field_of(payload, "receivedAt") or ""
-    return InboundCall(
+    return ReceivedMessage(
         sender=sender,
         text=text,
         key=f"{message_id} {received_at}".strip(),

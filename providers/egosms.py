@@ -17,12 +17,12 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from domain.errors import ProviderUnavailable
-from domain.inbox.webhooks import Malformed, Parsed, ReportCall
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed
 from domain.provider import (
     Accepted,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Reading,
     Rejected,
     ReportedStatus,
@@ -225,7 +225,7 @@ class _Account(Adapter):
 class EgoSMSPlain(_Account, OneByOne):
     """One account at the plain API: one number in each call, and no references."""
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         """The outcome of one message."""
         fields = {"number": _digits(message.number), "message": message.text}
         return _plain_outcome(await self._get({**fields, "sender": self._sender or ""}))
@@ -255,11 +255,11 @@ class EgoSMSJson(_Account):
             raise ValueError(f"wallet must be {' or '.join(WALLETS)}.")
         self.largest_batch = min(config.largest_batch, MOST_NUMBERS)
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         """The outcome of one message."""
         return _json_outcome(await self._send([message]))
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """One outcome for each message, in order. Raises ValueError for too many.
 
         A call must not name a number twice. The second message to a number is NotSent, and is
@@ -269,7 +269,7 @@ class EgoSMSJson(_Account):
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
         if len(messages) < 2:
             return [await self.send(message) for message in messages]
-        first: dict[str, Outgoing] = {}
+        first: dict[str, OutgoingMessage] = {}
         for message in messages:
             first.setdefault(message.number, message)
         outcome = _json_outcome(await self._send(list(first.values())))
@@ -288,7 +288,7 @@ class EgoSMSJson(_Account):
             raise _unreadable(words.strip().lower() if isinstance(words, str) else "")
         return reading
 
-    async def _send(self, messages: Sequence[Outgoing]) -> Exchange:
+    async def _send(self, messages: Sequence[OutgoingMessage]) -> Exchange:
         return await self._post(
             "SendSms",
             [
@@ -335,4 +335,4 @@ def parse_webhook(body: bytes) -> Parsed:
         return Malformed("`number` is missing: the recipient of the message.")
     if status is None:
         return Malformed("`Status` is missing: the status of the message.")
-    return ReportCall(code, status, STATUSES.get(status.strip().lower()), number)
+    return DeliveryReport(code, status, STATUSES.get(status.strip().lower()), number)

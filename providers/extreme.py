@@ -14,12 +14,12 @@ from typing import Final
 from urllib.parse import quote
 
 from domain.errors import ProviderUnavailable
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
 from domain.provider import (
     Accepted,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Reading,
     Rejected,
     ReportedStatus,
@@ -91,7 +91,7 @@ _log = logging.getLogger(__name__)
 # --- Request shapes
 
 
-def _single(message: Outgoing) -> dict[str, str]:
+def _single(message: OutgoingMessage) -> dict[str, str]:
     shape = {"recipient": message.number, "message": message.text}
     # The webhook has `usedmodem`, this call has `usemodem`.
     if message.modem is not None:
@@ -101,11 +101,11 @@ def _single(message: Outgoing) -> dict[str, str]:
     return shape
 
 
-def _one_text(messages: Sequence[Outgoing]) -> dict[str, object]:
+def _one_text(messages: Sequence[OutgoingMessage]) -> dict[str, object]:
     return {"recipients": [message.number for message in messages], "content": messages[0].text}
 
 
-def _many_texts(messages: Sequence[Outgoing]) -> list[dict[str, str]]:
+def _many_texts(messages: Sequence[OutgoingMessage]) -> list[dict[str, str]]:
     return [{"recipient": message.number, "content": message.text} for message in messages]
 
 
@@ -299,10 +299,10 @@ class ExtremeSMS(Adapter):
             "Accept": "application/json",
         }
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         return outcome_of_one(await self._post(SEND_ONE, _single(message), message.attempt))
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """See the port. Raises ValueError if the messages do not fit into one call."""
         self._check(messages)
         if len(messages) < 2:
@@ -347,7 +347,7 @@ class ExtremeSMS(Adapter):
         """The headers of a call for messages."""
         return self._headers
 
-    def _check(self, messages: Sequence[Outgoing]) -> None:
+    def _check(self, messages: Sequence[OutgoingMessage]) -> None:
         if len(messages) > self.largest_batch:
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
         if len(messages) > 1 and any(message.modem or message.port for message in messages):
@@ -370,7 +370,7 @@ def parse_webhook(body: bytes) -> Parsed:
     status = field_of(fields, "status")
     if "from" not in fields and message_id is not None and status is not None:
         number = field_of(fields, "recipient")
-        return ReportCall(message_id, status, STATUSES.get(word_of(fields, "status")), number)
+        return DeliveryReport(message_id, status, STATUSES.get(word_of(fields, "status")), number)
     return _inbound(fields, message_id)
 
 
@@ -381,7 +381,7 @@ def _inbound(fields: Mapping[str, object], message_id: str | None) -> Parsed:
     if text is None:
         return Malformed("`message` is not a string.")
     names = [field_of(fields, key) for key in ("firstname", "lastname")]
-    return InboundCall(
+    return ReceivedMessage(
         sender=sender,
         text=text,
         key=message_id,

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from domain.errors import ProviderUnavailable
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
 from domain.provider import (
     Accepted,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Rejected,
     ReportedStatus,
     Unknown,
@@ -63,7 +63,7 @@ class Ibiki(ExtremeSMS):
 
     statuses = STATUSES
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         """A reply names the message that it answers, so that it leaves through the same line."""
         if message.modem != BY_MESSAGE:
             return await super().send(message)
@@ -77,7 +77,7 @@ class Ibiki(ExtremeSMS):
             return Rejected(NOT_ANSWERABLE)
         return outcome_of_one(exchange)
 
-    async def settle(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def settle(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """See `domain.provider.SupportsSettling`. An earlier release is always unavailable."""
         exchange = await self._post(SETTLE, {"idempotencyKey": messages[0].attempt}, "")
         body = json_object(exchange.body) if isinstance(exchange, Answer) else {}
@@ -131,7 +131,7 @@ def parse_webhook(body: bytes) -> Parsed:
         return Malformed("`id` and `type` are required: the event.")
     message = event.get("data")
     if type_ not in (RECEIVED, UPDATED):
-        return ReportCall(event_id, type_[:LONGEST_FIELD], None)
+        return DeliveryReport(event_id, type_[:LONGEST_FIELD], None)
     if not isinstance(message, dict):
         return Malformed("`data` must be an object: the message.")
     return _inbound(message) if type_ == RECEIVED else _report(message)
@@ -144,7 +144,7 @@ def _inbound(message: Mapping[str, object]) -> Parsed:
         return Malformed("`data.number` and `data.text` are required: the inbound message.")
     own_id = reference_of(message.get("id"))
     line = None if own_id is None else Line(BY_MESSAGE, own_id)
-    return InboundCall(sender=sender, text=text, key=own_id, line=line)
+    return ReceivedMessage(sender=sender, text=text, key=own_id, line=line)
 
 
 def _report(message: Mapping[str, object]) -> Parsed:
@@ -153,4 +153,4 @@ def _report(message: Mapping[str, object]) -> Parsed:
     if reference is None or word is None:
         return Malformed("`data.id` and `data.status` are required: the message.")
     number = field_of(message, "number")
-    return ReportCall(reference, word, STATUSES.get(word.strip().lower()), number)
+    return DeliveryReport(reference, word, STATUSES.get(word.strip().lower()), number)

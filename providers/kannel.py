@@ -18,8 +18,16 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    ReportedStatus,
+    Unknown,
+)
 from domain.sending.messages import Line
 from domain.sending.text import Encoding, encoding_of
 from providers.config import ProviderConfig
@@ -107,7 +115,7 @@ MOST_FIELDS: Final = 20
 # --- Request shapes
 
 
-def _headers(config: ProviderConfig, message: Outgoing) -> dict[str, str]:
+def _headers(config: ProviderConfig, message: OutgoingMessage) -> dict[str, str]:
     """The headers of one message. A reply leaves through the line that the contact wrote to."""
     assert config.credentials is not None
     headers = {
@@ -204,7 +212,7 @@ class Kannel(OneByOne):
         self._path = address.path if address.path.strip("/") else SEND
         self._transport = transport or origin.transport()
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         headers = _headers(self._config, message)
         reference = message.attempt if "X-Kannel-DLR-Url" in headers else None
         exchange = await self._transport.request(
@@ -255,7 +263,7 @@ def _report(fields: Mapping[str, str]) -> Parsed:
         status = ReportedStatus.FAILED
     # A receipt without a verdict must not look like a later one with a verdict.
     word = kind if state is None else f"{kind} {state}"
-    return ReportCall(reference, word, status)
+    return DeliveryReport(reference, word, status)
 
 
 def _inbound(fields: Mapping[str, str]) -> Parsed:
@@ -268,7 +276,7 @@ def _inbound(fields: Mapping[str, str]) -> Parsed:
         return Malformed("`charset` is missing: write charset=%C into the get-url.")
     receiver = _text(fields, "to")
     smsc = _text(fields, "smsc")
-    return InboundCall(
+    return ReceivedMessage(
         sender=sender,
         text=_decoded(fields["text"].encode("latin-1"), fields["charset"]),
         key=reference_of(fields.get("id")),

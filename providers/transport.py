@@ -31,7 +31,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from domain.hooks.addresses import is_this_machine
-from domain.provider import NotSent, Outcome, Outgoing, Unknown
+from domain.provider import NotSent, Outcome, OutgoingMessage, Unknown
 
 LARGEST_ANSWER_BYTES: Final = 1024 * 1024
 LARGEST_HEADER_BYTES: Final = 16 * 1024
@@ -84,10 +84,10 @@ class OneByOne(Adapter, ABC):
     largest_batch = 1
 
     @abstractmethod
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         """See `domain.provider.Provider`."""
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """The outcome of a batch of one. Raises ValueError for more."""
         if len(messages) > self.largest_batch:
             raise ValueError("Only one message fits into one call.")

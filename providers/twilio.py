@@ -19,12 +19,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.keywords import Keyword
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
 from domain.provider import (
     Accepted,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Reading,
     Rejected,
     ReportedStatus,
@@ -123,7 +123,7 @@ ANSWER: Final = WebhookAnswer("text/xml", b"<Response/>")
 # --- Request shapes
 
 
-def _form(message: Outgoing, sender: str | None, report_url: str | None) -> dict[str, str]:
+def _form(message: OutgoingMessage, sender: str | None, report_url: str | None) -> dict[str, str]:
     """The fields of a message. A reply leaves from the number that was texted.
 
     The URL for reports names our attempt: reports find the message also if the answer is lost.
@@ -212,7 +212,7 @@ class Twilio(OneByOne):
         self._report_url = config.report_url
         self._transport = transport or config.transport()
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         form = _form(message, self._sender, self._report_url)
         exchange = await self._transport.request(
             "POST",
@@ -270,7 +270,7 @@ def parse_webhook(body: bytes) -> Parsed:
     if "Body" not in fields or text is None:
         return Malformed("`Body` is missing: the text of the message.")
     receiver, own = field_of(fields, "To"), field_of(fields, "AccountSid")
-    return InboundCall(
+    return ReceivedMessage(
         sender=sender,
         text=text or attached(code_of(fields.get("NumMedia")) or 0),
         key=sid,
@@ -289,7 +289,7 @@ def _report(sid: str, fields: Mapping[str, object]) -> Parsed:
     code = field_of(fields, "ErrorCode")
     shown = f"{word} {code}" if code and code != "0" else word
     meaning = STATUSES.get(word.strip().lower())
-    return ReportCall(sid, shown, meaning, attempt=reference_of(fields.get(ATTEMPT)))
+    return DeliveryReport(sid, shown, meaning, attempt=reference_of(fields.get(ATTEMPT)))
 
 
 # --- Signatures

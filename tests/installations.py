@@ -26,7 +26,7 @@ from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.loops import RequestRateLimiter
 from domain.numbers import Normaliser
-from domain.provider import Outcome, Outgoing, ProviderField, Reading, Unknown
+from domain.provider import Outcome, OutgoingMessage, ProviderField, Reading, Unknown
 from domain.sending.acceptor import Acceptor
 from domain.sending.routes import Routes
 from ibiki.encryption import FernetCipher
@@ -61,11 +61,11 @@ class Upstream:
             raise ProviderUnavailable
         return Reading(self.balance_word, Decimal(self.balance_word))
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         """Nothing is sent here."""
         return Unknown("not a provider")
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         """Nothing is sent here."""
         return [Unknown("not a provider") for _ in messages]
 

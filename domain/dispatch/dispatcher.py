@@ -41,7 +41,7 @@ from domain.dispatch.rules import (
 )
 from domain.ids import Kind, new_id
 from domain.loops import Loop, now_seconds, pause_after
-from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown
+from domain.provider import NotSent, Outcome, Provider, Providers, Unknown
 from domain.transactions import Failures
 
 GATHER_SECONDS = 0.002
@@ -188,9 +188,7 @@ class Dispatcher:
         self._turns = Turns(self._rules.calls_at_once)
         self._woken = asyncio.Event()
         self._queue_watch = QueueWatch(
-            context.store,
-            context.provider_account_id,
-            changed=self._woken.set,
+            context.store, context.provider_account_id, changed=self._woken.set
         )
         self._breaker = Breaker(
             opens_after=self._rules.breaker_opens_after,
@@ -358,14 +356,15 @@ class Dispatcher:
     async def _call(self, provider: Provider, call: Call) -> Sequence[Outcome]:
         """One outcome for each message, in the same order."""
         began = now_seconds()
-        outcomes = await self._ask(provider, call.outgoing)
+        outcomes = await self._ask(provider, call)
         self._context.observer.called(
             self._context.provider_account_id, outcomes, seconds=now_seconds() - began
         )
         self._context.observer.reached(Stage.ANSWERED)
         return outcomes
 
-    async def _ask(self, provider: Provider, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+    async def _ask(self, provider: Provider, call: Call) -> Sequence[Outcome]:
+        messages = call.outgoing
         outcomes: Sequence[Outcome] = []
         try:
             async with asyncio.timeout(self._rules.deadline_seconds + GUARD_SECONDS):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from domain.identity.quiet_hours import QuietHours
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected
 from domain.sending.messages import MessageStatus, modem_at_provider
 from domain.sending.schedule import ends_of_hold
 
@@ -100,11 +100,11 @@ class Call:
     messages: Sequence[Queued]
 
     @property
-    def outgoing(self) -> list[Outgoing]:
+    def outgoing(self) -> list[OutgoingMessage]:
         """The messages for the provider, in order. A reply names its modem and port."""
         attempt = self.attempt_id.hex
         return [
-            Outgoing(
+            OutgoingMessage(
                 each.number,
                 each.text,
                 each.modem and modem_at_provider(each.modem),
@@ -333,11 +333,11 @@ class LostCall:
     is_ours: bool
 
     @property
-    def outgoing(self) -> list[Outgoing]:
+    def outgoing(self) -> list[OutgoingMessage]:
         """The messages as they were given to the provider, without their texts."""
         attempt = self.attempt_id.hex
         return [
-            Outgoing(number, "", attempt=attempt, id=each.hex)
+            OutgoingMessage(number, "", attempt=attempt, id=each.hex)
             for each, number in zip(self.message_ids, self.numbers, strict=True)
         ]
 

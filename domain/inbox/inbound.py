@@ -16,10 +16,10 @@ from domain.inbox.senders import Sender, is_answerable, read_numbers, read_sende
 from domain.inbox.webhooks import (
     DueEvent,
     EventResult,
-    InboundCall,
     Malformed,
     Parsed,
     Parsers,
+    ReceivedMessage,
     WebhookOutcome,
 )
 from domain.loops import backoff_seconds
@@ -50,33 +50,33 @@ class Receiver:
         return Malformed("This provider is not known.") if parser is None else parser(event.body)
 
     def message(
-        self, event: DueEvent, call: InboundCall, sender: str, client_id: UUID
+        self, event: DueEvent, received: ReceivedMessage, sender: str, client_id: UUID
     ) -> NewInbound:
         """The message of an event that was routed to a client."""
-        receivers = read_numbers(self.normaliser, call.receiver)
-        keyword = self._keyword(call)
+        receivers = read_numbers(self.normaliser, received.receiver)
+        keyword = self._keyword(received)
         return NewInbound(
             id=event.id,
             client_id=client_id,
             number=sender,
-            text=call.text,
+            text=received.text,
             created_at=event.received_at,
-            receiver=receivers[0] if receivers else call.receiver,
-            line=call.line,
-            name=call.name,
-            business=call.business,
+            receiver=receivers[0] if receivers else received.receiver,
+            line=received.line,
+            name=received.name,
+            business=received.business,
             keyword=keyword,
-            blocked=call.blocked,
-            mentions_opt_out=keyword is None and self.keywords.mentions_stop(call.text),
+            blocked=received.blocked,
+            mentions_opt_out=keyword is None and self.keywords.mentions_stop(received.text),
         )
 
-    def is_stop(self, call: InboundCall) -> bool:
+    def is_stop(self, received: ReceivedMessage) -> bool:
         """Whether a message opts its sender out."""
-        return call.blocked or self._keyword(call) is Keyword.STOP
+        return received.blocked or self._keyword(received) is Keyword.STOP
 
-    def _keyword(self, call: InboundCall) -> Keyword | None:
+    def _keyword(self, received: ReceivedMessage) -> Keyword | None:
         """The provider's own reading first: it may know words that we do not."""
-        return call.keyword or self.keywords.match(call.text)
+        return received.keyword or self.keywords.match(received.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class _Inbound:
     """
 
     event: DueEvent
-    call: InboundCall
+    received: ReceivedMessage
     sender: Sender
     receivers: Sequence[str]
     is_ambiguous: bool
@@ -103,11 +103,11 @@ class _Batch:
 
 
 async def receive_inbound(
-    receiver: Receiver, tx: Transaction, calls: Sequence[tuple[DueEvent, InboundCall]]
+    receiver: Receiver, tx: Transaction, messages: Sequence[tuple[DueEvent, ReceivedMessage]]
 ) -> list[EventResult]:
     """Routes and delivers the messages, and blocks the numbers of pending opt-outs."""
     accounts = await receiver.store.first_accounts(tx)
-    read = [_read(receiver, accounts, *each) for each in calls]
+    read = [_read(receiver, accounts, *each) for each in messages]
     batch = await _route_all(receiver, tx, read)
     await deliver(receiver.store, tx, batch.messages, batch.blocks)
     return batch.results
@@ -140,34 +140,34 @@ async def deliver(
 
 
 def with_own_line(
-    event: DueEvent, call: InboundCall, accounts: Mapping[str, Sequence[UUID]]
-) -> InboundCall:
-    """The call with its line as it is known here: with its account, if that is not the first one.
+    event: DueEvent, received: ReceivedMessage, accounts: Mapping[str, Sequence[UUID]]
+) -> ReceivedMessage:
+    """The message. Its line names its account too, if that is not the first one of its provider.
 
     `accounts`: the first two of each provider.
     """
-    account_id, line = event.provider_account_id, call.known_line
+    account_id, line = event.provider_account_id, received.known_line
     is_first = account_id in accounts.get(event.provider, ())[:1]
-    if account_id is None or line is None or is_first or not call.line_repeats:
-        return call
-    return replace(call, line=line.at(account_id))
+    if account_id is None or line is None or is_first or not received.line_repeats:
+        return received
+    return replace(received, line=line.at(account_id))
 
 
 def _read(
     receiver: Receiver,
     accounts: Mapping[str, Sequence[UUID]],
     event: DueEvent,
-    given: InboundCall,
+    given: ReceivedMessage,
 ) -> _Inbound:
-    call = with_own_line(event, given, accounts)
-    is_named = event.provider_account_id is not None or not call.line_repeats
+    received = with_own_line(event, given, accounts)
+    is_named = event.provider_account_id is not None or not received.line_repeats
     has_others = len(accounts.get(event.provider, ())) > 1
     return _Inbound(
         event,
-        call,
-        read_sender(receiver.normaliser, call.sender),
-        read_numbers(receiver.normaliser, call.receiver),
-        is_ambiguous=call.known_line is not None and has_others and not is_named,
+        received,
+        read_sender(receiver.normaliser, received.sender),
+        read_numbers(receiver.normaliser, received.receiver),
+        is_ambiguous=received.known_line is not None and has_others and not is_named,
     )
 
 
@@ -180,7 +180,7 @@ async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inb
         tx,
         senders={number for each in inbound for number in each.sender.numbers},
         receivers={number for each in inbound for number in each.receivers},
-        lines={each.call.known_line for each in inbound if each.call.known_line},
+        lines={each.received.known_line for each in inbound if each.received.known_line},
     )
     await _read_correspondents(store, tx, index, inbound)
     batch = _Batch()
@@ -190,9 +190,9 @@ async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inb
         result = _route_one(index, each, complete=complete)
         is_final = result.due_in_seconds is None
         if result.client_id is not None and result.sender is not None:
-            message = receiver.message(each.event, each.call, result.sender, result.client_id)
+            message = receiver.message(each.event, each.received, result.sender, result.client_id)
             batch.messages.append(message)
-        elif is_final and each.sender.numbers and receiver.is_stop(each.call):
+        elif is_final and each.sender.numbers and receiver.is_stop(each.received):
             pending.append((each, result))
             continue
         batch.results.append(result)
@@ -214,27 +214,27 @@ async def _read_correspondents(
 
 def _with_certain_line(index: CandidateIndex, inbound: _Inbound) -> _Inbound:
     """The message, without a line that can be one of several accounts and is not set by hand."""
-    if not inbound.is_ambiguous or inbound.call.line in index.by_hand:
+    if not inbound.is_ambiguous or inbound.received.line in index.by_hand:
         return inbound
-    return replace(inbound, call=replace(inbound.call, line=None))
+    return replace(inbound, received=replace(inbound.received, line=None))
 
 
 def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> EventResult:
-    event_id, call = inbound.event.id, inbound.call
+    event_id, received = inbound.event.id, inbound.received
     found, sender = index.route(
-        inbound.sender, receivers=inbound.receivers, line=call.known_line, complete=complete
+        inbound.sender, receivers=inbound.receivers, line=received.known_line, complete=complete
     )
     match found:
         case Routed(client_id, reason):
             if is_answerable(sender):
-                index.learn(sender=sender, line=call.known_line, client_id=client_id)
-            return routed(event_id, call, sender, client_id, reason)
+                index.learn(sender=sender, line=received.known_line, client_id=client_id)
+            return routed(event_id, received, sender, client_id, reason)
         case Unrouted(reason):
             return EventResult(
                 event_id,
                 WebhookOutcome.UNROUTED,
                 WHICH_ACCOUNT if inbound.is_ambiguous else reason,
-                line=call.line,
+                line=received.line,
                 sender=sender or None,
             )
         case DecideLater():
@@ -242,7 +242,7 @@ def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> E
                 event_id,
                 WebhookOutcome.UNROUTED,
                 WAITS_FOR_CAPTURE,
-                line=call.line,
+                line=received.line,
                 due_in_seconds=backoff_seconds(
                     inbound.event.tries + 1,
                     first_seconds=FIRST_WAIT_SECONDS,
@@ -279,7 +279,7 @@ def _with_block(result: EventResult, keys: Collection[ConversationKey]) -> Event
 
 
 def routed(
-    event_id: UUID, call: InboundCall, sender: str, client_id: UUID, reason: str
+    event_id: UUID, received: ReceivedMessage, sender: str, client_id: UUID, reason: str
 ) -> EventResult:
     """The result of an event whose message was routed to a client."""
     return EventResult(
@@ -288,6 +288,6 @@ def routed(
         reason,
         client_id=client_id,
         inbound_id=event_id,
-        line=call.line,
+        line=received.line,
         sender=sender,
     )

@@ -33,12 +33,12 @@ from domain.inbox.messages import (
 )
 from domain.inbox.routing import CandidateIndex
 from domain.inbox.webhooks import (
+    DeliveryReport,
     DueEvent,
     EventKey,
     EventResult,
     LockedEvent,
     NewEvent,
-    ReportCall,
     ReportedChange,
     ReportedMessage,
     WebhookEvent,
@@ -112,7 +112,7 @@ class Reports(Settlements, Protocol):
         """The provider accounts of these messages, in ID order. Locks nothing."""
 
     async def lock_reported(
-        self, tx: Transaction, reports: Sequence[tuple[str, ReportCall]]
+        self, tx: Transaction, reports: Sequence[tuple[str, DeliveryReport]]
     ) -> list[ReportedMessage]:
         """Locks the messages that the reports (provider, report) may be about, in ID order."""
 

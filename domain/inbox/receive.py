@@ -16,11 +16,11 @@ from domain.inbox.inbound import WAITS_FOR_CAPTURE, Receiver, receive_inbound
 from domain.inbox.reports import ReportEvent, apply_reports
 from domain.inbox.senders import read_numbers
 from domain.inbox.webhooks import (
+    DeliveryReport,
     DueEvent,
     EventResult,
-    InboundCall,
     Malformed,
-    ReportCall,
+    ReceivedMessage,
     WebhookOutcome,
 )
 from domain.transactions import UNAVAILABLE, Transaction
@@ -78,8 +78,8 @@ async def _receive_events(
     another order. Returns the IDs of the reports that are left, and the results.
     """
     parsed = [(event, receiver.parse(event)) for event in events]
-    reports = [(event, call) for event, call in parsed if isinstance(call, ReportCall)]
-    calls = [(event, call) for event, call in parsed if isinstance(call, InboundCall)]
+    reports = [(event, call) for event, call in parsed if isinstance(call, DeliveryReport)]
+    calls = [(event, call) for event, call in parsed if isinstance(call, ReceivedMessage)]
     results = [
         EventResult(event.id, WebhookOutcome.INVALID, call.reason)
         for event, call in parsed
@@ -95,7 +95,7 @@ async def _receive_events(
     return [event.id for event, _ in reports] if calls else [], results
 
 
-def _report_event(receiver: Receiver, event: DueEvent, report: ReportCall) -> ReportEvent:
+def _report_event(receiver: Receiver, event: DueEvent, report: DeliveryReport) -> ReportEvent:
     # A recipient that cannot be read matches no message. It must not match all messages that share
     # the reference.
     numbers = read_numbers(receiver.normaliser, report.number) if report.number else None

@@ -40,9 +40,9 @@ from domain.dispatch.messages import LockedProviderAccount, Transition
 from domain.dispatch.recording import write_settlement
 from domain.inbox.ports import Reports
 from domain.inbox.webhooks import (
+    DeliveryReport,
     DueEvent,
     EventResult,
-    ReportCall,
     ReportedChange,
     ReportedMessage,
     Verdicts,
@@ -107,7 +107,7 @@ class ReportEvent:
     """
 
     event: DueEvent
-    report: ReportCall
+    report: DeliveryReport
     numbers: Sequence[str] | None
     age_seconds: float
 
@@ -287,7 +287,7 @@ def _index_of(report: ReportEvent, messages: Sequence[ReportedMessage]) -> int |
     return matches[0] if len(matches) == 1 else None
 
 
-def _names(report: ReportCall) -> tuple[str | None, ...]:
+def _names(report: DeliveryReport) -> tuple[str | None, ...]:
     return report.reference, report.attempt
 
 
@@ -301,7 +301,7 @@ def _wait(report: ReportEvent) -> EventResult:
     return EventResult(event.id, WebhookOutcome.UNROUTED, WAITS_FOR_MESSAGE, due_in_seconds=seconds)
 
 
-def _reason(report: ReportCall, before: MessageStatus, after: MessageStatus) -> str:
+def _reason(report: DeliveryReport, before: MessageStatus, after: MessageStatus) -> str:
     if report.status is None:
         return f"A delivery report with an unknown status: {report.word!r}."
     if after is before:

@@ -15,7 +15,13 @@ from domain.inbox.inbound import Receiver, deliver, routed, with_own_line
 from domain.inbox.messages import ModemRoute, OptOut, OptOutSource
 from domain.inbox.ports import AssigningStore, RoutingAdmin
 from domain.inbox.senders import Sender, read_sender
-from domain.inbox.webhooks import DueEvent, InboundCall, ReportCall, WebhookEvent, WebhookOutcome
+from domain.inbox.webhooks import (
+    DeliveryReport,
+    DueEvent,
+    ReceivedMessage,
+    WebhookEvent,
+    WebhookOutcome,
+)
 from domain.numbers import Normaliser
 from domain.sending.messages import Line
 from domain.transactions import Transaction, changing
@@ -92,51 +98,55 @@ async def assign_inbound(
             raise InvalidInput(
                 "This event is already routed, or has no content. It cannot be assigned."
             )
-        call, read = _message_of(receiver, locked.event, by_hand)
-        call = with_own_line(locked.event, call, await store.first_accounts(tx))
+        received, read = _message_of(receiver, locked.event, by_hand)
+        received = with_own_line(locked.event, received, await store.first_accounts(tx))
         sender = await _sender_for(store, tx, client_id, read)
-        if remember and call.known_line is None:
+        if remember and received.known_line is None:
             raise InvalidInput(
                 "The event names no modem and port to remember. Leave remember out.",
                 field="remember",
             )
-        message = receiver.message(locked.event, call, sender, client_id)
+        message = receiver.message(locked.event, received, sender, client_id)
         await deliver(store, tx, [message])
         if locked.opt_out_pending:
             await store.write_opt_outs(
                 tx, [OptOut(client_id, sender, OptOutSource.KEYWORD, event_id)]
             )
             await store.end_pending(tx, locked, read.numbers, opt_out=opt_out_all)
-        await store.write_results(tx, [routed(event_id, call, sender, client_id, ASSIGNED)])
-        if remember and call.known_line is not None:
+        await store.write_results(tx, [routed(event_id, received, sender, client_id, ASSIGNED)])
+        if remember and received.known_line is not None:
             # After the feed's lock, in the same order as receiving.
-            await store.write_modem_route(tx, client_id, call.known_line, None)
+            await store.write_modem_route(tx, client_id, received.known_line, None)
         return await store.find_webhook_event(Everything(), event_id, tx=tx)
 
 
-def _message_of(receiver: Receiver, event: DueEvent, by_hand: ByHand) -> tuple[InboundCall, Sender]:
+def _message_of(
+    receiver: Receiver, event: DueEvent, by_hand: ByHand
+) -> tuple[ReceivedMessage, Sender]:
     """The message of an event and its sender. Raises InvalidInput.
 
     The operator's values are used only for what could not be read.
     """
     parsed = receiver.parse(event)
-    if isinstance(parsed, ReportCall):
+    if isinstance(parsed, DeliveryReport):
         raise InvalidInput("This event is a delivery report, not a message. It cannot be assigned.")
-    call = parsed if isinstance(parsed, InboundCall) else InboundCall(sender="", text="")
-    read = read_sender(receiver.normaliser, call.sender)
+    received = (
+        parsed if isinstance(parsed, ReceivedMessage) else ReceivedMessage(sender="", text="")
+    )
+    read = read_sender(receiver.normaliser, received.sender)
     if by_hand.sender is not None:
         if read.numbers:
             raise InvalidInput("The event names its sender: leave sender out.", field="sender")
         read = read_sender(receiver.normaliser, by_hand.sender)
     if by_hand.text is not None:
-        if call.text:
+        if received.text:
             raise InvalidInput("The event has a text: leave text out.", field="text")
-        call = replace(call, text=_checked(by_hand.text))
-    if not isinstance(parsed, InboundCall) and not call.text:
+        received = replace(received, text=_checked(by_hand.text))
+    if not isinstance(parsed, ReceivedMessage) and not received.text:
         raise InvalidInput("The event could not be read: give its text.", field="text")
     if not read.numbers and not read.name:
         raise InvalidInput("The event names no sender: give it.", field="sender")
-    return call, read
+    return received, read
 
 
 async def _sender_for(store: AssigningStore, tx: Transaction, client_id: UUID, read: Sender) -> str:

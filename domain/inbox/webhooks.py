@@ -33,7 +33,7 @@ class WebhookOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class InboundCall:
+class ReceivedMessage:
     """An inbound message as a provider sends it; numbers are as given.
 
     `key`: the provider's ID for it. `blocked`: the provider reports that the sender opted out.
@@ -59,7 +59,7 @@ class InboundCall:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportCall:
+class DeliveryReport:
     """A delivery report. `number`: the recipient, needed if one reference covers several messages.
 
     `word`: the status as the provider wrote it. `status`: what it means, None if it is not known.
@@ -81,7 +81,7 @@ class Malformed:
     reason: str
 
 
-Parsed: TypeAlias = InboundCall | ReportCall | Malformed
+Parsed: TypeAlias = ReceivedMessage | DeliveryReport | Malformed
 Parser: TypeAlias = Callable[[bytes], Parsed]
 """Parses one body. Never raises."""
 Parsers: TypeAlias = Mapping[str, Parser]
@@ -269,10 +269,10 @@ def new_event(
     source = provider if provider_account_id is None else f"{provider} {provider_account_id}"
     invalid = parsed.reason if isinstance(parsed, Malformed) else None
     match parsed:
-        case InboundCall(sender, text, key=str(own)):
+        case ReceivedMessage(sender, text, key=str(own)):
             # Modems and phones restart their counters: the same ID alone proves nothing.
             parts = ["inbound", own, sender, text]
-        case ReportCall(reference, word, number=number):
+        case DeliveryReport(reference, word, number=number):
             parts = ["report", reference, number or "", word]
         case _:
             key = sha256(source.encode() + b"\0\0" + body).digest()

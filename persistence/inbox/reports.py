@@ -16,10 +16,10 @@ from asyncpg import Record
 from domain.dispatch.messages import LockedMessage
 from domain.ids import first_id_at
 from domain.inbox.webhooks import (
+    DeliveryReport,
     PollBatch,
     Polled,
     PollPosition,
-    ReportCall,
     ReportedChange,
     ReportedMessage,
     Verdicts,
@@ -164,7 +164,7 @@ WHERE message.id = ANY($1::uuid[]) ORDER BY message.id FOR UPDATE OF message
 
 
 async def lock_reported(
-    tx: Connection, reports: Sequence[tuple[str, ReportCall]]
+    tx: Connection, reports: Sequence[tuple[str, DeliveryReport]]
 ) -> list[ReportedMessage]:
     named = [
         (provider, report.reference, report.number, _own_id(report.attempt or report.reference))

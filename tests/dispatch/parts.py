@@ -17,7 +17,7 @@ from domain.dispatch.messages import Call, EndedCall
 from domain.dispatch.recording import record_calls, sweep
 from domain.dispatch.rules import DispatchRules, Observer
 from domain.ids import new_id
-from domain.provider import Accepted, Outcome, Outgoing, Provider, Providers, Reading
+from domain.provider import Accepted, Outcome, OutgoingMessage, Provider, Providers, Reading
 from persistence import store
 from tests import db
 from tests.clocks import PATIENCE_SECONDS
@@ -37,10 +37,10 @@ QUICK = DispatchRules(
 )
 """As the defaults, but a fraction of their length."""
 
-Answer = Callable[[Outgoing], Awaitable[Outcome]]
+Answer = Callable[[OutgoingMessage], Awaitable[Outcome]]
 
 
-async def accepts(message: Outgoing) -> Outcome:
+async def accepts(message: OutgoingMessage) -> Outcome:
     """Every message is accepted. The reference names its recipient."""
     return Accepted(f"ref {message.number}")
 
@@ -54,7 +54,7 @@ class Scripted:
 
     answer: Answer = accepts
     largest_batch: int = 100
-    calls: list[Sequence[Outgoing]] = field(default_factory=list)
+    calls: list[Sequence[OutgoingMessage]] = field(default_factory=list)
     open_calls: int = 0
     most_open_calls: int = 0
 
@@ -63,10 +63,10 @@ class Scripted:
         """The numbers of all messages that it was called with."""
         return [message.number for call in self.calls for message in call]
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         return (await self._called([message]))[0]
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         return await self._called(messages)
 
     async def balance(self) -> Reading:
@@ -79,7 +79,7 @@ class Scripted:
         """Every account is this one: fills `domain.installation.Providers` too."""
         return self
 
-    async def _called(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def _called(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         self.calls.append(messages)
         self.open_calls += 1
         self.most_open_calls = max(self.most_open_calls, self.open_calls)

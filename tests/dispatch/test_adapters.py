@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from domain.provider import Accepted, Outcome, Outgoing
+from domain.provider import Accepted, Outcome, OutgoingMessage
 from tests import db
 from tests.dispatch.parts import QUICK, Scripted, dispatching, statuses_become
 
 pytestmark = pytest.mark.usefixtures("connected")
 
 
-async def raises(message: Outgoing) -> Outcome:
+async def raises(message: OutgoingMessage) -> Outcome:
     raise RuntimeError("a defect in an adapter")
 
 
-async def never_ends(message: Outgoing) -> Outcome:
+async def never_ends(message: OutgoingMessage) -> Outcome:
     await asyncio.Event().wait()
     raise AssertionError
 
@@ -28,7 +28,7 @@ async def never_ends(message: Outgoing) -> Outcome:
 class OnlyFirst(Scripted):
     """Returns an outcome for the first message only."""
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         self.calls.append(messages)
         return [Accepted(None)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from domain.provider import Accepted, Outcome, Outgoing
+from domain.provider import Accepted, Outcome, OutgoingMessage
 from tests import db
 from tests.dispatch.parts import QUICK, Scripted, accepts, dispatching, statuses_become
 
@@ -18,7 +18,7 @@ async def test_nothing_leaves_while_a_client_is_suspended(connected: str) -> Non
     send = await db.accept(anne, 300)
     suspended = asyncio.Event()
 
-    async def suspends(message: Outgoing) -> Outcome:
+    async def suspends(message: OutgoingMessage) -> Outcome:
         provider.answer = accepts
         suspend = "UPDATE client SET status = 'SUSPENDED' WHERE id = $1"
         await db.execute(suspend, anne.client_id)

@@ -12,7 +12,7 @@ from domain.dispatch.lost import AGE_SECONDS, LostAnswerWatch
 from domain.dispatch.messages import Call
 from domain.dispatch.restored import doubt_queued
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from persistence import store
 from tests import db
 from tests.dispatch.parts import Opened, Scripted, answered, lease_passes, marked, submitting
@@ -31,9 +31,9 @@ class Asked(Scripted):
     says: Mapping[str, Outcome] = field(default_factory=dict)
     rest: Outcome = NEVER
     unavailable: bool = False
-    asked: list[Sequence[Outgoing]] = field(default_factory=list)
+    asked: list[Sequence[OutgoingMessage]] = field(default_factory=list)
 
-    async def settle(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def settle(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         self.asked.append(messages)
         if self.unavailable:
             raise ProviderUnavailable
@@ -115,7 +115,7 @@ async def test_an_answer_that_comes_meanwhile_is_kept() -> None:
     client, call = await lost()
 
     class Late(Asked):
-        async def settle(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        async def settle(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
             await answered(client.pool, call, Accepted("late"))
             return await super().settle(messages)
 

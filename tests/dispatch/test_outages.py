@@ -19,7 +19,7 @@ from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder
 from domain.dispatch.rules import Observer
 from domain.ids import new_id
-from domain.provider import Accepted, Outcome, Outgoing, Rejected
+from domain.provider import Accepted, Outcome, OutgoingMessage, Rejected
 from domain.transactions import Disconnected, Transaction
 from ibiki.local.embedded import EmbeddedDatabase
 from persistence import store
@@ -164,7 +164,7 @@ async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorde
     name = urlsplit(database_url).path.lstrip("/")
     requested, answer = asyncio.Event(), asyncio.Event()
 
-    async def waits(message: Outgoing) -> Outcome:
+    async def waits(message: OutgoingMessage) -> Outcome:
         requested.set()
         await answer.wait()
         return Accepted("ref")
@@ -189,5 +189,5 @@ async def test_an_answer_that_comes_while_the_database_is_unavailable_is_recorde
             await eventually(all_sent)
 
 
-async def _refuses(message: Outgoing) -> Outcome:
+async def _refuses(message: OutgoingMessage) -> Outcome:
     return Rejected("no")

@@ -19,7 +19,7 @@ from domain.dispatch.recording import give_up_overdue
 from domain.dispatch.rules import DispatchRules, Observer
 from domain.errors import ProviderUnavailable
 from domain.ids import Kind, new_id
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Provider, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Provider, Rejected, Unknown
 from persistence import store
 from tests import db
 from tests.dispatch.parts import (
@@ -60,7 +60,7 @@ class OneOutcome:
 
     outcome: Outcome
 
-    async def __call__(self, message: Outgoing) -> Outcome:
+    async def __call__(self, message: OutgoingMessage) -> Outcome:
         return self.outcome
 
 
@@ -91,7 +91,7 @@ async def test_messages_that_alone_are_refused_delay_another_client_by_few_secon
     pool = await db.add_pool()
     refused, other = await db.add_client(pool), await db.add_client(pool)
 
-    async def refuses_some(message: Outgoing) -> Outcome:
+    async def refuses_some(message: OutgoingMessage) -> Outcome:
         return NO_MONEY if message.text == "refused" else Accepted("ref")
 
     async with dispatching(Scripted(refuses_some, largest_batch=1), rules=DispatchRules()):
@@ -210,7 +210,7 @@ class Changing:
     times: int
     called_at: list[float] = field(default_factory=list)
 
-    async def __call__(self, message: Outgoing) -> Outcome:
+    async def __call__(self, message: OutgoingMessage) -> Outcome:
         self.called_at.append(time.monotonic())
         return self.outcome if len(self.called_at) <= self.times else Accepted("ref")
 
@@ -272,7 +272,7 @@ async def test_a_provider_that_refuses_one_client_only_delays_no_other_one() -> 
     refused, other = await db.add_client(pool, held=100), await db.add_client(pool, held=100)
     numbers = set(db.generated_numbers(20))
 
-    async def refuses(message: Outgoing) -> Outcome:
+    async def refuses(message: OutgoingMessage) -> Outcome:
         busy = NotSent("The network asked to wait.", asks_to_wait=True)
         return busy if message.number in numbers else Accepted("ref")
 
@@ -292,7 +292,7 @@ async def test_a_provider_that_refuses_all_clients_is_tried_once_for_each_of_two
     pool = await db.add_pool()
     clients = [await db.add_client(pool, held=100) for _ in range(4)]
 
-    async def refuses(message: Outgoing) -> Outcome:
+    async def refuses(message: OutgoingMessage) -> Outcome:
         return NotSent("The network asked to wait.", asks_to_wait=True)
 
     reports, provider = Reports(), Scripted(refuses)

@@ -38,7 +38,7 @@ from domain.dispatch.messages import (
 from domain.errors import TryAgain
 from domain.ids import new_id
 from domain.loops import LONGEST_REST_SECONDS
-from domain.provider import Accepted, NotSent, Outcome, Outgoing
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage
 from domain.sending.messages import SendKind
 from persistence import store
 from persistence.dispatch.queue import ACCOUNTS_WITH_QUEUE, PICK, TENANTS_WAITING
@@ -318,7 +318,7 @@ async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_o
     pool = await db.add_pool()
     tenants = [await db.add_client(pool, held=10_000) for _ in range(3)]
 
-    async def often_accepted(message: Outgoing) -> Outcome:
+    async def often_accepted(message: OutgoingMessage) -> Outcome:
         await asyncio.sleep(0.001)
         return NotSent("Not now.") if spread.random() < 0.1 else Accepted(message.number)
 

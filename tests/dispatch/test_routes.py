@@ -16,7 +16,7 @@ from domain.identity.access import Everything
 from domain.ids import new_id
 from domain.inbox.opt_out import opt_out_by_hand
 from domain.ledger.reconcile import new_reconciliation, reconcile
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend
 from domain.sending.recipients import ProviderRoute
@@ -273,7 +273,7 @@ async def test_messages_do_not_wait_for_an_account_that_cannot_send(outcome: Out
     """It refuses the account, or cannot be reached so that the circuit breaker opens."""
     setup = await new_setup(price=1)
 
-    async def fails(_message: Outgoing) -> Outcome:
+    async def fails(_message: OutgoingMessage) -> Outcome:
         return outcome
 
     first, second = Scripted(fails), Scripted()

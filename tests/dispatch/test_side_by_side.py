@@ -16,7 +16,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.settle import settle_unknown
 from domain.errors import InvalidInput
 from domain.ledger.sync import SyncRules, sync
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from domain.sending.messages import SendKind
 from persistence import store
 from tests import db
@@ -43,7 +43,7 @@ class Slow:
     seconds: float
     at: list[tuple[float, str]] = field(default_factory=list)
 
-    async def __call__(self, message: Outgoing) -> Outcome:
+    async def __call__(self, message: OutgoingMessage) -> Outcome:
         self.at.append((time.monotonic(), message.text))
         await asyncio.sleep(self.seconds)
         return Accepted(f"ref {message.number}")
@@ -197,7 +197,7 @@ OUTCOMES: list[Outcome] = [
 ]
 
 
-async def _any_outcome(message: Outgoing) -> Outcome:
+async def _any_outcome(message: OutgoingMessage) -> Outcome:
     await asyncio.sleep(random.random() * 0.02)
     return random.choices(OUTCOMES, weights=[70, 8, 8, 4, 2, 8])[0]
 

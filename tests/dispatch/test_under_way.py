@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.dispatch.messages import Queued
-from domain.provider import Accepted, Outcome, Outgoing
+from domain.provider import Accepted, Outcome, OutgoingMessage
 from domain.sending.messages import SendKind
 from persistence import store
 from tests import db
@@ -27,12 +27,12 @@ class HeldProvider(Scripted):
         super().__init__(largest_batch=largest_batch)
         self.released = asyncio.Event()
 
-    async def send_many(self, messages: list[Outgoing]) -> list[Outcome]:  # type: ignore[override]
+    async def send_many(self, messages: list[OutgoingMessage]) -> list[Outcome]:  # type: ignore[override]
         self.calls.append(messages)
         await self.released.wait()
         return [Accepted(None)] * len(messages)
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         return (await self.send_many([message]))[0]
 
 

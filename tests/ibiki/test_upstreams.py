@@ -18,7 +18,7 @@ from domain.ledger.provider_accounts import (
     create_provider_account,
     update_provider_account,
 )
-from domain.provider import Accepted, Outgoing, Provider, SupportsBalance
+from domain.provider import Accepted, OutgoingMessage, Provider, SupportsBalance
 from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
 from ibiki.upstreams import LAST_FILE, SIMULATOR_URL_FILE, Upstreams, provider_changed
@@ -218,7 +218,7 @@ async def test_reports_are_requested_at_the_public_address(
         )
         account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
         opened = await upstreams.of(account.id)
-        assert await opened.send(Outgoing("+12025550100", "Hello")) == Accepted("SM1")
+        assert await opened.send(OutgoingMessage("+12025550100", "Hello")) == Accepted("SM1")
         await upstreams.close()
     form = dict(it.requests[0].body)
     assert form["From"] == "Kanda"
@@ -245,7 +245,7 @@ async def test_the_address_for_reports_has_the_newest_secret_in_its_path(
         values = {"baseUrl": gateway.base_url, "username": "ibiki", "password": "pw"}
         new = NewAccount(provider="kannel", configuration={**values, "callbackUrl": callback_url})
         account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
-        message = Outgoing("+12025550143", "Hello", attempt="0a1b")
+        message = OutgoingMessage("+12025550143", "Hello", attempt="0a1b")
         outcome = await (await upstreams.of(account.id)).send(message)
     assert outcome == Accepted("0a1b")
     assert f"X-Kannel-DLR-Url: {expected}0a1b&" in gateway.requests[0].decode()

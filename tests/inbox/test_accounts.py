@@ -11,7 +11,7 @@ from domain.ids import Kind, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.reply import THROUGH_ANOTHER_ACCOUNT
 from domain.inbox.routing import BY_CONVERSATION, BY_HAND, BY_LINE, NOBODY, WHICH_ACCOUNT
-from domain.provider import Outgoing
+from domain.provider import OutgoingMessage
 from domain.sending.messages import Line, modem_at_provider
 from domain.sending.recipients import ProviderRoute
 from persistence import store
@@ -131,7 +131,7 @@ async def test_a_reply_leaves_by_the_account_that_the_call_named(app: App, secon
     warning = (await app.answer("owner", REPLY, input=given))["warning"]
     assert warning == THROUGH_ANOTHER_ACCOUNT, "no route of the client's pool leads there"
     [call] = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", None, None)
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?", None, None)
     async with store.transaction() as tx:
         await store.add_route(
             tx, ProviderRoute(new_id(), app.pool.id, "256", second.id, 3, None, None)
@@ -139,7 +139,7 @@ async def test_a_reply_leaves_by_the_account_that_the_call_named(app: App, secon
     await app.installation.routes.read()
     assert (await app.answer("owner", REPLY, input=given))["warning"] is None
     [call] = await marked(second)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "m9", "1")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?", "m9", "1")
     assert event["modem"] != "m9", "the operator sees whose line it is"
     await capture_contacts(store)
     [answered_on] = {

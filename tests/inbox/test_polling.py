@@ -16,7 +16,7 @@ from domain.inbox.polling import Poller, PollRules
 from domain.provider import (
     Accepted,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Provider,
     Reading,
     ReportedStatus,
@@ -52,10 +52,10 @@ class Prepared:
         self.requested.append(reference)
         return self.words.get(reference)
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         raise NotImplementedError
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         raise NotImplementedError
 
     async def balance(self) -> Reading:

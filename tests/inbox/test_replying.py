@@ -17,7 +17,7 @@ from domain.inbox.reply import (
     THROUGH_ANOTHER_LINE,
     THROUGH_ANY_LINE,
 )
-from domain.provider import Accepted, NotSent, Outcome, Outgoing
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage
 from domain.sending.messages import BY_MESSAGE
 from domain.sending.recipients import ProviderRoute
 from persistence import store
@@ -79,7 +79,7 @@ async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
     async with dispatching(provider):
         await statuses_become({"SENT": 2})
     assert [call[0] for call in provider.calls] == [
-        Outgoing(PHONE, text, " modem 3", "07") for text in ("Yes?", "Again")
+        OutgoingMessage(PHONE, text, " modem 3", "07") for text in ("Yes?", "Again")
     ]
 
 
@@ -87,7 +87,7 @@ async def test_a_first_message_names_no_line(app: App) -> None:
     await receive(app, modem="m1")
     await db.accept(app.owner, numbers=[PHONE])
     (call,) = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Good morning")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Good morning")
 
 
 async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
@@ -97,7 +97,7 @@ async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
     await answered(app.pool, call, NotSent("not now"))
     await db.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
     (again,) = await marked(app.pool)
-    assert again.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
+    assert again.outgoing[0] == OutgoingMessage(PHONE, "Yes?", "m1", "2")
 
 
 async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app: App) -> None:
@@ -109,14 +109,14 @@ async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(app:
     )
     assert (await answer(app, conversation))["warning"] == THROUGH_ANOTHER_LINE
     (call,) = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "own", "1")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?", "own", "1")
 
 
 async def test_a_reply_without_any_line_is_sent_with_a_warning(app: App) -> None:
     conversation, _ = await receive(app)
     assert (await answer(app, conversation))["warning"] == THROUGH_ANY_LINE
     (call,) = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?")
 
 
 async def test_the_line_is_that_of_the_last_message(app: App) -> None:
@@ -132,9 +132,9 @@ async def test_replies_are_sent_before_everything_else(app: App) -> None:
     await db.accept(app.owner, 20)
     await db.accept(app.loner)
     await answer(app, conversation)
-    order: list[Outgoing] = []
+    order: list[OutgoingMessage] = []
 
-    async def note(message: Outgoing) -> Outcome:
+    async def note(message: OutgoingMessage) -> Outcome:
         order.append(message)
         return Accepted(None)
 
@@ -254,7 +254,7 @@ async def test_a_reply_leaves_by_the_account_that_the_message_came_to(
     assert (await answer(app, conversation))["warning"] is None
     assert not await marked(app.pool)
     (call,) = await marked(carrier)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "theirs", "7")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?", "theirs", "7")
     await answered(carrier, call, NotSent("not now"))
     assert await store.divert_queued(carrier.id, most=10) == 0
     await db.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
@@ -274,7 +274,7 @@ async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_s
     conversation = await receive_elsewhere(app)
     assert (await answer(app, conversation))["warning"] == THROUGH_ANOTHER_ACCOUNT
     (call,) = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ async def test_a_message_of_the_same_or_no_known_provider_is_answered_as_before(
     await db.execute(change)
     assert (await answer(app, conversation))["warning"] is None
     (call,) = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?", "m1", "2")
 
 
 async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(app: App) -> None:
@@ -305,7 +305,7 @@ async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(ap
     replied = await answer(app, ids.encode(Kind.CONVERSATION, conversation["id"]))
     assert replied["warning"] is None
     (call,) = await marked(app.pool)
-    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", BY_MESSAGE, "msg_1")
+    assert call.outgoing[0] == OutgoingMessage(PHONE, "Yes?", BY_MESSAGE, "msg_1")
     await capture_contacts(store)
     assert await db.fetch("SELECT FROM modem_route") == []
     assert await db.fetch("SELECT FROM conversation_line") == []

@@ -11,7 +11,15 @@ from uuid import uuid4
 
 import pytest
 
-from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    Unknown,
+)
 from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION, segments_of
 from providers.kannel import REJECTED, Kannel
 from tests.kannel.conftest import Callback
@@ -41,7 +49,7 @@ async def sent(
 ) -> Outcome:
     """The outcome of one message."""
     try:
-        return await account.send(Outgoing(number, text, attempt=uuid4().hex, **line))
+        return await account.send(OutgoingMessage(number, text, attempt=uuid4().hex, **line))
     finally:
         await account.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.provider import Accepted, NotSent, Outcome, Outgoing
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage
 from providers.kannel import Kannel
 from tests import db
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
@@ -34,7 +34,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.account, name)
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         outcome = await self.account.send(message)
         self.accepted += isinstance(outcome, Accepted)
         if self.accepted >= BEFORE:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.provider import Accepted, Outgoing
+from domain.provider import Accepted, OutgoingMessage
 from tests.kannel.gateway import MISSING, PATIENCE, SMSBOX, Gateway, listens, running_gateway
 from tests.kannel.smpp import Network, running_network
 from tests.ports import free_port
@@ -56,7 +56,9 @@ async def calls() -> AsyncIterator[tuple[Calls, int]]:
 async def sent_through(gateway: Gateway, attempt: str) -> None:
     account = gateway.account()
     try:
-        assert await account.send(Outgoing(PHONE, "Hello", attempt=attempt)) == Accepted(attempt)
+        assert await account.send(OutgoingMessage(PHONE, "Hello", attempt=attempt)) == Accepted(
+            attempt
+        )
     finally:
         await account.close()
 

@@ -22,7 +22,7 @@ from domain.ledger.alarms import PoolSigns
 from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.balances import SyncState, Valuation, sync_state
 from domain.ledger.sync import Synced, account_to_sync, sync
-from domain.provider import Outcome, Outgoing, Rejected, Unknown
+from domain.provider import Outcome, OutgoingMessage, Rejected, Unknown
 from domain.sending.messages import SendKind
 from persistence import store
 from tests import db
@@ -256,10 +256,10 @@ class WithoutBalance:
 
     largest_batch = 1
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         raise NotImplementedError
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         raise NotImplementedError
 
     async def close(self) -> None:

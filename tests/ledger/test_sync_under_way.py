@@ -9,7 +9,7 @@ from random import Random
 
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.settle import settle
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
 from tests import db
@@ -26,7 +26,7 @@ class RandomUpstream(Upstream):
         self._random = random
         self.meanwhile = self._wait_a_little
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         await self._wait_a_little()
         chance = self._random.random()
         if chance < 0.7:
@@ -34,7 +34,7 @@ class RandomUpstream(Upstream):
             return Accepted(f"ref {message.number}") if chance < 0.55 else Unknown("?")
         return self._random.choice((Rejected("no"), NotSent("not reached"), Unknown("?")))
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         return [await self.send(message) for message in messages]
 
     async def _wait_a_little(self) -> None:

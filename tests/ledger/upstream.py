@@ -9,7 +9,7 @@ from decimal import Decimal
 from domain.errors import ProviderUnavailable
 from domain.ledger.ports import ProviderAccount
 from domain.ledger.sync import Synced, SyncRules, sync
-from domain.provider import Accepted, Outcome, Outgoing, Reading
+from domain.provider import Accepted, Outcome, OutgoingMessage, Reading
 from persistence import store
 from tests import db
 from tests.clocks import PATIENCE_SECONDS
@@ -42,11 +42,11 @@ class Upstream:
         self.taken.append(name)
         self.balance_now -= self.price
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: OutgoingMessage) -> Outcome:
         self.take(message.number)
         return Accepted(f"ref {message.number}")
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def send_many(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
         return [await self.send(message) for message in messages]
 
     async def balance(self) -> Reading:

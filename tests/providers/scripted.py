@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 from multidict import CIMultiDict
 
-from domain.provider import NotSent, Outcome, Outgoing, Unknown
+from domain.provider import NotSent, Outcome, OutgoingMessage, Unknown
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.transport import Answer, Exchange
@@ -18,9 +18,9 @@ from providers.transport import Answer, Exchange
 ID = "652f1c0d9e8b7a6655443322"
 OTHER_ID = "652f1c0d9e8b7a6655443323"
 HTML = b"<!DOCTYPE html><html><body>Not here</body></html>"
-ONE = Outgoing("+12025550100", "Hello")
-TWO = Outgoing("+12025550101", "Hello")
-TWO_OTHERWISE = Outgoing("+12025550101", "Good day")
+ONE = OutgoingMessage("+12025550100", "Hello")
+TWO = OutgoingMessage("+12025550101", "Hello")
+TWO_OTHERWISE = OutgoingMessage("+12025550101", "Good day")
 UNKNOWN = "unknown"  # an Unknown of any reason
 WAIT = NotSent("The network asked to wait.", asks_to_wait=True)
 

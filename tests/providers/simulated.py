@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from domain.provider import Accepted, Outcome, Outgoing
+from domain.provider import Accepted, Outcome, OutgoingMessage
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.simulator.server import DEFAULT_API_KEY, running
@@ -98,13 +98,13 @@ async def simulated(
         yield simulator
 
 
-def one(number: str = PLAIN[0]) -> Outgoing:
-    return Outgoing(number, "Hello")
+def one(number: str = PLAIN[0]) -> OutgoingMessage:
+    return OutgoingMessage(number, "Hello")
 
 
-def many(numbers: list[str] = PLAIN, *, texts: bool = False) -> list[Outgoing]:
+def many(numbers: list[str] = PLAIN, *, texts: bool = False) -> list[OutgoingMessage]:
     """A message to each number: all with one text, or with a text each."""
-    return [Outgoing(number, f"Hello {number}" if texts else "Hello") for number in numbers]
+    return [OutgoingMessage(number, f"Hello {number}" if texts else "Hello") for number in numbers]
 
 
 def refers(outcome: Outcome) -> str:

@@ -17,8 +17,8 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.keywords import Keyword
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.provider import Outgoing, ReportedStatus
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
+from domain.provider import OutgoingMessage, ReportedStatus
 from domain.sending.messages import Line
 from providers.africastalking import parse_webhook
 from providers.simulator.accounts import SIMULATED_ACCOUNTS
@@ -85,10 +85,10 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> Non
         theirs = simulator.taken()
         more = {"sender": None}
         async with account_of("africastalking", simulator.base_url, **more) as account:
-            await account.send(Outgoing(NUMBERS[0], TEXT))
+            await account.send(OutgoingMessage(NUMBERS[0], TEXT))
         async with account_of("africastalking", simulator.base_url, sender="Kanda") as account:
-            await account.send_many([Outgoing(number, TEXT) for number in NUMBERS])
-            await account.send(Outgoing(NUMBERS[0], TEXT, "number", "22384"))
+            await account.send_many([OutgoingMessage(number, TEXT) for number in NUMBERS])
+            await account.send(OutgoingMessage(NUMBERS[0], TEXT, "number", "22384"))
             with pytest.raises(ProviderUnavailable):
                 await balance_of(account)
         ours = simulator.taken()
@@ -125,11 +125,11 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
     (
         "a message",
         INBOUND,
-        InboundCall(NUMBERS[0], "Hello é", "b8e2", "22384", Line("number", "22384")),
+        ReceivedMessage(NUMBERS[0], "Hello é", "b8e2", "22384", Line("number", "22384")),
     ),
-    ("only what it needs", {"from": "1", "text": ""}, InboundCall("1", "")),
+    ("only what it needs", {"from": "1", "text": ""}, ReceivedMessage("1", "")),
     *(
-        (f"a report: {word}", {**REPORT, "status": word}, ReportCall("ATXid_1", word, status))
+        (f"a report: {word}", {**REPORT, "status": word}, DeliveryReport("ATXid_1", word, status))
         for word, status in {
             "Sent": ReportedStatus.TAKEN,
             "Submitted": ReportedStatus.TAKEN,
@@ -144,12 +144,12 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
     (
         "a report with its reason",
         {**REPORT, "status": "Failed", "failureReason": "UserInBlackList"},
-        ReportCall("ATXid_1", "Failed UserInBlackList", ReportedStatus.FAILED),
+        DeliveryReport("ATXid_1", "Failed UserInBlackList", ReportedStatus.FAILED),
     ),
     (
         "an opt-out of a named sender",
         {"senderId": "Kanda", "phoneNumber": NUMBERS[0]},
-        InboundCall(NUMBERS[0], "STOP", receiver="Kanda", keyword=Keyword.STOP),
+        ReceivedMessage(NUMBERS[0], "STOP", receiver="Kanda", keyword=Keyword.STOP),
     ),
     (
         "a report without an ID",

@@ -8,7 +8,15 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    Unknown,
+)
 from providers.africastalking import (
     CONTRADICTION,
     REFUSES_MESSAGE,
@@ -167,7 +175,7 @@ async def test_a_message_that_is_held_keeps_its_id() -> None:
 
 
 async def test_in_a_reply_a_wrong_sender_is_the_messages_own_fault() -> None:
-    reply = Outgoing(ONE.number, "Hello", "number", "22384")
+    reply = OutgoingMessage(ONE.number, "Hello", "number", "22384")
     assert await account(answer(201, listed(refused(402))))[0].send(reply) == Rejected(REJECTED)
 
 
@@ -183,8 +191,8 @@ async def test_an_account_may_know_further_codes() -> None:
 
 # The messages of a call, the exchange, and their outcomes.
 TWO_ITEMS = listed(item(number=TWO.number, messageId=OTHER_ID), item())
-THIRD = Outgoing("+12025550102", "Hello")
-BATCHES: list[tuple[str, list[Outgoing], Exchange, list[str | Outcome]]] = [
+THIRD = OutgoingMessage("+12025550102", "Hello")
+BATCHES: list[tuple[str, list[OutgoingMessage], Exchange, list[str | Outcome]]] = [
     (
         "items in another order",
         [ONE, TWO],
@@ -250,7 +258,7 @@ BATCHES: list[tuple[str, list[Outgoing], Exchange, list[str | Outcome]]] = [
     ids=[each[0] for each in BATCHES],
 )
 async def test_a_batch_has_its_outcomes(
-    messages: list[Outgoing], exchange: Exchange, expected: list[str | Outcome]
+    messages: list[OutgoingMessage], exchange: Exchange, expected: list[str | Outcome]
 ) -> None:
     opened, transport = account(exchange)
     outcomes = await opened.send_many(messages)

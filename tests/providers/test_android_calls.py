@@ -17,8 +17,8 @@ from android_sms_gateway.enums import ProcessState, WebhookEvent
 from android_sms_gateway.errors import APIError
 from android_sms_gateway.http import RequestsHttpClient
 
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, new_event
-from domain.provider import Accepted, Outgoing, ReportedStatus
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage, new_event
+from domain.provider import Accepted, OutgoingMessage, ReportedStatus
 from domain.sending.messages import Line
 from providers.android import (
     BASE_URL,
@@ -71,8 +71,8 @@ async def test_our_requests_are_those_of_the_client_library_field_by_field() -> 
         )
         theirs = simulator.taken()
         async with account_of("android", simulator.base_url, sender=None) as account:
-            assert await account.send(Outgoing(NUMBER, TEXT)) == Accepted(OWN_ID)
-            await account.send(Outgoing(NUMBER, "Hello", "a phone", "2", id=OWN_ID))
+            assert await account.send(OutgoingMessage(NUMBER, TEXT)) == Accepted(OWN_ID)
+            await account.send(OutgoingMessage(NUMBER, "Hello", "a phone", "2", id=OWN_ID))
             await account.status(OWN_ID)  # type: ignore[attr-defined]
         ours = simulator.taken()
     assert len(ours) == 3
@@ -85,9 +85,9 @@ async def test_a_sim_card_of_the_account_sends_unless_it_is_a_reply() -> None:
         account_of("android", simulator.base_url, sender="3") as account,
     ):
         for message in (
-            Outgoing(NUMBER, "x"),
-            Outgoing(NUMBER, "x", "a phone", "1"),
-            Outgoing(NUMBER, "x", "a phone", "odd"),
+            OutgoingMessage(NUMBER, "x"),
+            OutgoingMessage(NUMBER, "x", "a phone", "1"),
+            OutgoingMessage(NUMBER, "x", "a phone", "odd"),
         ):
             await account.send(message)
     assert [each.body.get("simNumber") for each in simulator.requests] == [3, 1, None]
@@ -123,7 +123,7 @@ async def test_the_client_library_works_against_the_simulator(
 
 
 async def test_a_repeated_call_is_accepted_once(simulator: Simulated) -> None:
-    message = Outgoing(NUMBER, "Hello", id=OWN_ID)
+    message = OutgoingMessage(NUMBER, "Hello", id=OWN_ID)
     async with account_of("android", simulator.base_url) as account:
         assert await account.send(message) == Accepted(OWN_ID)
         assert await account.send(message) == Accepted(OWN_ID)
@@ -143,7 +143,7 @@ PAYLOAD = {
 KEY = "abc123 2026-06-22T15:46:11.000+07:00"
 
 PHONE = "ffffffffceb0b1db0000018e937c815b"
-received = partial(InboundCall, line_repeats=False)
+received = partial(ReceivedMessage, line_repeats=False)
 """A phone is one account: its line does not occur at another one."""
 
 
@@ -202,7 +202,7 @@ CALLS: list[tuple[str, bytes, Parsed]] = [
         (
             name,
             event(name, {"messageId": OWN_ID, "recipient": NUMBER, "reason": "x"}),
-            ReportCall(OWN_ID, name, status),
+            DeliveryReport(OWN_ID, name, status),
         )
         for name, status in {
             "sms:sent": ReportedStatus.TAKEN,

@@ -12,7 +12,7 @@ from domain.provider import (
     Credentials,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Rejected,
     ReportedStatus,
     SupportsBalance,
@@ -37,7 +37,7 @@ from tests.providers.scripted import (
 )
 
 OWN_ID = "0a" * 16
-MESSAGE = Outgoing("+12025550100", "Hello", id=OWN_ID)
+MESSAGE = OutgoingMessage("+12025550100", "Hello", id=OWN_ID)
 REPLY = replace(MESSAGE, modem="a phone", port="2")
 ACCOUNT = replace(CONFIG, credentials=Credentials("SMSGATE", "not-to-be-seen"))
 PENDING = {

@@ -20,7 +20,7 @@ from domain.provider import (
     Credentials,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Provider,
     Rejected,
     Unknown,
@@ -31,7 +31,7 @@ from tests.hooks.test_rebinding import Authority
 from tests.providers.far_end import FarEnd, closed, listening
 
 NUMBER, REFERENCE = "+12025550100", "652f1c0d9e8b7a6655443322"
-ONE = Outgoing(NUMBER, "Hello", attempt=REFERENCE, id=REFERENCE)
+ONE = OutgoingMessage(NUMBER, "Hello", attempt=REFERENCE, id=REFERENCE)
 PAGE = "<!DOCTYPE html><html><body>Wartung – bitte später nochmals</body></html>"
 XML = '<?xml version="1.0" encoding="UTF-16"?><error>Service unavailable</error>'
 

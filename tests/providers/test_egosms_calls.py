@@ -18,7 +18,15 @@ import pytest
 from comms_sdk import CommsSDK, MessagePriority
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    Unknown,
+)
 from providers.config import ProviderConfig
 from providers.egosms import REJECTED, EgoSMSJson, EgoSMSPlain, open_egosms
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME, PRICE
@@ -89,8 +97,8 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field(
         await quietly(sdk.query_balance)
         theirs = vendor.taken()
         async with account_at(address, CREDENTIALS) as provider:
-            await provider.send(Outgoing(NUMBERS[0], "Hello é"))
-            await provider.send_many([Outgoing(number, "Hello") for number in NUMBERS])
+            await provider.send(OutgoingMessage(NUMBERS[0], "Hello é"))
+            await provider.send_many([OutgoingMessage(number, "Hello") for number in NUMBERS])
             await provider.balance()
         ours = vendor.taken()
     for request in (*theirs, *ours):
@@ -109,7 +117,7 @@ async def test_an_account_uses_the_wallet_that_it_names() -> None:
     async with recorder(answer=SUCCESS) as vendor:
         address = f"{vendor.base_url}/api/v1/json/"
         async with account_at(address, wallet="International") as provider:
-            await provider.send(Outgoing(NUMBERS[0], "Hello"))
+            await provider.send(OutgoingMessage(NUMBERS[0], "Hello"))
             await provider.balance()
     assert [each.body["walletType"] for each in vendor.requests] == ["International"] * 2
 
@@ -137,7 +145,7 @@ async def test_a_plain_request_has_its_fields_in_the_query_exactly_as_they_are()
         recorder(answer=SUCCESS) as vendor,
         account_at(f"{vendor.base_url}/api/v1/plain/?", CREDENTIALS) as provider,
     ):
-        await provider.send(Outgoing(NUMBERS[0], "50 % & more? é\n+1", "a modem", "7"))
+        await provider.send(OutgoingMessage(NUMBERS[0], "50 % & more? é\n+1", "a modem", "7"))
         with pytest.raises(ProviderUnavailable):
             await provider.balance()
     own = [("username", CREDENTIALS.username), ("password", CREDENTIALS.password)]
@@ -156,7 +164,7 @@ async def test_the_path_is_called_as_it_was_configured(path: str) -> None:
         recorder(answer=SUCCESS) as vendor,
         account_at(f"{vendor.base_url}{path}") as provider,
     ):
-        await provider.send(Outgoing(NUMBERS[0], "Hello"))
+        await provider.send(OutgoingMessage(NUMBERS[0], "Hello"))
     assert [each.path.partition("?")[0] for each in vendor.requests] == [path]
 
 
@@ -165,7 +173,9 @@ async def test_no_log_names_the_credentials(path: str, caplog: pytest.LogCapture
     with caplog.at_level(logging.DEBUG):
         for origin in ("http://127.0.0.1:1", "http://localhost:1"):
             async with account_at(f"{origin}/api/v1/{path}", CREDENTIALS) as provider:
-                assert isinstance(await provider.send(Outgoing(NUMBERS[0], "Hello")), NotSent)
+                assert isinstance(
+                    await provider.send(OutgoingMessage(NUMBERS[0], "Hello")), NotSent
+                )
                 with pytest.raises(ProviderUnavailable) as refused:
                     await provider.balance()
                 seen = f"{refused.value!r} {refused.value.__cause__!r} {provider!r}"
@@ -226,7 +236,7 @@ async def test_our_adapter_sends_and_reads_the_balance(
 ) -> None:
     async with account_at(address(simulator)) as provider:
         assert (await provider.balance()).value == Decimal(DEMO_BALANCE)
-        outcome = await provider.send(Outgoing(NUMBERS[0], "Hello"))
+        outcome = await provider.send(OutgoingMessage(NUMBERS[0], "Hello"))
         assert isinstance(outcome, Accepted)
         assert (outcome.reference is None) == (address is plain_of)
         assert (await provider.balance()).value == DEMO_BALANCE - PRICE
@@ -236,7 +246,7 @@ async def test_our_adapter_sends_and_reads_the_balance(
 
 async def test_one_code_covers_a_batch(simulator: Simulated) -> None:
     async with account_at(json_of(simulator)) as provider:
-        outcomes = await provider.send_many([Outgoing(each, "Hello") for each in NUMBERS])
+        outcomes = await provider.send_many([OutgoingMessage(each, "Hello") for each in NUMBERS])
     assert len(set(outcomes)) == 1
     assert isinstance(outcomes[0], Accepted)
     assert await simulator.took() == [each.removeprefix("+") for each in NUMBERS]
@@ -279,7 +289,7 @@ async def test_each_fault_of_the_simulator_has_its_outcome(
 ) -> None:
     await simulator.control("fault", kind=kind, path="/api/v1/")
     async with account_at(address(simulator)) as provider:
-        outcome = await provider.send(Outgoing(NUMBERS[0], "Hello"))
+        outcome = await provider.send(OutgoingMessage(NUMBERS[0], "Hello"))
     assert isinstance(outcome, plain if address is plain_of else in_json), outcome
     assert bool(await simulator.took()) == taken
     left = (await simulator.control("egosms"))[DEMO_USERNAME]
@@ -305,7 +315,7 @@ async def test_magic_numbers_are_those_of_the_other_provider(
     simulator: Simulated, number: str
 ) -> None:
     async with account_at(json_of(simulator)) as provider:
-        assert await provider.send(Outgoing(f"+{number}", "Hello")) == Rejected(REJECTED)
+        assert await provider.send(OutgoingMessage(f"+{number}", "Hello")) == Rejected(REJECTED)
 
 
 @pytest.mark.parametrize(

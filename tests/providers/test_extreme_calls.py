@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Reading, Rejected, Unknown
 from providers import extreme
 from providers.extreme import CONTRADICTION, ExtremeSMS
 from providers.transport import Exchange
@@ -120,7 +120,7 @@ async def test_each_message_of_many_texts_has_the_outcome_that_its_own_item_name
 
 
 async def test_two_texts_to_one_number_are_matched_by_position_only() -> None:
-    twice = [ONE, Outgoing(ONE.number, "Again")]
+    twice = [ONE, OutgoingMessage(ONE.number, "Again")]
     in_order = {"success": True, "results": [TAKEN, item(ONE.number, OTHER_ID)]}
     assert await account(answer(200, in_order)).send_many(twice) == BOTH
     one_of_them = {"success": True, "results": [TAKEN]}
@@ -149,7 +149,7 @@ async def test_items_of_a_refused_call_make_the_messages_unknown(status: int) ->
 
 
 @pytest.mark.parametrize("messages", [[ONE], [ONE, TWO]])
-async def test_items_are_ignored_in_a_call_with_one_text(messages: list[Outgoing]) -> None:
+async def test_items_are_ignored_in_a_call_with_one_text(messages: list[OutgoingMessage]) -> None:
     content = {"success": False, "results": [TAKEN, TAKEN_TOO]}
     outcomes = await account(answer(200, content)).send_many(messages)
     assert all(isinstance(outcome, Unknown) for outcome in outcomes)
@@ -182,7 +182,7 @@ async def test_an_item_that_was_taken_in_a_call_that_failed_is_unknown() -> None
     ],
 )
 async def test_one_request_is_made_in_the_shape_that_fits(
-    messages: list[Outgoing], path: str, body: object
+    messages: list[OutgoingMessage], path: str, body: object
 ) -> None:
     transport = ScriptedTransport(answer(500))
     await ExtremeSMS(CONFIG, transport).send_many(messages)
@@ -204,13 +204,13 @@ async def test_a_reply_names_its_modem_and_port(
     modem: str | None, port: str | None, named: dict[str, str]
 ) -> None:
     transport = ScriptedTransport(answer(500))
-    await ExtremeSMS(CONFIG, transport).send(Outgoing(ONE.number, "Hello", modem, port))
+    await ExtremeSMS(CONFIG, transport).send(OutgoingMessage(ONE.number, "Hello", modem, port))
     assert transport.requests[0].body == {"recipient": ONE.number, "message": "Hello", **named}
 
 
 async def test_text_beyond_ascii_arrives_as_it_was_written() -> None:
     transport = ScriptedTransport(answer(500))
-    await ExtremeSMS(CONFIG, transport).send(Outgoing(ONE.number, 'Ünï "🎉" \n'))
+    await ExtremeSMS(CONFIG, transport).send(OutgoingMessage(ONE.number, 'Ünï "🎉" \n'))
     assert transport.requests[0].body == {"recipient": ONE.number, "message": 'Ünï "🎉" \n'}
 
 
@@ -220,9 +220,11 @@ async def test_no_messages_cause_no_call() -> None:
     assert transport.requests == []
 
 
-@pytest.mark.parametrize("messages", [[ONE] * 101, [ONE, Outgoing(TWO.number, "Hello", modem="7")]])
+@pytest.mark.parametrize(
+    "messages", [[ONE] * 101, [ONE, OutgoingMessage(TWO.number, "Hello", modem="7")]]
+)
 async def test_an_invalid_batch_is_refused_before_anything_is_sent(
-    messages: list[Outgoing],
+    messages: list[OutgoingMessage],
 ) -> None:
     transport = ScriptedTransport(answer(200, {"success": True}))
     with pytest.raises(ValueError, match="call"):

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    ReportedStatus,
+    Unknown,
+)
 from providers import extreme
 from providers.extreme import CONTRADICTION, ExtremeSMS
 from providers.transport import Exchange
@@ -131,7 +139,7 @@ SHARED: list[Case] = [
 async def test_each_reply_is_one_outcome_for_a_single_message(
     exchange: Exchange, expected: str | Outcome
 ) -> None:
-    reply = Outgoing(ONE.number, "Hello", modem="modem-77", port="port-88")
+    reply = OutgoingMessage(ONE.number, "Hello", modem="modem-77", port="port-88")
     for message in (ONE, reply):
         outcome = await account(exchange).send(message)
         assert agrees(outcome, expected), outcome
@@ -143,7 +151,7 @@ async def test_each_reply_is_one_outcome_for_a_single_message(
 @pytest.mark.parametrize("second", [TWO, TWO_OTHERWISE], ids=["one text", "many texts"])
 @each(SHARED)
 async def test_each_reply_is_the_same_outcome_for_all_messages_of_a_call(
-    exchange: Exchange, expected: str | Outcome, second: Outgoing
+    exchange: Exchange, expected: str | Outcome, second: OutgoingMessage
 ) -> None:
     outcomes = await account(exchange).send_many([ONE, second])
     assert len(outcomes) == 2
@@ -188,7 +196,7 @@ async def test_a_refusal_of_the_message_itself_is_rejected_in_our_words(
 @pytest.mark.parametrize("second", [TWO, TWO_OTHERWISE], ids=["one text", "many texts"])
 @pytest.mark.parametrize("body", [NO_NUMBER, NO_PARAMS])
 async def test_a_refused_call_took_nothing_and_each_message_is_sent_again_alone(
-    body: dict[str, object], second: Outgoing
+    body: dict[str, object], second: OutgoingMessage
 ) -> None:
     outcomes = await account(answer(400, body)).send_many([ONE, second])
     assert outcomes == [NotSent("The network refused the call as a whole.", alone=True)] * 2

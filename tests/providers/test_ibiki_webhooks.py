@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Rejected,
+    ReportedStatus,
+    Unknown,
+)
 from domain.sending.messages import BY_MESSAGE, Line
 from providers.ibiki import NOT_ANSWERABLE, Ibiki, parse_webhook
 from providers.transport import Answer
@@ -33,8 +41,8 @@ def event(type_: object, data: object) -> dict[str, object]:
     return {"id": "evt_1", "type": type_, "createdAt": "2026-11-20T08:30:00Z", "data": data}
 
 
-def report(word: str, status: ReportedStatus | None) -> ReportCall:
-    return ReportCall("msg_1", word, status, "+12025550143")
+def report(word: str, status: ReportedStatus | None) -> DeliveryReport:
+    return DeliveryReport("msg_1", word, status, "+12025550143")
 
 
 @pytest.mark.parametrize(
@@ -42,15 +50,15 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
     [
         (
             event("message.received", MESSAGE),
-            InboundCall("+12025550143", "Good morning", key="msg_1", line=LINE),
+            ReceivedMessage("+12025550143", "Good morning", key="msg_1", line=LINE),
         ),
         (
             event("message.received", {**MESSAGE, "number": "SUPPORT"}),
-            InboundCall("SUPPORT", "Good morning", key="msg_1", line=LINE),
+            ReceivedMessage("SUPPORT", "Good morning", key="msg_1", line=LINE),
         ),
         (
             event("message.received", {**MESSAGE, "id": None}),
-            InboundCall("+12025550143", "Good morning"),
+            ReceivedMessage("+12025550143", "Good morning"),
         ),
         (event("message.updated", SENT), report("DELIVERED", ReportedStatus.DELIVERED)),
         *(
@@ -64,8 +72,11 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
                 ("LATER", None),
             ]
         ),
-        (event("webhook.test", {"endpointId": "hok_1"}), ReportCall("evt_1", "webhook.test", None)),
-        (event("balance.low", None), ReportCall("evt_1", "balance.low", None)),
+        (
+            event("webhook.test", {"endpointId": "hok_1"}),
+            DeliveryReport("evt_1", "webhook.test", None),
+        ),
+        (event("balance.low", None), DeliveryReport("evt_1", "balance.low", None)),
         (event("message.received", None), NO_MESSAGE),
         (event("message.updated", []), NO_MESSAGE),
         (event("message.received", {**MESSAGE, "text": {}}), NO_TEXT),
@@ -97,7 +108,7 @@ async def test_a_reply_names_the_message_that_it_answers(
     answered: Answer, expected: Outcome | type[Outcome]
 ) -> None:
     transport = ScriptedTransport(answered)
-    reply = Outgoing("+12025550143", "And to you", BY_MESSAGE, "msg_1")
+    reply = OutgoingMessage("+12025550143", "And to you", BY_MESSAGE, "msg_1")
     outcome = await Ibiki(CONFIG, transport).send(reply)
     assert outcome == expected or (isinstance(expected, type) and isinstance(outcome, expected))
     [requested] = transport.requests

@@ -11,7 +11,7 @@ from domain.provider import (
     Credentials,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Rejected,
     SupportsBalance,
 )
@@ -41,7 +41,7 @@ ACCOUNT = replace(
     sender="20255",
     report_url=REPORTS,
 )
-ONE = Outgoing("+12025550100", "Hello", attempt=ATTEMPT)
+ONE = OutgoingMessage("+12025550100", "Hello", attempt=ATTEMPT)
 TAKEN = Accepted(ATTEMPT)
 
 LOGIN = NotSent("The account's user name or password was refused.", refuses_account=True)

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, new_event
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage, new_event
 from domain.provider import ReportedStatus
 from domain.sending.messages import Line
 from providers.kannel import parse_webhook
@@ -56,7 +56,7 @@ REPORTS = [
     ("query", "word", "status"), [pytest.param(*each[1:], id=each[0]) for each in REPORTS]
 )
 def test_a_report_is_read(query: bytes, word: str, status: ReportedStatus | None) -> None:
-    assert parse_webhook(query) == ReportCall(REF, word, status)
+    assert parse_webhook(query) == DeliveryReport(REF, word, status)
 
 
 def test_a_receipt_without_a_verdict_is_not_a_duplicate_of_a_later_one_with_a_verdict() -> None:
@@ -65,27 +65,28 @@ def test_a_receipt_without_a_verdict_is_not_a_duplicate_of_a_later_one_with_a_ve
     assert len(keys) == 2
 
 
-CALL = InboundCall(f"+{PHONE}", "Hello", key="8b1e-1", receiver=OURS)
+CALL = ReceivedMessage(f"+{PHONE}", "Hello", key="8b1e-1", receiver=OURS)
 INBOUND = [
     ("a text", inbound(b"Hello"), CALL),
     ("with a line", inbound(b"Hello", smsc="sim 1"),
-     InboundCall(f"+{PHONE}", "Hello", "8b1e-1", OURS, Line("sim 1", OURS))),
-    ("in UTF-8", inbound("Привет".encode()), InboundCall(f"+{PHONE}", "Привет", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "Hello", "8b1e-1", OURS, Line("sim 1", OURS))),
+    ("in UTF-8", inbound("Привет".encode()),
+     ReceivedMessage(f"+{PHONE}", "Привет", "8b1e-1", OURS)),
     ("in UCS-2", inbound("Привет".encode("utf-16-be"), "UTF-16BE"),
-     InboundCall(f"+{PHONE}", "Привет", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "Привет", "8b1e-1", OURS)),
     ("in Latin-1", inbound("été".encode("latin-1"), "ISO-8859-1"),
-     InboundCall(f"+{PHONE}", "été", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "été", "8b1e-1", OURS)),
     ("with a plus sign and an ampersand", inbound(b"1+1 & more"),
-     InboundCall(f"+{PHONE}", "1+1 & more", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "1+1 & more", "8b1e-1", OURS)),
     ("binary data", inbound(b"\xff\x00A", "8-BIT"),
-     InboundCall(f"+{PHONE}", "(binary data, not shown here)", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "(binary data, not shown here)", "8b1e-1", OURS)),
     ("a text as binary data", inbound("Grüße\r\n".encode(), "8-BIT"),
-     InboundCall(f"+{PHONE}", "Grüße\r\n", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "Grüße\r\n", "8b1e-1", OURS)),
     ("a text in Latin-1 as binary data", inbound("Grüße".encode("latin-1"), "8-BIT"),
-     InboundCall(f"+{PHONE}", "Grüße", "8b1e-1", OURS)),
+     ReceivedMessage(f"+{PHONE}", "Grüße", "8b1e-1", OURS)),
     ("a codec of Python that is not a charset", inbound(b"Hello", "punycode"), CALL),
-    ("an empty text", inbound(b""), InboundCall(f"+{PHONE}", "", "8b1e-1", OURS)),
-    ("no ID", b"from=1&text=x&charset=UTF-8", InboundCall("1", "x")),
+    ("an empty text", inbound(b""), ReceivedMessage(f"+{PHONE}", "", "8b1e-1", OURS)),
+    ("no ID", b"from=1&text=x&charset=UTF-8", ReceivedMessage("1", "x")),
 ]  # fmt: skip
 
 

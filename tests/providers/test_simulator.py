@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.provider import Accepted, NotSent, Outgoing
+from domain.provider import Accepted, NotSent, OutgoingMessage
 from providers.simulator.server import DEFAULT_API_KEY
 from tests.providers.simulated import PLAIN, Simulated, account_at, many, one, refers
 
@@ -15,7 +15,7 @@ KEY = {"Authorization": f"Bearer {DEFAULT_API_KEY}"}
 
 
 async def test_a_message_is_taken_paid_and_logged_with_its_id(simulator: Simulated) -> None:
-    reference = refers(await simulator.provider.send(Outgoing(PLAIN[0], "Hello", "7", "3")))
+    reference = refers(await simulator.provider.send(OutgoingMessage(PLAIN[0], "Hello", "7", "3")))
     (request,) = await simulator.log()
     assert request["messages"] == [
         {"recipient": PLAIN[0], "text": "Hello", "took": True, "id": reference}

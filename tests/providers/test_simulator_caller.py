@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from domain.inbox.webhooks import InboundCall, ReportCall
-from domain.provider import Accepted, Outgoing
+from domain.inbox.webhooks import DeliveryReport, ReceivedMessage
+from domain.provider import Accepted, OutgoingMessage
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, parse_webhook
@@ -61,7 +61,7 @@ class Setup:
 
     async def send(self, number: str, text: str = "Hi", **line: str) -> str:
         """A message that is taken; its id."""
-        outcome = await self.provider.send(Outgoing(number, text, **line))
+        outcome = await self.provider.send(OutgoingMessage(number, text, **line))
         assert isinstance(outcome, Accepted)
         assert outcome.reference is not None
         return outcome.reference
@@ -83,7 +83,7 @@ async def test_a_phone_replies_with_the_same_text_through_the_default_line(setup
     reference = await setup.send(PHONE, "Hello")
     report, inbound = await setup.listener.received(2)
     assert (report.reference, report.word, report.number) == (reference, "delivered", PHONE)
-    assert isinstance(inbound, InboundCall)
+    assert isinstance(inbound, ReceivedMessage)
     assert (inbound.sender, inbound.text, inbound.line) == (PHONE, "Hello", Line(MODEM, PORT))
     assert setup.listener.secrets == {"shown"}
 
@@ -115,7 +115,7 @@ async def test_a_report_can_come_late_and_nothing_comes_before_it(setup: Setup) 
 async def test_a_failure_is_reported_and_is_the_status_of_the_message(setup: Setup) -> None:
     reference = await setup.send(FAILED)
     (report,) = await setup.listener.received(1)
-    assert isinstance(report, ReportCall)
+    assert isinstance(report, DeliveryReport)
     assert report.word == "failed"
     url = f"{setup.base_url}/api/v2/sms/status/{reference}"
     headers = {"Authorization": f"Bearer {DEFAULT_API_KEY}"}
@@ -132,7 +132,7 @@ async def test_a_call_that_is_not_accepted_is_repeated(setup: Setup) -> None:
 
 async def test_in_a_bulk_each_number_has_its_own_callbacks(setup: Setup) -> None:
     numbers = ["+12025550100", EARLY, FAILED]
-    outcomes = await setup.provider.send_many([Outgoing(number, "Hi") for number in numbers])
+    outcomes = await setup.provider.send_many([OutgoingMessage(number, "Hi") for number in numbers])
     early, failed = await setup.listener.received(2)
     references = [each.reference for each in outcomes if isinstance(each, Accepted)]
     assert [early.reference, failed.reference] == references[1:]
@@ -158,5 +158,5 @@ async def test_without_a_webhook_no_call_is_made() -> None:
     async with running() as base_url:
         config = ProviderConfig(base_url=base_url, api_key=DEFAULT_API_KEY, loopback_only=True)
         provider = ExtremeSMS(config)
-        assert isinstance(await provider.send(Outgoing(EARLY, "Hi")), Accepted)
+        assert isinstance(await provider.send(OutgoingMessage(EARLY, "Hi")), Accepted)
         await provider.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from domain.provider import Accepted, NotSent, Outcome, Outgoing
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage
 from ibiki.processes import SIMULATOR_STATE, stop_signal
 from providers.simulator import request_log
 from providers.simulator.request_log import LOG_NAME, DirectoryInUse, LoggedMessage, RequestLog
@@ -22,7 +22,7 @@ from tests.clocks import PATIENCE_SECONDS
 from tests.providers.simulated import Simulated, account_at, simulated
 
 ROOT = Path(__file__).parents[2]
-BATCH = [Outgoing(f"+120255501{position:02d}", "Hello") for position in range(50)]
+BATCH = [OutgoingMessage(f"+120255501{position:02d}", "Hello") for position in range(50)]
 
 
 async def started(data: Path) -> asyncio.subprocess.Process:

@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Unknown
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.transport import (
@@ -345,7 +345,7 @@ async def test_the_adapter_names_an_outcome_for_what_the_sockets_do(
     async with listening(FarEnd(case.parts, case.end)) as far_end:
         config = ProviderConfig(base_url=far_end.base_url, api_key="k", loopback_only=True)
         provider = ExtremeSMS(config)
-        assert isinstance(await provider.send(Outgoing("+12025550100", "Hello")), expected)
+        assert isinstance(await provider.send(OutgoingMessage("+12025550100", "Hello")), expected)
         await provider.close()
 
 
@@ -355,6 +355,6 @@ async def test_the_adapter_returns_not_sent_if_the_connection_is_refused() -> No
             base_url=f"http://127.0.0.1:{port}", api_key="k", loopback_only=True
         )
         provider = ExtremeSMS(config)
-        outcome = await provider.send(Outgoing("+12025550100", "Hello"))
+        outcome = await provider.send(OutgoingMessage("+12025550100", "Hello"))
         await provider.close()
         assert outcome == NotSent("The connection was refused.")

@@ -18,8 +18,8 @@ from twilio.rest import Client
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.keywords import Keyword
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.provider import Accepted, Outgoing, ReportedStatus
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
+from domain.provider import Accepted, OutgoingMessage, ReportedStatus
 from domain.sending.messages import Line
 from providers.replies import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS
@@ -34,7 +34,7 @@ REPORTS = "https://sms.example/webhooks/twilio"
 FORM = "application/x-www-form-urlencoded"
 TEXT = "50 % & more? é\n+1 = 你好"
 SID = "SM" + "0a" * 16
-received = partial(InboundCall, line_repeats=False)
+received = partial(ReceivedMessage, line_repeats=False)
 """A number belongs to one account, so its line does not occur at another one."""
 ANSWER = {"sid": SID, "status": "queued", "account_sid": OWN.username, "balance": "1"}
 
@@ -67,7 +67,7 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field() -> Non
             for reports in (None, REPORTS):
                 more = {"sender": own, "report_url": reports}
                 async with account_of("twilio", simulator.base_url, **more) as account:
-                    await account.send(Outgoing(NUMBER, TEXT))
+                    await account.send(OutgoingMessage(NUMBER, TEXT))
         async with account_of("twilio", simulator.base_url) as account:
             await account.status(SID)  # type: ignore[attr-defined]
             with pytest.raises(ProviderUnavailable):
@@ -85,7 +85,7 @@ async def test_a_reply_leaves_from_the_number_that_was_texted() -> None:
         recorder(status=201, answer=ANSWER) as simulator,
         account_of("twilio", simulator.base_url, sender=SERVICE) as account,
     ):
-        await account.send(Outgoing(NUMBER, "Hello", OWN.username, SENDER))
+        await account.send(OutgoingMessage(NUMBER, "Hello", OWN.username, SENDER))
     assert simulator.requests[0].body == [("Body", "Hello"), ("From", SENDER), ("To", NUMBER)]
 
 
@@ -94,7 +94,7 @@ async def test_the_address_for_reports_names_the_attempt() -> None:
         recorder(status=201, answer=ANSWER) as recorded,
         account_of("twilio", recorded.base_url, report_url=REPORTS) as account,
     ):
-        await account.send(Outgoing(NUMBER, "Hello", attempt="0f" * 16))
+        await account.send(OutgoingMessage(NUMBER, "Hello", attempt="0f" * 16))
     assert ("StatusCallback", f"{REPORTS}?attempt={'0f' * 16}") in recorded.requests[0].body
 
 
@@ -115,7 +115,7 @@ async def test_the_vendors_sdk_works_against_the_simulator(simulator: Simulated)
 
 async def test_a_message_and_its_status_have_the_same_id(simulator: Simulated) -> None:
     async with account_of("twilio", simulator.base_url) as account:
-        sent = await account.send(Outgoing(NUMBER, "Hello"))
+        sent = await account.send(OutgoingMessage(NUMBER, "Hello"))
         assert isinstance(sent, Accepted)
         assert await account.status(sent.reference) is ReportedStatus.DELIVERED  # type: ignore[attr-defined]
 
@@ -174,7 +174,7 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
         received(NUMBER, "HELP", SID),
     ),
     *(
-        (f"a report: {word}", {**REPORT, "MessageStatus": word}, ReportCall(SID, word, status))
+        (f"a report: {word}", {**REPORT, "MessageStatus": word}, DeliveryReport(SID, word, status))
         for word, status in {
             "accepted": ReportedStatus.TAKEN,
             "queued": ReportedStatus.TAKEN,
@@ -192,7 +192,7 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
     (
         "a report with a code",
         {**REPORT, "MessageStatus": "undelivered", "ErrorCode": "30003"},
-        ReportCall(SID, "undelivered 30003", ReportedStatus.FAILED),
+        DeliveryReport(SID, "undelivered 30003", ReportedStatus.FAILED),
     ),
     (
         "a report without a word",

@@ -13,7 +13,7 @@ from domain.provider import (
     Credentials,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Rejected,
     ReportedStatus,
     Unknown,
@@ -154,7 +154,7 @@ async def test_a_reply_has_its_outcome(exchange: Exchange, expected: str | Outco
 async def test_a_refused_sender_is_the_accounts_fault_except_in_a_reply(code: int) -> None:
     exchange = answer(400, error(400, code))
     assert await twilio(exchange)[0].send(ONE) == SENDER
-    reply = Outgoing("+12025550100", "Hello", "AC5", "+12025550198")
+    reply = OutgoingMessage("+12025550100", "Hello", "AC5", "+12025550198")
     assert await twilio(exchange)[0].send(reply) == Rejected(REJECTED)
 
 

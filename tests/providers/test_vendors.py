@@ -17,13 +17,13 @@ import pytest
 from aiohttp import web
 
 from domain.errors import ProviderUnavailable
-from domain.inbox.webhooks import InboundCall, Parsed, ReportCall
+from domain.inbox.webhooks import DeliveryReport, Parsed, ReceivedMessage
 from domain.provider import (
     Accepted,
     Credentials,
     NotSent,
     Outcome,
-    Outgoing,
+    OutgoingMessage,
     Rejected,
     ReportedStatus,
     SupportsBalance,
@@ -41,7 +41,7 @@ from tests.providers.simulated import Simulated
 from tests.providers.vendors_at import VENDORS, account_of, balance_of
 from tests.servers import serving
 
-ONE = Outgoing("+12025550100", "Hello é € 你好")
+ONE = OutgoingMessage("+12025550100", "Hello é € 你好")
 PHONE, FAILS = "+12025550177", "+12025550181"
 SECRET = "p&ss=wörd+ %/é"
 
@@ -82,8 +82,8 @@ async def test_a_refused_number_is_rejected_and_a_silent_call_is_unknown(
     simulator: Simulated, provider: str
 ) -> None:
     async with account_of(provider, simulator.base_url, deadline_seconds=1.0) as account:
-        assert isinstance(await account.send(Outgoing("+12025550160", "Hello")), Rejected)
-        assert isinstance(await account.send(Outgoing("+12025550163", "Hello")), Unknown)
+        assert isinstance(await account.send(OutgoingMessage("+12025550160", "Hello")), Rejected)
+        assert isinstance(await account.send(OutgoingMessage("+12025550163", "Hello")), Unknown)
     async with account_of(provider, "http://127.0.0.1:1") as account:
         assert isinstance(await account.send(ONE), NotSent)
     assert await simulator.took() == ["+12025550163"]
@@ -104,7 +104,7 @@ async def test_the_status_of_a_message_is_read(simulator: Simulated, provider: s
     async with account_of(provider, simulator.base_url) as account:
         if not isinstance(account, SupportsStatus):
             return  # it has no call for this
-        sent = [await account.send(Outgoing(number, "Hello")) for number in (PHONE, FAILS)]
+        sent = [await account.send(OutgoingMessage(number, "Hello")) for number in (PHONE, FAILS)]
         references = [each.reference for each in sent if isinstance(each, Accepted)]
         statuses = [await account.status(each or "") for each in references]
         assert statuses == [ReportedStatus.DELIVERED, ReportedStatus.FAILED]
@@ -184,17 +184,17 @@ async def listener(provider: str) -> AsyncIterator[tuple[Listener, str]]:
 @pytest.mark.parametrize("provider", VENDORS)
 async def test_a_phone_answers_and_reports_come_in_the_vendors_format(provider: str) -> None:
     async with listener(provider) as (here, base_url), account_of(provider, base_url) as account:
-        sent = await account.send(Outgoing(PHONE, "Good mörning"))
-        failing = await account.send(Outgoing(FAILS, "Hello"))
+        sent = await account.send(OutgoingMessage(PHONE, "Good mörning"))
+        failing = await account.send(OutgoingMessage(FAILS, "Hello"))
         calls = await here.received(3)
-    reports = {each.reference: each for each in calls if isinstance(each, ReportCall)}
+    reports = {each.reference: each for each in calls if isinstance(each, DeliveryReport)}
     assert isinstance(sent, Accepted)
     assert isinstance(failing, Accepted)
     assert sent.reference is not None
     assert failing.reference is not None
     assert reports[sent.reference].status is ReportedStatus.DELIVERED
     assert reports[failing.reference].status is ReportedStatus.FAILED
-    [inbound] = [each for each in calls if isinstance(each, InboundCall)]
+    [inbound] = [each for each in calls if isinstance(each, ReceivedMessage)]
     assert (inbound.sender, inbound.text) == (PHONE, "Good mörning")
     assert inbound.receiver == SIMULATED_SENDER
     assert inbound.key
@@ -208,8 +208,8 @@ async def test_a_message_from_a_phone_comes_on_demand(provider: str) -> None:
             async with session.post(f"{base_url}/control/inbound", json=call) as response:
                 assert await response.json() == {"status": 200}
         first, second = await here.received(2)
-    assert isinstance(first, InboundCall)
-    assert isinstance(second, InboundCall)
+    assert isinstance(first, ReceivedMessage)
+    assert isinstance(second, ReceivedMessage)
     assert (first.sender, first.text, first.receiver) == (PHONE, "Hello", "12345")
     assert first.key != second.key
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, new_event
+from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage, new_event
 from domain.provider import ReportedStatus
 from domain.sending.messages import Line
 from providers import egosms, extreme
@@ -28,7 +28,7 @@ FULL = {
     "timestamp": "2026-11-20T08:30:00Z",
     "messageId": "64b7f1c2a3d4e5f601234567",
 }
-READ = InboundCall(
+READ = ReceivedMessage(
     sender="+12025550143",
     text="Good morning",
     key="64b7f1c2a3d4e5f601234567",
@@ -40,52 +40,52 @@ READ = InboundCall(
 
 EXTREME = [
     ("a whole one", FULL, READ),
-    ("only what it needs", {"from": "12025550143"}, InboundCall("12025550143", "")),
+    ("only what it needs", {"from": "12025550143"}, ReceivedMessage("12025550143", "")),
     (
         "contact fields of null",
         {"from": "1", "message": "x", "firstname": None, "lastname": None, "business": None},
-        InboundCall("1", "x"),
+        ReceivedMessage("1", "x"),
     ),
-    ("a last name alone", {"from": "1", "lastname": " L\n"}, InboundCall("1", "", name="L")),
-    ("a short code", {"from": "72345", "message": "x"}, InboundCall("72345", "x")),
+    ("a last name alone", {"from": "1", "lastname": " L\n"}, ReceivedMessage("1", "", name="L")),
+    ("a short code", {"from": "72345", "message": "x"}, ReceivedMessage("72345", "x")),
     (
         "numbers as numbers",
         {"from": 12025550143, "port": 7, "usedmodem": 3},
-        InboundCall("12025550143", "", line=Line("3", "7")),
+        ReceivedMessage("12025550143", "", line=Line("3", "7")),
     ),
-    ("half a line", {"from": "1", "usedmodem": "3", "port": ""}, InboundCall("1", "")),
+    ("half a line", {"from": "1", "usedmodem": "3", "port": ""}, ReceivedMessage("1", "")),
     (
         "a line to the letter",
         {"from": "1", "usedmodem": " a ", "port": "07"},
-        InboundCall("1", "", line=Line(" a ", "07")),
+        ReceivedMessage("1", "", line=Line(" a ", "07")),
     ),
     (
         "blocked",
         {"from": "1", "message": "stop", "status": "blocked"},
-        InboundCall("1", "stop", blocked=True),
+        ReceivedMessage("1", "stop", blocked=True),
     ),
-    ("an unknown status", {"from": "1", "status": "read"}, InboundCall("1", "")),
+    ("an unknown status", {"from": "1", "status": "read"}, ReceivedMessage("1", "")),
     (
         "what no database holds",
         {"from": "1\0", "message": "a\0b\ud800c"},
-        InboundCall(
+        ReceivedMessage(
             "1\N{REPLACEMENT CHARACTER}", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
         ),
     ),
     (
         "a report",
         {"messageId": "abc", "status": "Delivered", "deliveredAt": None},
-        ReportCall("abc", "Delivered", ReportedStatus.DELIVERED),
+        DeliveryReport("abc", "Delivered", ReportedStatus.DELIVERED),
     ),
     (
         "a report with its number",
         {"messageId": 7, "status": "failed", "recipient": "+12025550143"},
-        ReportCall("7", "failed", ReportedStatus.FAILED, "+12025550143"),
+        DeliveryReport("7", "failed", ReportedStatus.FAILED, "+12025550143"),
     ),
     (
         "a report with another word",
         {"messageId": "abc", "status": "seen"},
-        ReportCall("abc", "seen", None),
+        DeliveryReport("abc", "seen", None),
     ),
     (
         "nobody's message",
@@ -117,17 +117,17 @@ EGOSMS = [
             "Status": "Success",
             "deliveryDate": "2026-11-20 08:30:00",
         },
-        ReportCall("A1", "Success", ReportedStatus.DELIVERED, "12025550143"),
+        DeliveryReport("A1", "Success", ReportedStatus.DELIVERED, "12025550143"),
     ),
     (
         "another word",
         {"MsgFollowUpUniqueCode": "A1", "number": "+12025550143", "Status": "Seen"},
-        ReportCall("A1", "Seen", None, "+12025550143"),
+        DeliveryReport("A1", "Seen", None, "+12025550143"),
     ),
     (
         "a failure",
         {"MsgFollowUpUniqueCode": 17, "number": "1", "Status": "FAILED"},
-        ReportCall("17", "FAILED", ReportedStatus.FAILED, "1"),
+        DeliveryReport("17", "FAILED", ReportedStatus.FAILED, "1"),
     ),
     (
         "without a code",
@@ -198,31 +198,31 @@ def test_a_body_that_is_not_a_call_is_malformed_with_a_reason(provider: str, bod
 
 
 LENIENT = [
-    ("a number for a text", b'{"from": "1", "message": 4711}', InboundCall("1", "4711")),
-    ("a fraction as written", b'{"from": "1", "message": 47.110}', InboundCall("1", "47.110")),
-    ("a boolean", b'{"from": "1", "message": true}', InboundCall("1", "true")),
-    ("a raw line feed", b'{"from": "1", "message": "a\nb"}', InboundCall("1", "a\nb")),
-    ("a raw tab", b'{"from": "1", "message": "a\tb"}', InboundCall("1", "a\tb")),
+    ("a number for a text", b'{"from": "1", "message": 4711}', ReceivedMessage("1", "4711")),
+    ("a fraction as written", b'{"from": "1", "message": 47.110}', ReceivedMessage("1", "47.110")),
+    ("a boolean", b'{"from": "1", "message": true}', ReceivedMessage("1", "true")),
+    ("a raw line feed", b'{"from": "1", "message": "a\nb"}', ReceivedMessage("1", "a\nb")),
+    ("a raw tab", b'{"from": "1", "message": "a\tb"}', ReceivedMessage("1", "a\tb")),
     (
         "a form",
         b"from=%2B12025550143&message=Hello+there%21&usedmodem=m+1&port=07&messageId=a1",
-        InboundCall("+12025550143", "Hello there!", key="a1", line=Line("m 1", "07")),
+        ReceivedMessage("+12025550143", "Hello there!", key="a1", line=Line("m 1", "07")),
     ),
-    ("a form with an empty text", b"from=1&message=", InboundCall("1", "")),
-    ("a form in Latin-1", b"from=1&message=%E9t%E9", InboundCall("1", "\u00e9t\u00e9")),
-    ("a form with a name twice", b"from=1&from=2&message=x", InboundCall("1", "x")),
-    ("JSON in Latin-1", b'{"from": "1", "message": "\xe9"}', InboundCall("1", "\u00e9")),
-    ("JSON with a mark", b'\xef\xbb\xbf{"from": "1"}', InboundCall("1", "")),
-    ("JSON in UTF-16", '{"from": "1"}'.encode("utf-16"), InboundCall("1", "")),
+    ("a form with an empty text", b"from=1&message=", ReceivedMessage("1", "")),
+    ("a form in Latin-1", b"from=1&message=%E9t%E9", ReceivedMessage("1", "\u00e9t\u00e9")),
+    ("a form with a name twice", b"from=1&from=2&message=x", ReceivedMessage("1", "x")),
+    ("JSON in Latin-1", b'{"from": "1", "message": "\xe9"}', ReceivedMessage("1", "\u00e9")),
+    ("JSON with a mark", b'\xef\xbb\xbf{"from": "1"}', ReceivedMessage("1", "")),
+    ("JSON in UTF-16", '{"from": "1"}'.encode("utf-16"), ReceivedMessage("1", "")),
     (
         "a status in capitals",
         b'{"from": "1", "message": "x", "status": "BLOCKED"}',
-        InboundCall("1", "x", blocked=True),
+        ReceivedMessage("1", "x", blocked=True),
     ),
     (
         "a huge number",
         b'{"from": "1", "message": ' + b"9" * 5_000 + b"}",
-        InboundCall("1", "9" * 5_000),
+        ReceivedMessage("1", "9" * 5_000),
     ),
 ]
 
@@ -234,7 +234,7 @@ def test_an_unusual_body_is_read(body: bytes, expected: Parsed) -> None:
 
 def test_a_report_is_read_from_a_form() -> None:
     body = b"MsgFollowUpUniqueCode=A1&number=12025550143&Status=Success"
-    expected = ReportCall("A1", "Success", ReportedStatus.DELIVERED, "12025550143")
+    expected = DeliveryReport("A1", "Success", ReportedStatus.DELIVERED, "12025550143")
     assert egosms.parse_webhook(body) == expected
 
 
@@ -264,7 +264,7 @@ def test_the_same_id_with_another_sender_or_text_is_a_new_message(other: dict[st
 
 
 def test_without_an_id_the_whole_body_is_compared_for_a_while() -> None:
-    call = InboundCall("+12025550143", "Hi")
+    call = ReceivedMessage("+12025550143", "Hi")
     assert key(call, b"1") == key(call, b"1")
     assert key(call, b"1") != key(call, b"2")
     assert new_event("extreme", call, b"1").expires
@@ -272,10 +272,10 @@ def test_without_an_id_the_whole_body_is_compared_for_a_while() -> None:
 
 def test_reports_differ_by_reference_number_and_status() -> None:
     reports = [
-        ReportCall(code, word, None, number)
+        DeliveryReport(code, word, None, number)
         for code in ("a", "b")
         for word in ("sent", "delivered")
         for number in (None, "+12025550143", "+12025550144")
     ]
     assert len({key(each) for each in reports}) == len(reports)
-    assert key(InboundCall("1", "", key="a")) not in {key(each) for each in reports}
+    assert key(ReceivedMessage("1", "", key="a")) not in {key(each) for each in reports}

@@ -12,7 +12,15 @@ import pytest
 from domain import ids
 from domain.errors import ProviderUnavailable
 from domain.ids import Kind, new_id
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, ReportedStatus
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    OutgoingMessage,
+    Reading,
+    Rejected,
+    ReportedStatus,
+)
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki
@@ -22,7 +30,7 @@ from tests.rest.test_rest import TO
 
 Open = Callable[[str], Awaitable[ExtremeSMS]]
 OPTED_OUT = "+12025550199"
-ONE, TWO = Outgoing(TO, "Hello"), Outgoing("+12025550102", "Hello")
+ONE, TWO = OutgoingMessage(TO, "Hello"), OutgoingMessage("+12025550102", "Hello")
 
 
 @pytest.fixture(params=[ExtremeSMS, Ibiki])
@@ -59,9 +67,12 @@ async def test_each_message_of_a_call_gets_its_own_outcome(account: Open, app: A
     owner = await account("owner")
     sent = accepted(await owner.send(ONE))
     refused = Rejected("The network refused the number as invalid.")
-    assert await owner.send(Outgoing(OPTED_OUT, "Hello")) == refused
-    out, again = Outgoing(OPTED_OUT, "Hello"), Outgoing(TO, "Hello")
-    for batch in ([ONE, out, TWO, again], [ONE, out, Outgoing(TWO.number, "Another"), again]):
+    assert await owner.send(OutgoingMessage(OPTED_OUT, "Hello")) == refused
+    out, again = OutgoingMessage(OPTED_OUT, "Hello"), OutgoingMessage(TO, "Hello")
+    for batch in (
+        [ONE, out, TWO, again],
+        [ONE, out, OutgoingMessage(TWO.number, "Another"), again],
+    ):
         first, opted_out, second, twice = await owner.send_many(batch)
         references = [accepted(first), accepted(second)]
         assert await numbers_of(references) == [TO, TWO.number]
@@ -69,14 +80,14 @@ async def test_each_message_of_a_call_gets_its_own_outcome(account: Open, app: A
         assert opted_out == Rejected("The network refused this message.")
         assert isinstance(twice, NotSent)
         assert twice.alone, "it may be of another client"
-    whole = await owner.send_many([out, Outgoing(OPTED_OUT, "Other")])
+    whole = await owner.send_many([out, OutgoingMessage(OPTED_OUT, "Other")])
     assert all(isinstance(each, NotSent) and each.alone for each in whole)
     assert await db.held(app.owner.account_id) == 95
 
 
 async def test_refusals_of_the_account_keep_the_messages(account: Open, app: App) -> None:
     sibling, stranger = await account("sibling"), await account("nobody")
-    many = [Outgoing(f"+120255501{each:02}", "Hello") for each in range(21)]
+    many = [OutgoingMessage(f"+120255501{each:02}", "Hello") for each in range(21)]
     for outcomes in (
         await sibling.send_many(many),
         await stranger.send_many([ONE, TWO]),

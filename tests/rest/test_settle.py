@@ -12,7 +12,7 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.ids import new_id
-from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from domain.sending.messages import BY_MESSAGE
 from providers.config import ProviderConfig
 from providers.ibiki import NEVER_ACCEPTED, NOT_LISTED, SETTLE, Ibiki
@@ -117,8 +117,8 @@ async def test_too_many_questions_are_refused_and_close_no_key(
 # --- The adapter
 
 
-def outgoing(to: str, text: str, attempt: str) -> Outgoing:
-    return Outgoing(to, text, attempt=attempt)
+def outgoing(to: str, text: str, attempt: str) -> OutgoingMessage:
+    return OutgoingMessage(to, text, attempt=attempt)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ async def test_a_lost_answer_of_each_kind_of_call_is_found(upstream: Ibiki) -> N
 
 async def test_a_lost_reply_is_found(upstream: Ibiki, app: App) -> None:
     inbound_id, _ = await received(app.owner, "+12025550111")
-    reply = Outgoing(PHONE, "And to you", BY_MESSAGE, inbound_id, attempt=new_id().hex)
+    reply = OutgoingMessage(PHONE, "And to you", BY_MESSAGE, inbound_id, attempt=new_id().hex)
     outcome = await upstream.send(reply)
     assert isinstance(outcome, Accepted)
     assert await upstream.settle([outgoing(PHONE, "", reply.attempt)]) == [outcome]
@@ -231,7 +231,7 @@ async def test_a_call_names_its_attempt_as_its_key() -> None:
     transport = ScriptedTransport(answer(200, {"success": True, "messageId": "m1"}))
     account = Ibiki(CONFIG, transport)
     await account.send(outgoing(TO, "Hello", "a1"))
-    await account.send(Outgoing(TO, "Hello", BY_MESSAGE, "msg_1", attempt="a2"))
+    await account.send(OutgoingMessage(TO, "Hello", BY_MESSAGE, "msg_1", attempt="a2"))
     await account.send_many([outgoing(TO, "Hello", "a3"), outgoing(OTHER, "Hello", "a3")])
     await account.send_many([outgoing(TO, "Hello", "a4"), outgoing(OTHER, "Hi", "a4")])
     keys = [each.headers.get("Idempotency-Key") for each in transport.requests]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from domain.identity.access import Role
 from ibiki.http.rest import models, operations, operator, schools
-from ibiki.http.rest.operations import Call
+from ibiki.http.rest.operations import RestCall
 from resolvers.context import Access
 
 PREFIX = "/api/v2"
@@ -32,7 +32,7 @@ class Endpoint:
 
     method: str
     path: str
-    run: Callable[[Call], Awaitable[BaseModel]]
+    run: Callable[[RestCall], Awaitable[BaseModel]]
     access: Access
     _: KW_ONLY
     body: type[BaseModel] | None = None
@@ -59,7 +59,7 @@ class Endpoint:
 
 
 def _send(
-    path: str, run: Callable[[Call], Awaitable[BaseModel]], body: type[BaseModel], **more: Any
+    path: str, run: Callable[[RestCall], Awaitable[BaseModel]], body: type[BaseModel], **more: Any
 ) -> Endpoint:
     return Endpoint("POST", path, run, SENDERS, body=body, **{"refusals": SEND_REFUSALS, **more})
 

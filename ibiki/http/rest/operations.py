@@ -61,7 +61,7 @@ POSITION = "feed_"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RestCall:
     """One request of an actor who may make it. `body` and `query` are checked by their models."""
 
     installation: Installation
@@ -72,7 +72,7 @@ class Call:
     path: Mapping[str, str]
 
 
-async def accept_single(call: Call) -> tuple[Send, AcceptedMessage]:
+async def accept_single(call: RestCall) -> tuple[Send, AcceptedMessage]:
     """The accepted send of a body with one recipient, and its message."""
     given: SendSingle = call.body
     send = await sending.send(
@@ -89,7 +89,7 @@ async def accept_single(call: Call) -> tuple[Send, AcceptedMessage]:
 
 
 async def accept_bulk(
-    call: Call, given: Bulk, text: Text
+    call: RestCall, given: Bulk, text: Text
 ) -> tuple[Send, Sequence[AcceptedMessage]]:
     """The accepted send of a body with many recipients, and its messages."""
     send = await sending.bulk_send(
@@ -104,13 +104,13 @@ async def accept_bulk(
     return send, await accepted_messages(call.installation.store, send)
 
 
-async def send_single(call: Call) -> SingleAnswer:
+async def send_single(call: RestCall) -> SingleAnswer:
     """Sends one text to one number."""
     send, message = await accept_single(call)
     return SingleAnswer(message_id=message_id_of(message), **held_fields(send))
 
 
-async def send_bulk(call: Call) -> BulkAnswer:
+async def send_bulk(call: RestCall) -> BulkAnswer:
     """Sends one text to many numbers."""
     given: SendBulk = call.body
     send, messages = await accept_bulk(call, given, given.text)
@@ -123,7 +123,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
     )
 
 
-async def send_bulk_multi(call: Call) -> MultiAnswer:
+async def send_bulk_multi(call: RestCall) -> MultiAnswer:
     """Sends its own text to each number."""
     given: SendBulkMulti = call.body
     items = [
@@ -159,7 +159,7 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
     )
 
 
-async def quote(call: Call) -> QuoteAnswer:
+async def quote(call: RestCall) -> QuoteAnswer:
     """What sendbulk would do and cost, without doing it."""
     given: SendBulk = call.body
     quoted = await quotes.quote(
@@ -188,7 +188,7 @@ async def quote(call: Call) -> QuoteAnswer:
     )
 
 
-async def settle(call: Call) -> SettledAnswer:
+async def settle(call: RestCall) -> SettledAnswer:
     """What was accepted with a key. If nothing was, the key can be used no more."""
     given: SettleKey = call.body
     send = await send_of_key(call.installation, call.actor, given.idempotency_key)
@@ -205,7 +205,7 @@ async def settle(call: Call) -> SettledAnswer:
     return SettledAnswer(accepted=True, results=[*accepted, *rejected])
 
 
-async def message_status(call: Call) -> StatusAnswer:
+async def message_status(call: RestCall) -> StatusAnswer:
     """The present status of a message."""
     message_id = ids.decode(Kind.MESSAGE, call.path["messageId"])
     scope = message_scope(call.actor)
@@ -218,13 +218,13 @@ async def message_status(call: Call) -> StatusAnswer:
     )
 
 
-async def balance(call: Call) -> BalanceAnswer:
+async def balance(call: RestCall) -> BalanceAnswer:
     """What the account holds; for a user without one, what its group or the default pool holds."""
     units, unit = balance_in(await call.installation.store.read_balances(view_of(call.actor)))
     return BalanceAnswer(balance=units, currency="credits" if unit == "credit" else unit)
 
 
-async def inbox(call: Call) -> InboxAnswer:
+async def inbox(call: RestCall) -> InboxAnswer:
     """Inbound messages after the given one, in order, without gaps."""
     given: InboxQuery = call.query
     scope, store = feed_scope(call.actor), call.installation.store

@@ -23,7 +23,7 @@ from ibiki.http.rest.models import (
     PageQuery,
     Request,
 )
-from ibiki.http.rest.operations import Call
+from ibiki.http.rest.operations import RestCall
 
 DEFAULT_EVENTS = 50
 
@@ -109,7 +109,7 @@ class LastEventAnswer(Answer):
     refused_last_hour: int = Field(description="Calls refused in the last hour.")
 
 
-async def reply(call: Call) -> ReplyAnswer:
+async def reply(call: RestCall) -> ReplyAnswer:
     """Answers an inbound message, through the line that it came in on."""
     given: SendReply = call.body
     replying.check_sender(call.actor)
@@ -124,7 +124,7 @@ async def reply(call: Call) -> ReplyAnswer:
     return ReplyAnswer(message_id=ids.encode(Kind.MESSAGE, made.sent.id), warning=made.warning)
 
 
-async def webhook_events(call: Call) -> EventsAnswer:
+async def webhook_events(call: RestCall) -> EventsAnswer:
     """The latest webhook events of all providers, newest first."""
     given: EventsQuery = call.query
     page = await call.installation.store.read_webhook_events(
@@ -133,7 +133,7 @@ async def webhook_events(call: Call) -> EventsAnswer:
     return EventsAnswer(events=[_shown(each) for each in page.items])
 
 
-async def last_webhook_event(call: Call) -> LastEventAnswer:
+async def last_webhook_event(call: RestCall) -> LastEventAnswer:
     """Whether webhook events arrive, and the newest one."""
     status = await call.installation.store.read_webhook_status(Everything())
     routed_id = status.last_routed_client_id

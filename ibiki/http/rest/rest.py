@@ -21,7 +21,7 @@ from ibiki.http.requests import bearer_of, headers_of, idempotency_key_of, json_
 from ibiki.http.rest.endpoints import ENDPOINTS, Endpoint
 from ibiki.http.rest.errors import invalid, refused
 from ibiki.http.rest.openapi import export_openapi
-from ibiki.http.rest.operations import Call
+from ibiki.http.rest.operations import RestCall
 
 OPENAPI_PATH = "/api/openapi.json"
 
@@ -62,7 +62,7 @@ class Rest:
             raise refused(refusal, text_name=name) from None
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
-    async def _call(self, endpoint: Endpoint, request: Request, actor: Actor) -> Call:
+    async def _call(self, endpoint: Endpoint, request: Request, actor: Actor) -> RestCall:
         query = split_query_string(request.scope["query_string"])
         checked = _checked(endpoint.query, query, whole="valid")
         body = None
@@ -73,7 +73,7 @@ class Rest:
             else:
                 body = _body_of(endpoint.body, given)
         key = idempotency_key_of(request.scope)
-        return Call(self._installation, actor, key, body, checked, request.path_params)
+        return RestCall(self._installation, actor, key, body, checked, request.path_params)
 
 
 def _body_of(model: type[BaseModel], body: bytes) -> BaseModel:

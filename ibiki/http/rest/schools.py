@@ -26,7 +26,7 @@ from ibiki.http.rest.models import (
     text_or_template,
 )
 from ibiki.http.rest.operations import (
-    Call,
+    RestCall,
     accept_bulk,
     accept_single,
     held_fields,
@@ -94,7 +94,7 @@ class SchoolBulkAnswer(SendAnswer):
     rejected_count: int = Field(description="How many recipients were not accepted.")
 
 
-async def check_credits(call: Call) -> CreditsAnswer:
+async def check_credits(call: RestCall) -> CreditsAnswer:
     """Checks the balance of your own provider account, and answers what the account holds."""
     installation, actor, checked_at = call.installation, call.actor, None
     try:
@@ -120,7 +120,7 @@ async def check_credits(call: Call) -> CreditsAnswer:
     )
 
 
-async def single_sms(call: Call) -> SchoolSingleAnswer:
+async def single_sms(call: RestCall) -> SchoolSingleAnswer:
     """Sends one text to one number."""
     send, message = await accept_single(call)
     return SchoolSingleAnswer(
@@ -133,7 +133,7 @@ async def single_sms(call: Call) -> SchoolSingleAnswer:
     )
 
 
-async def bulk_sms(call: Call) -> SchoolBulkAnswer:
+async def bulk_sms(call: RestCall) -> SchoolBulkAnswer:
     """Sends one text to many numbers."""
     given: SchoolBulk = call.body
     send, messages = await accept_bulk(call, given, given.text)
@@ -149,7 +149,7 @@ async def bulk_sms(call: Call) -> SchoolBulkAnswer:
     )
 
 
-async def _balance(call: Call) -> int | None:
+async def _balance(call: RestCall) -> int | None:
     """What the account holds after the commit; None if the database does not answer soon."""
     payer = call.actor.payer
     with suppress(*UNAVAILABLE, TimeoutError):

@@ -30,8 +30,8 @@ from ibiki.http.requests import (
 )
 from ibiki.http.twilio import forms, lists, operations
 from ibiki.http.twilio.errors import refused
-from ibiki.http.twilio.operations import Call
-from ibiki.http.twilio.outgoing import KNOWN
+from ibiki.http.twilio.message_forms import KNOWN
+from ibiki.http.twilio.operations import TwilioCall
 from ibiki.http.twilio.resources import Resource, find_own
 from resolvers.context import Access
 
@@ -43,7 +43,7 @@ FORM_METHOD = "POST"
 class Endpoint:
     """One method of one path. `names`: of the fields of its form, or of its URL's parameters."""
 
-    run: Callable[[Call], Awaitable[Resource | None]]
+    run: Callable[[TwilioCall], Awaitable[Resource | None]]
     status: int = 200
     names: frozenset[str] = frozenset()
 
@@ -95,7 +95,7 @@ class TwilioFacade:
 
     async def _call(
         self, endpoint: Endpoint, places: Mapping[str, str], scope: Scope, receive: Receive
-    ) -> Call:
+    ) -> TwilioCall:
         headers = headers_of(scope)
         actor = await caller_of(self._authenticator, headers)
         USERS.check(actor)
@@ -112,7 +112,7 @@ class TwilioFacade:
             forms.check_names(form, endpoint.names)
         else:
             forms.check_names(query, endpoint.names)
-        return Call(
+        return TwilioCall(
             self._installation,
             actor,
             own,

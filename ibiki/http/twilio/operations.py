@@ -25,7 +25,7 @@ from domain.sending.text import segments_of
 from ibiki.http.twilio import lists
 from ibiki.http.twilio.errors import TwilioRefused, invalid
 from ibiki.http.twilio.lists import token_after, token_before
-from ibiki.http.twilio.outgoing import WRONG_TIME, Outgoing, read_outgoing
+from ibiki.http.twilio.message_forms import WRONG_TIME, MessageForm, read_message_form
 from ibiki.http.twilio.resources import (
     Own,
     Resource,
@@ -39,7 +39,7 @@ NO_MESSAGES: Page[AnyMessage] = Page([], has_next=False, has_previous=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TwilioCall:
     """One request of an actor with an account. `own`: the client of that account.
 
     `auth_token`: of that client.
@@ -69,7 +69,7 @@ class Call:
         return found
 
 
-async def list_accounts(call: Call) -> Resource:
+async def list_accounts(call: TwilioCall) -> Resource:
     """The account of the credential."""
     given = {name: value for name, value in call.query.items() if value}
     page = lists.page_request_of(call.path, given, lists.ACCOUNT_FILTERS)
@@ -82,12 +82,12 @@ async def list_accounts(call: Call) -> Resource:
     return page_resource(page, "accounts", [account] if matches else [])
 
 
-async def fetch_account(call: Call) -> Resource:
+async def fetch_account(call: TwilioCall) -> Resource:
     """The account of the credential."""
     return account_resource(call.own, call.auth_token)
 
 
-async def fetch_balance(call: Call) -> Resource:
+async def fetch_balance(call: TwilioCall) -> Resource:
     """What the account holds."""
     figures = await call.installation.store.read_balances(view_of(call.actor))
     if figures.account is None:
@@ -100,10 +100,10 @@ async def fetch_balance(call: Call) -> Resource:
     }
 
 
-async def create_message(call: Call) -> Resource:
+async def create_message(call: TwilioCall) -> Resource:
     """Sends one text to one number."""
     installation = call.installation
-    given = read_outgoing(installation.normaliser, installation.hooks.addresses, call.form)
+    given = read_message_form(installation.normaliser, installation.hooks.addresses, call.form)
     line = call.own.lines.get(given.sender or "")
     send = await _send(call, given, line)
     message = await _accepted(call, send)
@@ -111,7 +111,7 @@ async def create_message(call: Call) -> Resource:
     return message_resource(call.own, message, times.get(message.id))
 
 
-async def fetch_message(call: Call) -> Resource:
+async def fetch_message(call: TwilioCall) -> Resource:
     """One message of either direction."""
     found = await call.installation.store.find_messages(call.scope, [call.message_id])
     if call.message_id not in found:
@@ -119,7 +119,7 @@ async def fetch_message(call: Call) -> Resource:
     return await _shown(call, found[call.message_id])
 
 
-async def list_messages(call: Call) -> Resource:
+async def list_messages(call: TwilioCall) -> Resource:
     """Messages of both directions, newest first."""
     wanted = lists.message_list(call.own, call.installation.normaliser, call.path, call.query)
     page = NO_MESSAGES
@@ -137,7 +137,7 @@ async def list_messages(call: Call) -> Resource:
     )
 
 
-async def update_message(call: Call) -> Resource:
+async def update_message(call: TwilioCall) -> Resource:
     """Cancels a message that is not submitted yet, or empties the stored text."""
     status, body = call.form.get("Status"), call.form.get("Body")
     if (status is None) == (body is None):
@@ -155,7 +155,7 @@ async def update_message(call: Call) -> Resource:
     return await _shown(call, erased)
 
 
-async def delete_message(call: Call) -> None:
+async def delete_message(call: TwilioCall) -> None:
     """Removes a message from the client's lists."""
     try:
         await erasing.delete(call.installation.store, call.actor, call.message_id)
@@ -163,7 +163,7 @@ async def delete_message(call: Call) -> None:
         raise TwilioRefused(409, 20009, str(early)) from None
 
 
-async def _send(call: Call, given: Outgoing, line: Line | None) -> Send:
+async def _send(call: TwilioCall, given: MessageForm, line: Line | None) -> Send:
     installation = call.installation
     try:
         return await sending.send(
@@ -186,7 +186,7 @@ async def _send(call: Call, given: Outgoing, line: Line | None) -> Send:
         raise TwilioRefused(400, 21617, str(refusal)) from None
 
 
-async def _accepted(call: Call, send: Send) -> Message:
+async def _accepted(call: TwilioCall, send: Send) -> Message:
     """The message of a send. Reads it if an earlier request with the same key was accepted."""
     new_send = send.accepted_as
     if new_send is None:
@@ -217,14 +217,14 @@ async def _accepted(call: Call, send: Send) -> Message:
     )
 
 
-async def _cancel(call: Call) -> Resource:
+async def _cancel(call: TwilioCall) -> Resource:
     message = await cancel_message(call.installation.store, call.actor, call.message_id)
     if message.status is not MessageStatus.CANCELLED:
         raise TwilioRefused(409, 30409, "This message has been submitted and cannot be canceled.")
     return message_resource(call.own, message, None)
 
 
-async def _read(call: Call, filter: MessageFilter, window: Window[UUID]) -> Page[AnyMessage]:
+async def _read(call: TwilioCall, filter: MessageFilter, window: Window[UUID]) -> Page[AnyMessage]:
     store = call.installation.store
     if filter.direction is Direction.OUTBOUND:
         page = await store.read_messages(call.scope, window, filter=filter)
@@ -232,12 +232,12 @@ async def _read(call: Call, filter: MessageFilter, window: Window[UUID]) -> Page
     return await store.read_any_messages(call.scope, window, filter=filter)
 
 
-async def _shown(call: Call, message: AnyMessage) -> Resource:
+async def _shown(call: TwilioCall, message: AnyMessage) -> Resource:
     times = await _sent_at(call, [message])
     return message_resource(call.own, message, times.get(message.id))
 
 
-async def _sent_at(call: Call, messages: Sequence[AnyMessage]) -> Mapping[UUID, datetime]:
+async def _sent_at(call: TwilioCall, messages: Sequence[AnyMessage]) -> Mapping[UUID, datetime]:
     return await call.installation.store.read_submitted_at(
         call.scope, [each.id for each in messages if each.direction is Direction.OUTBOUND]
     )

@@ -54,7 +54,7 @@ LONGEST_VALIDITY = 36_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class MessageForm:
     """What to send. `send_at`: None for now. `callback`: None for no callbacks.
 
     `valid_seconds`: None for no limit. `sender`: the number in From; None for anything else.
@@ -68,9 +68,9 @@ class Outgoing:
     sender: str | None
 
 
-def read_outgoing(
+def read_message_form(
     normaliser: Normaliser, addresses: AddressRules, form: Mapping[str, str]
-) -> Outgoing:
+) -> MessageForm:
     """The message of a form. Raises TwilioRefused."""
     for name, (code, reason) in REFUSED.items():
         if name in form and form[name].lower() not in HARMLESS.get(name, ()):
@@ -79,7 +79,7 @@ def read_outgoing(
         raise invalid("To is required: the number to send to.", 21604)
     if not form.get("Body"):
         raise invalid("Body is required: the text to send.", 21602)
-    return Outgoing(
+    return MessageForm(
         number_of(normaliser, form["To"]),
         form["Body"],
         _send_at(form),
