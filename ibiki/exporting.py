@@ -21,7 +21,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from domain.retention.retention import Part, RowPage
+from domain.retention.retention import RowKind, RowPage
 
 PARTIAL = ".partial"
 MANIFEST = "manifest.json"
@@ -94,9 +94,9 @@ class MonthFiles:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._partial.mkdir(mode=0o700)
 
-    async def add(self, part: Part, pages: AsyncIterator[RowPage]) -> int:
+    async def add(self, kind: RowKind, pages: AsyncIterator[RowPage]) -> int:
         """Writes the rows of one kind. Returns their number."""
-        path = self._partial / f"{part.name.lower()}{self._writer.suffix}"
+        path = self._partial / f"{kind.name.lower()}{self._writer.suffix}"
         writer = self._writer(path)
         count = 0
         try:

@@ -50,7 +50,7 @@ from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.local.command_context import CommandContext, check_settled, make_directory
 from ibiki.local.listening import listening
-from ibiki.local.reviving import revived
+from ibiki.local.restarting import kept_running
 from ibiki.migrated import until_migrated
 from ibiki.observability.metrics import HookMetrics
 from ibiki.observability.telemetry import Telemetry
@@ -81,7 +81,7 @@ async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, por
     """Serves the API until a stop signal."""
     with stop_signal() as stop, listening(host, port) as listener:
         async with (
-            revived(context.embedded),
+            kept_running(context.embedded),
             running_components(
                 context,
                 name=shown_name("ibiki serve", context.settings),
@@ -102,7 +102,7 @@ async def dispatch(
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_signal())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
-        await stack.enter_async_context(revived(context.embedded))
+        await stack.enter_async_context(kept_running(context.embedded))
         name = shown_name("ibiki dispatch", context.settings)
         parts = await stack.enter_async_context(running_components(context, name=name))
         await stack.enter_async_context(comparing(context, telemetry))

@@ -20,8 +20,8 @@ from domain.ledger.runs import REST
 from domain.retention.retention import (
     Exported,
     Found,
-    Part,
     RetentionStore,
+    RowKind,
     Step,
     begin_export,
     drop_old,
@@ -95,8 +95,8 @@ class DailyRetention:
             async for found in run_retention(
                 self._store, self._default, now, exporting=self._exporting
             ):
-                gone[found.part.value] += found.rows
-            words = ", ".join(f"{count} {part}" for part, count in gone.items())
+                gone[found.kind.value] += found.rows
+            words = ", ".join(f"{count} {kind}" for kind, count in gone.items())
             _log.info("retention dropped %s", words or "nothing")
         return False
 
@@ -129,7 +129,7 @@ async def run_retention(
 
 async def erase(
     store: ErasingStore, number: str, clients: Clients, *, dry_run: bool, rest: float = REST
-) -> AsyncIterator[tuple[Part, Step]]:
+) -> AsyncIterator[tuple[RowKind, Step]]:
     """As `drop_person`. Captures first: a message is found by its number when it is captured."""
     while not dry_run and await capture_contacts(store):
         pass
@@ -156,12 +156,12 @@ async def export_months(
         if files is not None and (path := files.finish(checkpoint=hashes.get(open_month, ""))):
             report_file(path)
 
-    async for month, part, spans in months_to_export(store, rules, now, exported):
+    async for month, kind, spans in months_to_export(store, rules, now, exported):
         if month != open_month:
             finish()
             files = MonthFiles(exporting.directory, month, datetime.now(UTC), exporting.format)
             open_month = month
         assert files is not None
-        await files.add(part, rows_of(store, part, spans, rest=rest))
+        await files.add(kind, rows_of(store, kind, spans, rest=rest))
     finish()
     return exported

@@ -22,8 +22,8 @@ from domain.ledger.runs import REST, Pace, persist
 from domain.retention.rules import Clients, Limit, Retention, Rules, months_before
 
 
-class Part(StrEnum):
-    """What is dropped."""
+class RowKind(StrEnum):
+    """The rows, or texts in them, that are dropped."""
 
     SENDS = "texts and rejected recipients of sends"
     MESSAGE_TEXTS = "texts of messages"
@@ -37,20 +37,20 @@ class Part(StrEnum):
     CONTACTS = "contacts"
 
 
-TEXTS = (Part.SENDS, Part.MESSAGE_TEXTS, Part.INBOUND_TEXTS, Part.EVENT_BODIES)
+TEXTS = (RowKind.SENDS, RowKind.MESSAGE_TEXTS, RowKind.INBOUND_TEXTS, RowKind.EVENT_BODIES)
 # A conversation and the text of a send are dropped with their last message. The texts of sends are
 # counted before the messages.
-ROWS = (Part.SENDS, Part.MESSAGES, Part.INBOUND, Part.CONVERSATIONS, Part.EVENTS)
-EXPORTED = (Part.MESSAGES, Part.INBOUND, Part.EVENTS, Part.ATTEMPTS)
+ROWS = (RowKind.SENDS, RowKind.MESSAGES, RowKind.INBOUND, RowKind.CONVERSATIONS, RowKind.EVENTS)
+EXPORTED = (RowKind.MESSAGES, RowKind.INBOUND, RowKind.EVENTS, RowKind.ATTEMPTS)
 OF_A_PERSON = (
-    Part.MESSAGES,
-    Part.INBOUND,
-    Part.CONVERSATIONS,
-    Part.CONTACTS,
-    Part.SENDS,
-    Part.MESSAGE_TEXTS,
-    Part.INBOUND_TEXTS,
-    Part.EVENT_BODIES,
+    RowKind.MESSAGES,
+    RowKind.INBOUND,
+    RowKind.CONVERSATIONS,
+    RowKind.CONTACTS,
+    RowKind.SENDS,
+    RowKind.MESSAGE_TEXTS,
+    RowKind.INBOUND_TEXTS,
+    RowKind.EVENT_BODIES,
 )
 
 OPEN_FOR = timedelta(minutes=10)
@@ -89,7 +89,7 @@ class Exported:
 class Found:
     """What was dropped of a month and a client, or would be. `client_id`: None for no client."""
 
-    part: Part
+    kind: RowKind
     month: str
     client_id: UUID | None
     rows: int
@@ -126,39 +126,39 @@ class RetentionStore(Protocol):
     async def read_rules(self, default: Retention) -> Rules:
         """The rules of all clients."""
 
-    async def drop_rows(self, part: Part, span: Span, *, most: int, dry_run: bool) -> Step:
+    async def drop_rows(self, kind: RowKind, span: Span, *, most: int, dry_run: bool) -> Step:
         """Drops a step in one transaction; with `dry_run`, only says what it would drop.
 
         Locks its rows in the order of IDs, and leaves rows that others have locked.
         """
 
-    async def read_rows(self, part: Part, span: Span, *, most: int) -> RowPage:
+    async def read_rows(self, kind: RowKind, span: Span, *, most: int) -> RowPage:
         """The rows that a step would drop, whole."""
 
-    async def first_of(self, part: Part) -> datetime | None:
+    async def first_of(self, kind: RowKind) -> datetime | None:
         """The time that the ID of the oldest row begins with. None if there is no row."""
 
     async def drop_empty_months(self, before: datetime) -> Sequence[str]:
         """Gives back the space of months that ended before then and have no rows any more."""
 
     async def read_progress(self, name: str) -> UUID:
-        """The ID up to which a rule was applied to a part."""
+        """The ID up to which a rule was applied."""
 
     async def write_progress(self, name: str, last_id: UUID) -> None:
-        """Stores the ID up to which a rule was applied to a part."""
+        """Stores the ID up to which a rule was applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A rule for a part. `name`: of its progress; None: it begins at the first row each time."""
+    """A rule for one kind. `name`: of its progress; None: it begins at the first row each time."""
 
-    part: Part
+    kind: RowKind
     limit: Limit
     is_of_texts: bool = False
 
     @property
     def name(self) -> str | None:
-        return None if self.part is Part.CONVERSATIONS else f"{self.part.name} {self.limit.name}"
+        return None if self.kind is RowKind.CONVERSATIONS else f"{self.kind.name} {self.limit.name}"
 
 
 class _Listed:
@@ -170,7 +170,7 @@ class _Listed:
 
     def rest_of(self, found: Found, task: _Task) -> Found:
         """What is not listed yet. Of a month and a client, one rule lists all of the other."""
-        if task.part is not Part.SENDS:
+        if task.kind is not RowKind.SENDS:
             return found
         key = (found.month, found.client_id)
         if task.is_of_texts:
@@ -201,7 +201,7 @@ async def drop_old(
     for task in await _tasks(store, rules, now, exported):
         span = await _span(store, task, exported)
         is_blocked = False
-        async for step in _steps(store, task.part, span, dry_run=dry_run, rest=rest):
+        async for step in _steps(store, task.kind, span, dry_run=dry_run, rest=rest):
             for found in step.found:
                 one = listed.rest_of(found, task) if dry_run else found
                 if one.rows:
@@ -217,16 +217,16 @@ async def drop_old(
 
 async def drop_person(
     store: RetentionStore, number: str, clients: Clients, *, dry_run: bool, rest: float = REST
-) -> AsyncIterator[tuple[Part, Step]]:
+) -> AsyncIterator[tuple[RowKind, Step]]:
     """Drops what is stored about a number in E.164. Yields each step, with what has to wait.
 
     The texts of other people stay, without the number. Opt-outs stay, so that nobody sends to the
     number again. Safe to repeat.
     """
     span = Span(clients, FIRST_ID, LAST_ID, number=number)
-    for part in OF_A_PERSON:
-        async for step in _steps(store, part, span, dry_run=dry_run, rest=rest):
-            yield part, step
+    for kind in OF_A_PERSON:
+        async for step in _steps(store, kind, span, dry_run=dry_run, rest=rest):
+            yield kind, step
 
 
 async def begin_export(store: RetentionStore) -> Exported:
@@ -239,26 +239,26 @@ async def begin_export(store: RetentionStore) -> Exported:
 
 async def months_to_export(
     store: RetentionStore, rules: Rules, now: datetime, exported: Exported
-) -> AsyncIterator[tuple[str, Part, Sequence[Span]]]:
-    """The spans that `drop_old` would drop, by month and part, oldest first."""
-    tasks = [each for each in await _tasks(store, rules, now, exported) if each.part in EXPORTED]
+) -> AsyncIterator[tuple[str, RowKind, Sequence[Span]]]:
+    """The spans that `drop_old` would drop, by month and kind, oldest first."""
+    tasks = [each for each in await _tasks(store, rules, now, exported) if each.kind in EXPORTED]
     whole = [(each, await _span(store, each, None)) for each in tasks]
-    firsts = [await persist(partial(store.first_of, part)) for part in EXPORTED]
+    firsts = [await persist(partial(store.first_of, kind)) for kind in EXPORTED]
     start = min((each for each in firsts if each is not None), default=now)
     for begins, ends in _months(start, max((each.limit.before for each in tasks), default=start)):
         first, end = first_id_at(begins), first_id_at(ends)
-        for part in EXPORTED:
+        for kind in EXPORTED:
             spans = [
                 replace(span, after=max(first, span.after), before=end)
                 for task, span in whole
-                if task.part is part and task.limit.before >= ends and span.after.int < end.int - 1
+                if task.kind is kind and task.limit.before >= ends and span.after.int < end.int - 1
             ]
             if spans:
-                yield f"{begins:%Y-%m}", part, spans
+                yield f"{begins:%Y-%m}", kind, spans
 
 
 async def rows_of(
-    store: RetentionStore, part: Part, spans: Sequence[Span], *, rest: float = REST
+    store: RetentionStore, kind: RowKind, spans: Sequence[Span], *, rest: float = REST
 ) -> AsyncIterator[RowPage]:
     """All rows of the spans, page by page."""
     pace = Pace(rest)
@@ -266,20 +266,20 @@ async def rows_of(
         after: UUID | None = span.after
         while after is not None:
             rest_of_span = replace(span, after=after)
-            page = await pace.read(partial(store.read_rows, part, rest_of_span, most=MOST))
+            page = await pace.read(partial(store.read_rows, kind, rest_of_span, most=MOST))
             yield page
             after = page.last_id
 
 
 async def _steps(
-    store: RetentionStore, part: Part, span: Span, *, dry_run: bool, rest: float
+    store: RetentionStore, kind: RowKind, span: Span, *, dry_run: bool, rest: float
 ) -> AsyncIterator[Step]:
     pace = Pace(rest)
     after: UUID | None = span.after
     while after is not None:
         rest_of_span = replace(span, after=after)
         step = await pace.read(
-            partial(store.drop_rows, part, rest_of_span, most=MOST, dry_run=dry_run)
+            partial(store.drop_rows, kind, rest_of_span, most=MOST, dry_run=dry_run)
         )
         yield step
         after = step.last_id
@@ -289,15 +289,15 @@ async def _tasks(
     store: RetentionStore, rules: Rules, now: datetime, exported: Exported | None
 ) -> list[_Task]:
     """Texts first. Months only up to the newest checkpoint, of the time of an export."""
-    tasks = [_Task(part, limit, True) for limit in rules.text_limits(now) for part in TEXTS]
+    tasks = [_Task(kind, limit, True) for limit in rules.text_limits(now) for kind in TEXTS]
     closed = await persist(store.read_checkpoints)
     if closed:
         closed_until = exported.closed_until if exported else closed[-1].ends_at
         months = [_until(each, closed_until) for each in rules.month_limits(now)]
-        tasks += [_Task(part, limit) for limit in months for part in ROWS]
+        tasks += [_Task(kind, limit) for limit in months for kind in ROWS]
         if (before := rules.all_months_before(now)) is not None:
             limit = _until(Limit(Clients(), before, "months"), closed_until)
-            tasks.append(_Task(Part.ATTEMPTS, limit))
+            tasks.append(_Task(RowKind.ATTEMPTS, limit))
     return tasks
 
 
@@ -310,7 +310,7 @@ async def _span(store: RetentionStore, task: _Task, exported: Exported | None) -
     if task.name is not None:
         after = await persist(partial(store.read_progress, task.name))
     before = first_id_at(task.limit.before)
-    since = exported.unchanged_since if exported and task.part in EXPORTED else None
+    since = exported.unchanged_since if exported and task.kind in EXPORTED else None
     return Span(task.limit.clients, after, before, since)
 
 

@@ -192,14 +192,14 @@ async def _print(
 ) -> None:
     rows: defaultdict[tuple[str, str, UUID | None], list[int]] = defaultdict(lambda: [0, 0])
     for each in found:
-        sums = rows[each.month, each.part.value, each.client_id]
+        sums = rows[each.month, each.kind.value, each.client_id]
         sums[0] += each.rows
         sums[1] += each.bytes
     names = await store.find_clients(Everything(), [each[2] for each in rows if each[2]])
     lines = [
-        f"{month}  {part}: {count:,} ({size / 1e6:,.1f} MB), "
+        f"{month}  {kind}: {count:,} ({size / 1e6:,.1f} MB), "
         f"{names[client].name if client in names else 'no client'}"
-        for (month, part, client), (count, size) in sorted(rows.items(), key=lambda row: row[0][:2])
+        for (month, kind, client), (count, size) in sorted(rows.items(), key=lambda row: row[0][:2])
     ]
     total = sum(count for count, _ in rows.values())
     count_in_words = units_in_words(total, "row")
@@ -216,12 +216,12 @@ async def _print(
             "found": [
                 {
                     "month": month,
-                    "part": part,
+                    "part": kind,
                     "clientId": str(client) if client else None,
                     "rows": count,
                     "bytes": size,
                 }
-                for (month, part, client), (count, size) in rows.items()
+                for (month, kind, client), (count, size) in rows.items()
             ],
         },
         *lines,

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ibiki.http.requests import JSON, body_at
-from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
+from ibiki.live.connection import ABORT, STREAMS, WHOLE, WebSocketConnection
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024
@@ -45,7 +45,7 @@ def server_for(app: ASGIApp, *, trusted_proxies: Sequence[str] = ()) -> uvicorn.
     config = uvicorn.Config(
         app,
         http=BoundedHttp,
-        ws=Wire,
+        ws=WebSocketConnection,
         ws_max_size=SOCKET_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=10.0,

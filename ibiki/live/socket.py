@@ -21,9 +21,9 @@ from domain.installation import Installation
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import GraphQLParameters, parameters_of
 from ibiki.http.requests import RequestRefused, json_of
+from ibiki.live.connection import TOO_SLOW, WebSocketConnection
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
-from ibiki.live.wire import TOO_SLOW, Wire
 from resolvers.context import Context
 from schema.engine import Engine, Operation, Rejected
 
@@ -47,13 +47,13 @@ class Socket:
 
     def __init__(
         self,
-        wire: Wire,
+        connection: WebSocketConnection,
         engine: Engine,
         installation: Installation,
         live: Live,
         address: str,
     ) -> None:
-        self.wire = wire
+        self.connection = connection
         self.engine = engine
         self.installation = installation
         self.live = live
@@ -66,7 +66,7 @@ class Socket:
         self._second = 0
         self._messages = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        wire.on_full, wire.on_writable = self._filled, self._drain
+        connection.on_full, connection.on_writable = self._filled, self._drain
 
     @property
     def actor(self) -> Actor | None:
@@ -84,11 +84,11 @@ class Socket:
 
     def close(self, code: int, reason: str) -> None:
         """Closes the socket. A reason that is too long for its frame is cut."""
-        self.wire.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
+        self.connection.close(code, reason.encode()[:LONGEST_REASON].decode(errors="ignore"))
 
     def send(self, message: dict[str, Any]) -> None:
         """Sends a message of the protocol."""
-        self.wire.write_text(orjson.dumps(message))
+        self.connection.write_text(orjson.dumps(message))
 
     def too_slow(self) -> None:
         """Closes the socket because too much waits for its reader. The client starts again."""
@@ -115,7 +115,7 @@ class Socket:
         self.close(SERVICE_RESTART, reason)
 
     async def _take(self, text: str | None) -> None:
-        if not self.wire.is_open or self._floods():
+        if not self.connection.is_open or self._floods():
             return
         try:
             message = json_of((text or "null").encode(), "A message")
@@ -158,7 +158,7 @@ class Socket:
             self.send({"type": "connection_ack"})
 
     def _pong(self, message: dict[str, Any]) -> None:
-        if self.wire.can_write:
+        if self.connection.can_write:
             payload = {"payload": message["payload"]} if "payload" in message else {}
             self.send({"type": "pong", **payload})
 
@@ -202,7 +202,7 @@ class Socket:
         """Writes what waits, oldest first, one item of each operation in turn."""
         self._stop_timer()
         waiting = [each for each in self.operations.values() if each.waits]
-        while waiting and self.wire.can_write:
+        while waiting and self.connection.can_write:
             for operation in waiting:
                 operation.write_next()
             waiting = [each for each in waiting if each.waits]
@@ -219,7 +219,7 @@ class Socket:
 
     def _end(self) -> None:
         self._stop_timer()
-        self.wire.on_full = self.wire.on_writable = None
+        self.connection.on_full = self.connection.on_writable = None
         if self._holder is not None:
             self._holder.leave()
         for operation in self.operations.values():
@@ -280,8 +280,8 @@ class SocketOperation:
         """Writes the item at once if the connection takes it, else later."""
         if self._is_over:
             return
-        wire = self._socket.wire
-        if wire.can_write and not self._pending:
+        connection = self._socket.connection
+        if connection.can_write and not self._pending:
             self._write(item)
             return
         if self._pending is None:
@@ -310,12 +310,12 @@ class SocketOperation:
         elif self._final_message is not None and not self._is_over:
             self._is_over = True
             self._socket.operations.pop(self._id, None)
-            self._socket.wire.write_text(self._final_message)
+            self._socket.connection.write_text(self._final_message)
 
     def _write(self, item: Item) -> None:
         if item.position is not None:
             self.position = item.position
-        self._socket.wire.write_text(self._prefix + item.body + b"}")
+        self._socket.connection.write_text(self._prefix + item.body + b"}")
 
     def failed(self, failure: Exception) -> bytes:
         """The errors for an exception, as JSON."""

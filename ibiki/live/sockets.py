@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 from domain.installation import Installation
 from ibiki.http.middleware import AllowedOrigins, has_secret
 from ibiki.http.requests import error_body
+from ibiki.live.connection import EXTENSION, WebSocketConnection
 from ibiki.live.socket import Socket
 from ibiki.live.subscribing import Live
-from ibiki.live.wire import EXTENSION, Wire
 from schema.engine import Engine
 
 PROTOCOL = "graphql-transport-ws"
@@ -48,15 +48,15 @@ class Sockets:
         if refusal is not None:
             await _refuse(send, *refusal)
             return
-        wire: Wire = scope["extensions"][EXTENSION]
+        connection: WebSocketConnection = scope["extensions"][EXTENSION]
         offered = PROTOCOL in scope["subprotocols"]
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
         if not offered:
-            wire.close(NOT_ACCEPTABLE, f"Offer the subprotocol {PROTOCOL}")
+            connection.close(NOT_ACCEPTABLE, f"Offer the subprotocol {PROTOCOL}")
             return
         client = scope.get("client")
         address = client[0] if client else ""
-        socket = Socket(wire, self.engine, self.installation, self.live, address)
+        socket = Socket(connection, self.engine, self.installation, self.live, address)
         with self.open_sockets.track_inprogress():
             await socket.serve(receive)
 

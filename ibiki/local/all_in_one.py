@@ -22,7 +22,7 @@ from ibiki.encryption import log_unreadable
 from ibiki.local import demo
 from ibiki.local.command_context import CommandContext, check_session
 from ibiki.local.listening import listening
-from ibiki.local.reviving import revived
+from ibiki.local.restarting import kept_running
 from ibiki.observability import logs
 from ibiki.observability.telemetry import Telemetry, running_telemetry
 from ibiki.upstreams import provider_changed
@@ -71,7 +71,7 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
     check_session(context)
     await migrating.migrate(context.database_url)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(revived(context.embedded))
+        await stack.enter_async_context(kept_running(context.embedded))
         if context.settings.upstream.is_simulated:
             sim_listener = stack.enter_context(listening(LOOPBACK, 0))
             await stack.enter_async_context(processes.simulating(context.directory, sim_listener))

@@ -149,7 +149,7 @@ class Cluster:
             time.sleep(0.02)
             _start_unless_live(self)
 
-    def revive(self) -> str | None:
+    def restart(self) -> str | None:
         """Tries once to start a server that has ended. Returns why it does not answer, or None.
 
         It ends by itself if it was killed, or if it cannot recover because its disk is full.

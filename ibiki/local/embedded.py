@@ -59,10 +59,10 @@ class EmbeddedDatabase:
         """Whether the server runs. It may be starting, or be recovering from a crash."""
         return self._cluster.is_live()
 
-    def revive(self) -> str | None:
+    def restart(self) -> str | None:
         """Tries once to start a server that has ended. Returns why it does not answer, or None."""
         with _locked(self._cluster):
-            return self._cluster.revive()
+            return self._cluster.restart()
 
     @property
     def is_registered(self) -> bool:

@@ -1,6 +1,6 @@
 """Old rows, dropped in steps: behind `domain.retention.retention.RetentionStore`.
 
-Set-based SQL over millions of rows: one statement for all tables of `persistence.retention.parts`.
+Set-based SQL over millions of rows: one statement for all tables of `persistence.retention.kinds`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import orjson
 from asyncpg import Record
 
 from domain.numbering_plans import national_digits
-from domain.retention.retention import Found, Part, RowPage, Span, Step
+from domain.retention.retention import Found, RowKind, RowPage, Span, Step
 from domain.retention.rules import Retention, Rules
 from persistence.database import execute, fetch, fetch_value, transaction
 from persistence.partitions import time_of
-from persistence.retention.parts import PARTS, PERSON
+from persistence.retention.kinds import KINDS, PERSON
 from persistence.retention.spelling import in_body, in_text
 
 PAGE = "SELECT {key} AS id FROM {table} WHERE {key} > $1 AND {key} < $2"
@@ -69,8 +69,8 @@ async def read_rules(default: Retention) -> Rules:
     return Rules(default, {row[0]: Retention(row[1], row[2]) for row in rows})
 
 
-async def drop_rows(part: Part, span: Span, *, most: int, dry_run: bool) -> Step:
-    statement = _statement(STEP, part, span, drops=not dry_run)
+async def drop_rows(kind: RowKind, span: Span, *, most: int, dry_run: bool) -> Step:
+    statement = _statement(STEP, kind, span, drops=not dry_run)
     async with transaction() as tx:
         if not dry_run:
             # One step at a time: two of them could lock the sends of their messages in opposite
@@ -78,19 +78,19 @@ async def drop_rows(part: Part, span: Span, *, most: int, dry_run: bool) -> Step
             await tx.execute(ONE_STEP)
         row = await tx.fetchrow(statement, *_values(span, most))
     assert row is not None
-    return _step(part, row)
+    return _step(kind, row)
 
 
-async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
-    statement = _statement(EXPORT, part, span)
+async def read_rows(kind: RowKind, span: Span, *, most: int) -> RowPage:
+    statement = _statement(EXPORT, kind, span)
     rows = await fetch(statement, *_values(span, most)[:5])
     names = list(rows[0].keys())[1:] if rows else []
     found = [[_plain(each) for each in tuple(row)[1:]] for row in rows if row["id"] is not None]
     return RowPage(UUID(int=rows[-1]["page_id"].int) if rows else None, names, found)
 
 
-async def first_of(part: Part) -> datetime | None:
-    statement = f"SELECT id FROM {PARTS[part].table} ORDER BY id LIMIT 1"  # noqa: S608 - our own
+async def first_of(kind: RowKind) -> datetime | None:
+    statement = f"SELECT id FROM {KINDS[kind].table} ORDER BY id LIMIT 1"  # noqa: S608 - our own
     found = await fetch_value(statement)
     return None if found is None else time_of(found)
 
@@ -117,12 +117,12 @@ def _values(span: Span, most: int) -> list[Any]:
     return [*past, number, national_digits(number), in_text(number), in_body(number)]
 
 
-def _step(part: Part, row: Record) -> Step:
+def _step(kind: RowKind, row: Record) -> Step:
     return Step(
         last_id=row["last_id"] and UUID(int=row["last_id"].int),
         waiting=row["waiting"],
         found=[
-            Found(part, month, UUID(owner) if owner else None, rows, size or 0)
+            Found(kind, month, UUID(owner) if owner else None, rows, size or 0)
             for month, owner, rows, size in orjson.loads(row["found"])
         ],
     )
@@ -135,8 +135,8 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _statement(text: str, part: Part, span: Span, *, drops: bool = False) -> str:
-    rows = PARTS[part] if span.number is None else PERSON[part]
+def _statement(text: str, kind: RowKind, span: Span, *, drops: bool = False) -> str:
+    rows = KINDS[kind] if span.number is None else PERSON[kind]
     return text.format(
         page=rows.page or PAGE.format(key=rows.key, table=rows.table),
         table=rows.table,

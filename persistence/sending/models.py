@@ -23,7 +23,7 @@ class Send(Model):
     or nothing is left to submit. `captured`: its numbers are contacts. `captured_to`: the last
     message whose number was captured, while a large send is being captured. `tallied`: a large send
     has counters, see `persistence.sending.tallies`. `dropped`: sums of the messages that
-    retention has dropped, see `persistence.retention.parts`.
+    retention has dropped, see `persistence.retention.kinds`.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -27,7 +27,7 @@ SUMS = ", ".join(f"sum({name})" for name in NAMES.split(", "))
 
 
 def dropped(name: str) -> str:
-    """SQL: a sum of the messages of a send that were dropped: see `persistence.retention.parts`."""
+    """SQL: a sum of the messages of a send that were dropped: see `persistence.retention.kinds`."""
     return f"coalesce((send.dropped->>'{name}')::int8, 0)"
 
 

@@ -34,9 +34,9 @@ from tests.faults.rig import (
 )
 from tests.faults.simulated_provider import SimulatedProvider
 from tests.faults.status_watchers import StatusWatchers
+from tests.faults.triggers import ByteTrigger, StatementTrigger
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
-from tests.faults.wire import ByteTrigger, StatementTrigger
 from tests.ports import free_port
 
 KEEPALIVE_SECONDS = 11.0

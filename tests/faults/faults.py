@@ -18,7 +18,7 @@ from tests.faults.nodes import fail_over, lose_redis, restart_in_turn, until
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
-from tests.faults.wire import COMMIT, ByteTrigger, StatementTrigger, Step
+from tests.faults.triggers import COMMIT, ByteTrigger, StatementTrigger, Step
 
 REACHED_SECONDS = 60.0
 HOUR_SECONDS = 3_600

@@ -34,9 +34,9 @@ from tests.faults.proxy import Address, FaultProxy
 from tests.faults.redis import Redis
 from tests.faults.simulated_provider import SimulatedProvider
 from tests.faults.status_watchers import StatusWatchers
+from tests.faults.triggers import ByteTrigger, StatementTrigger
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
-from tests.faults.wire import ByteTrigger, StatementTrigger
 
 Result = TypeVar("Result")
 

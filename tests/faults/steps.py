@@ -5,7 +5,7 @@ from __future__ import annotations
 from persistence.dispatch import queue
 from persistence.ledger import transfers as ledger
 from persistence.sending import accept, batches
-from tests.faults.wire import COMMIT, Moment, Step
+from tests.faults.triggers import COMMIT, Moment, Step
 
 ACCEPTING = (
     Step("before it begins", batches.ACCEPT_SENDS, Moment.BEFORE),

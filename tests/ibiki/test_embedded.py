@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 
 from ibiki.local import cluster, embedded
-from ibiki.local.reviving import Reviver
+from ibiki.local.restarting import DatabaseRestarter
 
 # A command that uses the database until its input ends, as `ibiki up` does until Ctrl-C.
 COMMAND = """
@@ -91,16 +91,16 @@ async def test_a_server_that_ends_while_it_is_used_is_started_again(
 ) -> None:
     with embedded.start(directory, durable=False) as database:
         sql(directory, "INSERT INTO kept VALUES ('committed')")
-        reviver = Reviver(database)
-        await reviver.look()
+        restarter = DatabaseRestarter(database)
+        await restarter.look()
         assert caplog.messages == []
         kill_server(directory)
         config = directory / "postgres" / "postgresql.auto.conf"
         config.write_text("max_connections = 'a word'\n")  # as a full disk: it cannot start
         for _ in range(2):
-            await reviver.look()
+            await restarter.look()
         config.write_text("")
-        await reviver.look()
+        await restarter.look()
         assert sql(directory, "SELECT count(*) FROM kept") == "2"
     failed, started = caplog.messages
     assert "is tried again: configuration file" in failed
@@ -113,7 +113,7 @@ async def test_a_server_is_not_stopped_after_its_file_of_users_was_deleted(
     with embedded.start(directory, durable=False) as database:
         (directory / "postgres.users").unlink()
         for _ in range(2):
-            await Reviver(database).look()
+            await DatabaseRestarter(database).look()
         with embedded.start(directory, durable=False):
             pass  # a command that ends
         assert database.is_live

@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.fanout import HANDSHAKE, Listener, frame
 from domain.live.subscriptions import Item, PendingItems
+from ibiki.live.connection import TOO_SLOW, WAITING_BYTES, WebSocketConnection
 from ibiki.live.socket import Socket
 from ibiki.live.subscribing import SocketRules
-from ibiki.live.wire import TOO_SLOW, WAITING_BYTES, Wire
 from tests.clocks import stopwatch
 from tests.live.live_setup import BALANCE, Setup, live_setup
 from tests.live.server import Server, client, eventually
@@ -73,7 +73,7 @@ def sockets_of(server: Server) -> list[Socket]:
 
 def waiting_bytes(app: Setup) -> int:
     """The most that waits in this process for one socket."""
-    waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(app.server)]
+    waiting = [each.connection.transport.get_write_buffer_size() for each in sockets_of(app.server)]
     return max(waiting, default=0)
 
 
@@ -118,7 +118,7 @@ async def test_a_slow_subscriber_receives_the_newest_state() -> None:
         for each in range(balance, last + 1):
             app.change(each)
         reading = asyncio.create_task(asyncio.to_thread(slow.read_to_the_end))
-        await eventually(lambda: held.wire.can_write and not operation.waits)
+        await eventually(lambda: held.connection.can_write and not operation.waits)
         held.close(1000, "enough")
         arrived = await reading
         assert arrived.count(b'"balance"') < last / 2, "the slow subscriber received the backlog"
@@ -198,6 +198,6 @@ async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) ->
 async def test_a_client_that_does_not_answer_pings_may_reconnect() -> None:
     async with live_setup() as app, client(app.server, "good") as reader:
         [held] = sockets_of(app.server)
-        wire: Wire = held.wire
-        wire.keepalive_timeout()
+        connection: WebSocketConnection = held.connection
+        connection.keepalive_timeout()
         assert await reader.closed() == TOO_SLOW

@@ -16,9 +16,9 @@ from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from domain.live.subscriptions import FEED_BYTES
+from ibiki.live.connection import TOO_SLOW, WAITING_BYTES
 from ibiki.live.sse import EventStream
 from ibiki.live.subscribing import SocketRules
-from ibiki.live.wire import TOO_SLOW, WAITING_BYTES
 from persistence import store
 from tests.inbox import post
 from tests.installations import App
@@ -60,7 +60,7 @@ def waiting_bytes(running: Server) -> int:
     """What waits in this process for the only socket."""
     [held] = sockets_of(running)
     backlogs = [each._pending for each in held.operations.values() if each._pending]
-    return held.wire.transport.get_write_buffer_size() + sum(each._bytes for each in backlogs)
+    return held.connection.transport.get_write_buffer_size() + sum(each._bytes for each in backlogs)
 
 
 def keys_in(arrived: bytes) -> list[str]:
@@ -82,7 +82,7 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(
         await eventually(
             lambda: operation.position is not None and operation.position.number == last
         )
-        await eventually(lambda: held.wire.transport.get_write_buffer_size() == 0)
+        await eventually(lambda: held.connection.transport.get_write_buffer_size() == 0)
         held.close(1000, "enough")
         assert keys_in(await reading) == keys
 

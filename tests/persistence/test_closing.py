@@ -14,7 +14,7 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.inbox.capture import capture_contacts
 from domain.inbox.messages import NewInbound
 from domain.pages import Window
-from domain.retention.retention import Part
+from domain.retention.retention import RowKind
 from domain.retention.rules import Clients
 from domain.sending.lists import MessageFilter
 from ibiki.local.all_in_one import close_nightly
@@ -130,8 +130,8 @@ async def test_closed_months_can_be_erased(clients: list[db.Tenant], database_ur
     assert await close_months(database_url, NOW)
     steps = [
         step
-        async for part, step in erase(store, PHONE, Clients(), dry_run=False, rest=0)
-        if part is Part.MESSAGES
+        async for kind, step in erase(store, PHONE, Clients(), dry_run=False, rest=0)
+        if kind is RowKind.MESSAGES
     ]
     assert sum(each.rows for step in steps for each in step.found) == len(AGES) * len(clients)
     for table in ("message", "all_sent_to"):

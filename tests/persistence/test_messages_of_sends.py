@@ -19,7 +19,7 @@ from domain.identity.access import Everything, OfClient
 from domain.ids import last_message_id, new_id, new_send_id
 from domain.live import hints
 from domain.pages import Window
-from domain.retention.retention import Part
+from domain.retention.retention import RowKind
 from domain.sending.accept import accept_alone, accept_batch
 from domain.sending.lists import MessageFilter, SendFilter
 from domain.sending.messages import MessageStatus
@@ -29,7 +29,7 @@ from persistence.ledger.audit import audit_send, audit_sends, last_send_id
 from persistence.ledger.checkpoints import sum_sends
 from persistence.ledger.reconcile import check_sends, lock_checked_send
 from persistence.live.changes import fingerprints
-from persistence.retention.parts import PARTS
+from persistence.retention.kinds import KINDS
 from persistence.sending.messages import read_messages, read_messages_of_sends
 from persistence.sending.tallies import has_status
 from tests import db
@@ -278,7 +278,7 @@ async def test_reads_of_a_send_read_the_rows_of_the_send(large: Large) -> None:
 
 HAS_QUEUED = f"SELECT {has_status('send.id', MessageStatus.QUEUED)} FROM send WHERE id = $1"
 SETTLED = f"""
-SELECT id FROM send AS item WHERE id = ANY($1::uuid[]) AND {PARTS[Part.SENDS].is_settled}
+SELECT id FROM send AS item WHERE id = ANY($1::uuid[]) AND {KINDS[RowKind.SENDS].is_settled}
 ORDER BY id
 """
 

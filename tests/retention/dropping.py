@@ -23,7 +23,7 @@ async def drop_all(url: str) -> None:
         async for found in retention.drop_old(
             store, rules, datetime.now(UTC), dry_run=False, rest=0
         ):
-            sys.stdout.write(f"{found.part.value}\n")
+            sys.stdout.write(f"{found.kind.value}\n")
             sys.stdout.flush()
             sys.stdin.readline()
 

@@ -13,7 +13,7 @@ from domain.ledger.audit import audit, new_audit
 from domain.ledger.closing import close_months
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.provider import Unknown
-from domain.retention.retention import Found, Part, drop_old
+from domain.retention.retention import Found, RowKind, drop_old
 from domain.retention.rules import Retention
 from persistence import store
 from tests import db
@@ -55,8 +55,8 @@ async def assert_proven() -> None:
     assert (run.charged_missing, run.refunded_excess) == (0, 0)
 
 
-def sums(found: list[Found]) -> Counter[Part]:
-    return Counter({part: sum(e.rows for e in found if e.part is part) for part in Part})
+def sums(found: list[Found]) -> Counter[RowKind]:
+    return Counter({kind: sum(e.rows for e in found if e.kind is kind) for kind in RowKind})
 
 
 async def rows(table: str) -> int:

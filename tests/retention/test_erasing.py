@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from domain.dispatch.cancel import cancel_send
 from domain.inbox.capture import capture_contacts
-from domain.retention.retention import Part
+from domain.retention.retention import RowKind
 from domain.retention.rules import Clients
 from ibiki.retention import erase
 from persistence import store
@@ -18,13 +18,13 @@ from tests.inbox.post import PHONE
 from tests.retention.old import Old, assert_proven
 
 
-async def erased(clients: Clients, *, dry_run: bool = False) -> dict[Part, tuple[int, int]]:
+async def erased(clients: Clients, *, dry_run: bool = False) -> dict[RowKind, tuple[int, int]]:
     """For each table with rows about PHONE: how many are erased, and how many wait."""
-    found: dict[Part, tuple[int, int]] = {}
-    async for part, step in erase(store, PHONE, clients, dry_run=dry_run, rest=0):
-        gone, waiting = found.get(part, (0, 0))
+    found: dict[RowKind, tuple[int, int]] = {}
+    async for kind, step in erase(store, PHONE, clients, dry_run=dry_run, rest=0):
+        gone, waiting = found.get(kind, (0, 0))
         count = sum(each.rows for each in step.found)
-        found[part] = gone + count, waiting + step.waiting
+        found[kind] = gone + count, waiting + step.waiting
     return found
 
 
@@ -42,16 +42,16 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     planned = await erased(own, dry_run=True)
     assert await erased(own) == planned
     assert planned == {
-        Part.MESSAGES: (1, 1),
-        Part.INBOUND: (1, 0),
-        Part.CONVERSATIONS: (0, 0),
-        Part.CONTACTS: (1, 0),
-        Part.SENDS: (1, 0),
-        Part.MESSAGE_TEXTS: (0, 0),
-        Part.INBOUND_TEXTS: (0, 0),
-        Part.EVENT_BODIES: (2, 0),
+        RowKind.MESSAGES: (1, 1),
+        RowKind.INBOUND: (1, 0),
+        RowKind.CONVERSATIONS: (0, 0),
+        RowKind.CONTACTS: (1, 0),
+        RowKind.SENDS: (1, 0),
+        RowKind.MESSAGE_TEXTS: (0, 0),
+        RowKind.INBOUND_TEXTS: (0, 0),
+        RowKind.EVENT_BODIES: (2, 0),
     }
-    assert await erased(own) == {part: (0, n) for part, (_, n) in planned.items()}
+    assert await erased(own) == {kind: (0, n) for kind, (_, n) in planned.items()}
     await assert_proven()
     [bulk] = await db.fetch("SELECT rejected FROM send WHERE id = $1", old.bulk)
     assert json.loads(bulk["rejected"]) == rejected[1:]
@@ -99,10 +99,10 @@ async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
     [event] = await post.received(post.inbound(texts[2], sender="+12025550199", modem="m1"))
     planned = await erased(Clients(), dry_run=True)
     assert await erased(Clients()) == planned
-    assert planned[Part.CONVERSATIONS] == (1, 0)
-    assert planned[Part.MESSAGE_TEXTS] == (len(texts), 0)
-    assert planned[Part.SENDS] == (1, 1)
-    assert planned[Part.INBOUND_TEXTS] == (1, 0)
+    assert planned[RowKind.CONVERSATIONS] == (1, 0)
+    assert planned[RowKind.MESSAGE_TEXTS] == (len(texts), 0)
+    assert planned[RowKind.SENDS] == (1, 1)
+    assert planned[RowKind.INBOUND_TEXTS] == (1, 0)
     left = await db.fetch(
         "SELECT text FROM message WHERE text <> '' AND created_at > now() - interval '1 day'"
     )
@@ -112,7 +112,7 @@ async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
     [answer] = await db.fetch("SELECT text FROM inbound WHERE id = $1", event["id"])
     assert answer["text"] == "Ask Ann, [number erased], not 2025550144."
     await cancel_send(store, old.app.sibling.actor, waits.id)
-    assert (await erased(Clients()))[Part.SENDS] == (1, 0)
+    assert (await erased(Clients()))[RowKind.SENDS] == (1, 0)
     await assert_proven()
 
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from domain.retention.retention import Part, RowPage, Span
+from domain.retention.retention import RowKind, RowPage, Span
 from domain.retention.rules import Retention
 from ibiki.retention import Exporting, Store, export_months, run_retention
 from persistence import store
@@ -45,7 +45,7 @@ async def test_months_are_exported_before_they_are_dropped(old: Old, tmp_path: P
     [month] = files
     assert list(month.parent.iterdir()) == [month]
     manifest = json.loads((month / "manifest.json").read_text())
-    assert manifest["files"]["messages.csv.gz"]["rows"] == sums(gone)[Part.MESSAGES] == 10
+    assert manifest["files"]["messages.csv.gz"]["rows"] == sums(gone)[RowKind.MESSAGES] == 10
     for name, facts in manifest["files"].items():
         content = (month / name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == facts["sha256"]
@@ -75,18 +75,18 @@ async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> 
     """Also a row that names an earlier moment, and the rows of a rule that is new."""
     sibling = old.app.sibling.client_id
     await store.set_retention(sibling, Retention(months=0))
-    exports: list[Part] = []
+    exports: list[RowKind] = []
 
-    async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
-        page = await store.read_rows(part, span, most=most)
-        if part is Part.MESSAGES and not exports:
+    async def read_rows(kind: RowKind, span: Span, *, most: int) -> RowPage:
+        page = await store.read_rows(kind, span, most=most)
+        if kind is RowKind.MESSAGES and not exports:
             await db.execute(
                 "UPDATE message SET status = 'DELIVERED', updated_at = clock_timestamp()"
                 " - interval '1 minute' WHERE send_id = $1",
                 old.single,
             )
             await store.set_retention(sibling, Retention())
-        exports.append(part)
+        exports.append(kind)
         return page
 
     changing = cast(Store, SimpleNamespace(**{**vars(store), "read_rows": read_rows}))
@@ -94,7 +94,7 @@ async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> 
     gone = [
         e async for e in run_retention(changing, ONE_MONTH, old.now, exporting=exporting, rest=0)
     ]
-    assert sums(gone)[Part.MESSAGES] == 8
+    assert sums(gone)[RowKind.MESSAGES] == 8
     left = await db.fetch("SELECT send_id, client_id FROM message")
     assert {old.single, old.unknown} < {row["send_id"] for row in left}
     assert sibling in {row["client_id"] for row in left}
@@ -106,6 +106,6 @@ async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> 
     assert await rows("message") == 2
     exports.clear()
     await export_months(changing, await store.read_rules(ONE_MONTH), old.now, exporting, rest=0)
-    assert {Part.MESSAGES, Part.ATTEMPTS} == set(exports), (
+    assert {RowKind.MESSAGES, RowKind.ATTEMPTS} == set(exports), (
         "the others were read to their end before"
     )

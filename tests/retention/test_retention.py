@@ -19,7 +19,7 @@ from domain.errors import NotFound
 from domain.identity.access import OfClient
 from domain.ids import Kind, new_id
 from domain.inbox.capture import capture_contacts
-from domain.retention.retention import Part, drop_old
+from domain.retention.retention import RowKind, drop_old
 from domain.retention.rules import Clients, Retention, Rules, months_before
 from ibiki.retention import DailyRetention
 from ibiki.settings.retention import RetentionSettings
@@ -52,9 +52,9 @@ async def test_old_messages_are_dropped_and_the_ledger_is_proven(old: Old) -> No
     assert await rows("message") == 12, "a plan changes nothing"
     gone = await old.drop()
     assert sums(gone) == sums(planned)
-    assert sums(gone)[Part.MESSAGES] == 10
-    assert sums(gone)[Part.INBOUND] == sums(gone)[Part.CONVERSATIONS] == 1
-    assert sums(gone)[Part.EVENTS] == 1
+    assert sums(gone)[RowKind.MESSAGES] == 10
+    assert sums(gone)[RowKind.INBOUND] == sums(gone)[RowKind.CONVERSATIONS] == 1
+    assert sums(gone)[RowKind.EVENTS] == 1
     assert await rows("message") == 2, "the new one, and the one that is UNKNOWN"
     assert await rows("sent_to") == 1
     assert await rows("attempt") == 1, "the attempt of the UNKNOWN message"
@@ -79,7 +79,7 @@ async def test_a_plan_lists_what_is_then_dropped(old: Old, default: Retention) -
     planned = [each async for each in drop_old(store, rules, old.now, dry_run=True, rest=0)]
     gone = await old.drop(default)
     assert sums(gone) == sums(planned)
-    assert sums(gone)[Part.SENDS] > 0
+    assert sums(gone)[RowKind.SENDS] > 0
 
 
 async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
@@ -99,7 +99,7 @@ async def test_what_arrives_after_a_drop_is_kept(old: Old) -> None:
     await settle_unknown(store, db.ADMIN, message["id"], taken=False, note="Not in the log")
     assert await db.held(old.app.owner.account_id) == held + 1
     await assert_proven()
-    assert sums(await old.drop())[Part.MESSAGES] == 1
+    assert sums(await old.drop())[RowKind.MESSAGES] == 1
     await assert_proven()
 
 
@@ -146,7 +146,12 @@ async def test_texts_are_dropped_before_messages(old: Old) -> None:
     assert await old.drop(Retention(text_days=36_500, months=1_200)) == [], "before 1970"
     gone = await old.drop(Retention(text_days=60))
     assert sums(gone) == Counter(
-        {Part.SENDS: 3, Part.MESSAGE_TEXTS: 1, Part.INBOUND_TEXTS: 1, Part.EVENT_BODIES: 1}
+        {
+            RowKind.SENDS: 3,
+            RowKind.MESSAGE_TEXTS: 1,
+            RowKind.INBOUND_TEXTS: 1,
+            RowKind.EVENT_BODIES: 1,
+        }
     )
     texts = await db.fetch("SELECT text FROM send WHERE text <> '' ORDER BY id")
     assert [row["text"] for row in texts] == ["Who knows", "New"], "what is not settled stays"

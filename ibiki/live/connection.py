@@ -15,8 +15,8 @@ from typing import Any
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-EXTENSION = "ibiki.wire"
-"""Extension of a WebSocket's scope: its `Wire`."""
+EXTENSION = "ibiki.connection"
+"""Extension of a WebSocket's scope: its `WebSocketConnection`."""
 
 ABORT = "ibiki.abort"
 """Extension of a request's scope: a function that cuts its connection."""
@@ -39,7 +39,7 @@ _TEXT = 0x81
 """FIN and the opcode of a text frame (RFC 6455 §5.2). A server's frames are not masked."""
 
 
-class Wire(WebSocketsSansIOProtocol):
+class WebSocketConnection(WebSocketsSansIOProtocol):
     """A connection that is written to directly, and says when it takes more."""
 
     on_writable: Callable[[], None] | None = None

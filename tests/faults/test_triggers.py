@@ -12,7 +12,7 @@ from domain.transactions import Disconnected
 from persistence.ledger import transfers as ledger
 from tests import db
 from tests.faults.proxy import proxying
-from tests.faults.wire import COMMIT, Moment, StatementTrigger, Step
+from tests.faults.triggers import COMMIT, Moment, StatementTrigger, Step
 
 
 @pytest.fixture

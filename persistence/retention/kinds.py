@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from domain.retention.retention import Part
+from domain.retention.retention import RowKind
 from domain.sending.messages import TAKEN
 from persistence.sending.of_send import messages_of
 from persistence.sending.tallies import dropped
@@ -22,10 +22,10 @@ from persistence.sending.to_number import is_to
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How a part is found and dropped.
+    """How the rows of a kind are found and dropped.
 
     `page`: the IDs of a page, before LIMIT; empty: all of the table. `has`: whether a row has
-    something to drop. `would_have`: like `has`, for a dry run, in which the parts before it are
+    something to drop. `would_have`: like `has`, for a dry run, in which the kinds before it are
     still there; empty: the same. `is_settled`: whether it may go; else it waits. `change`: CTEs
     that drop the rows of `chosen`. `columns`: of its export.
     """
@@ -128,8 +128,8 @@ def _last_stays(table: str, is_settled: str) -> str:
     WHERE item.id = ANY(ARRAY(SELECT id FROM page)) AND NOT ({is_settled}))"""
 
 
-PARTS = {
-    Part.SENDS: Rows(
+KINDS = {
+    RowKind.SENDS: Rows(
         "send",
         "coalesce(octet_length(item.text), 0) + coalesce(pg_column_size(item.rejected), 0)",
         "changed AS (UPDATE send SET emptied = send.accepted, rejected = NULL,"
@@ -142,7 +142,7 @@ PARTS = {
         " AND NOT EXISTS (SELECT FROM send_job WHERE send_id = item.id AND unwritten > 0)",
         changed_at="created_at",
     ),
-    Part.MESSAGE_TEXTS: Rows(
+    RowKind.MESSAGE_TEXTS: Rows(
         "message",
         "octet_length(item.text)",
         "changed AS (UPDATE message SET text = '', version = message.version + 1,"
@@ -151,15 +151,15 @@ PARTS = {
         has="item.text <> ''",
         is_settled=_IS_SETTLED,
     ),
-    Part.INBOUND_TEXTS: Rows(
+    RowKind.INBOUND_TEXTS: Rows(
         "inbound",
         "octet_length(item.text)",
         "changed AS (UPDATE inbound SET text = '' FROM chosen WHERE inbound.id = chosen.id)",
         has="item.text <> ''",
         changed_at="created_at",
     ),
-    Part.EVENT_BODIES: EVENT_BODIES,
-    Part.MESSAGES: Rows(
+    RowKind.EVENT_BODIES: EVENT_BODIES,
+    RowKind.MESSAGES: Rows(
         "message",
         WHOLE_ROW,
         DROP_MESSAGES,
@@ -169,7 +169,7 @@ PARTS = {
         " item.failure, item.price, item.provider_account_id, item.attempt_id, item.reference,"
         " item.created_at, item.updated_at, item.send_at, item.deleted_at",
     ),
-    Part.INBOUND: Rows(
+    RowKind.INBOUND: Rows(
         "inbound",
         WHOLE_ROW,
         DROP_INBOUND,
@@ -178,7 +178,7 @@ PARTS = {
         columns="item.id, item.client_id, item.feed, item.number, item.text, item.receiver,"
         " item.modem, item.port, item.mentions_opt_out, item.created_at, item.deleted_at",
     ),
-    Part.CONVERSATIONS: Rows(
+    RowKind.CONVERSATIONS: Rows(
         "conversation",
         WHOLE_ROW,
         "changed AS (DELETE FROM conversation USING chosen WHERE conversation.id = chosen.id)",
@@ -188,7 +188,7 @@ PARTS = {
         f" AND item.last_message_id <> ALL({_last_stays('inbound', INBOUND_IS_SETTLED)})",
         key="last_message_id",
     ),
-    Part.EVENTS: replace(
+    RowKind.EVENTS: replace(
         EVENT_BODIES,
         size=WHOLE_ROW,
         # A key is dropped with its event. Its index has only ranges of events.
@@ -202,7 +202,7 @@ PARTS = {
         " item.reason, item.client_id, item.inbound_id, item.modem, item.port, item.sender,"
         " item.times, item.received_at, item.updated_at",
     ),
-    Part.ATTEMPTS: Rows(
+    RowKind.ATTEMPTS: Rows(
         "attempt",
         WHOLE_ROW,
         "changed AS (DELETE FROM attempt USING chosen"
@@ -231,23 +231,23 @@ def _without_number(column: str) -> str:
 
 
 PERSON = {
-    Part.MESSAGES: replace(
-        PARTS[Part.MESSAGES],
+    RowKind.MESSAGES: replace(
+        KINDS[RowKind.MESSAGES],
         page="SELECT message_id AS id FROM all_sent_to AS sent_to"
         f" WHERE {is_to(NUMBER)} AND message_id > $1 AND message_id < $2",
     ),
-    Part.INBOUND: replace(
-        PARTS[Part.INBOUND],
+    RowKind.INBOUND: replace(
+        KINDS[RowKind.INBOUND],
         change=ERASE_INBOUND,
         page="SELECT inbound.id FROM client JOIN inbound ON inbound.client_id = client.id"
         f" AND inbound.number = {NUMBER} WHERE inbound.id > $1 AND inbound.id < $2",
     ),
-    Part.CONVERSATIONS: replace(
-        PARTS[Part.CONVERSATIONS],
+    RowKind.CONVERSATIONS: replace(
+        KINDS[RowKind.CONVERSATIONS],
         page="SELECT last_message_id AS id FROM conversation"
         f" WHERE number = {NUMBER} AND last_message_id > $1 AND last_message_id < $2",
     ),
-    Part.CONTACTS: Rows(
+    RowKind.CONTACTS: Rows(
         "contact",
         WHOLE_ROW,
         # A line can be there without a contact: clients delete contacts.
@@ -258,30 +258,30 @@ PERSON = {
         page="SELECT contact.id FROM client JOIN contact ON contact.client_id = client.id"
         f" AND contact.number = {NUMBER} WHERE contact.id > $1 AND contact.id < $2",
     ),
-    Part.SENDS: replace(
-        PARTS[Part.SENDS],
+    RowKind.SENDS: replace(
+        KINDS[RowKind.SENDS],
         change="changed AS (UPDATE send SET rejected = (SELECT jsonb_agg(one)"
         f" FROM jsonb_array_elements(send.rejected) AS one WHERE NOT {IS_REJECTED}),"
         f" text = {_without_number('send.text')} FROM chosen WHERE send.id = chosen.id)",
         has=f"(item.text ~ {IN_TEXT} OR EXISTS ("
         f"SELECT FROM jsonb_array_elements(item.rejected) AS one WHERE {IS_REJECTED}))",
         # What is sent must be what was accepted.
-        is_settled=f"((item.text ~ {IN_TEXT}) IS NOT true OR {PARTS[Part.SENDS].is_settled})",
+        is_settled=f"((item.text ~ {IN_TEXT}) IS NOT true OR {KINDS[RowKind.SENDS].is_settled})",
     ),
-    Part.MESSAGE_TEXTS: replace(
-        PARTS[Part.MESSAGE_TEXTS],
+    RowKind.MESSAGE_TEXTS: replace(
+        KINDS[RowKind.MESSAGE_TEXTS],
         change=f"changed AS (UPDATE message SET text = {_without_number('message.text')},"
         " version = message.version + 1, changed_xid = pg_current_xact_id()::text::bigint"
         " FROM chosen WHERE message.id = chosen.id AND message.id > $1 AND message.id < $2)",
         has=f"item.number <> {NUMBER} AND item.text ~ {IN_TEXT}",
     ),
-    Part.INBOUND_TEXTS: replace(
-        PARTS[Part.INBOUND_TEXTS],
+    RowKind.INBOUND_TEXTS: replace(
+        KINDS[RowKind.INBOUND_TEXTS],
         change=f"changed AS (UPDATE inbound SET text = {_without_number('inbound.text')}"
         " FROM chosen WHERE inbound.id = chosen.id)",
         has=f"item.number <> {NUMBER} AND item.text ~ {IN_TEXT}",
     ),
-    Part.EVENT_BODIES: replace(
+    RowKind.EVENT_BODIES: replace(
         EVENT_BODIES,
         change="changed AS (UPDATE webhook_event SET body = '', sender = NULL FROM chosen"
         " WHERE webhook_event.id = chosen.id)",

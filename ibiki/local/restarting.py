@@ -20,18 +20,18 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def revived(database: EmbeddedDatabase | None) -> AsyncIterator[None]:
+async def kept_running(database: EmbeddedDatabase | None) -> AsyncIterator[None]:
     """Within the block, the embedded database is started again whenever it has ended."""
     if database is None:
         yield
         return
-    look = Reviver(database).look
+    look = DatabaseRestarter(database).look
     loop = Loop("starting the embedded database", look, every_seconds=LOOK_SECONDS)
     async with running_loops(loop):
         yield
 
 
-class Reviver:
+class DatabaseRestarter:
     """Starts a database, and says in the log why it has ended: each reason once."""
 
     def __init__(self, database: EmbeddedDatabase) -> None:
@@ -47,7 +47,7 @@ class Reviver:
             _log.warning("the file postgres.users was deleted, and is there again")
         if self._database.is_live:
             return False
-        why = await asyncio.to_thread(self._database.revive)
+        why = await asyncio.to_thread(self._database.restart)
         if why is None:
             _log.warning("the embedded database had ended, and was started again")
             self._failures, self._logged = 0, ""
