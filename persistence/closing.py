@@ -14,7 +14,7 @@ from uuid import UUID
 
 from domain.ids import first_id_at
 from persistence.partitioning import with_patience
-from persistence.partitions import BRIEFLY, Held, month_of, read_partitions, time_of
+from persistence.partitions import BRIEFLY, AnyConnection, month_of, read_partitions, time_of
 
 STAYS = timedelta(days=7)
 """How long after its end a month is closed: clocks differ, and numbers are captured later."""
@@ -72,14 +72,14 @@ async def close_months(url: str, now: datetime | None = None) -> list[str]:
     """
     limit = (now or datetime.now(UTC)) - STAYS
 
-    async def close(held: Held) -> list[str]:
+    async def close(held: AnyConnection) -> list[str]:
         await held.execute("SET lock_timeout = 0")  # an index waits for older transactions
         return await _close(held, limit) if await held.fetchval(ALONE, CLOSING_LOCK) else []
 
     return await with_patience(url, close)
 
 
-async def build_index(held: Held, until: UUID) -> None:
+async def build_index(held: AnyConnection, until: UUID) -> None:
     """Builds the index of the messages before an ID. An interrupted build is done again."""
     name = _index_of(until)
     found = {row[0]: row[1] for row in await held.fetch(INDEXES, INDEX)}
@@ -89,7 +89,7 @@ async def build_index(held: Held, until: UUID) -> None:
         await held.execute("ANALYZE message")  # for the hashes
 
 
-async def read_index(held: Held, until: UUID) -> None:
+async def read_index(held: AnyConnection, until: UUID) -> None:
     """Lets the views read messages before an ID instead of `sent_to`.
 
     A statement that waits for this reads both as they are after the transaction.
@@ -97,7 +97,7 @@ async def read_index(held: Held, until: UUID) -> None:
     await held.execute(VIEWS.format(until=until))
 
 
-async def rebuild_indexes(held: Held, mark: str) -> None:
+async def rebuild_indexes(held: AnyConnection, mark: str) -> None:
     """Builds the indexes again that become sparse: each once for a mark, which it gets.
 
     An interrupted rebuild is done again.
@@ -110,7 +110,7 @@ async def rebuild_indexes(held: Held, mark: str) -> None:
             await held.execute(DROP.format(name=name))
 
 
-async def _close(held: Held, limit: datetime) -> list[str]:
+async def _close(held: AnyConnection, limit: datetime) -> list[str]:
     end, uncaptured = first_id_at(month_of(limit)), await held.fetchval(UNCAPTURED)
     months = {
         each.name: each.until

@@ -24,7 +24,7 @@ from persistence.partitions import (
     COLUMNS,
     HAS_ROWS,
     LATEST,
-    Held,
+    AnyConnection,
     month_after,
     month_of,
     time_of,
@@ -69,7 +69,7 @@ WHERE pg_class.oid = $1::text::regclass AND grantee <> relowner GROUP BY grantee
 LIKE = "INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION"
 
 
-async def partition(held: Held, table: str, *, left_out: str | None = None) -> None:
+async def partition(held: AnyConnection, table: str, *, left_out: str | None = None) -> None:
     """Makes the table partitioned by month. Safe to repeat, also after an interruption.
 
     `left_out`: a trigger that the new table does not get. Raises LockNotAvailableError if the table
@@ -92,13 +92,13 @@ async def move_events(url: str) -> None:
     LockNotAvailableError if others hold the table for GIVE_UP_SECONDS.
     """
 
-    async def move(held: Held) -> None:
+    async def move(held: AnyConnection) -> None:
         await partition(held, "webhook_event", left_out="webhook_event_guarded")
 
     await with_patience(url, move)
 
 
-async def with_patience(url: str, work: Callable[[Held], Awaitable[Answer]]) -> Answer:
+async def with_patience(url: str, work: Callable[[AnyConnection], Awaitable[Answer]]) -> Answer:
     """Runs `work` on its own connection, again and again while a table is in use for too long.
 
     Raises LockNotAvailableError after GIVE_UP_SECONDS.
@@ -123,17 +123,17 @@ async def with_patience(url: str, work: Callable[[Held], Awaitable[Answer]]) -> 
         await held.close()
 
 
-async def is_partitioned(held: Held, table: str) -> bool:
+async def is_partitioned(held: AnyConnection, table: str) -> bool:
     """Whether the table is partitioned."""
     return bool(await held.fetchval(KIND, table) == "p")
 
 
-async def has_rows(held: Held, table: str) -> bool:
+async def has_rows(held: AnyConnection, table: str) -> bool:
     """Whether there is any row."""
     return bool(await held.fetchval(HAS_ROWS.format(table)))
 
 
-async def _check_end(held: Held, table: str) -> UUID:
+async def _check_end(held: AnyConnection, table: str) -> UUID:
     """Proves that all IDs are below the end of a month, and returns it.
 
     Adding the constraint needs a lock for a moment. Validating it reads the table, but blocks
@@ -154,7 +154,7 @@ async def _check_end(held: Held, table: str) -> UUID:
     return end
 
 
-async def _first_end(held: Held, table: str, now: datetime) -> UUID:
+async def _first_end(held: AnyConnection, table: str, now: datetime) -> UUID:
     """The end of the first partition: after the newest ID, also if a clock was wrong."""
     source = "message" if table == "sent_to" else table
     newest = await held.fetchval(NEWEST.format(source)) or UUID(int=0)
@@ -164,7 +164,7 @@ async def _first_end(held: Held, table: str, now: datetime) -> UUID:
     return first_id_at(month_after(month_of(max(now + NOTICE, latest))))
 
 
-async def _replace(held: Held, table: str, until: UUID, left_out: str | None) -> None:
+async def _replace(held: AnyConnection, table: str, until: UUID, left_out: str | None) -> None:
     """Replaces the table with a partitioned one, in an open transaction."""
     first = f"{table}_first"
     await held.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")

@@ -25,7 +25,7 @@ __all__ = ["drop_empty_months", "make_partitions"]
 
 from persistence.database import Connection
 
-Held: TypeAlias = "Connection | asyncpg.Connection[Record]"
+AnyConnection: TypeAlias = "Connection | asyncpg.Connection[Record]"
 """A connection of the pool, or a separate one."""
 
 COLUMNS = {"attempt": "id", "sent_to": "message_id", "webhook_event": "id"}
@@ -89,7 +89,9 @@ def time_of(id_: UUID) -> datetime:
     return min(datetime.fromtimestamp(min(id_.int >> 80, 2**47) / 1000, UTC), LATEST)
 
 
-async def read_partitions(held: Held, tables: Sequence[str] = tuple(COLUMNS)) -> list[Partition]:
+async def read_partitions(
+    held: AnyConnection, tables: Sequence[str] = tuple(COLUMNS)
+) -> list[Partition]:
     """The partitions in the order of their tables and months; the default ones last."""
     return [Partition(*row) for row in await held.fetch(READ, list(tables))]
 

@@ -360,7 +360,7 @@ class UnknownMessage(UnknownAttempt):
 
 
 @dataclass(frozen=True, slots=True)
-class Uncaptured:
+class UncapturedSend:
     """A send whose numbers are not in its client's contacts yet.
 
     `captured_to`: the last message that was captured, None before the first part. `is_written`:

@@ -20,7 +20,7 @@ from domain.dispatch.messages import (
     Quota,
     RateAllowance,
     Transition,
-    Uncaptured,
+    UncapturedSend,
     UnknownAttempt,
     UnknownFilter,
     UnknownKey,
@@ -31,7 +31,7 @@ from domain.dispatch.messages import (
 from domain.identity.access import Everything, Scope
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.ports import Ledger, OnceStore
-from domain.sending.ports import SendArchive, Unwritten
+from domain.sending.ports import SendArchive, UnwrittenMessages
 from domain.transactions import Transaction
 
 
@@ -220,7 +220,7 @@ class Queue(Settlements, Protocol):
         """Sets the next probe to as long from now as the account has been paused, in bounds."""
 
 
-class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Protocol):
+class Cancellations(SendArchive, UnwrittenMessages, ProviderAccountLocks, OnceStore, Protocol):
     """Sends whose queued messages are cancelled."""
 
     async def find_cancellable(self, scope: Scope, send_id: UUID) -> CancellableSend:
@@ -316,11 +316,11 @@ class Captures(Ledger, Protocol):
 
     async def take_uncaptured(
         self, tx: Transaction, *, most: int, send_id: UUID | None = None
-    ) -> list[Uncaptured]:
+    ) -> list[UncapturedSend]:
         """Locks the oldest sends, or the one with that ID. Skips those that others have locked."""
 
     async def capture_numbers(
-        self, tx: Transaction, sends: Sequence[Uncaptured], *, after: UUID, most: int
+        self, tx: Transaction, sends: Sequence[UncapturedSend], *, after: UUID, most: int
     ) -> UUID | None:
         """Adds the missing contacts for the next messages after `after`.
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from domain.dispatch.messages import Uncaptured
+from domain.dispatch.messages import UncapturedSend
 from domain.dispatch.ports import Captures
 from domain.inbox.opt_out import cancel_queued_to
 from domain.inbox.ports import OptOuts
@@ -54,7 +54,7 @@ async def capture_send(store: CaptureStore, send_id: UUID) -> None:
             await store.keep_captured(tx, [send_id])
 
 
-async def _capture(store: CaptureStore, tx: Transaction, sends: Sequence[Uncaptured]) -> None:
+async def _capture(store: CaptureStore, tx: Transaction, sends: Sequence[UncapturedSend]) -> None:
     """Captures all messages of small sends."""
     await store.share_feeds(tx, {send.client_id for send in sends})
     await store.capture_numbers(tx, sends, after=BEGINNING, most=MOST_MESSAGES)
@@ -79,13 +79,13 @@ async def _capture_part(store: CaptureStore, send_id: UUID) -> None:
                 await store.keep_captured(tx, [send_id])
 
 
-def _takes_parts(send: Uncaptured) -> bool:
+def _takes_parts(send: UncapturedSend) -> bool:
     return send.accepted > MOST_MESSAGES or send.captured_to is not None or not send.is_written
 
 
-def _first_that_fit(found: Sequence[Uncaptured]) -> list[Uncaptured]:
+def _first_that_fit(found: Sequence[UncapturedSend]) -> list[UncapturedSend]:
     """The first of the small sends that fit into one transaction."""
-    fitting: list[Uncaptured] = []
+    fitting: list[UncapturedSend] = []
     messages = 0
     for send in found:
         if not _takes_parts(send):

@@ -35,7 +35,7 @@ LONGEST_VALUE: Final = 2_000
 USABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*")
 CREDITS: Final = Terms("credit", Valuation.AS_IS)
 
-Given = Mapping[str, str | None]
+GivenValues = Mapping[str, str | None]
 """The values of a configuration as they came in, by name. None clears one."""
 
 
@@ -91,7 +91,7 @@ class NewAccount:
     """A requested account of the platform. `unit`, `price`: None takes the provider's usual one."""
 
     provider: str
-    configuration: Given = field(repr=False)
+    configuration: GivenValues = field(repr=False)
     name: str | None = None
     unit: str | None = None
     price: int | None = None
@@ -107,7 +107,7 @@ class AccountChange:
     """
 
     name: str | Keep | None = KEEP
-    configuration: Given | Keep | None = field(default=KEEP, repr=False)
+    configuration: GivenValues | Keep | None = field(default=KEEP, repr=False)
     rate_per_second: int | Keep | None = KEEP
     is_default: bool | Keep | None = KEEP
 
@@ -197,7 +197,7 @@ async def _configure(
     tx: Transaction,
     provider_account_id: UUID,
     present: SignIn,
-    given: Given | None,
+    given: GivenValues | None,
 ) -> None:
     fields = catalogue.fields().get(present.provider, ())
     if given is None:
@@ -232,7 +232,7 @@ async def _change_default(
 
 
 def _merged(
-    fields: Sequence[ProviderField], present: Mapping[str, str], given: Given
+    fields: Sequence[ProviderField], present: Mapping[str, str], given: GivenValues
 ) -> dict[str, str]:
     """The values after the change. Raises InvalidInput for a name or a value that is not usable."""
     values = dict(present)

@@ -239,7 +239,7 @@ class _Batch:
             decided |= {send.id: send for send in accepted}
             results |= {send.id: AcceptedNow(send, done.created_at[send.id]) for send in accepted}
             decisions = _decide_others(ready, done)
-            # What was decided before about the accounts of these followed from their acceptance.
+            # Decisions about their accounts assumed that these sends would be accepted.
             missed = {send.payer.account_id for send in ready if send.id in decisions}
             for send in self._sends if missed else ():
                 known = isinstance(results.get(send.id), AcceptedBefore | Refused)

@@ -30,7 +30,13 @@ from domain.sending.files.row_texts import check_brackets, check_closed
 from domain.sending.files.table import Upload
 from domain.sending.files.uploads import find_upload, opened
 from domain.sending.messages import FileColumns, NewSend, Send, SendKind
-from domain.sending.quotes import Held, Priced, check_recipients, payer_or_problem, priced
+from domain.sending.quotes import (
+    HeldMessages,
+    PricedSend,
+    check_recipients,
+    payer_or_problem,
+    priced,
+)
 from domain.sending.recipients import Reservation
 from domain.sending.send import (
     SendRequest,
@@ -48,7 +54,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvQuote(Priced):
+class CsvQuote(PricedSend):
     """What csvSend would do and cost."""
 
     columns: FileColumns
@@ -118,7 +124,7 @@ async def _quote_large(
         row_format = _row_format(installation, upload, order)
         checked = await check_file(installation, payer, upload, file, order)
 
-    async def check() -> Held:
+    async def check() -> HeldMessages:
         _refuse(checked)
         return checked.rows.held, checked.rows.last_held_until
 

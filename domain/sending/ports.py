@@ -171,7 +171,7 @@ class Uploads(Protocol):
         """
 
 
-class Unwritten(Protocol):
+class UnwrittenMessages(Protocol):
     """Messages of jobs that are charged and not written yet."""
 
     async def lock_unwritten(self, tx: Transaction, send_id: UUID) -> int:

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from domain.installation import Installation
 
 
-Held: TypeAlias = tuple[int, datetime | None]
+HeldMessages: TypeAlias = tuple[int, datetime | None]
 """How many messages would be held during quiet hours, and until when the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Priced:
+class PricedSend:
     """What any send would do and cost. `problem`: why it would be refused, None if it would not.
 
     `held`: how many messages would be held during quiet hours, the last one until `held_until`.
@@ -61,7 +61,7 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quote(Priced):
+class Quote(PricedSend):
     """What a send of one text would do and cost."""
 
     encoding: Encoding
@@ -69,7 +69,7 @@ class Quote(Priced):
     costly_characters: Sequence[str]
 
 
-AnyQuote = TypeVar("AnyQuote", bound=Priced)
+AnyQuote = TypeVar("AnyQuote", bound=PricedSend)
 
 
 async def quote(
@@ -111,7 +111,7 @@ async def priced(
     actor: Actor,
     payer: Payer,
     accepted: int,
-    check: Callable[[], Awaitable[Held]],
+    check: Callable[[], Awaitable[HeldMessages]],
     problem: Refusal | None,
 ) -> AnyQuote:
     """A quote for this many messages, with the first problem in the order in which a send is
@@ -121,7 +121,7 @@ async def priced(
     text and its balance. `problem`: what was found before. If the balance was never read, it is
     read, as for a send.
     """
-    held: Held = (0, None)
+    held: HeldMessages = (0, None)
     try:
         if problem is None:
             held = await check()
@@ -146,7 +146,7 @@ async def priced(
 
 async def check_recipients(
     installation: Installation, payer: Payer, request: SendRequest, recipients: Recipients
-) -> Held:
+) -> HeldMessages:
     """The checks of a send for `priced`."""
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from domain.dispatch.messages import Uncaptured
+from domain.dispatch.messages import UncapturedSend
 from domain.live import hints
 from domain.sending.messages import Line
 from persistence.database import Connection, columns, note
@@ -101,12 +101,12 @@ SET last_active_id = greatest(conversation_line.last_active_id, excluded.last_ac
 
 async def take_uncaptured(
     tx: Connection, *, most: int, send_id: UUID | None = None
-) -> list[Uncaptured]:
-    return [Uncaptured(*row) for row in await tx.fetch(TAKE_UNCAPTURED, most, send_id)]
+) -> list[UncapturedSend]:
+    return [UncapturedSend(*row) for row in await tx.fetch(TAKE_UNCAPTURED, most, send_id)]
 
 
 async def capture_numbers(
-    tx: Connection, sends: Sequence[Uncaptured], *, after: UUID, most: int
+    tx: Connection, sends: Sequence[UncapturedSend], *, after: UUID, most: int
 ) -> UUID | None:
     ids = [send.send_id for send in sends]
     rows = await tx.fetch(CAPTURE, ids, max(after, first_of_sends(ids)), most)

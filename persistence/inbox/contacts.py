@@ -228,7 +228,7 @@ def _contacts(tx: Connection | None) -> QuerySet[ContactRow]:
 
 
 def _searched_of_all(query: QuerySet[ContactRow], search: str) -> QuerySet[ContactRow]:
-    """The contacts of all clients with a whole number, or of the newest those that match."""
+    """Those of all clients with this number if it is a whole one, else the newest that match."""
     number = digits_of(search) or ""
     if WHOLE_NUMBER.fullmatch(number):
         among = query.annotate(among=RawSQL(OF_ANY_CLIENT))

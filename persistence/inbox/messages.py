@@ -21,7 +21,7 @@ from persistence.database import Connection, fetch, fetch_row, fetch_value
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
 from persistence.rows import object_of, only_client_of
-from persistence.sending.listed import MOST_SEARCHED, Listed, rows_within
+from persistence.sending.listed import MOST_SEARCHED, IndexedList, rows_within
 from persistence.sending.messages import (
     TEXT_MATCHES,
     add_message_filter,
@@ -172,7 +172,7 @@ async def read_any_messages(
     async def read(held: Connection) -> list[Record]:
         values = list(sent.values)  # the read may be repeated
         of_sent, of_inbound = (Filter(list(each.conditions), values) for each in (sent, inbound))
-        listed = received = Listed(scope, filter, window)
+        listed = received = IndexedList(scope, filter, window)
         if search is not None and filter.number is None:
             listed = await listed.limited(held)
             received = await _limited(held, received)
@@ -214,8 +214,8 @@ async def read_messages_of_conversations(
     return {pair: page_of(_in_order(rows, window), window, _any) for pair, rows in found.items()}
 
 
-async def _limited(pooled: Connection, received: Listed) -> Listed:
-    """The inbound messages that a search looks at, as `Listed.limited` does for sent ones."""
+async def _limited(pooled: Connection, received: IndexedList) -> IndexedList:
+    """The inbound messages that a search looks at, as `IndexedList.limited` does for sent ones."""
     last = replace(received, window=replace(received.window, size=0))
     among = rows_within(received.scope)
     page = f"SELECT id FROM inbound {_inbound_page(last, among)} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
@@ -223,7 +223,7 @@ async def _limited(pooled: Connection, received: Listed) -> Listed:
     return replace(received, searched_to=found[0][0]) if found else received
 
 
-def _inbound_page(received: Listed, wanted: Filter, *, searches: bool = False) -> str:
+def _inbound_page(received: IndexedList, wanted: Filter, *, searches: bool = False) -> str:
     """The page of inbound messages.
 
     A search finds few. With `client_id = …`, PostgreSQL could look for them among the

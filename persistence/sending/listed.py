@@ -20,7 +20,7 @@ from persistence.pages import Filter, order_of, page_clause
 from persistence.sending.waiting import (
     BY_STATUS,
     WAITING,
-    Among,
+    PageLimits,
     last_of_waiting,
     page_of_waiting,
 )
@@ -60,7 +60,7 @@ MOST_SEARCHED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class IndexedList:
     """A list of messages, and the index that has it in the order of IDs.
 
     `searched_to`: the last ID that a search looks at.
@@ -71,7 +71,7 @@ class Listed:
     window: Window[UUID]
     searched_to: UUID | None = None
 
-    async def limited(self, pooled: Connection) -> Listed:
+    async def limited(self, pooled: Connection) -> IndexedList:
         """The list up to the last row that a search looks at, which is found in indexes alone.
 
         The index has a client's messages of one status in ID order. So the statuses are merged,
@@ -167,11 +167,11 @@ class Listed:
         page = page_of_waiting(wanted, status, self.window, self._among(wanted))
         return [f"SELECT {columns} FROM ({page}) AS message"]  # noqa: S608 - columns of our own
 
-    def _among(self, wanted: Filter) -> Among:
+    def _among(self, wanted: Filter) -> PageLimits:
         """The client and the limits of the page, as SQL."""
         client = wanted.value(self.scope.client_id) if isinstance(self.scope, OfClient) else None
         lowest, highest = map(wanted.value, self.ends)
-        return Among(client, lowest, highest)
+        return PageLimits(client, lowest, highest)
 
     def _first_of(self, wanted: Filter, pages: Sequence[str]) -> str:
         """A page of several lists together: the first rows of the page of each."""

@@ -19,9 +19,9 @@ from domain.sending.messages import Message, MessageStatus
 from persistence.database import Connection, fetch, fetch_row
 from persistence.pages import Filter, beyond_cursors, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
-from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, Listed, rows_within
+from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, IndexedList, rows_within
 from persistence.sending.of_send import is_of, last_of, next_in_range
-from persistence.sending.waiting import BY_STATUS, WAITING, Among, page_of_waiting
+from persistence.sending.waiting import BY_STATUS, WAITING, PageLimits, page_of_waiting
 
 # The text of a bulk is stored once, in its send. OFFSET 0 keeps each send a look-up by its key.
 SHOWN_MESSAGE_COLUMNS = """
@@ -44,8 +44,8 @@ CROSS JOIN LATERAL (
 ) AS send CROSS JOIN LATERAL ({{pages}}) AS page
 ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
-# The messages of a send with one status, by the index on (client_id, status, id). Listed._of_status
-# says why pairs are compared.
+# The messages of a send with one status, by the index on (client_id, status, id).
+# `IndexedList._of_status` says why pairs are compared.
 WITH_STATUS = f"""
 {BY_STATUS} AND client_id = send.client_id AND (status, id) >= ('{{status}}', {{first}})
 AND (status, id) <= ('{{status}}', {{last}})
@@ -101,7 +101,7 @@ async def read_messages(
 
     async def read(held: Connection) -> Page[Message]:
         again = Filter(list(wanted.conditions), list(wanted.values))  # the read may be repeated
-        listed = Listed(scope, filter, window)
+        listed = IndexedList(scope, filter, window)
         if of_send and filter.number is None:
             statement = _of_sends(again, of_send, listed)
         else:
@@ -121,7 +121,7 @@ async def read_messages_of_sends(
     status: MessageStatus | None = None,
 ) -> dict[UUID, Page[Message]]:
     wanted = _shown_within(scope)
-    statement = _of_sends(wanted, send_ids, Listed(scope, MessageFilter(status), window))
+    statement = _of_sends(wanted, send_ids, IndexedList(scope, MessageFilter(status), window))
     rows = await fetch(statement, *wanted.values)
     found: dict[UUID, list[Record]] = {send_id: [] for send_id in send_ids}
     for row in rows:
@@ -129,7 +129,7 @@ async def read_messages_of_sends(
     return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
 
 
-def _of_sends(wanted: Filter, send_ids: Sequence[UUID], listed: Listed) -> str:
+def _of_sends(wanted: Filter, send_ids: Sequence[UUID], listed: IndexedList) -> str:
     """The statement for a page of each send: of its range, and of the index by send."""
     status, window = listed.filter.status, listed.window
     sends, since = wanted.value(list(send_ids)), wanted.value(first_of_sends(send_ids))
@@ -166,7 +166,7 @@ def _of_sends(wanted: Filter, send_ids: Sequence[UUID], listed: Listed) -> str:
             found = [page(ends, of_send, within="status")]
             if status in WAITING:
                 of_wanted = Filter([*wanted.conditions, of_send], wanted.values)
-                among = Among("send.client_id", first, last, MAY_WAIT, since, since_at)
+                among = PageLimits("send.client_id", first, last, MAY_WAIT, since, since_at)
                 found.append(page_of_waiting(of_wanted, status, window, among))
             pages.append(f"({') UNION ALL ('.join(found)})")
         # Subqueries as ends would not lead into the index.

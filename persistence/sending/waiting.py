@@ -51,7 +51,7 @@ WITH RECURSIVE part AS (
           AND {{behind}}
         ORDER BY client_id {{order}}, due_at {{order}}, id {{order}} LIMIT 1) AS head
 )"""  # noqa: S608 - numbers of our own
-# Pairs, and `due_at` in ORDER BY: see Listed._of_status.
+# Pairs, and `due_at` in ORDER BY: see IndexedList._of_status.
 _OF_PART = f"""
 provider_account_id = part.provider_account_id AND {QUEUED_APART}
 AND priority = part.priority AND client_id = part.client_id
@@ -109,7 +109,7 @@ SELECT id FROM (
 
 
 @dataclass(frozen=True, slots=True)
-class Among:
+class PageLimits:
     """The limits of a page: its client, None for all, and its first and last ID, as SQL.
 
     `only`: a condition for the whole page. `since`, `since_at`: no message that is looked for has a
@@ -125,7 +125,7 @@ class Among:
 
 
 def page_of_waiting(
-    wanted: Filter, status: MessageStatus, window: Window[UUID], among: Among
+    wanted: Filter, status: MessageStatus, window: Window[UUID], among: PageLimits
 ) -> str:
     """The SELECT of a page of the messages of large sends with one of the two statuses, by ID.
 
@@ -152,7 +152,9 @@ def page_of_waiting(
     """  # noqa: S608 - statements of our own
 
 
-def last_of_waiting(wanted: Filter, window: Window[UUID], among: Among, most: int) -> list[str]:
+def last_of_waiting(
+    wanted: Filter, window: Window[UUID], among: PageLimits, most: int
+) -> list[str]:
     """SELECTs of the last of the first `most` queued messages of large sends, of each place."""
     apart = _LAST.format(
         parts=_parts(among, window),
@@ -181,7 +183,9 @@ def messages_of_client(wanted: Filter, columns: str) -> str:
     UNION ALL {waiting}) AS message"""  # noqa: S608 - conditions of our own
 
 
-def _in_parts(wanted: Filter, window: Window[UUID], among: Among, columns: str, size: str) -> str:
+def _in_parts(
+    wanted: Filter, window: Window[UUID], among: PageLimits, columns: str, size: str
+) -> str:
     page = Filter(list(wanted.conditions), wanted.values)
     lowest, highest = ["part.first_id", among.lowest], ["part.last_id", among.highest]
     # A plain comparison of the ID besides the pairs would lead to a sort, too.
@@ -203,7 +207,7 @@ def _in_parts(wanted: Filter, window: Window[UUID], among: Among, columns: str, 
     )
 
 
-def _parts(among: Among, window: Window[UUID]) -> str:
+def _parts(among: PageLimits, window: Window[UUID]) -> str:
     order = order_of(window)
     comparison = "<" if order == "DESC" else ">"
     of_client = ""
@@ -215,7 +219,7 @@ def _parts(among: Among, window: Window[UUID]) -> str:
     return _PARTS.format(of_client=of_client, behind=behind, since=since, only=only, order=order)
 
 
-def _head(wanted: Filter, window: Window[UUID], among: Among) -> str:
+def _head(wanted: Filter, window: Window[UUID], among: PageLimits) -> str:
     """The SELECT of the first message of a part that the page may have. Its ID can be NULL.
 
     The search for the parts has found it, unless there are further conditions for it.
@@ -232,7 +236,7 @@ def _head(wanted: Filter, window: Window[UUID], among: Among) -> str:
     return f"SELECT CASE WHEN {is_wanted} THEN part.id ELSE ({look}) END AS id OFFSET 0"
 
 
-def _of_part(wanted: Filter, window: Window[UUID], among: Among, columns: str) -> str:
+def _of_part(wanted: Filter, window: Window[UUID], among: PageLimits, columns: str) -> str:
     ends = _OF_PART.format(lowest=among.lowest, highest=among.highest)
     if among.since:
         ends += f" AND id >= {among.since}"

@@ -28,13 +28,7 @@ from domain.dispatch.fairness import (
     WHOLE_EVERY_SECONDS,
     QueueWatch,
 )
-from domain.dispatch.messages import (
-    BEGINNING,
-    EVER_SECONDS,
-    QueuePosition,
-    Quota,
-    Waiting,
-)
+from domain.dispatch.messages import BEGINNING, EVER_SECONDS, QueuePosition, Quota, Waiting
 from domain.errors import TryAgain
 from domain.ids import new_id
 from domain.loops import LONGEST_REST_SECONDS
@@ -110,8 +104,8 @@ def looking_at(queue: SlowQueue) -> QueueWatch:
     return QueueWatch(cast(Any, queue), new_id(), changed=queue.changed)
 
 
-async def waiting(of: QueueWatch, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
-    return await of.waiting(after or {}, with_bulk=True)
+async def waiting(watch: QueueWatch, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
+    return await watch.waiting(after or {}, with_bulk=True)
 
 
 async def looks_at_all_end() -> None:
@@ -121,16 +115,16 @@ async def looks_at_all_end() -> None:
 
 async def test_claims_continue_for_a_moment_after_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = SlowQueue(monkeypatch, bulk=0.01)
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     here = QueuePosition(NOON, new_id())
-    of.reached({(BULK, ANNE): here, (SINGLES, CLEO): here})
-    assert {each.position for each in await waiting(of)} == {here, BEGINNING}
+    watch.reached({(BULK, ANNE): here, (SINGLES, CLEO): here})
+    assert {each.position for each in await waiting(watch)} == {here, BEGINNING}
     assert queue.looks == [URGENT, {BULK}]
     queue.now += 1.01 * KEPT_SECONDS
-    await waiting(of)
+    await waiting(watch)
     queue.now += KEPT_SECONDS_OF_BULK - KEPT_SECONDS
-    await waiting(of)
+    await waiting(watch)
     assert queue.looks[2:] == [URGENT, URGENT, {BULK}]
 
 
@@ -138,13 +132,13 @@ async def test_when_all_tenants_of_a_look_are_served_the_next_look_is_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)
-    of = looking_at(queue)
-    await waiting(of)
-    of.reached({(SINGLES, CLEO): None})
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
+    watch.reached({(SINGLES, CLEO): None})
+    await waiting(watch)
     assert queue.looks == [URGENT, {BULK}, URGENT]
-    of.reached({(BULK, ANNE): None, (BULK, BOB): None})
-    await waiting(of)
+    watch.reached({(BULK, ANNE): None, (BULK, BOB): None})
+    await waiting(watch)
     assert queue.looks[3:] == [{BULK}]
 
 
@@ -153,18 +147,18 @@ async def test_a_look_that_has_found_nothing_is_repeated_a_moment_later_and_then
 ) -> None:
     queue = SlowQueue(monkeypatch)
     queue.lately = []
-    of = looking_at(queue)
-    await of.waiting({}, with_bulk=False)
+    watch = looking_at(queue)
+    await watch.waiting({}, with_bulk=False)
     queue.now += KEPT_SECONDS / 2
-    assert await waiting(of) == []  # of bulk, nothing was known: both are looked at
+    assert await waiting(watch) == []  # of bulk, nothing was known: both are looked at
     assert queue.looks == [URGENT, {BULK}, URGENT]
-    assert of.wait_seconds == 0
+    assert watch.wait_seconds == 0
     queue.now += KEPT_SECONDS / 2
-    assert await waiting(of) == []
-    assert 0 < of.wait_seconds < KEPT_SECONDS
+    assert await waiting(watch) == []
+    assert 0 < watch.wait_seconds < KEPT_SECONDS
     queue.now += KEPT_SECONDS
-    await waiting(of)
-    assert of.wait_seconds == 0
+    await waiting(watch)
+    assert watch.wait_seconds == 0
     assert len(queue.looks) == 5
 
 
@@ -172,47 +166,47 @@ async def test_a_message_does_not_wait_for_a_look_at_the_whole_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     queue.open.clear()
     queue.now += WHOLE_EVERY_SECONDS
     queue.reach = 0.0
     async with asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(100):
-            of.reached({(SINGLES, CLEO): None})
+            watch.reached({(SINGLES, CLEO): None})
             queue.now += KEPT_SECONDS
-            assert Waiting(SINGLES, CLEO) in await waiting(of)
+            assert Waiting(SINGLES, CLEO) in await waiting(watch)
             await looks_at_all_end()
     assert queue.wholes == [URGENT, {BULK}] * 2
     assert queue.reach <= LATE_SECONDS + WHOLE_EVERY_SECONDS + KEPT_SECONDS
-    await of.stop()
+    await watch.stop()
 
 
 async def test_who_is_served_is_forgotten_if_a_look_does_not_find_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     served, old = (
         QueuePosition(NOON, new_id()),
         QueuePosition(NOON - timedelta(seconds=3), new_id()),
     )
-    of.reached({(BULK, ANNE): served, (BULK, BOB): old, (SINGLES, CLEO): served})
+    watch.reached({(BULK, ANNE): served, (BULK, BOB): old, (SINGLES, CLEO): served})
     queue.lately = [Waiting(BULK, CLEO, served, NOON - timedelta(seconds=2))]
     queue.now += KEPT_SECONDS_OF_BULK
     # Nothing was found of singles, so nothing is known about them.
-    assert [each.client_id for each in await waiting(of)] == [CLEO, BOB, CLEO]
-    assert of.is_remembered
+    assert [each.client_id for each in await waiting(watch)] == [CLEO, BOB, CLEO]
+    assert watch.is_remembered
 
 
 async def test_looks_at_the_whole_queue_take_a_twentieth_of_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch, whole=0.25)
-    of, began = looking_at(queue), queue.now
+    watch, began = looking_at(queue), queue.now
     while queue.now < began + 60:
-        await of.waiting({}, with_bulk=False)
+        await watch.waiting({}, with_bulk=False)
         await looks_at_all_end()
         queue.now += 0.01
     assert 10 <= len(queue.wholes) <= 13
@@ -224,17 +218,17 @@ async def test_what_a_look_at_the_whole_queue_has_found_is_served_from_its_first
     queue = SlowQueue(monkeypatch)
     here, before = (QueuePosition(NOON + timedelta(hours=each), new_id()) for each in (0, -1))
     queue.lately = [Waiting(BULK, ANNE, here)]
-    of = looking_at(queue)
-    assert await waiting(of) == queue.lately
+    watch = looking_at(queue)
+    assert await waiting(watch) == queue.lately
     assert queue.changes == 0
     queue.earlier = [Waiting(BULK, ANNE, before), Waiting(SINGLES, CLEO, before)]
     queue.now += WHOLE_EVERY_SECONDS
-    assert await waiting(of) == queue.lately
+    assert await waiting(watch) == queue.lately
     await looks_at_all_end()
     assert queue.changes == 2
-    found = await waiting(of)
+    found = await waiting(watch)
     assert [(each.client_id, each.position) for each in found] == [(CLEO, before), (ANNE, before)]
-    assert of.is_remembered
+    assert watch.is_remembered
 
 
 async def test_if_a_look_did_not_return_all_tenants_the_next_follows_when_half_are_served(
@@ -244,37 +238,37 @@ async def test_if_a_look_did_not_return_all_tenants_the_next_follows_when_half_a
     queue = SlowQueue(monkeypatch, whole=1.0)
     queue.lately = []
     queue.earlier = [Waiting(SINGLES, new_id()) for _ in range(MOST_REMEMBERED)]
-    of = looking_at(queue)
-    tenants = await of.waiting({}, with_bulk=False)
+    watch = looking_at(queue)
+    tenants = await watch.waiting({}, with_bulk=False)
     first, *others = tenants[MOST_REMEMBERED // 2 :]
-    of.reached({(SINGLES, each.client_id): None for each in others})
-    await of.waiting({}, with_bulk=False)
+    watch.reached({(SINGLES, each.client_id): None for each in others})
+    await watch.waiting({}, with_bulk=False)
     await looks_at_all_end()
     assert queue.wholes == [URGENT]
-    of.reached({(SINGLES, first.client_id): None})
-    await of.waiting({}, with_bulk=False)
+    watch.reached({(SINGLES, first.client_id): None})
+    await watch.waiting({}, with_bulk=False)
     await looks_at_all_end()
-    assert len(await of.waiting({}, with_bulk=False)) == MOST_REMEMBERED
+    assert len(await watch.waiting({}, with_bulk=False)) == MOST_REMEMBERED
 
 
 async def test_a_look_at_the_whole_queue_that_fails_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)
-    of = looking_at(queue)
+    watch = looking_at(queue)
     queue.failures = [TryAgain()]
     with pytest.raises(TryAgain):
-        await waiting(of)
-    assert Waiting(SINGLES, CLEO) in await waiting(of)
+        await waiting(watch)
+    assert Waiting(SINGLES, CLEO) in await waiting(watch)
     assert queue.wholes == [URGENT, {BULK}, URGENT]
 
 
 async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = SlowQueue(monkeypatch, bulk=0.3)
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     turn = [
-        each.client_id for each in await waiting(of, after={BULK: ANNE}) if each.priority == BULK
+        each.client_id for each in await waiting(watch, after={BULK: ANNE}) if each.priority == BULK
     ]
     assert turn == [BOB, ANNE]
 
@@ -283,15 +277,15 @@ async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch, bulk=0.3)
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     queue.looks.clear()
     for _ in range(3):
         queue.now += KEPT_SECONDS
-        assert Waiting(SINGLES, CLEO) in await waiting(of)
+        assert Waiting(SINGLES, CLEO) in await waiting(watch)
     assert queue.looks == [URGENT] * 3
     queue.now += PAUSE * 0.3
-    await waiting(of)
+    await waiting(watch)
     assert queue.looks[3:] == [URGENT, {BULK}]
 
 
@@ -300,12 +294,12 @@ async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     queue = SlowQueue(monkeypatch, **{kind: 60.0})
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     queue.looks.clear()
     queue.wholes.clear()
     queue.now += LONGEST_REST_SECONDS
-    await waiting(of)
+    await waiting(watch)
     await looks_at_all_end()
     assert ({BULK} if kind == "bulk" else URGENT) in queue.looks
     assert URGENT in queue.wholes

@@ -17,15 +17,15 @@ async def test_a_look_that_failed_before_the_end_leaves_no_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)
-    of = looking_at(queue)
-    await waiting(of)
+    watch = looking_at(queue)
+    await waiting(watch)
     queue.now += 10 * WHOLE_EVERY_SECONDS
     queue.failures = [TryAgain(), TryAgain()]
     unretrieved: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unretrieved.append(context))
-    await waiting(of)
+    await waiting(watch)
     await looks_at_all_end()
-    await of.stop()
-    del of
+    await watch.stop()
+    del watch
     gc.collect()
     assert (queue.failures, unretrieved) == ([], [])

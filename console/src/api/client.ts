@@ -3,7 +3,7 @@ import { authExchange } from "@urql/exchange-auth";
 import type { FormattedExecutionResult, Sink } from "graphql-ws";
 import { cacheExchange, Client, fetchExchange, subscriptionExchange } from "urql";
 import { UNREACHABLE } from "./connection";
-import { distrust, freshToken, isStale, presentToken, renew, sessionState } from "./session";
+import { markRefused, freshToken, isStale, presentToken, renew, sessionState } from "./session";
 import { createSocket } from "./socket";
 
 export interface Api {
@@ -28,7 +28,7 @@ export function createApi(): Api {
         willAuthError: () => sessionState() === "signed-in" && isStale(),
         didAuthError: ({ graphQLErrors }) => {
           const isRefused = graphQLErrors.some((e) => e.extensions?.code === "UNAUTHENTICATED");
-          if (isRefused) distrust(presentToken());
+          if (isRefused) markRefused(presentToken());
           return isRefused;
         },
         // Without a connection the operation itself fails, and says so.

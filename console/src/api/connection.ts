@@ -6,15 +6,15 @@ type Connection = "connecting" | "connected" | "lost";
 
 const listeners = new Set<() => void>();
 let connection: Connection = "connecting";
-let epoch = 0;
+let reconnectionCount = 0;
 
 export function connectionState(): Connection {
   return connection;
 }
 
-/** Grows with every reconnection: what happened meanwhile has to be read again. */
-export function connectionEpoch(): number {
-  return epoch;
+/** How often the connection came back: what happened meanwhile has to be read again. */
+export function reconnections(): number {
+  return reconnectionCount;
 }
 
 export function onConnectionChange(listener: () => void): () => void {
@@ -23,15 +23,15 @@ export function onConnectionChange(listener: () => void): () => void {
 }
 
 export function noteConnected(): void {
-  if (connection === "lost") epoch += 1;
-  become("connected");
+  if (connection === "lost") reconnectionCount += 1;
+  setState("connected");
 }
 
 export function noteLost(): void {
-  become("lost");
+  setState("lost");
 }
 
-function become(next: Connection): void {
+function setState(next: Connection): void {
   if (connection === next) return;
   connection = next;
   for (const listener of listeners) listener();

@@ -62,20 +62,20 @@ export function isStale(): boolean {
 }
 
 /** Marks the access token as no longer accepted, so that the next call renews it. */
-export function distrust(refused: string | null): void {
+export function markRefused(refused: string | null): void {
   if (token !== null && token.accessToken === refused) token = { ...token, renewAt: 0 };
 }
 
 export async function signIn(email: string, password: string): Promise<void> {
-  keep(await post("sign-in", { email, password }));
-  tell({ kind: "signed-in" });
+  storeToken(await post("sign-in", { email, password }));
+  notifyTabs({ kind: "signed-in" });
 }
 
 export async function signOut(): Promise<void> {
   await post("sign-out", {});
   forgetDrafts();
-  leave(false);
-  tell({ kind: "signed-out" });
+  endSession(false);
+  notifyTabs({ kind: "signed-out" });
 }
 
 /** Gets the next access token. One tab at a time asks; the others use its answer. */
@@ -90,11 +90,11 @@ async function renewOnce(): Promise<void> {
   if (!isStale()) return; // another tab has renewed it meanwhile
   try {
     const answer = await post("refresh", {});
-    if (answer === null) leave(state === "signed-in");
-    else tell({ kind: "token", token: keep(answer) });
+    if (answer === null) endSession(state === "signed-in");
+    else notifyTabs({ kind: "token", token: storeToken(answer) });
   } catch (error) {
     if (!(error instanceof SessionError) || !error.isSignedOut) throw error;
-    leave(true);
+    endSession(true);
   }
 }
 
@@ -122,29 +122,29 @@ function messageOf(answer: unknown): string {
   return errors?.[0]?.message ?? "The server did not answer as expected. Try again.";
 }
 
-function keep(answer: unknown): Token {
+function storeToken(answer: unknown): Token {
   const { accessToken, expiresAt } = answer as { accessToken: string; expiresAt: string };
   const expires = Date.parse(expiresAt);
   const life = Math.max(expires - Date.now(), 0);
   const before = Math.min(RENEW_BEFORE_MILLISECONDS, life * RENEW_BEFORE_AT_MOST);
   token = { accessToken, renewAt: expires - before };
-  become("signed-in");
+  setState("signed-in");
   return token;
 }
 
-function leave(hasEnded: boolean): void {
+function endSession(hasEnded: boolean): void {
   token = null;
   ended = hasEnded;
-  become("signed-out");
+  setState("signed-out");
 }
 
-function become(next: SessionState): void {
+function setState(next: SessionState): void {
   if (state === next) return;
   state = next;
   for (const listener of listeners) listener();
 }
 
-function tell(notice: Notice): void {
+function notifyTabs(notice: Notice): void {
   channel.postMessage(notice);
 }
 
@@ -153,7 +153,7 @@ channel.onmessage = ({ data }: MessageEvent<Notice>) => {
     if (state === "signed-in") token = data.token;
   } else if (data.kind === "signed-out") {
     forgetDrafts();
-    leave(false);
+    endSession(false);
   } else {
     // It may be another user: nothing of the former one may stay on the screen.
     location.reload();

@@ -1,7 +1,7 @@
 // One WebSocket for all subscriptions of a tab. It reconnects by itself, for as long as it takes.
 import { createClient, type Client } from "graphql-ws";
 import { noteConnected, noteLost } from "./connection";
-import { distrust, freshToken, presentToken, sessionState } from "./session";
+import { markRefused, freshToken, presentToken, sessionState } from "./session";
 
 const FORBIDDEN = 4403;
 const PING_MILLISECONDS = 10_000;
@@ -35,7 +35,7 @@ export function createSocket(): Client {
       closed: (event) => {
         clearTimeout(silence);
         const { code, wasClean } = event as CloseEvent;
-        if (code === FORBIDDEN) distrust(presentToken());
+        if (code === FORBIDDEN) markRefused(presentToken());
         else if (!wasClean || code !== 1000) noteLost();
       },
       ping: (received) => {

@@ -1,7 +1,7 @@
 import type { DocumentInput } from "@urql/core";
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { type AnyVariables, useQuery } from "urql";
-import { connectionEpoch, onConnectionChange } from "./connection";
+import { onConnectionChange, reconnections } from "./connection";
 import { failureOf } from "./useAction";
 import { useRetry } from "./useRetry";
 
@@ -36,13 +36,13 @@ export function useData<Data, Variables extends AnyVariables>(
     execute({ requestPolicy: "network-only" });
   }, [fetching, stale, execute]);
   useRetry(error?.networkError && !options.isPaused ? error : null, reload);
-  const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
-  const seen = useRef(epoch);
+  const count = useSyncExternalStore(onConnectionChange, reconnections);
+  const seen = useRef(count);
   useEffect(() => {
-    if (seen.current === epoch) return;
-    seen.current = epoch;
+    if (seen.current === count) return;
+    seen.current = count;
     reload();
-  }, [epoch, reload]);
+  }, [count, reload]);
   return {
     data,
     failure: error && !data ? failureOf(error) : null,

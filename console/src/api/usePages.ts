@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { type AnyVariables, type DocumentInput, useClient } from "urql";
-import { connectionEpoch, onConnectionChange } from "./connection";
+import { onConnectionChange, reconnections } from "./connection";
 import { type Failure, failureOf } from "./useAction";
 import { useRetry } from "./useRetry";
 
@@ -53,7 +53,7 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
   // The latest ones: callers write them in place, so they are new each time.
   const functions = useRef({ select, keyOf });
   functions.current = { select, keyOf };
-  const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
+  const count = useSyncExternalStore(onConnectionChange, reconnections);
 
   const read = useCallback(
     async (kind: "first" | "refresh" | "more") => {
@@ -87,7 +87,7 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
       setState(empty<Node>);
     }
     void read(isNew || present.current.state.items.length === 0 ? "first" : "refresh");
-  }, [key, epoch, read]);
+  }, [key, count, read]);
 
   const latest = useRef(read);
   latest.current = read;

@@ -31,7 +31,7 @@ Units = Annotated[int, WithJsonSchema({"type": "integer", "format": "int64"})]
 """Units of a balance. Without the format, generated clients in Go and Java read 32 bits."""
 
 
-class Shown(BaseModel):
+class AnswerPart(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(  # type: ignore[typeddict-unknown-key]
@@ -42,13 +42,13 @@ class Shown(BaseModel):
     )
 
 
-class Answer(Shown):
+class Answer(AnswerPart):
     """An answer with status 200."""
 
     success: Literal[True] = True
 
 
-class Rejected(Shown):
+class Rejected(AnswerPart):
     """A recipient that nothing is sent to and nothing is charged for."""
 
     recipient: str = Field(description="What was given, cut to 64 characters.")
@@ -67,7 +67,7 @@ def figure(description: str) -> Any:
     return Field(default=None, exclude_if=is_absent, description=description)
 
 
-class Failure(Shown):
+class Failure(AnswerPart):
     """An error. Only the figures that belong to its code are present."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 from domain.errors import InvalidInput
 from domain.sending.text import FromTemplate, Text, values_given
 from domain.times import instant_of
-from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, Units, figure
+from ibiki.http.rest.answers import Answer, AnswerPart, Failure, Rejected, Units, figure
 
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
@@ -249,7 +249,7 @@ class BulkAnswer(SendAnswer):
     rejected_count: int = Field(description="How many recipients were not accepted.")
 
 
-class ItemQueued(Shown):
+class ItemQueued(AnswerPart):
     """An item that was accepted."""
 
     recipient: str = Field(description="What was given.")
@@ -257,7 +257,7 @@ class ItemQueued(Shown):
     status: Literal["queued"] = "queued"
 
 
-class ItemFailed(Shown):
+class ItemFailed(AnswerPart):
     """An item that nothing is sent to and nothing is charged for."""
 
     recipient: str = Field(description="What was given.")
@@ -302,7 +302,7 @@ class BalanceAnswer(Answer):
     currency: str = Field(description='"credits", or a currency such as "UGX".')
 
 
-class Inbound(Shown):
+class Inbound(AnswerPart):
     """A message from a phone."""
 
     message_id: str = Field(description=MESSAGE_ID)

@@ -13,7 +13,7 @@ from domain.ids import Kind
 from domain.inbox import reply as replying
 from domain.inbox.webhooks import WebhookEvent, WebhookOutcome
 from domain.pages import Window
-from ibiki.http.rest.answers import Answer, Shown
+from ibiki.http.rest.answers import Answer, AnswerPart
 from ibiki.http.rest.models import (
     LARGEST_PAGE,
     MESSAGE_ID,
@@ -66,7 +66,7 @@ class ReplyAnswer(Answer):
     )
 
 
-class Event(Shown):
+class Event(AnswerPart):
     """A call of a provider: an inbound message or a delivery report."""
 
     id: str

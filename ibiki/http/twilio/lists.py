@@ -15,7 +15,7 @@ from domain.sending.lists import MessageFilter
 from domain.sending.messages import Direction
 from ibiki.http.twilio.errors import invalid
 from ibiki.http.twilio.forms import number_of, time_of
-from ibiki.http.twilio.resources import Own, PageRequest
+from ibiki.http.twilio.resources import OwnClient, PageRequest
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 1_000
@@ -39,7 +39,7 @@ class MessageList:
 
 
 def message_list(
-    own: Own, normaliser: Normaliser, path: str, query: Mapping[str, str]
+    own: OwnClient, normaliser: Normaliser, path: str, query: Mapping[str, str]
 ) -> MessageList:
     """The part of the list that a query string asks for. Raises TwilioRefused."""
     given = {name: value for name, value in query.items() if value}
@@ -82,7 +82,9 @@ def _window(token: str, size: int) -> Window[UUID]:
     return Window(size, before=key, from_end=True)
 
 
-def _filter(own: Own, normaliser: Normaliser, given: Mapping[str, str]) -> MessageFilter | None:
+def _filter(
+    own: OwnClient, normaliser: Normaliser, given: Mapping[str, str]
+) -> MessageFilter | None:
     ends = _ends(own, normaliser, given)
     if ends is None:
         return None
@@ -106,7 +108,7 @@ def _filter(own: Own, normaliser: Normaliser, given: Mapping[str, str]) -> Messa
     )
 
 
-def _ends(own: Own, normaliser: Normaliser, given: Mapping[str, str]) -> MessageFilter | None:
+def _ends(own: OwnClient, normaliser: Normaliser, given: Mapping[str, str]) -> MessageFilter | None:
     """The messages from and to these numbers; None if there can be none.
 
     One of the two is the client's own number. That decides the direction.

@@ -27,7 +27,7 @@ from ibiki.http.twilio.errors import TwilioRefused, invalid
 from ibiki.http.twilio.lists import token_after, token_before
 from ibiki.http.twilio.message_forms import WRONG_TIME, MessageForm, read_message_form
 from ibiki.http.twilio.resources import (
-    Own,
+    OwnClient,
     Resource,
     account_resource,
     message_resource,
@@ -47,7 +47,7 @@ class TwilioCall:
 
     installation: Installation
     actor: Actor
-    own: Own
+    own: OwnClient
     path: str
     message_sid: str | None
     form: Mapping[str, str]

@@ -42,7 +42,7 @@ CODES = {OPTED_OUT: 21610, GIVEN_UP: 30036, EXPIRED: 30036}
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnClient:
     """The client of the request. `lines`: the line of each of its numbers that has one."""
 
     client: Client
@@ -67,12 +67,12 @@ class Own:
         return self.only_number
 
 
-async def find_own(store: Store, scope: OfClient) -> Own:
+async def find_own(store: Store, scope: OfClient) -> OwnClient:
     """The client of a scope. Raises NotFound."""
     found = (await store.find_clients(scope, [scope.client_id])).get(scope.client_id)
     if found is None:
         raise NotFound("account")
-    return Own(found, await store.lines_of_numbers(scope) if found.assigned_numbers else {})
+    return OwnClient(found, await store.lines_of_numbers(scope) if found.assigned_numbers else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def page_resource(
     }
 
 
-def message_resource(own: Own, message: AnyMessage, sent_at: datetime | None) -> Resource:
+def message_resource(own: OwnClient, message: AnyMessage, sent_at: datetime | None) -> Resource:
     """A message of either direction. `sent_at`: when an outbound one was submitted."""
     sid = sid_of(SidKind.MESSAGE, message.id)
     specific = (
@@ -145,7 +145,7 @@ def message_resource(own: Own, message: AnyMessage, sent_at: datetime | None) ->
     }
 
 
-def account_resource(own: Own, auth_token: str) -> Resource:
+def account_resource(own: OwnClient, auth_token: str) -> Resource:
     """The account of a client. `auth_token`: what its callbacks are signed with."""
     client, active = own.client, own.client.status is ClientStatus.ACTIVE
     path = f"{PREFIX}/Accounts/{own.sid}"
@@ -189,7 +189,7 @@ def error_of(message: Message) -> tuple[int | None, str | None]:
     return None, None
 
 
-def _outbound(own: Own, message: Message, sent_at: datetime | None) -> Resource:
+def _outbound(own: OwnClient, message: Message, sent_at: datetime | None) -> Resource:
     code, sentence = error_of(message)
     return {
         "direction": "outbound-reply" if message.is_reply else "outbound-api",
@@ -202,7 +202,7 @@ def _outbound(own: Own, message: Message, sent_at: datetime | None) -> Resource:
     }
 
 
-def _inbound(own: Own, message: InboundMessage) -> Resource:
+def _inbound(own: OwnClient, message: InboundMessage) -> Resource:
     # Shown only if it is the client's own number: it may be the number of a line of the
     # operator.
     known = message.receiver in own.client.assigned_numbers
