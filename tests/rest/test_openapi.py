@@ -46,6 +46,13 @@ def test_no_value_of_a_body_has_a_default_that_generated_types_would_demand() ->
             assert "default" not in value, name
 
 
+def test_a_key_has_the_same_limits_in_the_body_of_settle_as_in_a_header() -> None:
+    document = json.loads(FILE.read_text())
+    [header] = document["paths"]["/api/v2/sms/settle"]["post"]["parameters"]
+    in_body = document["components"]["schemas"]["SettleKey"]["properties"]["idempotencyKey"]
+    assert header["schema"].items() <= in_body.items()
+
+
 def test_generated_clients_read_large_balances() -> None:
     """Those in Go and Java take a number without a format for one of 32 bits."""
     schemas = json.loads(FILE.read_text())["components"]["schemas"]

@@ -31,6 +31,7 @@ HELD_UNTIL = "When the last message that is held is due. Absent if none is held.
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
 ONE_NUMBER = "+12025550100"
 SAMPLE_TEXT = "Good morning"
+KEY_TEXT: dict[str, Any] = {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
 SAMPLE_ID = "msg_01m8k0z529e6rvnyafrttahaa2"
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 25
@@ -176,7 +177,10 @@ class SettleKey(Request):
     """The Idempotency-Key of a request whose answer was lost."""
 
     idempotency_key: str = Field(
-        alias="idempotencyKey", description="The key.", examples=["order-17"]
+        alias="idempotencyKey",
+        description="The key.",
+        examples=["order-17"],
+        json_schema_extra=KEY_TEXT,
     )
 
 

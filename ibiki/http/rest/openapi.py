@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from ibiki.http.rest.answers import Failure
 from ibiki.http.rest.endpoints import ENDPOINTS, Endpoint
+from ibiki.http.rest.models import KEY_TEXT
 
 VERSION = "2"
 MEANINGS = {
@@ -44,7 +45,7 @@ MEANINGS = {
 KEY = (
     "Your own key for this request, 1 to 255 printable ASCII characters. A repeated request "
     "with the same key and body gets the first success and sends nothing more. A refused request "
-    "leaves the key unused. A quote changes nothing, with or without a key."
+    "leaves the key unused. This header has no effect on quote and settle."
 )
 
 
@@ -110,7 +111,7 @@ def _parameters(endpoint: Endpoint) -> list[Parameter | Reference]:
         about = schema.pop("description")
         parameters.append({"name": name, "in": "query", "description": about, "schema": schema})
     if endpoint.method == "POST":
-        text = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+        text = {"type": "string", **KEY_TEXT}
         key = {"name": "Idempotency-Key", "in": "header", "description": KEY, "schema": text}
         parameters.append(key)
     return [Parameter.model_validate(each) for each in parameters]
