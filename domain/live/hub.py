@@ -56,9 +56,10 @@ MOST_READ = 1_000
 
 MOST_REMEMBERED = 50_000
 
-RECENT_SECONDS = 5.0
-"""A subscription first delivers what was committed in the last seconds, so that a front end misses
-none between its query and its subscription."""
+RECENT_SECONDS = 6.0
+"""A subscription first delivers what was shown in the last five seconds, so that a front end misses
+none between its query and its subscription. An undecided event is shown a second after its commit.
+"""
 
 LONGEST_COMMIT_SECONDS = 10.0
 """A process that has just started has noted no position, so it compares `updated_at`. That is older

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,14 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING
-from domain.live.hub import LONGEST_COMMIT_SECONDS, MOST_READ, RECENT_SECONDS, Hub, RecentPositions
+from domain.live.hub import (
+    LONGEST_COMMIT_SECONDS,
+    MOST_READ,
+    RECENT_SECONDS,
+    ChangeTracker,
+    Hub,
+    RecentPositions,
+)
 from domain.live.ports import Change, ChangePosition
 from domain.live.subscriptions import ChangeWatch, Watch
 from domain.sending.messages import Message, MessageStatus
@@ -218,6 +226,27 @@ async def test_a_subscriber_first_receives_what_was_committed_just_before_it_joi
     await eventually(lambda: setup.store.positions > 0)
     await setup.listen()
     await eventually(lambda: setup.after == ChangePosition(setup.store.xid))
+
+
+async def test_an_event_that_was_committed_a_second_before_it_was_shown_is_recent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, read_after = 100.0, []
+    monkeypatch.setattr(hub_module, "time", SimpleNamespace(monotonic=lambda: now))
+    store = FakeStore()
+    positions = RecentPositions(store)
+    for store.xid in (7, 8):
+        await positions.note()
+        now += 1
+
+    async def read_first(after: ChangePosition | float) -> Sequence[UUID]:
+        read_after.append(after)
+        return []
+
+    watch = ChangeWatch(kind=hints.EVENT, scope=Everything(), read_first=read_first)
+    tracker = ChangeTracker(store, hints.EVENT, positions, spawn=lambda _: None)
+    await tracker.read_first(watch, since=106.0)  # five seconds after the second position
+    assert read_after == [ChangePosition(7)]
 
 
 async def test_after_a_failover_the_positions_of_the_other_server_are_forgotten(
