@@ -7,6 +7,7 @@ accepted then is certainly not sent, and is refunded. Asking again is harmless.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -41,6 +42,8 @@ class LostAnswerWatch:
         self._providers = providers
         self._asked: dict[UUID, None] = {}
         """Calls that were asked about. The rest of their messages stays UNKNOWN."""
+        self._put_off: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        """By account: calls that could not be asked about. The others are asked about first."""
         self._failures: dict[UUID, int] = {}
         self._rests_until: dict[UUID, float] = {}
         self._stopping = asyncio.Event()
@@ -58,18 +61,24 @@ class LostAnswerWatch:
         return more and not self._stopping.is_set()
 
     async def _look_at(self, account_id: UUID) -> bool:
+        put_off = self._put_off[account_id]
         try:
             provider = await self._providers.of(account_id)
             if not isinstance(provider, SupportsSettling):
                 return False
+            without = [*self._asked, *put_off]
             calls = await self._store.lost_calls(
-                account_id, age_seconds=AGE_SECONDS, without=list(self._asked), most=MOST_MESSAGES
+                account_id, age_seconds=AGE_SECONDS, without=without, most=MOST_MESSAGES
             )
+            if not calls:
+                put_off.clear()
             for call in calls:
                 if self._stopping.is_set():
                     return False
+                put_off.add(call.attempt_id)
                 outcomes = await provider.settle(call.outgoing)
                 await _settle(self._store, account_id, call, outcomes)
+                put_off.remove(call.attempt_id)
                 self._note(call)
         except ProviderUnavailable:
             self._rest(account_id)

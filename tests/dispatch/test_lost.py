@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.dispatch import lost as lost_module
 from domain.dispatch.lost import AGE_SECONDS, LostAnswerWatch
 from domain.dispatch.messages import Call
 from domain.dispatch.restored import doubt_queued
@@ -135,6 +136,30 @@ async def test_an_unavailable_provider_is_asked_again_after_a_rest() -> None:
     provider.unavailable = False
     await watch(provider).look()
     assert await db.statuses() == {"REJECTED": 1}
+
+
+async def test_a_call_that_cannot_be_asked_about_does_not_delay_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lost_module, "REST_FIRST_SECONDS", 0.0)
+    client = await db.add_client(await db.add_pool(), held=10)
+    for _ in range(2):
+        await db.accept(client)
+    for call in await marked(client.pool):
+        await answered(client.pool, call, LOST)
+
+    class Failing(Asked):
+        async def settle(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:
+            self.unavailable = not self.asked or messages[0].id == self.asked[0][0].id
+            return await super().settle(messages)
+
+    provider = Failing()
+    looking = watch(provider)
+    for _ in range(4):
+        await looking.look()
+    assert await db.statuses() == {"UNKNOWN": 1, "REJECTED": 1}
+    first, second, again = (each[0].id for each in provider.asked)
+    assert first == again != second, "it is asked about again when no others are left"
 
 
 async def test_a_provider_that_cannot_be_asked_leaves_it_unknown() -> None:
