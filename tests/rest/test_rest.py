@@ -19,6 +19,7 @@ from domain.errors import (
     TryAgain,
 )
 from domain.ids import Kind, new_id
+from domain.inbox.reports import REFUSED
 from domain.sending.recipients import MOST_LISTED
 from ibiki.http.rest.errors import RETRY_SECONDS, refused
 from tests import db
@@ -210,6 +211,17 @@ async def test_each_status_has_its_word(web: httpx.AsyncClient, app: App) -> Non
         )
         body = (await web.get(STATUS + message_id)).json()
         assert (body["status"], bool(body["deliveredAt"])) == (word, status == "DELIVERED")
+
+
+async def test_a_message_that_is_about_to_be_refunded_is_not_undelivered(
+    web: httpx.AsyncClient, app: App
+) -> None:
+    """A program that asks just then would never ask again, and keep the charge of its client."""
+    message_id = (await web.post(SINGLE, json=HELLO)).json()["messageId"]
+    await db.execute(
+        "UPDATE message SET status = 'UNDELIVERED', failure = $1, attempt_id = id", REFUSED
+    )
+    assert (await web.get(STATUS + message_id)).json()["status"] == "sent"
 
 
 async def test_the_inbox_is_read_page_by_page_without_gaps(

@@ -12,6 +12,7 @@ from domain.errors import InvalidInput, InvalidText, NotFound
 from domain.identity.access import Actor, OfClient, feed_scope, message_scope
 from domain.ids import Kind
 from domain.inbox.messages import InboundMessage
+from domain.inbox.reports import REFUSED
 from domain.installation import Installation, Store
 from domain.ledger.balances import Balances, view_of
 from domain.long_work import in_thread
@@ -211,9 +212,11 @@ async def message_status(call: RestCall) -> StatusAnswer:
     scope = message_scope(call.actor)
     message = await call.installation.store.find_message(scope, message_id)
     delivered = message.status is MessageStatus.DELIVERED
+    # In a minute it is refunded, or another report decides. Callers take "undelivered" as the end.
+    waits = message.status is MessageStatus.UNDELIVERED and message.failure == REFUSED
     return StatusAnswer(
         message_id=ids.encode(Kind.MESSAGE, message.id),
-        status=WORDS[message.status],
+        status="sent" if waits else WORDS[message.status],
         delivered_at=message.updated_at if delivered else None,
     )
 
