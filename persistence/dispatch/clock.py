@@ -14,95 +14,73 @@ LONGEST_RETRY = "interval '11 minutes'"
 
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
-# A row with a future time was written before the clock was set back. Its wait starts again now, but
-# a scheduled message is never due before the time that its caller requested. SKIP LOCKED: rows in
-# use are left for the next run. With clock_timestamp() instead of statement_timestamp(), PostgreSQL
-# could not use the index, and would read each queued message. A message in a part leaves whatever
-# its time is.
-MESSAGES = f"""
-WITH ahead AS (
-    SELECT id FROM message
-    WHERE {QUEUED_APART} AND due_at > statement_timestamp() + make_interval(secs => $1)
-      AND updated_at > statement_timestamp() + make_interval(secs => $1)
-    LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-UPDATE message
-SET due_at = greatest(
-        send_at, statement_timestamp() + greatest(due_at - updated_at, interval '0')),
-    updated_at = clock_timestamp()
-WHERE id = ANY (ARRAY(SELECT id FROM ahead))
-"""  # noqa: S608 - a condition of our own
-ATTEMPTS = """
-WITH ahead AS (
-    SELECT id FROM attempt
-    WHERE ended_at IS NULL AND started_at > clock_timestamp() + make_interval(secs => $1)
-    LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-UPDATE attempt
-SET started_at = clock_timestamp(), lease_until = clock_timestamp() + (lease_until - started_at)
-WHERE id = ANY (ARRAY(SELECT id FROM ahead))
-"""
-EVENTS = """
-WITH ahead AS (
-    SELECT id FROM webhook_event
-    WHERE due_at > statement_timestamp() + make_interval(secs => $1)
-    LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-UPDATE webhook_event SET due_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id FROM ahead))
-"""
-# `due_at` of a delivery that waits for an earlier one of its subject was set after its other times.
-DELIVERIES = """
-WITH ahead AS (
-    SELECT id FROM hook_delivery
-    WHERE status = 'PENDING' AND due_at > statement_timestamp() + make_interval(secs => $1)
-      AND greatest(created_at, attempted_at) > statement_timestamp() + make_interval(secs => $1)
-    LIMIT $2 FOR UPDATE SKIP LOCKED
-)
-UPDATE hook_delivery
-SET due_at = clock_timestamp()
-        + greatest(due_at - greatest(created_at, attempted_at), interval '0'),
-    created_at = least(created_at, clock_timestamp()),
-    attempted_at = least(attempted_at, clock_timestamp())
-WHERE id = ANY (ARRAY(SELECT id FROM ahead))
-"""
-MANY = (MESSAGES, ATTEMPTS, EVENTS, DELIVERIES)
+AHEAD = "statement_timestamp() + make_interval(secs => $1)"
+"""With clock_timestamp(), PostgreSQL could not use an index, and would read each queued message."""
 
 
-def _not_later(table: str, column: str, *, only: str = "true") -> str:
-    """Sets a time that is in the future to now."""
+def _some(table: str, *, ahead: str, changes: str) -> str:
+    """Changes rows of a large table. SKIP LOCKED: rows in use are left for the next run."""
     return f"""
-    UPDATE {table} SET {column} = clock_timestamp()
-    WHERE {only} AND {column} > clock_timestamp() + make_interval(secs => $1)
+    WITH ahead AS (SELECT id FROM {table} WHERE {ahead} LIMIT $2 FOR UPDATE SKIP LOCKED)
+    UPDATE {table} SET {changes} WHERE id = ANY (ARRAY(SELECT id FROM ahead))
+    """  # noqa: S608 - names of our own
+
+
+# A row with a future time was written before the clock was set back. Its wait starts again now, but
+# a scheduled message is never due before the time that its caller requested. A message in a part
+# leaves whatever its time is. `due_at` of a delivery that waits for an earlier one of its subject
+# was set after its other times.
+MANY = (
+    _some(
+        "message",
+        ahead=f"{QUEUED_APART} AND due_at > {AHEAD} AND updated_at > {AHEAD}",
+        changes="""updated_at = clock_timestamp(), due_at = greatest(
+            send_at, statement_timestamp() + greatest(due_at - updated_at, interval '0'))""",
+    ),
+    _some(
+        "attempt",
+        ahead=f"ended_at IS NULL AND started_at > {AHEAD}",
+        changes="""started_at = clock_timestamp(),
+            lease_until = clock_timestamp() + (lease_until - started_at)""",
+    ),
+    _some("webhook_event", ahead=f"due_at > {AHEAD}", changes="due_at = clock_timestamp()"),
+    _some(
+        "hook_delivery",
+        ahead=f"""status = 'PENDING' AND due_at > {AHEAD}
+            AND greatest(created_at, attempted_at) > {AHEAD}""",
+        changes="""due_at = clock_timestamp()
+                + greatest(due_at - greatest(created_at, attempted_at), interval '0'),
+            created_at = least(created_at, clock_timestamp()),
+            attempted_at = least(attempted_at, clock_timestamp())""",
+    ),
+)
+
+
+def _again(table: str, since: str, *, until: str | None = None, only: str = "true") -> str:
+    """Sets a time that is in the future to now. `until`: the end of a wait that began then."""
+    wait = f", {until} = clock_timestamp() + ({until} - {since})" if until else ""
+    return f"""
+    UPDATE {table} SET {since} = clock_timestamp(){wait}
+    WHERE {only} AND {since} > clock_timestamp() + make_interval(secs => $1)
     """  # noqa: S608 - names of our own
 
 
 # These tables have few rows. The waits of the first two end: the work is done sooner, which is
-# harmless.
-PACES = _not_later("provider_pace", "next_at")
-POLLS = """
-UPDATE status_poll SET claimed_until = NULL
-WHERE claimed_until > clock_timestamp() + make_interval(secs => $1)
-"""
-PAUSES = """
-UPDATE provider_account
-SET paused_at = clock_timestamp(), probe_at = clock_timestamp() + (probe_at - paused_at)
-WHERE paused_at > clock_timestamp() + make_interval(secs => $1)
-"""
-JOBS = """
-UPDATE send_job
-SET seen_at = clock_timestamp(), claimed_until = clock_timestamp() + (claimed_until - seen_at)
-WHERE unwritten > 0 AND seen_at > clock_timestamp() + make_interval(secs => $1)
-"""
-CANCELS = _not_later("unfinished_cancel", "seen_at")
-# A run that was killed would seem to be alive, and no other could begin. A daily run would wait for
-# the day that the wrong clock showed.
-RECONCILIATIONS = _not_later("reconciliation", "heartbeat_at", only="finished_at IS NULL")
-AUDITS = _not_later("ledger_audit", "checked_at", only="state = 'RUNNING'")
-DAILY_RUNS = _not_later("scheduled_run", "started_at")
-FEW = (PACES, POLLS, PAUSES, JOBS, CANCELS, RECONCILIATIONS, AUDITS, DAILY_RUNS)
+# harmless. If a run was killed, it would seem to be alive, and no other could begin. A daily run
+# would wait for the day that the wrong clock showed.
+FEW = (
+    _again("provider_pace", "next_at"),
+    _again("status_poll", "claimed_until"),
+    _again("provider_account", "paused_at", until="probe_at"),
+    _again("send_job", "seen_at", until="claimed_until", only="unwritten > 0"),
+    _again("unfinished_cancel", "seen_at"),
+    _again("reconciliation", "heartbeat_at", only="finished_at IS NULL"),
+    _again("ledger_audit", "checked_at", only="state = 'RUNNING'"),
+    _again("scheduled_run", "started_at"),
+)
 
 # These two store only when a wait ends. It ends now if it is longer than any wait can be.
-READINGS = _not_later("provider_account", "reading_until")
+READINGS = _again("provider_account", "reading_until")
 ENDPOINTS = f"""
 UPDATE hook_endpoint
 SET lease_until = CASE WHEN lease_until <= clock_timestamp() + make_interval(secs => $1)
