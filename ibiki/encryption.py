@@ -67,7 +67,7 @@ class FernetCipher:
 async def log_unreadable(cipher: FernetCipher) -> None:
     """Logs whether accounts wait because the key of their credentials is lost. For a start."""
     with suppress(TryAgain):
-        if unreadable := await unreadable_accounts(store, cipher):
+        if unreadable := await unreadable_accounts(await store.encrypted_credentials(), cipher):
             _log.error(
                 "no key of ENCRYPTION_KEYS, or of the file encryption-keys, decrypts the"
                 " credentials of %s, such as %s: nothing is sent through them. Add the key that is"

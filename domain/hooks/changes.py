@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange, NewSecret
-from domain.hooks.ports import EndpointStore, HookCipher, SecretStore
+from domain.hooks.ports import EndpointStore, HookCipher, SecretOwner, SecretStore
 from domain.identity.access import Actor, Everything, OfClient, message_scope, own_scope
 from domain.ids import new_id
 from domain.ledger.credentials import CredentialsUnreadable
@@ -127,25 +127,23 @@ class Hooks:
             return await self.store.find_delivery(scope, again_id, tx=tx)
 
 
-async def rotate_secrets(store: SecretStore, cipher: HookCipher) -> tuple[int, list[UUID]]:
-    """Encrypts all signing secrets with the newest key. Safe to repeat.
+async def rotate_keys(
+    store: SecretStore, rotate: Callable[[bytes], bytes]
+) -> tuple[list[SecretOwner], list[SecretOwner]]:
+    """Encrypts all credentials and signing secrets with the newest key.
 
-    Returns the number of endpoints, and the endpoints whose secrets no key decrypts.
+    `rotate`: the same value, encrypted with that key; raises CredentialsUnreadable. Safe to repeat,
+    also while others change them. Returns the owners, and those whose secrets no key decrypts.
     """
-    unreadable = []
-    endpoints = await store.endpoints_with_secrets()
-    for endpoint_id in endpoints:
+    rotated, unreadable = [], []
+    for owner in await store.owners_of_secrets():
         async with changing(store, repeatable=True) as tx:
-            stored = await store.lock_secrets(tx, endpoint_id)
             try:
-                secret, previous = (
-                    None if each is None else cipher.rotate(each) for each in stored
-                )
+                await store.replace_secrets(tx, owner, rotate)
+                rotated.append(owner)
             except CredentialsUnreadable:
-                unreadable.append(endpoint_id)
-                continue
-            await store.write_secrets(tx, endpoint_id, secret, previous)
-    return len(endpoints) - len(unreadable), unreadable
+                unreadable.append(owner)
+    return rotated, unreadable
 
 
 def _owner(actor: Actor, client_id: UUID | None) -> UUID:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from domain.hooks.deliveries import (
@@ -17,6 +17,7 @@ from domain.hooks.deliveries import (
 )
 from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange
 from domain.identity.access import Scope
+from domain.ids import Kind
 from domain.inbox.messages import AnyMessage
 from domain.pages import Page, Window
 from domain.sending.messages import Send
@@ -97,9 +98,6 @@ class HookCipher(Protocol):
 
     def encrypt_secret(self, endpoint_id: UUID, secret: str) -> bytes:
         """The encrypted secret. It can be decrypted for this endpoint only."""
-
-    def rotate(self, encrypted: bytes) -> bytes:
-        """The same, encrypted with the newest key. Raises CredentialsUnreadable."""
 
     def decrypt_secret(self, endpoint_id: UUID, encrypted: bytes) -> str:
         """The secret of this endpoint. Raises CredentialsUnreadable."""
@@ -187,18 +185,17 @@ class EndpointStore(Transactional, Protocol):
         """The deliveries of an endpoint, the newest first."""
 
 
+SecretOwner: TypeAlias = tuple[Kind, UUID]
+"""A provider account or an endpoint."""
+
+
 class SecretStore(Transactional, Protocol):
     """What the rotation of encryption keys needs."""
 
-    async def endpoints_with_secrets(self) -> list[UUID]:
-        """All endpoints that have one."""
+    async def owners_of_secrets(self) -> list[SecretOwner]:
+        """The provider accounts that have credentials, and the endpoints that have a secret."""
 
-    async def lock_secrets(
-        self, tx: Transaction, endpoint_id: UUID
-    ) -> tuple[bytes | None, bytes | None]:
-        """The encrypted secret and the previous one, FOR UPDATE. None for one that is missing."""
-
-    async def write_secrets(
-        self, tx: Transaction, endpoint_id: UUID, secret: bytes | None, previous: bytes | None
+    async def replace_secrets(
+        self, tx: Transaction, owner: SecretOwner, change: Callable[[bytes], bytes]
     ) -> None:
-        """Stores both, encrypted with another key."""
+        """Writes what `change` makes of each encrypted value of an owner, which is locked."""

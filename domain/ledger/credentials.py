@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
@@ -65,9 +65,6 @@ class Cipher(Protocol):
 
     def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> dict[str, str]:
         """The secrets of this provider account, by name. Raises CredentialsUnreadable."""
-
-    def rotate(self, encrypted: bytes) -> bytes:
-        """The same, encrypted with the newest key. Raises CredentialsUnreadable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +141,19 @@ class AccountStore(IdentityStore, Ledger, Protocol):
     ) -> ProviderAccountFigures:
         """A provider account with the figures of its pool."""
 
+    async def write_sign_in(
+        self,
+        tx: Transaction,
+        provider_account_id: UUID,
+        sign_in: SignIn,
+        *,
+        price: int | None = None,
+    ) -> None:
+        """Stores what the account is opened with, and when it was set.
+
+        Ends a refusal, and a reading in progress. A price of None is not changed.
+        """
+
 
 class ClientPoolStore(AccountStore, Protocol):
     """What moving a client to another pool, or changing its own provider account, needs.
@@ -162,20 +172,6 @@ class ClientPoolStore(AccountStore, Protocol):
     async def find_platform_account(self, tx: Transaction, provider: str) -> AccountRef | None:
         """The account of the platform at this provider. None if it has none."""
 
-    async def write_credentials(
-        self,
-        tx: Transaction,
-        provider_account_id: UUID,
-        encrypted: bytes,
-        *,
-        provider: str,
-        price: int | None,
-    ) -> None:
-        """Stores credentials and when they were set. Ends a pause of the account.
-
-        A price of None is not changed.
-        """
-
     async def count_open_messages(self, tx: Transaction, client_id: UUID) -> int:
         """How many messages of the client are QUEUED, SUBMITTING or UNKNOWN."""
 
@@ -187,21 +183,6 @@ class ClientPoolStore(AccountStore, Protocol):
         `as_owner`: to `parent_id` itself, the pool node of the client's own account. The versions
         of the client's figures do not decrease.
         """
-
-
-class RotationStore(Ledger, Protocol):
-    """What the rotation of keys needs."""
-
-    async def encrypted_credentials(self) -> list[tuple[UUID, bytes]]:
-        """The provider accounts that have credentials, with these."""
-
-    async def lock_credentials(self, tx: Transaction, provider_account_id: UUID) -> bytes | None:
-        """The encrypted credentials of an account, FOR UPDATE. None if it has none."""
-
-    async def replace_credentials(
-        self, tx: Transaction, provider_account_id: UUID, encrypted: bytes
-    ) -> None:
-        """Stores the same credentials, encrypted with another key."""
 
 
 async def set_credentials(
@@ -220,13 +201,9 @@ async def set_credentials(
         client = await existing_client(store, tx, requested.client_id)
         account = await _account(store, rules, tx, client, provider, credentials, requested.price)
         if credentials is not None:
-            await store.write_credentials(
-                tx,
-                account.id,
-                rules.cipher.encrypt(account.id, asdict(credentials)),
-                provider=provider,
-                price=requested.price,
-            )
+            encrypted = rules.cipher.encrypt(account.id, asdict(credentials))
+            sign_in = SignIn(provider, client.id, encrypted, None)
+            await store.write_sign_in(tx, account.id, sign_in, price=requested.price)
         await store.note_access_changes(tx, [client.id])
         return await store.read_provider_account(tx, account.id)
 
@@ -264,29 +241,12 @@ async def move_client(store: ClientPoolStore, client_id: UUID, provider_account_
         return await existing_client(store, tx, client_id)
 
 
-async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[UUID]]:
-    """Encrypts all credentials with the newest key. Safe to repeat, also while others change them.
-
-    Returns the number of accounts, and the accounts whose credentials no key decrypts.
-    """
+async def unreadable_accounts(
+    credentials: Sequence[tuple[UUID, bytes]], cipher: Cipher
+) -> list[UUID]:
+    """The accounts whose credentials no key decrypts. `credentials`: those of each account."""
     unreadable = []
-    accounts = await store.encrypted_credentials()
-    for account_id, _ in accounts:
-        async with changing(store, repeatable=True) as tx:
-            encrypted = await store.lock_credentials(tx, account_id)
-            if encrypted is None:
-                continue
-            try:
-                await store.replace_credentials(tx, account_id, cipher.rotate(encrypted))
-            except CredentialsUnreadable:
-                unreadable.append(account_id)
-    return len(accounts) - len(unreadable), unreadable
-
-
-async def unreadable_accounts(store: RotationStore, cipher: Cipher) -> list[UUID]:
-    """The accounts whose credentials no key decrypts."""
-    unreadable = []
-    for account_id, encrypted in await store.encrypted_credentials():
+    for account_id, encrypted in credentials:
         try:
             cipher.decrypt(account_id, encrypted)
         except CredentialsUnreadable:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -54,15 +54,6 @@ class PlatformAccounts(AccountStore, Protocol):
 
     async def lock_sign_in(self, tx: Transaction, provider_account_id: UUID) -> SignIn:
         """What the account is opened with, FOR UPDATE. Raises NotFound."""
-
-    async def write_configuration(
-        self,
-        tx: Transaction,
-        provider_account_id: UUID,
-        configuration: Mapping[str, str],
-        encrypted: bytes | None,
-    ) -> None:
-        """Stores the values and when they were set. Ends a refusal, and a reading in progress."""
 
     async def write_terms(
         self,
@@ -212,7 +203,8 @@ async def _configure(
     configuration, encrypted = _split(
         catalogue, rules.cipher, present.provider, provider_account_id, values
     )
-    await store.write_configuration(tx, provider_account_id, configuration, encrypted)
+    sign_in = replace(present, configuration=configuration, encrypted=encrypted)
+    await store.write_sign_in(tx, provider_account_id, sign_in)
 
 
 async def _change_default(

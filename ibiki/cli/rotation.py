@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import typer
 
 from domain import ids
 from domain.errors import units_in_words
-from domain.hooks.changes import rotate_secrets
+from domain.hooks.changes import rotate_keys
 from domain.ids import Kind
-from domain.ledger.credentials import rotate_keys
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
 from ibiki.errors import CommandError
@@ -24,14 +25,14 @@ def rotate(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
     """Encrypt all stored credentials with the first key of ENCRYPTION_KEYS."""
 
     async def run(context: CommandContext, parts: Components) -> None:
-        rotated, unreadable = await rotate_keys(store, parts.cipher)
-        secrets, unreadable_secrets = await rotate_secrets(store, parts.cipher)
-        named = [ids.encode(Kind.PROVIDER_ACCOUNT, each) for each in unreadable]
-        named += [ids.encode(Kind.HOOK_ENDPOINT, each) for each in unreadable_secrets]
+        rotated, unreadable = await rotate_keys(store, parts.cipher.rotate)
+        counts = Counter(kind for kind, _ in rotated)
+        accounts, secrets = counts[Kind.PROVIDER_ACCOUNT], counts[Kind.HOOK_ENDPOINT]
+        named = [ids.encode(*each) for each in unreadable]
         print_result(
             json,
-            {"rotated": rotated, "secrets": secrets, "unreadable": named},
-            f"The credentials of {units_in_words(rotated, 'provider account')} and the secrets of"
+            {"rotated": accounts, "secrets": secrets, "unreadable": named},
+            f"The credentials of {units_in_words(accounts, 'provider account')} and the secrets of"
             f" {units_in_words(secrets, 'webhook endpoint')} are encrypted with the first key of"
             " ENCRYPTION_KEYS.",
         )

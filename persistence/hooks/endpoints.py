@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from tortoise.expressions import F, RawSQL
+from tortoise.models import Model
 
 from domain.errors import NotFound
 from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange
+from domain.hooks.ports import SecretOwner
 from domain.identity.access import Scope
-from domain.ids import new_id
+from domain.ids import Kind, new_id
 from domain.live import hints
 from domain.pages import Page, Window
 from persistence.database import Connection, note, orm
 from persistence.hooks import models
 from persistence.hooks.deliveries import wake_deliveries
 from persistence.identity.models import Client
+from persistence.ledger.models import ProviderAccount
 from persistence.pages import list_page
 from persistence.rows import object_of, within
 from persistence.sql import NOW
@@ -186,22 +189,28 @@ async def read_deliveries(
     return page.with_items([_delivery(row) for row in page.items])
 
 
-async def endpoints_with_secrets() -> list[UUID]:
-    rows = models.HookEndpoint.filter(secret__isnull=False, deleted_at__isnull=True)
-    return [row.id for row in await rows.order_by("id").only("id")]
+async def owners_of_secrets() -> list[SecretOwner]:
+    accounts = ProviderAccount.filter(credentials__isnull=False).order_by("id")
+    endpoints = models.HookEndpoint.filter(secret__isnull=False, **PRESENT).order_by("id")
+    return [
+        *[(Kind.PROVIDER_ACCOUNT, row.id) for row in await accounts.only("id")],
+        *[(Kind.HOOK_ENDPOINT, row.id) for row in await endpoints.only("id")],
+    ]
 
 
-async def lock_secrets(tx: Connection, endpoint_id: UUID) -> tuple[bytes | None, bytes | None]:
-    rows = models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx)).select_for_update()
-    row = await rows.get()
-    return row.secret, row.previous_secret
-
-
-async def write_secrets(
-    tx: Connection, endpoint_id: UUID, secret: bytes | None, previous: bytes | None
+async def replace_secrets(
+    tx: Connection, owner: SecretOwner, change: Callable[[bytes], bytes]
 ) -> None:
-    rows = models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx))
-    await rows.update(secret=secret, previous_secret=previous)
+    kind, owner_id = owner
+    model: type[Model] = models.HookEndpoint
+    names = ["secret", "previous_secret"]
+    if kind is Kind.PROVIDER_ACCOUNT:
+        model, names = ProviderAccount, ["credentials"]
+    rows = model.filter(id=owner_id).using_db(orm(tx))
+    row = await rows.select_for_update().get()
+    values = {name: value for name in names if (value := getattr(row, name)) is not None}
+    if values:
+        await rows.update(**{name: change(value) for name, value in values.items()})
 
 
 async def _queue(tx: Connection, **values: Any) -> UUID:

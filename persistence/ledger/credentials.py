@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from tortoise.expressions import F
+from tortoise.queryset import QuerySet
 
 from domain.ids import new_id
 from domain.ledger.book import NodeKind
@@ -19,7 +19,6 @@ from persistence.database import Connection, note, orm
 from persistence.identity.models import Client
 from persistence.ledger import models
 from persistence.sending.parts import QUEUED_APART, all_in
-from persistence.sql import NOW
 
 # One range of an index for each status. Each account and each priority is named, so that the index
 # of the queue is used.
@@ -48,29 +47,23 @@ WHERE id = $1
 
 
 async def lock_own_account(tx: Connection, client_id: UUID) -> AccountRef | None:
-    row = (
-        await models.ProviderAccount.filter(owner_client_id=client_id)
-        .using_db(orm(tx))
-        .select_for_update()
-        .first()
-    )
-    return None if row is None else AccountRef(row.id, row.account_id)
+    own = models.ProviderAccount.filter(owner_client_id=client_id).using_db(orm(tx))
+    return await _first(own.select_for_update())
 
 
 async def find_own_account(client_id: UUID) -> AccountRef | None:
     """The provider account that the client owns."""
-    row = await models.ProviderAccount.filter(owner_client_id=client_id).using_db(orm(None)).first()
-    return None if row is None else AccountRef(row.id, row.account_id)
+    return await _first(models.ProviderAccount.filter(owner_client_id=client_id))
 
 
 async def find_platform_account(tx: Connection, provider: str) -> AccountRef | None:
     """The oldest one, if there are several."""
-    row = (
-        await models.ProviderAccount.filter(provider=provider, owner_client_id__isnull=True)
-        .using_db(orm(tx))
-        .order_by("id")
-        .first()
-    )
+    ours = models.ProviderAccount.filter(provider=provider, owner_client_id__isnull=True)
+    return await _first(ours.using_db(orm(tx)).order_by("id"))
+
+
+async def _first(rows: QuerySet[models.ProviderAccount]) -> AccountRef | None:
+    row = await rows.first()
     return None if row is None else AccountRef(row.id, row.account_id)
 
 
@@ -94,32 +87,6 @@ async def add_provider_account(tx: Connection, new: NewProviderAccount) -> Accou
         rate_per_second=new.rate_per_second,
     )
     return AccountRef(new.id, node_id)
-
-
-async def write_credentials(
-    tx: Connection,
-    provider_account_id: UUID,
-    encrypted: bytes,
-    *,
-    provider: str,
-    price: int | None,
-) -> None:
-    """Ends the pause of a running sync: it reads the balance with the old credentials."""
-    await (
-        models.ProviderAccount.filter(id=provider_account_id)
-        .using_db(orm(tx))
-        .update(
-            credentials=encrypted,
-            credentials_set_at=NOW,
-            provider=provider,
-            price=F("price") if price is None else price,
-            reading_until=None,
-            paused_at=None,
-            pause_reason=None,
-            probe_at=None,
-        )
-    )
-    note(tx, [hints.POOL + provider_account_id.bytes])
 
 
 async def count_open_messages(tx: Connection, client_id: UUID) -> int:
@@ -149,21 +116,6 @@ async def put_client_under(
 
 
 async def encrypted_credentials() -> list[tuple[UUID, bytes]]:
-    rows = models.ProviderAccount.filter(credentials__isnull=False).using_db(orm(None))
+    rows = models.ProviderAccount.filter(credentials__isnull=False)
     found = await rows.order_by("id").only("id", "credentials")
     return [(row.id, row.credentials) for row in found if row.credentials is not None]
-
-
-async def lock_credentials(tx: Connection, provider_account_id: UUID) -> bytes | None:
-    row = (
-        await models.ProviderAccount.filter(id=provider_account_id)
-        .using_db(orm(tx))
-        .select_for_update()
-        .get()
-    )
-    return row.credentials
-
-
-async def replace_credentials(tx: Connection, provider_account_id: UUID, encrypted: bytes) -> None:
-    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
-    await rows.update(credentials=encrypted)

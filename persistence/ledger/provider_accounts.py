@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from uuid import UUID
 
-from tortoise.expressions import RawSQL
+from tortoise.expressions import F, RawSQL
 
 from domain.errors import NotFound
 from domain.ledger.credentials import AccountRef, SignIn
@@ -19,14 +18,13 @@ PROBE_IF_PAUSED = RawSQL("CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_t
 
 async def find_sign_in(provider_account_id: UUID) -> SignIn:
     """What an account is opened with. Raises NotFound."""
-    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(None))
-    return _sign_in(await rows.first())
+    return _sign_in(await models.ProviderAccount.filter(id=provider_account_id).first())
 
 
 async def read_secrets(provider: str) -> list[tuple[UUID, bytes | None]]:
     """All accounts at a provider, each with its encrypted secrets."""
-    rows = models.ProviderAccount.filter(provider=provider)
-    return [(row.id, row.credentials) for row in await rows.using_db(orm(None))]
+    rows = await models.ProviderAccount.filter(provider=provider)
+    return [(row.id, row.credentials) for row in rows]
 
 
 async def lock_sign_in(tx: Connection, provider_account_id: UUID) -> SignIn:
@@ -43,17 +41,17 @@ async def find_account_ref(
     return AccountRef(row.id, row.account_id), row.owner_client_id
 
 
-async def write_configuration(
-    tx: Connection,
-    provider_account_id: UUID,
-    configuration: Mapping[str, str],
-    encrypted: bytes | None,
+async def write_sign_in(
+    tx: Connection, provider_account_id: UUID, sign_in: SignIn, *, price: int | None = None
 ) -> None:
     """Ends the pause of a running sync: it reads the balance with the old values."""
+    values = sign_in.configuration
     rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
     await rows.update(
-        configuration=dict(configuration),
-        credentials=encrypted,
+        provider=sign_in.provider,
+        price=F("price") if price is None else price,
+        configuration=None if values is None else dict(values),
+        credentials=sign_in.encrypted,
         credentials_set_at=NOW,
         reading_until=None,
         paused_at=None,

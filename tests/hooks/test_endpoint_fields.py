@@ -6,7 +6,8 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from domain.hooks.changes import rotate_secrets
+from domain.hooks.changes import rotate_keys
+from domain.ids import Kind
 from ibiki.encryption import FernetCipher
 from persistence import store
 from tests import db
@@ -145,8 +146,8 @@ async def test_secrets_are_encrypted_with_the_newest_key(app: App) -> None:
     await app.answer("owner", ROTATE, input={"id": created["endpoint"]["id"]})
     new_key = Fernet.generate_key().decode()
     both, only_new = FernetCipher([new_key, ENCRYPTION_KEY]), FernetCipher([new_key])
-    assert await rotate_secrets(store, both) == (1, [])
+    assert (await rotate_keys(store, both.rotate))[1] == []
     [row] = await db.fetch("SELECT id, secret, previous_secret FROM hook_endpoint")
     assert only_new.decrypt_secret(row["id"], row["previous_secret"]) == created["secret"]
     await db.execute("UPDATE hook_endpoint SET secret = 'x'")
-    assert await rotate_secrets(store, both) == (0, [row["id"]])
+    assert (await rotate_keys(store, both.rotate))[1] == [(Kind.HOOK_ENDPOINT, row["id"])]

@@ -9,13 +9,14 @@ import pytest
 from domain import ids
 from domain.dispatch.recording import give_up_overdue
 from domain.dispatch.rules import DispatchRules
+from domain.hooks.changes import rotate_keys
 from domain.ids import Kind
-from domain.ledger.credentials import rotate_keys
 from domain.ledger.sync import account_to_sync, sync
+from ibiki.encryption import FernetCipher
 from persistence import store
 from tests import db
 from tests.dispatch.parts import QUICK, Scripted, dispatching, marked, statuses_become
-from tests.installations import App
+from tests.installations import ENCRYPTION_KEY, App
 
 SECRET = "not-to-be-seen"
 URL = "http://127.0.0.1:9"
@@ -69,7 +70,10 @@ async def test_an_admin_adds_an_account_whose_secret_cannot_be_read(app: App) ->
     assert SECRET not in str(row["configuration"])
     cipher = app.installation.own_accounts.cipher
     assert cipher.decrypt(row["id"], row["credentials"]) == {"apiKey": SECRET}
-    assert await rotate_keys(store, cipher) == (1, [])
+    assert await rotate_keys(store, FernetCipher([ENCRYPTION_KEY]).rotate) == (
+        [(Kind.PROVIDER_ACCOUNT, row["id"])],
+        [],
+    )
     found = await store.find_provider_account(row["id"])
     app.upstream.balance_word = "700"
     await sync(
