@@ -13,13 +13,10 @@ from uuid import UUID
 
 from domain.dispatch.messages import EndedCall, LostCall
 from domain.dispatch.ports import LostAnswers
-from domain.dispatch.recording import end_of, write_settlement
-from domain.dispatch.rules import DispatchRules
-from domain.dispatch.settlement import transition_for
+from domain.dispatch.recording import decide_unknown, end_of
 from domain.errors import ProviderUnavailable
 from domain.loops import backoff_seconds, now_seconds
 from domain.provider import NotSent, Outcome, Providers, SupportsSettling, Unknown
-from domain.sending.messages import MessageStatus
 
 AGE_SECONDS = 20 * 3600.0
 """Providers know the keys of calls for a day. After that, they would know nothing of the call."""
@@ -106,15 +103,5 @@ async def _settle(
     if not call.is_ours:
         given = {i: NOT_CERTAIN if isinstance(each, NotSent) else each for i, each in given.items()}
     async with store.transaction() as tx:
-        account = await store.lock_provider_account(tx, account_id)
-        await store.lock_attempts(tx, [call.attempt_id])
-        found = await store.lock_undecided(tx, [call.attempt_id], only=list(given))
-        unknown = [each for each in found if each.status is MessageStatus.UNKNOWN]
-        decided = [
-            transition_for(each, given[each.id], epoch=account.epoch, rules=DispatchRules())
-            for each in unknown
-        ]
-        transitions = [each for each in decided if each]
-        if transitions:
-            await write_settlement(store, tx, account, transitions)
+        if await decide_unknown(store, tx, account_id, [call.attempt_id], given):
             await store.end_attempts(tx, [end_of(EndedCall(call.attempt_id, given))])

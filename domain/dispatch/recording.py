@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import random
 from uuid import UUID
 
@@ -249,6 +249,29 @@ async def write_settlement(
         post_refunds(book, account, refunds, actor_id=actor_id)
         post_route_moves(book, account, moves, actor_id=actor_id)
         await store.write_book(tx, book)
+
+
+async def decide_unknown(
+    store: Settlements,
+    tx: Transaction,
+    provider_account_id: UUID,
+    attempt_ids: Sequence[UUID],
+    outcomes: Mapping[UUID, Outcome],
+    *,
+    actor_id: UUID | None = None,
+) -> list[Transition]:
+    """Writes the late outcomes of those messages of the attempts that are still UNKNOWN."""
+    account = await store.lock_provider_account(tx, provider_account_id)
+    await store.lock_attempts(tx, attempt_ids)
+    found = await store.lock_undecided(tx, attempt_ids, only=list(outcomes))
+    decided = [
+        transition_for(each, outcomes[each.id], epoch=account.epoch, rules=DispatchRules())
+        for each in found
+        if each.status is MessageStatus.UNKNOWN
+    ]
+    transitions = [each for each in decided if each]
+    await write_settlement(store, tx, account, transitions, actor_id=actor_id)
+    return transitions
 
 
 def end_of(call: EndedCall) -> AttemptEnd:

@@ -1,4 +1,4 @@
-"""Settles messages after their call: late results, and what a person decides about UNKNOWN ones.
+"""Settles UNKNOWN messages, as a person decides.
 
 A message that is UNKNOWN becomes SENT, or REJECTED with its refund. A message that is decided
 already is never changed, so everything here is safe to repeat.
@@ -20,15 +20,14 @@ from domain.dispatch.messages import (
     UnknownTotal,
 )
 from domain.dispatch.ports import Settling
-from domain.dispatch.recording import write_settlement
-from domain.dispatch.rules import DispatchRules
-from domain.dispatch.settlement import NOT_TAKEN, transition_for
+from domain.dispatch.recording import decide_unknown
+from domain.dispatch.settlement import NOT_TAKEN
 from domain.errors import InvalidInput
 from domain.identity.access import Actor, Role, message_scope, require
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.loops import now_seconds
 from domain.provider import Accepted, Rejected
-from domain.sending.messages import Message, MessageStatus
+from domain.sending.messages import Message
 from domain.transactions import Transaction
 
 LONGEST_NOTE = 1_000
@@ -54,28 +53,19 @@ async def settle_unknown(
     key = own_key(actor.user_id, "settleUnknown")
 
     async def settle_and_read(tx: Transaction) -> tuple[Answer, Message]:
-        answer = await _settle_one(store, tx, message_id, decision)
-        if not answer["changed"]:
+        account_id, attempt_id = await store.find_attempt_of(tx, message_id)
+        attempts = {message_id: attempt_id} if attempt_id else {}
+        if (
+            not attempts
+            or not (await _settle_messages(store, tx, account_id, attempts, decision))[0]
+        ):
             raise InvalidInput("Only a message whose status is UNKNOWN can be settled.")
         # Read before COMMIT: there must be no read after it that could fail.
-        return answer, await store.find_message(message_scope(actor), message_id, tx=tx)
+        return {}, await store.find_message(message_scope(actor), message_id, tx=tx)
 
     _, message = await once(store, key, settle_and_read)
     assert message is not None  # the key is new, so that no earlier call can have used it
     return message
-
-
-async def settle(store: Settling, message_id: UUID, outcome: Accepted | Rejected) -> bool:
-    """Records a late result of a message. False if the message is not UNKNOWN. Safe to repeat.
-
-    Raises NotFound, or TryAgain if the database is unavailable.
-    """
-
-    async def settle_only(tx: Transaction) -> tuple[Answer, None]:
-        return await _settle_one(store, tx, message_id, _Decision(outcome)), None
-
-    answer, _ = await once(store, own_key(message_id, "settle"), settle_only)
-    return bool(answer["changed"])
 
 
 async def preview_unknowns(store: Settling, actor: Actor, wanted: UnknownFilter) -> SettledUnknowns:
@@ -146,23 +136,11 @@ async def export_unknowns(
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What is decided about messages, by whom (None: the provider), and why."""
+    """What a person has decided about messages, and why."""
 
     outcome: Accepted | Rejected
-    actor_id: UUID | None = None
-    note: str | None = None
-
-
-async def _settle_one(
-    store: Settling, tx: Transaction, message_id: UUID, decision: _Decision
-) -> Answer:
-    provider_account_id, attempt_id = await store.find_attempt_of(tx, message_id)
-    if attempt_id is None:
-        return {"changed": False}
-    settled = await _settle_messages(
-        store, tx, provider_account_id, {message_id: attempt_id}, decision
-    )
-    return {"changed": settled[0] == 1}
+    actor_id: UUID
+    note: str
 
 
 async def _settle_page(
@@ -204,20 +182,15 @@ async def _settle_messages(
 
     `attempts`: the attempt of each message.
     """
-    account = await store.lock_provider_account(tx, provider_account_id)
-    attempt_ids = sorted(set(attempts.values()))
-    await store.lock_attempts(tx, attempt_ids)
-    found = await store.lock_undecided(tx, attempt_ids, only=list(attempts))
-    unknown = [each for each in found if each.status is MessageStatus.UNKNOWN]
-    decided = [
-        transition_for(each, decision.outcome, epoch=account.epoch, rules=DispatchRules())
-        for each in unknown
-    ]
-    transitions = [each for each in decided if each]
-    if not transitions:
-        return 0, 0
-    await write_settlement(store, tx, account, transitions, actor_id=decision.actor_id)
-    if decision.note is not None:
+    transitions = await decide_unknown(
+        store,
+        tx,
+        provider_account_id,
+        sorted(set(attempts.values())),
+        dict.fromkeys(attempts, decision.outcome),
+        actor_id=decision.actor_id,
+    )
+    if transitions:
         # Only the operator reads attempts. Clients can read the note of a refund.
         first = transitions[0]
         what = f"Message {first.message.id}" if len(attempts) == 1 else "Messages"

@@ -10,7 +10,7 @@ import pytest
 
 from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer
-from domain.dispatch.settle import settle, settle_unknown
+from domain.dispatch.settle import settle_unknown
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
 from domain.ledger.sync import SyncRules, sync
@@ -267,12 +267,14 @@ async def test_settling_needs_a_note(note: str) -> None:
         await settle_unknown(store, db.ADMIN, new_id(), taken=True, note=note)
 
 
-async def test_a_repeated_report_is_delivered_once() -> None:
+async def test_a_message_is_settled_once() -> None:
     client, call = await submitting()
     await answered(client.pool, call, Unknown("?"))
-    assert await settle(store, call.messages[0].id, NO) is True
-    assert await settle(store, call.messages[0].id, NO) is False
-    assert await settle(store, call.messages[0].id, Accepted("ref")) is False
+    message_id = call.messages[0].id
+    await settle_unknown(store, db.ADMIN, message_id, taken=False, note="not in the log")
+    for taken in (False, True):
+        with pytest.raises(InvalidInput, match="UNKNOWN"):
+            await settle_unknown(store, db.ADMIN, message_id, taken=taken, note="again")
     assert await db.statuses() == {"REJECTED": 1}
     assert await db.held(client.account_id) == 10
 

@@ -21,7 +21,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.messages import Call
 from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer
-from domain.dispatch.settle import settle
+from domain.dispatch.settle import settle_unknown
 from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.balances import Valuation
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -128,7 +128,7 @@ class Setup:
         )
         for row in rows:
             taken = str(row["id"]) in self.upstream.taken
-            await settle(store, row["id"], Accepted("ref") if taken else Rejected("no"))
+            await settle_unknown(store, db.ADMIN, row["id"], taken=taken, note="by the log")
 
     async def read(self, meanwhile: Sequence[tuple[str, int]]) -> None:
         """The balance is read, and other things happen before the reading arrives."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from random import Random
 
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.settle import settle
+from domain.dispatch.settle import settle_unknown
+from domain.errors import InvalidInput
 from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
@@ -109,4 +111,5 @@ async def _nothing_is_under_way() -> bool:
 async def _settle_doubts(upstream: Upstream) -> None:
     for row in await db.fetch("SELECT id, number FROM message WHERE status = 'UNKNOWN'"):
         taken = row["number"] in upstream.taken
-        await settle(store, row["id"], Accepted("ref") if taken else Rejected("no"))
+        with suppress(InvalidInput):  # its call has ended meanwhile
+            await settle_unknown(store, db.ADMIN, row["id"], taken=taken, note="by the log")
