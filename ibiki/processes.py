@@ -29,7 +29,7 @@ from domain.dispatch.rules import DispatchRules
 from domain.errors import TryAgain
 from domain.hooks.worker import Deliverer
 from domain.inbox.polling import PollRules
-from domain.ledger.closing import Closer
+from domain.ledger.closing import close_daily
 from domain.loops import Loop
 from ibiki import hooks
 from ibiki.agreeing import comparing_with_others, shown_name
@@ -212,7 +212,9 @@ async def run_workers(
         parts.installation.reconciler.start_nightly,
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
-    closing = Loop("closing months", Closer(store).close_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
+    closing = Loop(
+        "closing months", lambda: close_daily(store), every_seconds=NIGHTLY_CHECK_SECONDS
+    )
     dropping = Loop("retention", retention.run_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
     callbacks = CallbackFormat(parts.installation.auth_tokens, store)

@@ -127,8 +127,8 @@ async def _on_main(work: Callable[[Connection], Awaitable[Answer]]) -> Answer:
 
 async def _pool(options: dict[str, Any]) -> Pool:
     options = {**options, "connect": reach}
-    return await asyncpg.create_pool(**options, min_size=0, max_size=POOL_SIZE, reset=_keep)
+    return await asyncpg.create_pool(**options, min_size=0, max_size=POOL_SIZE, reset=keep)
 
 
-async def _keep(_connection: object) -> None:
-    """Releases a connection as it is: nothing here sets session state."""
+async def keep(_connection: object) -> None:
+    """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""

@@ -133,7 +133,7 @@ def tortoise_config(
                     "init_size": 1,
                     "minsize": 0,
                     "maxsize": pool_size,
-                    "reset": _keep,
+                    "reset": long_reads.keep,
                 },
             }
         },
@@ -161,29 +161,19 @@ def connection_options(
     `transaction_pooler`: each transaction has another session. So no statement stays prepared, and
     the role sets the limits: docs/scaling.md.
     """
-    if transaction_pooler:
-        return {
-            **credentials(url, of_several=of_several),
-            "command_timeout": answer_seconds,
-            "timeout": answer_seconds or ANSWER_SECONDS,
-            "statement_cache_size": 0,
-            "server_settings": {"application_name": application_name, "timezone": "UTC"},
-        }
-    return {
+    options = {
         **credentials(url, of_several=of_several),
         "command_timeout": answer_seconds,
         "timeout": answer_seconds or ANSWER_SECONDS,
-        "server_settings": {
-            "application_name": application_name,
-            "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s",
-            **KEPT_ALIVE,
-            "timezone": "UTC",
-            "jit": "off",
-            **session_settings,
-        },
     }
-
-
-async def _keep(_connection: object) -> None:
-    """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
+    settings = {"application_name": application_name, "timezone": "UTC"}
+    if transaction_pooler:
+        return {**options, "statement_cache_size": 0, "server_settings": settings}
+    settings |= {
+        "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s",
+        **KEPT_ALIVE,
+        "jit": "off",
+        **session_settings,
+    }
+    return {**options, "server_settings": settings}

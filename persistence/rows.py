@@ -41,7 +41,7 @@ def only_client_of(scope: Scope, what: str) -> UUID | None:
             raise NotFound(what)
 
 
-def object_of(kind: type[Item], row: Any, **others: Any) -> Item:
+def object_of(kind: type[Item], row: Any, /, **others: Any) -> Item:
     """An object of this dataclass or named tuple. `row`: of a statement or of a queryset.
 
     Each attribute is the column of the same name, except for those in `others`.

@@ -93,19 +93,13 @@ async def _close(
     return checkpoint
 
 
-class Closer:
-    """Closes months once a day, in one of all processes."""
-
-    def __init__(self, store: CheckpointStore) -> None:
-        self._store = store
-
-    async def close_daily(self) -> bool:
-        """Closes what is due, unless a process has done so today. Always False: a loop calls it."""
-        now = datetime.now(UTC)
-        if await self._store.start_daily("close months", not_since=last_night(now)):
-            try:
-                with suppress(AlreadyRunning):
-                    await close_months(self._store, now)
-            except LedgerInconsistent as broken:
-                _log.error("%s %s", broken, "; ".join(broken.audit.violations))
-        return False
+async def close_daily(store: CheckpointStore) -> bool:
+    """Closes what is due, unless a process has done so today. Always False: a loop calls it."""
+    now = datetime.now(UTC)
+    if await store.start_daily("close months", not_since=last_night(now)):
+        try:
+            with suppress(AlreadyRunning):
+                await close_months(store, now)
+        except LedgerInconsistent as broken:
+            _log.error("%s %s", broken, "; ".join(broken.audit.violations))
+    return False

@@ -102,7 +102,7 @@ class NewSync:
 
     id: UUID
     provider_account_id: UUID
-    raw: str
+    reading_raw: str
     reading: int
     in_flight: int
     pool_before: int

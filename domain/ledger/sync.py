@@ -228,7 +228,7 @@ async def _write(
     done = NewSync(
         id=new_id(),
         provider_account_id=account.id,
-        raw=reading.raw,
+        reading_raw=reading.raw,
         reading=units,
         in_flight=figures.in_flight,
         pool_before=figures.pool,

@@ -123,20 +123,8 @@ async def lock_event(tx: Connection, event_id: UUID) -> LockedEvent:
     row = await _events().filter(id=event_id).using_db(orm(tx)).select_for_update().first()
     if row is None:
         raise NotFound("webhook event")
-    return LockedEvent(
-        event=DueEvent(
-            row.id,
-            row.provider,
-            _body_of(row),
-            row.received_at,
-            row.tries,
-            row.provider_account_id,
-        ),
-        outcome=WebhookOutcome(row.outcome),
-        client_id=row.client_id,
-        sender=row.sender,
-        opt_out_pending=row.opt_out_pending,
-    )
+    event = object_of(DueEvent, row, body=_body_of(row))
+    return object_of(LockedEvent, row, event=event, outcome=WebhookOutcome(row.outcome))
 
 
 async def read_modem_routes(scope: Everything) -> list[ModemRoute]:

@@ -8,7 +8,7 @@ reads four tables. The rest is querysets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
@@ -137,22 +137,11 @@ async def pool_figures(tx: Connection, provider_account_id: UUID) -> PoolFigures
 
 
 async def end_reading(tx: Connection, sync: NewSync) -> None:
-    await models.Sync.create(
-        id=sync.id,
-        provider_account_id=sync.provider_account_id,
-        reading_raw=sync.raw,
-        reading=sync.reading,
-        in_flight=sync.in_flight,
-        pool_before=sync.pool_before,
-        pool_after=sync.pool_after,
-        epoch=sync.epoch,
-        actor_id=sync.actor_id,
-        using_db=orm(tx),
-    )
+    await models.Sync.create(using_db=orm(tx), **asdict(sync))
     account = models.ProviderAccount.filter(id=sync.provider_account_id).using_db(orm(tx))
     await account.update(
         epoch=sync.epoch,
-        reading_raw=sync.raw,
+        reading_raw=sync.reading_raw,
         read_at=NOW,
         reading_until=None,
         # Signing in works. If the provider refused the account before, a message is tried at once.

@@ -25,7 +25,15 @@ from domain.ledger.reconciliation import (
 )
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import Connection, connection, execute, fetch_value, note, transaction
+from persistence.database import (
+    Connection,
+    connection,
+    execute,
+    fetch_value,
+    note,
+    orm,
+    transaction,
+)
 from persistence.ledger import models
 from persistence.ledger.charges import charges_between, transfers_of
 from persistence.pages import list_page
@@ -165,13 +173,6 @@ CROSS JOIN LATERAL (
 WHERE send.id = $1
 """  # noqa: S608 - sums of our own
 ALLOW_ARREARS = "UPDATE account SET arrears = greatest(arrears, $2) WHERE id = $1"
-
-WRITE_DIFFERENCE = """
-INSERT INTO reconciliation_difference (id, reconciliation_id, client_id, send_id, expected, found,
-                                       corrected, in_reading, explanation, imported_line_id,
-                                       transfer_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-"""
 ADD_UNITS = """
 UPDATE reconciliation SET charged_missing = charged_missing + greatest($2::int8, 0),
                           refunded_excess = refunded_excess + greatest(-$2::int8, 0),
@@ -251,7 +252,7 @@ async def allow_arrears(tx: Connection, account_id: UUID, units: int) -> None:
 
 
 async def write_difference(tx: Connection, difference: Difference) -> None:
-    await tx.execute(WRITE_DIFFERENCE, *asdict(difference).values())
+    await models.ReconciliationDifference.create(using_db=orm(tx), **asdict(difference))
     if not difference.in_reading:
         units = difference.expected - difference.found
         await tx.execute(ADD_UNITS, difference.reconciliation_id, units)

@@ -15,16 +15,12 @@ from tortoise.expressions import RawSQL
 from domain.errors import SENTENCES, NotFound, RejectedRecipient, RejectionReason
 from domain.identity.access import OfClient, Scope
 from domain.pages import Page, Window
-from domain.sending.lists import (
-    ALL_SENDS,
-    SendFilter,
-    SendOrder,
-)
+from domain.sending.lists import ALL_SENDS, SendFilter, SendOrder
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send, SendKind
 from persistence.database import Connection, connection, fetch, orm
 from persistence.pages import list_page
 from persistence.planned import in_turn
-from persistence.rows import within
+from persistence.rows import object_of, within
 from persistence.sending import models
 from persistence.sending.listed import first_id, last_id
 from persistence.sending.messages import first_of_sends
@@ -119,20 +115,15 @@ async def _with_counts(rows: Sequence[models.Send], tx: Connection | None = None
 
 def _send(row: models.Send, counts: dict[MessageStatus, int]) -> Send:
     rejected: list[Any] = row.rejected or []
-    return Send(
-        id=row.id,
-        client_id=row.client_id,
+    return object_of(
+        Send,
+        row,
         kind=SendKind(row.kind),
-        accepted=row.accepted,
-        price=row.price,
-        value_usd=row.value_usd,
         rejected=[_rejected(*each) for each in rejected],
-        rejected_count=row.rejected_count,
         counts=counts,
-        created_at=row.created_at,
-        send_at=row.send_at,
-        held=row.held,
         held_until=row.due_until if row.held else None,
+        columns=None,
+        accepted_as=None,
     )
 
 

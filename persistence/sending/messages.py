@@ -19,6 +19,7 @@ from domain.sending.messages import Message, MessageStatus
 from persistence.database import Connection, fetch, fetch_row
 from persistence.pages import Filter, beyond_cursors, matching, order_of, page_clause, page_of
 from persistence.planned import read_selected
+from persistence.rows import object_of
 from persistence.sending.listed import CLOCKS_DIFFER_SECONDS, IndexedList, rows_within
 from persistence.sending.of_send import is_of, last_of, next_in_range
 from persistence.sending.waiting import BY_STATUS, WAITING, PageLimits, page_of_waiting
@@ -226,18 +227,4 @@ def add_search(wanted: Filter, search: str, matches: str) -> None:
 
 def message_of(row: Record) -> Message:
     """A message from a row of `MESSAGES`."""
-    return Message(
-        id=row["id"],
-        send_id=row["send_id"],
-        client_id=row["client_id"],
-        number=row["number"],
-        text=row["text"],
-        status=MessageStatus(row["status"]),
-        failure=row["failure"],
-        is_reply=row["is_reply"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        modem=row["modem"],
-        port=row["port"],
-        send_at=row["send_at"],
-    )
+    return object_of(Message, row, status=MessageStatus(row["status"]))

@@ -20,7 +20,7 @@ from domain.ledger.allocate import AllocationRequest, allocate
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.audits import Audit
 from domain.ledger.checkpoints import Checkpoint, ends_due, month_after
-from domain.ledger.closing import Closer, LedgerInconsistent, close_months
+from domain.ledger.closing import LedgerInconsistent, close_daily, close_months
 from persistence import store
 from persistence.ledger import audit as audit_sql
 from persistence.ledger import checkpoints as checkpoint_sql
@@ -209,9 +209,8 @@ async def test_two_processes_close_a_month_once(setup: Setup) -> None:
 
 
 async def test_months_are_closed_daily_by_one_process(setup: Setup) -> None:
-    closers = [Closer(store), Closer(store)]
-    for each in closers:
-        assert await each.close_daily() is False
+    for _ in range(2):
+        assert await close_daily(store) is False
     closed = await store.read_checkpoints()
     assert len(closed) >= 2, "100 days ago are at least two whole months"
     assert [each.hash for each in closed[:-1]] == [each.previous_hash for each in closed[1:]]
