@@ -1,7 +1,7 @@
 // What belongs to a user: sessions, drafts, and the errors that name a send.
 import type { Page } from "@playwright/test";
 import { ApiCaller } from "./api";
-import { expect, PLAIN, test, USERS } from "./console";
+import { enter, expect, PLAIN, test, USERS } from "./console";
 
 test("a user lists the sessions and signs out everywhere else", async ({ browser, page, program, signIn }) => {
   const context = await browser.newContext({ baseURL: program.address });
@@ -84,15 +84,39 @@ test("what was typed survives a session that ends, for the same user only", asyn
     await text.fill("Typed for an hour");
     await caller.ask("mutation { endOtherSessions }");
     await expect(page.getByRole("status").filter({ hasText: "Your session has ended" })).toBeVisible();
-    await page.getByLabel("Email").fill(USERS[user]);
-    await page.getByLabel("Password", { exact: true }).fill(program.password);
-    await page.getByRole("button", { name: "Sign in" }).click();
+    await enter(page, program, user);
     await expect(text).toHaveValue(kept);
     await page.getByRole("button", { name: "Your account and settings" }).click();
     await page.getByRole("menuitem", { name: "Sign out" }).click();
     await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
     await expect(page.getByRole("status")).toHaveCount(0);
   }
+});
+
+test("a form survives Escape and a session that ends, and does not survive its button", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const caller = await ApiCaller.signedIn(program, USERS.school);
+  await signIn("school");
+  await page.goto("/templates");
+  const add = page.getByRole("button", { name: "Add a template" });
+  const text = page.getByRole("dialog").getByRole("textbox", { name: "Text" });
+  await add.click();
+  await page.keyboard.press("Escape");
+  await expect(text).toBeHidden();
+  await add.click();
+  await text.fill("Typed for an hour");
+  await page.keyboard.press("Escape");
+  await caller.ask("mutation { endOtherSessions }");
+  await expect(page.getByRole("status").filter({ hasText: "Your session has ended" })).toBeVisible();
+  await enter(page, program, "school");
+  await add.click();
+  await expect(text).toHaveValue("Typed for an hour");
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+  await add.click();
+  await expect(text).toHaveValue("");
 });
 
 test("what was typed survives a reload, and does not survive a sign-out", async ({ page, signIn }) => {

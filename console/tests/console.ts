@@ -19,6 +19,13 @@ export function credits(amount: number): string {
   return `${amount.toLocaleString("en-US")} credits`;
 }
 
+/** Signs in on the page that asks for it. */
+export async function enter(page: Page, program: Program, user: User): Promise<void> {
+  await page.getByLabel("Email").fill(USERS[user]);
+  await page.getByLabel("Password", { exact: true }).fill(program.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
 interface WorkerFixtures {
   program: Program;
 }
@@ -59,9 +66,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   signIn: async ({ page, program }, use) => {
     await use(async (user, on = page) => {
       await on.goto("/");
-      await on.getByLabel("Email").fill(USERS[user]);
-      await on.getByLabel("Password", { exact: true }).fill(program.password);
-      await on.getByRole("button", { name: "Sign in" }).click();
+      await enter(on, program, user);
       await expect(on.getByRole("button", { name: "Your account and settings" })).toBeVisible();
       return on;
     });

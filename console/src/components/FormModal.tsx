@@ -10,7 +10,7 @@ interface FormModalProps {
   title: string;
   isOpen?: boolean;
   /** What `useForm` returns, or the same about an action. */
-  form: { isBusy: boolean; failure: Failure | null; names?: string[] };
+  form: { isBusy: boolean; failure: Failure | null; names?: string[]; forget?: () => void };
   /** False if something is missing that the browser does not check. */
   canSave?: boolean;
   onClose: () => void;
@@ -30,10 +30,18 @@ interface FormModalProps {
 export function FormModal(props: FormModalProps) {
   const { form, remove } = props;
   const [isSure, setSure] = useState(false);
+  const [isTyped, setTyped] = useState(false);
+
+  function close() {
+    form.forget?.();
+    setTyped(false);
+    props.onClose();
+  }
+
   async function finish(outcome: Outcome) {
     if (!(await outcome)?.success) return;
     props.onChange?.();
-    props.onClose();
+    close();
   }
 
   function submit(event: FormEvent) {
@@ -44,13 +52,14 @@ export function FormModal(props: FormModalProps) {
   return (
     <Modal
       opened={props.isOpen ?? true}
-      onClose={props.onClose}
+      onClose={close}
       title={props.title}
       centered
-      // A click beside the form must not throw away what was typed.
+      // A click beside the form must not throw away what was typed, and neither must Escape.
       closeOnClickOutside={false}
+      closeOnEscape={!isTyped}
     >
-      <form onSubmit={submit}>
+      <form onSubmit={submit} onInput={() => setTyped(true)}>
         <Stack>
           {props.children}
           <FailureNote failure={form.failure ?? remove?.failure ?? null} fields={form.names} />
@@ -66,7 +75,7 @@ export function FormModal(props: FormModalProps) {
               </Button>
             )}
             <Group>
-              <Button variant="default" onClick={props.onClose}>
+              <Button variant="default" onClick={close}>
                 Close
               </Button>
               <Button type="submit" loading={form.isBusy} disabled={props.canSave === false}>

@@ -1,16 +1,25 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { keepDraft, readDraft } from "../api/drafts";
 import type { Failure } from "../api/useAction";
 import { problemOf } from "./FailureNote";
 
 /**
  * The values of a form, named as the API names them, and the props of their inputs: the value, how
- * it changes, and the failure of the action if it is about this value.
+ * it changes, and the failure of the action if it is about this value. With the name of a draft, what
+ * was typed survives a session that ends, until the form is closed.
  */
 export function useForm<Values extends object>(
   initial: Values,
   { isBusy, failure }: { isBusy: boolean; failure: Failure | null },
+  draft?: string,
 ) {
-  const [values, setValues] = useState(initial);
+  const [values, setValues] = useState<Values>(() =>
+    draft ? { ...initial, ...JSON.parse(readDraft(draft) || "{}") } : initial,
+  );
+  const first = useRef(values);
+  useEffect(() => {
+    if (draft && values !== first.current) keepDraft(draft, JSON.stringify(values));
+  }, [draft, values]);
   type Name = keyof Values & string;
 
   function set<Key extends Name>(name: Key, value: Values[Key]) {
@@ -23,6 +32,7 @@ export function useForm<Values extends object>(
     failure,
     /** Failures of these are shown beside their inputs. */
     names: Object.keys(values),
+    forget: () => draft && keepDraft(draft, ""),
     /** For inputs that pass an event. */
     text: <Key extends Name>(name: Key) => ({
       value: values[name],

@@ -28,6 +28,7 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
       optedOut: known?.optedOut ?? false,
     },
     { isBusy, failure },
+    contact === null ? undefined : `contact-${known?.id ?? "new"}`,
   );
 
   function submit() {

@@ -15,7 +15,11 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
   const known = template === "new" ? null : template;
   const save = useAction(SAVE_TEMPLATE);
   const remove = useAction(DELETE_TEMPLATE);
-  const form = useForm({ name: known?.name ?? "", text: known?.text ?? "" }, save);
+  const form = useForm(
+    { name: known?.name ?? "", text: known?.text ?? "" },
+    save,
+    template === null ? undefined : `template-${known?.id ?? "new"}`,
+  );
   return (
     <FormModal
       title={known ? "Change the template" : "Add a template"}
