@@ -6,6 +6,8 @@ Lists off the hot paths use `list_page` with a Tortoise queryset. Lists that nee
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -213,6 +215,16 @@ def page_of(
     """The page of rows that were read with `page_clause`."""
     page = _cut(rows, window)
     return page.with_items([item_of(row) for row in page.items])
+
+
+PLAIN = r"""CASE WHEN octet_length({0}) = length({0}) THEN {0}
+ELSE regexp_replace(normalize({0}, NFD), '[\u0300-\u036f]', '', 'g') END"""
+"""SQL: a name without accents, for `plain`."""
+
+
+def plain(text: str) -> str:
+    """The text without accents: "zoe" finds "Zoë"."""
+    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", text))
 
 
 def matching(text: str) -> str:

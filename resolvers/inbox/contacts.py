@@ -30,9 +30,9 @@ async def contacts(
     search: Annotated[
         str | None,
         argument(
-            description="Only contacts with this text in their number, name or business. For an"
-            " admin, a search looks through the 100,000 contacts that were added last, and finds a"
-            " whole number, such as +12025550143, among all."
+            description="Only contacts with this text in their number, name or business, ignoring"
+            " case and accents. For an admin, a search looks through the 100,000 contacts that were"
+            " added last, and finds a whole number, such as +12025550143, among all."
         ),
     ] = None,
     filter: Annotated[ContactFilter | None, argument(description="Which contacts to list.")] = None,

@@ -29,8 +29,8 @@ async def inbox(
     search: Annotated[
         str | None,
         argument(
-            description="Only those with this text in number, name or business, ignoring case. The"
-            " search looks through the 20,000 conversations that were active last."
+            description="Only those with this text in number, name or business, ignoring case and"
+            " accents. The search looks through the 20,000 conversations that were active last."
         ),
     ] = None,
 ) -> Page[Conversation]:

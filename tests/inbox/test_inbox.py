@@ -150,7 +150,15 @@ async def test_marking_as_read_clears_the_unread_count(app: App, conversation: s
 
 @pytest.mark.parametrize(
     ("search", "found"),
-    [("ada", 1), ("555 0143", 1), ("+12025550143", 1), ("Bob", 0), ("0199", 0), ("%", 0)],
+    [
+        ("ada", 1),
+        ("Áda", 1),
+        ("555 0143", 1),
+        ("+12025550143", 1),
+        ("Bob", 0),
+        ("0199", 0),
+        ("%", 0),
+    ],
 )
 async def test_a_conversation_is_found_by_number_and_name(
     app: App, conversation: str, search: str, found: int
