@@ -273,3 +273,29 @@ test("a list shows a change, also if another search began just before it was to 
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect(table).toContainText("Xenia Xanthos");
 });
+
+test("a search, a filter and an order are there again after Back and a reload", async ({ page, signIn }) => {
+  await signIn("client");
+  const search = page.getByRole("searchbox");
+  const rows = page.getByRole("table", { name: "Contacts" }).getByRole("row");
+  await page.goto("/contacts");
+  await search.fill("Xanthos");
+  await page.getByRole("combobox", { name: "Opt-out" }).click();
+  await page.getByRole("option", { name: "Not opted out" }).click();
+  await page.getByRole("combobox", { name: "Order" }).click();
+  await page.getByRole("option", { name: "By name" }).click();
+  await expect(rows).toHaveCount(2);
+  const menu = page.getByRole("navigation").first();
+  for (const leave of [
+    () => menu.getByRole("link", { name: "Inbox" }).click().then(() => page.goBack()),
+    () => page.reload(),
+  ]) {
+    await leave();
+    await expect(search).toHaveValue("Xanthos");
+    await expect(rows).toHaveCount(2);
+    await expect(page.getByRole("combobox", { name: "Order" })).toHaveValue("By name");
+  }
+  await menu.getByRole("link", { name: "Contacts" }).click();
+  await expect(search).toHaveValue("");
+  await expect(page).toHaveURL(/contacts$/);
+});

@@ -1,7 +1,7 @@
 // The filters of a list. They are in the address, so that a reload, a link and "Back" keep them.
 import { useNavigate, useSearch } from "@tanstack/react-router";
 
-const NAMES = ["clientId", "kind", "from", "to", "scheduled", "outcome"] as const;
+const NAMES = ["clientId", "kind", "from", "to", "scheduled", "outcome", "search", "optedOut", "order", "unread", "status"] as const;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 
 export type Filters = Partial<Record<(typeof NAMES)[number], string>>;
@@ -26,6 +26,11 @@ export function useFilters() {
 /** The value if it is one of these names. */
 export function oneOf<Name extends string>(value: string | undefined, names: Record<Name, unknown>): Name | null {
   return value !== undefined && Object.hasOwn(names, value) ? (value as Name) : null;
+}
+
+/** The choices of a field: names and their labels. */
+export function choicesOf(labels: Record<string, string>) {
+  return Object.entries(labels).map(([value, label]) => ({ value, label }));
 }
 
 /** The days of the filters, as date fields write them; empty for no limit. */

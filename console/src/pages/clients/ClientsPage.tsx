@@ -2,6 +2,7 @@ import { Button, Group, Tabs } from "@mantine/core";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { usePages } from "../../api/usePages";
+import { useFilters } from "../../app/filters";
 import { ClientStatusBadge } from "../../components/ClientStatusBadge";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
@@ -62,13 +63,13 @@ export function ClientsPage() {
 }
 
 function ClientList() {
-  const [search, setSearch] = useState<string | null>(null);
+  const [{ search = null }] = useFilters();
   const [edited, setEdited] = useState<Client | "new" | null>(null);
   const pages = usePages(CLIENTS, { search }, (data) => data.clients);
   return (
     <>
       <Group justify="space-between">
-        <SearchField label="Search by name" onSearch={setSearch} />
+        <SearchField label="Search by name" />
         <Button leftSection={<Plus size={16} aria-hidden />} onClick={() => setEdited("new")}>
           Add a client
         </Button>

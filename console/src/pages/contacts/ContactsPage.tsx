@@ -3,6 +3,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { Pencil, Plus, Upload } from "lucide-react";
 import { useState } from "react";
 import { usePages } from "../../api/usePages";
+import { choicesOf, oneOf, useFilters } from "../../app/filters";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { DownloadButton } from "../../components/DownloadButton";
 import { EmptyState } from "../../components/EmptyState";
@@ -15,15 +16,12 @@ import { ContactModal } from "./ContactModal";
 import { CONTACTS, type Contact, type ContactOrder } from "./documents";
 import { ImportModal } from "./ImportModal";
 
-const ORDERS = [
-  { value: "NEWEST", label: "Newest first" },
-  { value: "OLDEST", label: "Oldest first" },
-  { value: "NAME", label: "By name" },
-];
-const OPT_OUTS = [
-  { value: "no", label: "Not opted out" },
-  { value: "yes", label: "Opted out" },
-];
+const ORDERS: Record<ContactOrder, string> = {
+  NEWEST: "Newest first",
+  OLDEST: "Oldest first",
+  NAME: "By name",
+};
+const OPT_OUTS = { no: "Not opted out", yes: "Opted out" };
 
 function columnsWith(edit: (contact: Contact) => void): Column<Contact>[] {
   return [
@@ -51,11 +49,12 @@ function columnsWith(edit: (contact: Contact) => void): Column<Contact>[] {
 }
 
 export function ContactsPage() {
-  const [search, setSearch] = useState<string | null>(null);
+  const [filters, change] = useFilters();
   const [edited, setEdited] = useState<Contact | "new" | null>(null);
   const [isImporting, importing] = useDisclosure();
-  const [optedOut, setOptedOut] = useState<string | null>(null);
-  const [orderBy, setOrder] = useState<ContactOrder>("NEWEST");
+  const { search = null } = filters;
+  const optedOut = oneOf(filters.optedOut, OPT_OUTS);
+  const orderBy = oneOf(filters.order, ORDERS) ?? "NEWEST";
   const filter = { optedOut: optedOut === null ? null : optedOut === "yes" };
   const pages = usePages(CONTACTS, { search, filter, orderBy }, (data) => data.contacts);
 
@@ -90,20 +89,20 @@ export function ContactsPage() {
       }
     >
       <Group>
-        <SearchField label="Search by name or number" onSearch={setSearch} />
+        <SearchField label="Search by name or number" />
         <Select
           aria-label="Opt-out"
           placeholder="All contacts"
-          data={OPT_OUTS}
+          data={choicesOf(OPT_OUTS)}
           value={optedOut}
-          onChange={setOptedOut}
+          onChange={(value) => change({ optedOut: value })}
           clearable
         />
         <Select
           aria-label="Order"
-          data={ORDERS}
+          data={choicesOf(ORDERS)}
           value={orderBy}
-          onChange={(value) => setOrder((value as ContactOrder | null) ?? "NEWEST")}
+          onChange={(value) => change({ order: value })}
           allowDeselect={false}
         />
       </Group>

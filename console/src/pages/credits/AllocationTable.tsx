@@ -2,6 +2,7 @@ import { Group } from "@mantine/core";
 import { useEffect, useState } from "react";
 import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
+import { useFilters } from "../../app/filters";
 import { ClientStatusBadge } from "../../components/ClientStatusBadge";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
@@ -52,7 +53,7 @@ function columnsWith(names: Map<string, string>, adjust: (target: Target) => voi
 
 /** What each client holds, live. Admins see all clients, supervisors those of the group. */
 export function AllocationTable() {
-  const [search, setSearch] = useState<string | null>(null);
+  const [{ search = null }] = useFilters();
   const [target, setTarget] = useState<Target | null>(null);
   const pages = usePages(ALLOCATIONS, { search }, (data) => data.allocations, (row) => row.client.id);
   const version = useBalances()?.version;
@@ -61,7 +62,7 @@ export function AllocationTable() {
   return (
     <>
       <Group>
-        <SearchField label="Search by name" onSearch={setSearch} />
+        <SearchField label="Search by name" />
       </Group>
       <DataTable
         label="Credits of clients"

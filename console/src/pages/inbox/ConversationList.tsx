@@ -1,7 +1,7 @@
 import { Badge, Button, Center, Group, Stack, Switch, Text } from "@mantine/core";
-import { useState } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
+import { useFilters } from "../../app/filters";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { PageLink, TextLink } from "../../components/links";
@@ -12,8 +12,8 @@ import { phone } from "../../text/phones";
 import { CONVERSATION_UPDATED, type ConversationRow, INBOX } from "./documents";
 
 export function ConversationList({ openId }: { openId: string | null }) {
-  const [search, setSearch] = useState<string | null>(null);
-  const [unreadOnly, setUnreadOnly] = useState(false);
+  const [{ search = null, unread }, change] = useFilters();
+  const unreadOnly = unread === "only";
   const pages = usePages(INBOX, { search, unreadOnly }, (data) => data.inbox);
   useLive(CONVERSATION_UPDATED, {}, (events) => {
     pages.replace(events.map(({ conversationUpdated }) => conversationUpdated));
@@ -21,11 +21,11 @@ export function ConversationList({ openId }: { openId: string | null }) {
   });
   return (
     <Stack gap="xs">
-      <SearchField label="Search by number or name" onSearch={setSearch} />
+      <SearchField label="Search by number or name" />
       <Switch
         label="Unread only"
         checked={unreadOnly}
-        onChange={(event) => setUnreadOnly(event.currentTarget.checked)}
+        onChange={(event) => change({ unread: event.currentTarget.checked ? "only" : null })}
       />
       <FailureNote failure={pages.failure} />
       {pages.isLoading && pages.items.length === 0 && <Waiting />}
@@ -73,6 +73,7 @@ function ConversationItem({
     <PageLink
       to="/inbox/$conversationId"
       params={{ conversationId: conversation.id }}
+      search={true}
       active={isOpen}
       aria-current={isOpen ? "page" : undefined}
       label={

@@ -1,8 +1,8 @@
 import { Group, Select, Title } from "@mantine/core";
-import { useEffect, useState } from "react";
-import type { MessageStatus } from "../../api/graphql";
+import { useEffect } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
+import { oneOf, useFilters } from "../../app/filters";
 import { type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { MessageText } from "../../components/MessageText";
@@ -36,7 +36,8 @@ interface SendMessagesProps {
 
 /** The messages of a send. Their status changes as it happens. */
 export function SendMessages({ sendId, isFinished, onChange }: SendMessagesProps) {
-  const [status, setStatus] = useState<MessageStatus | null>(null);
+  const [filters, change] = useFilters();
+  const status = oneOf(filters.status, STATUSES);
   const pages = usePages(
     MESSAGES,
     { id: sendId, status },
@@ -62,7 +63,7 @@ export function SendMessages({ sendId, isFinished, onChange }: SendMessagesProps
           placeholder="All statuses"
           data={CHOICES}
           value={status}
-          onChange={(value) => setStatus(value as MessageStatus | null)}
+          onChange={(value) => change({ status: value })}
           clearable
           w={180}
         />

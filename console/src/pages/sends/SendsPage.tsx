@@ -1,7 +1,7 @@
 import { Checkbox, Group, Select } from "@mantine/core";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { daysOf, oneOf, useFilters } from "../../app/filters";
+import { choicesOf, daysOf, oneOf, useFilters } from "../../app/filters";
 import { can, useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { type Column, DataTable } from "../../components/DataTable";
@@ -43,8 +43,6 @@ const columns: Column<SendRow>[] = [
   { header: "Charged", cell: ({ charged }) => count(charged), isNumber: true, isWide: true },
 ];
 
-const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label }));
-
 export function SendsPage() {
   const viewer = useViewer();
   const [filters, change] = useFilters();
@@ -71,7 +69,7 @@ export function SendsPage() {
         <Select
           aria-label="Kind"
           placeholder="All kinds"
-          data={CHOICES}
+          data={choicesOf(KINDS)}
           value={kind}
           onChange={(value) => change({ kind: value })}
           clearable

@@ -2,7 +2,7 @@ import { Group, Select } from "@mantine/core";
 import { useEffect } from "react";
 import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
-import { daysOf, oneOf, useFilters } from "../../app/filters";
+import { choicesOf, daysOf, oneOf, useFilters } from "../../app/filters";
 import { useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { type Column, DataTable } from "../../components/DataTable";
@@ -41,8 +41,6 @@ const columns: Column<TransferRow>[] = [
   { header: "Balance", cell: ({ balanceAfter }) => count(balanceAfter), isNumber: true },
 ];
 
-const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label }));
-
 export function StatementPage() {
   const viewer = useViewer();
   const [filters, change] = useFilters();
@@ -75,7 +73,7 @@ export function StatementPage() {
         <Select
           aria-label="Kind"
           placeholder="All kinds"
-          data={CHOICES}
+          data={choicesOf(KINDS)}
           value={kind}
           onChange={(value) => change({ kind: value })}
           clearable

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { Pencil, Plus } from "lucide-react";
 import { useState } from "react";
 import { usePages } from "../../api/usePages";
+import { useFilters } from "../../app/filters";
 import { actionColumn, type Column, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { MessageText } from "../../components/MessageText";
@@ -22,7 +23,7 @@ function columnsWith(edit: (template: Template) => void): Column<Template>[] {
 
 /** Texts that are saved by name. */
 export function TemplatesPage() {
-  const [search, setSearch] = useState<string | null>(null);
+  const [{ search = null }] = useFilters();
   const [edited, setEdited] = useState<Template | "new" | null>(null);
   const pages = usePages(TEMPLATES, { search }, (data) => data.templates);
   return (
@@ -35,7 +36,7 @@ export function TemplatesPage() {
         </Button>
       }
     >
-      <SearchField label="Search the templates" onSearch={setSearch} />
+      <SearchField label="Search the templates" />
       <DataTable
         label="Templates"
         pages={pages}

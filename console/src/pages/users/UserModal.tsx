@@ -1,6 +1,7 @@
 import { PasswordInput, Select, Switch, TextInput } from "@mantine/core";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
+import { choicesOf } from "../../app/filters";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FormModal } from "../../components/FormModal";
 import { useForm } from "../../components/useForm";
@@ -68,7 +69,7 @@ export function UserModal({ user, onClose, onChange }: UserModalProps) {
       />
       <Select
         label="Role"
-        data={Object.entries(ROLES).map(([value, label]) => ({ value, label }))}
+        data={choicesOf(ROLES)}
         {...form.choice("role")}
       />
       {role === "SUPERVISOR" && (
