@@ -277,6 +277,9 @@ def _date_text(value: date | time | timedelta | object) -> str:
         return text.removesuffix(" 00:00")
     if isinstance(value, time):
         return value.isoformat("minutes" if not value.second else "seconds")
+    if isinstance(value, timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return str(value)[:LONGEST_CELL]
 
 

@@ -6,7 +6,7 @@ import io
 import time
 import zipfile
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any
 
@@ -137,6 +137,7 @@ def test_numbers_are_read_in_full_digits() -> None:
         (True, "General", "TRUE"),
         (date(2026, 11, 21), "yyyy-mm-dd", "2026-11-21"),
         (datetime(2026, 11, 21, 9, 30), "yyyy-mm-dd h:mm", "2026-11-21 09:30"),
+        (timedelta(hours=30), "[h]:mm:ss", "30:00:00"),
         (time_of_day(9, 30), "hh:mm", "09:30"),
         ("#N/A", "General", "#N/A"),
         ("=1+1", "General", ""),  # a formula whose result was never computed
