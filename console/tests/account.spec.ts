@@ -106,6 +106,8 @@ test("a form survives Escape and a session that ends, and does not survive its b
   await add.click();
   await page.keyboard.press("Escape");
   await expect(text).toBeHidden();
+  // Somebody without a mouse goes on where the form was opened.
+  await expect(add).toBeFocused();
   await add.click();
   await text.fill("Typed for an hour");
   await page.keyboard.press("Escape");

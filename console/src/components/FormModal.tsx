@@ -2,6 +2,7 @@ import { Button, Group, Modal, Stack } from "@mantine/core";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { Failure } from "../api/useAction";
 import { FailureNote } from "./FailureNote";
+import { useReturnFocus } from "./useReturnFocus";
 
 /** The result of an action; undefined if it was not tried. */
 type Outcome = Promise<{ success: unknown } | undefined>;
@@ -28,9 +29,10 @@ interface FormModalProps {
 
 /** A form in a modal, with its failure and its buttons. It closes after a success. */
 export function FormModal(props: FormModalProps) {
-  const { form, remove } = props;
+  const { form, remove, isOpen = true } = props;
   const [isSure, setSure] = useState(false);
   const [isTyped, setTyped] = useState(false);
+  useReturnFocus(isOpen);
 
   function close() {
     form.forget?.();
@@ -51,7 +53,7 @@ export function FormModal(props: FormModalProps) {
 
   return (
     <Modal
-      opened={props.isOpen ?? true}
+      opened={isOpen}
       onClose={close}
       title={props.title}
       centered

@@ -4,6 +4,7 @@ import { useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FailureNote } from "../../components/FailureNote";
 import { MessageText } from "../../components/MessageText";
+import { useReturnFocus } from "../../components/useReturnFocus";
 import { phone } from "../../text/phones";
 import { fullTime } from "../../text/times";
 import { ASSIGN, type WebhookEvent } from "./documents";
@@ -19,6 +20,7 @@ export function EventModal({ event, onClose, onChange }: EventModalProps) {
   const [clientId, setClientId] = useState<string | null>(null);
   const [remember, setRemember] = useState(false);
   const assign = useAction(ASSIGN);
+  useReturnFocus(event !== null);
 
   async function submit() {
     if (!event || !clientId) return;
