@@ -274,6 +274,17 @@ test("a list shows a change, also if another search began just before it was to 
   await expect(table).toContainText("Xenia Xanthos");
 });
 
+test("a number that is opted out by hand keeps the name that it has", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/contacts");
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Add" }).click();
+  await dialog.getByRole("textbox", { name: "Number" }).fill("(202) 555-0112");
+  await dialog.getByRole("switch").check();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("row", { name: /^Xenia Xanthos Opted out/ })).toBeVisible();
+});
+
 test("a search, a filter and an order are there again after Back and a reload", async ({ page, signIn }) => {
   await signIn("client");
   const search = page.getByRole("searchbox");
@@ -281,7 +292,7 @@ test("a search, a filter and an order are there again after Back and a reload", 
   await page.goto("/contacts");
   await search.fill("Xanthos");
   await page.getByRole("combobox", { name: "Opt-out" }).click();
-  await page.getByRole("option", { name: "Not opted out" }).click();
+  await page.getByRole("option", { name: "Opted out", exact: true }).click();
   await page.getByRole("combobox", { name: "Order" }).click();
   await page.getByRole("option", { name: "By name" }).click();
   await expect(rows).toHaveCount(2);

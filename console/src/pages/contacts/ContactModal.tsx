@@ -33,11 +33,13 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
 
   function submit() {
     const { number, name, business, optedOut } = form.values;
+    const cleared = known ? null : undefined;
     return save.run({
       input: {
         number,
-        name: name.trim() || null,
-        business: business.trim() || null,
+        // The number that is added may be known: what is left empty here is not cleared there.
+        name: name.trim() || cleared,
+        business: business.trim() || cleared,
         // An opt-out is only sent along if it is changed here.
         optedOut: optedOut === (known?.optedOut ?? false) ? null : optedOut,
       },

@@ -32,6 +32,7 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
     >
       <TextInput
         label="Name"
+        description={known ? null : "If there is a template of this name, its text is replaced."}
         required
         maxLength={100}
         disabled={known !== null}
