@@ -130,6 +130,21 @@ for (const [user, paths] of [["client", SENDER], ["admin", ADMIN]] as const) {
   });
 }
 
+test("high contrast shows which page is open, which choice is made, and what a colour means", async ({
+  page,
+  signIn,
+}) => {
+  await page.emulateMedia({ forcedColors: "active" });
+  await signIn("client");
+  const entry = page.getByRole("link", { name: "Overview" });
+  await expect(entry).toHaveCSS("outline-style", "solid");
+  await expect(page.getByRole("link", { name: "Sends" })).toHaveCSS("outline-style", "none");
+  const legend = page.getByRole("region", { name: "Messages of the last 14 days" }).getByRole("listitem");
+  await expect(legend.locator(".mantine-ColorSwatch-colorOverlay").first()).toHaveCSS("forced-color-adjust", "none");
+  await page.goto("/account");
+  await expect(page.locator("label", { hasText: "As the system" })).toHaveCSS("outline-style", "solid");
+});
+
 test("the menu of a phone leads to the pages", async ({ page, signIn }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await page.route("**/graphql", async (route) => {
