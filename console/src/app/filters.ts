@@ -17,7 +17,7 @@ export function useFilters() {
   const filters: Filters = useSearch({ strict: false });
   const navigate = useNavigate();
   function change(changed: { [Name in keyof Filters]: string | null }) {
-    const search = filtersOf({ ...filters, ...changed });
+    const search = (before: Filters) => filtersOf({ ...before, ...changed });
     void navigate({ to: ".", search, replace: true, resetScroll: false });
   }
   return [filters, change] as const;
@@ -35,5 +35,6 @@ export function choicesOf(labels: Record<string, string>) {
 
 /** The days of the filters, as date fields write them; empty for no limit. */
 export function daysOf({ from = "", to = "" }: Filters) {
-  return { from: DAY.test(from) ? from : "", to: DAY.test(to) ? to : "" };
+  const isDay = (day: string) => DAY.test(day) && !Number.isNaN(Date.parse(day));
+  return { from: isDay(from) ? from : "", to: isDay(to) ? to : "" };
 }
