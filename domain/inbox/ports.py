@@ -248,9 +248,6 @@ class InboxReads(Protocol):
     async def has_contact(self, client_id: UUID, number: str) -> bool:
         """Whether the client has a contact with this number, short code or name."""
 
-    async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
-        """Those of the numbers that opted out of the client's messages."""
-
     async def route_of(self, client_id: UUID) -> ModemRoute | None:
         """The client's line: assigned by hand, else learned, by this client only; the last seen."""
 

@@ -38,8 +38,20 @@ from domain.transactions import Transaction, Transactional
 class Ledger(Transactional, Protocol):
     """Moves units. Lock in this order: keys, provider account, messages, accounts in ID order."""
 
-    async def lock_accounts(self, tx: Transaction, ids: Sequence[UUID]) -> Book:
-        """The accounts, FOR UPDATE in ID order, until the transaction ends."""
+    async def lock_accounts(
+        self,
+        tx: Transaction,
+        ids: Sequence[UUID],
+        *,
+        wait_seconds: float | None = None,
+        skip_locked: bool = False,
+    ) -> Book:
+        """The accounts, FOR UPDATE in ID order, until the transaction ends.
+
+        `wait_seconds`: the longest wait for any lock of this transaction from now on; after it the
+        transaction raises LockTimeout. 0: no limit. `skip_locked` leaves out the accounts that are
+        locked elsewhere.
+        """
 
     async def write_book(self, tx: Transaction, book: Book) -> None:
         """Writes the changed holdings and all posted transfers in one statement."""

@@ -34,7 +34,7 @@ from domain.ledger.idempotency import (
 )
 from domain.loops import now_seconds
 from domain.sending.messages import NewSend, answer_of
-from domain.sending.ports import AcceptedSends, AcceptStore, LockedPayers
+from domain.sending.ports import AcceptedSends, AcceptStore
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
 PATIENCE_SECONDS = 10.0
@@ -229,7 +229,10 @@ class _Batch:
         results: dict[UUID, AcceptResult | Postponed] = {}
         if self.kept_ids:
             # After the locks: a transaction whose COMMIT was lost may still be under way.
-            await _lock(self._store, tx, ready, wait_seconds, skip_locked)
+            ids = [send.payer.account_id for send in ready]
+            await self._store.lock_accounts(
+                tx, ids, wait_seconds=wait_seconds, skip_locked=skip_locked
+            )
             kept = await self._store.find_sends(tx, list(self.kept_ids))
             results = {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
             ready = [send for send in ready if send.id not in kept]
@@ -309,11 +312,13 @@ class _Single:
             await store.queue_callback_events(tx, ids)
         if send.valid_seconds is not None:
             await store.limit_validity(tx, send.id, send.valid_seconds)
-        payers = await self._lock(tx)
-        (decision,) = decide_sends(payers.book, [send], {}, payers.opted_out)
+        book = await self._lock(tx)
+        client_id, single = send.payer.client_id, send.numbers[:1] if send.is_single else []
+        is_barred = single and await store.find_opted_out(client_id, single, tx=tx)
+        (decision,) = decide_sends(book, [send], {}, [send.id] if is_barred else [])
         if isinstance(decision, Refused):
             raise _RolledBack(decision)
-        await store.write_book(tx, payers.book)
+        await store.write_book(tx, book)
         if send.key:
             await store.keep_answers(tx, [(send.key, answer_of(send))])
         return AcceptedNow(send, created_at)
@@ -337,8 +342,9 @@ class _Single:
         if held < self.send.cost:
             raise _RolledBack(Refused(_insufficient(self.send, held)))
 
-    async def _lock(self, tx: Transaction) -> LockedPayers:
-        return await _lock(self.store, tx, [self.send], self.lock_wait_seconds)
+    async def _lock(self, tx: Transaction) -> Book:
+        ids = [self.send.payer.account_id]
+        return await self.store.lock_accounts(tx, ids, wait_seconds=self.lock_wait_seconds)
 
 
 async def _tries(patience_seconds: float) -> AsyncIterator[None]:
@@ -349,18 +355,6 @@ async def _tries(patience_seconds: float) -> AsyncIterator[None]:
         if pause and now_seconds() > give_up_at:
             return
         yield
-
-
-async def _lock(
-    store: AcceptStore,
-    tx: Transaction,
-    sends: Sequence[NewSend],
-    wait_seconds: float,
-    skip_locked: bool = False,
-) -> LockedPayers:
-    if not sends:
-        return LockedPayers(Book({}), frozenset())
-    return await store.lock_payers(tx, sends, wait_seconds=wait_seconds, skip_locked=skip_locked)
 
 
 def _charge(book: Book, send: NewSend) -> NewSend | Refused:

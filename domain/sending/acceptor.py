@@ -155,9 +155,8 @@ class Acceptor:
         async with self._waiting_for_accounts:
             with suppress(LockTimeout, Disconnected):
                 async with self._store.transaction() as tx:
-                    await self._store.lock_payers(
-                        tx, [send], wait_seconds=LONGEST_LOCK_WAIT_SECONDS
-                    )
+                    ids = [send.payer.account_id]
+                    await self._store.lock_accounts(tx, ids, wait_seconds=LONGEST_LOCK_WAIT_SECONDS)
 
     async def _accept_batch(self, sends: Sequence[NewSend]) -> list[AcceptResult | Postponed]:
         begun_at = now_seconds()

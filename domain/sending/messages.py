@@ -212,6 +212,14 @@ class NewSend:
         return self.id < self.first_message_id and last <= last_message_id(self.id).int
 
     @property
+    def is_single(self) -> bool:
+        """Whether its one number is checked for an opt-out when it is charged.
+
+        A list of numbers was checked before.
+        """
+        return self.kind in (SendKind.SINGLE, SendKind.REPLY)
+
+    @property
     def has_options(self) -> bool:
         """Whether it needs its own statements to be accepted."""
         return self.callback is not None or self.valid_seconds is not None or self.rows is not None

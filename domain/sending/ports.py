@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -185,14 +185,6 @@ class UnwrittenMessages(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LockedPayers:
-    """Accounts under lock. `opted_out`: IDs of sends whose one number has opted out."""
-
-    book: Book
-    opted_out: Set[UUID]
-
-
-@dataclass(frozen=True, slots=True)
 class AcceptedSends:
     """The results of the sends of a batch.
 
@@ -210,20 +202,10 @@ class AcceptedSends:
 class AcceptStore(Ledger, IdempotencyKeys, Protocol):
     """What accepting needs: sends and their messages are written once and found by ID."""
 
-    async def lock_payers(
-        self,
-        tx: Transaction,
-        sends: Sequence[NewSend],
-        *,
-        wait_seconds: float,
-        skip_locked: bool = False,
-    ) -> LockedPayers:
-        """The accounts of the sends, FOR UPDATE in ID order, until the transaction ends.
-
-        `wait_seconds`: the longest wait for any lock of this transaction from now on; after it the
-        transaction raises LockTimeout. 0: no limit. `skip_locked` leaves out the accounts that
-        are locked elsewhere.
-        """
+    async def find_opted_out(
+        self, client_id: UUID, numbers: Sequence[str], *, tx: Transaction | None = None
+    ) -> set[str]:
+        """Those of the numbers that the client may not send to."""
 
     async def accept_sends(
         self,
@@ -233,7 +215,7 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         wait_seconds: float,
         skip_locked: bool = False,
     ) -> AcceptedSends:
-        """Locks the accounts like `lock_payers`, and accepts the sends that need no decision.
+        """Locks the accounts like `lock_accounts`, and accepts the sends that need no decision.
 
         Those are charged, and written with their messages, QUEUED, and with the answers of their
         keys. It leaves out all sends of an account if it cannot pay all of them, if one has opted

@@ -239,8 +239,10 @@ async def opted_out_of(tx: Connection, message_ids: Sequence[UUID]) -> set[UUID]
     return {row[0] for row in rows}
 
 
-async def find_opted_out(client_id: UUID, numbers: Sequence[str]) -> set[str]:
-    async with connection() as pooled:
+async def find_opted_out(
+    client_id: UUID, numbers: Sequence[str], *, tx: Connection | None = None
+) -> set[str]:
+    async with connection(tx) as pooled:
         # A client has few opt-outs: to read them is cheaper than to send a long list of numbers.
         if len(numbers) > FEW_NUMBERS:
             rows = await pooled.fetch(OPT_OUTS_OF, client_id, len(numbers))

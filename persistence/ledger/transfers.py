@@ -24,6 +24,8 @@ SELECT id, provider_account_id, kind, parent_id, held, version
 FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 
+LIMIT_WAITS = "SELECT set_config('lock_timeout', $1, true)"
+
 # The IDs occur twice: with the join alone, PostgreSQL would scan the whole table if it is small.
 # Every unit that comes in reduces the arrears.
 CHANGE_HOLDINGS = """
@@ -70,8 +72,22 @@ DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
 """
 
 
-async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
-    return book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
+async def lock_accounts(
+    tx: Connection,
+    ids: Sequence[UUID],
+    *,
+    wait_seconds: float | None = None,
+    skip_locked: bool = False,
+) -> Book:
+    if wait_seconds is not None:
+        await tx.execute(LIMIT_WAITS, milliseconds(wait_seconds))
+    statement = f"{LOCK_ACCOUNTS} SKIP LOCKED" if skip_locked else LOCK_ACCOUNTS
+    return book_of(await tx.fetch(statement, list(set(ids))))
+
+
+def milliseconds(seconds: float) -> str:
+    """A time as PostgreSQL's settings have it."""
+    return f"{int(seconds * 1000)}ms"
 
 
 async def write_book(tx: Connection, book: Book) -> None:

@@ -1,6 +1,6 @@
 """Accepting in SQL: behind `domain.sending.ports.AcceptStore`.
 
-Locks accounts, and writes large sends by COPY. Small sends: `persistence.sending.batches`.
+Writes large sends by COPY. Small sends: `persistence.sending.batches`.
 Set-based SQL, because each send locks its account while others may wait for it.
 """
 
@@ -12,7 +12,6 @@ from uuid import UUID
 
 from domain.errors import NotFound
 from domain.sending.messages import NewSend, RowsToWrite
-from domain.sending.ports import LockedPayers
 from persistence.copying import (
     NULL,
     TRUE,
@@ -25,20 +24,11 @@ from persistence.copying import (
     timestamptz,
     uuid,
 )
-from persistence.database import (
-    STATEMENT_TIMEOUT_SECONDS,
-    Connection,
-    columns,
-    fetch_value,
-    orm,
-)
-from persistence.ledger.transfers import book_of
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, Connection, fetch_value, orm
 from persistence.sending import models, parts
 from persistence.sending.batches import (
     MESSAGE_COLUMNS,
     SEND_COLUMNS,
-    is_single,
-    milliseconds,
     priority_of,
     send_row,
 )
@@ -47,22 +37,6 @@ from persistence.sending.of_send import messages_of
 COPIED_COLUMNS = (*MESSAGE_COLUMNS, "in_part")
 
 HELD = "SELECT held FROM account WHERE id = $1"
-
-# The accounts, locked in ID order, so that two transactions cannot deadlock. To save round trips,
-# each row also has the IDs of all sends whose one number has opted out, and the statement sets the
-# limit for waits, until the transaction ends.
-LOCK_PAYERS = """
-SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids
-FROM account, (
-    SELECT array_agg(single.id) AS ids
-    FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS single (id, client_id, number)
-    WHERE EXISTS (SELECT FROM opt_out
-                  WHERE opt_out.client_id = single.client_id AND opt_out.number = single.number)
-) AS opted_out, (SELECT set_config('lock_timeout', $5, true) AS lock_timeout) AS setting
-WHERE account.id = ANY($1::uuid[]) AND setting.lock_timeout <> ''
-ORDER BY account.id FOR UPDATE OF account
-"""
-LOCK_FREE_PAYERS = f"{LOCK_PAYERS} SKIP LOCKED"
 
 NOW = "SELECT clock_timestamp()"
 
@@ -77,22 +51,6 @@ WHERE id = $1
 """  # noqa: S608 - names of our own
 
 FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
-
-
-async def lock_payers(
-    tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float, skip_locked: bool = False
-) -> LockedPayers:
-    singles = [
-        (send.id, send.payer.client_id, send.numbers[0]) for send in sends if is_single(send)
-    ]
-    rows = await tx.fetch(
-        LOCK_FREE_PAYERS if skip_locked else LOCK_PAYERS,
-        list({send.payer.account_id for send in sends}),
-        *(columns(singles) or ([], [], [])),
-        milliseconds(wait_seconds),
-    )
-    opted_out = rows[0][6] if rows else None
-    return LockedPayers(book_of(rows), frozenset(opted_out or ()))
 
 
 async def held(account_id: UUID, *, tx: Connection | None = None) -> int:

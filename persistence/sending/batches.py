@@ -18,10 +18,10 @@ from domain.ledger.balances import value_usd
 from domain.ledger.book import Book, Holding, NodeKind
 from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
-from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
+from domain.sending.messages import LATER, PRIORITY, NewSend, answer_of
 from domain.sending.ports import AcceptedSends
 from persistence.database import Connection, columns, note, topics_of
-from persistence.ledger.transfers import find_answers
+from persistence.ledger.transfers import find_answers, milliseconds
 
 TYPES_OF_SEND = {
     "id": "uuid",
@@ -237,16 +237,7 @@ def _batch_row(send: NewSend) -> tuple[Any, ...]:
     if key is not None:
         answer = orjson.dumps(answer_of(send)).decode()
         of_key = (key.id, key.scope_id, key.key, key.input_hash, answer)
-    return (*send_row(send), send.numbers[0] if is_single(send) else None, *of_key)
-
-
-def is_single(send: NewSend) -> bool:
-    """Whether its number is checked for an opt-out here. A list of numbers was checked before."""
-    return send.kind in (SendKind.SINGLE, SendKind.REPLY)
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{int(seconds * 1000)}ms"
+    return (*send_row(send), send.numbers[0] if send.is_single else None, *of_key)
 
 
 def send_row(send: NewSend) -> tuple[Any, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from persistence.dispatch import queue
 from persistence.ledger import transfers as ledger
-from persistence.sending import accept, batches
+from persistence.sending import batches
 from tests.faults.triggers import COMMIT, Moment, Step
 
 ACCEPTING = (
     Step("before it begins", batches.ACCEPT_SENDS, Moment.BEFORE),
     Step("key taken", ledger.TAKE_KEY, Moment.AFTER),
-    Step("payers locked", accept.LOCK_PAYERS, Moment.AFTER),
+    Step("payers locked", ledger.LOCK_ACCOUNTS, Moment.AFTER),
     Step("charged and written", batches.ACCEPT_SENDS, Moment.AFTER),
     Step("answers kept", ledger.KEEP_ANSWERS, Moment.AFTER),
     Step("not committed", COMMIT, Moment.BEFORE, within=batches.ACCEPT_SENDS),
