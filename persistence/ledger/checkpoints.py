@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import orjson
 from asyncpg import Record
 
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, SendsOfMonth
-from persistence.database import Connection, columns, fetch, fetch_value, transaction
+from persistence.database import Connection, columns, fetch_value, orm, transaction
+from persistence.ledger import models
 from persistence.ledger.charges import charges_between
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.long_reads import steady_read
@@ -27,7 +31,6 @@ SELECT least((SELECT min(created_at) FROM account), to_timestamp((
     SELECT ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0
     FROM send ORDER BY id LIMIT 1)))
 """
-CHECKPOINTS = "SELECT * FROM ledger_checkpoint ORDER BY id"
 CLOSED_ACCOUNTS = """
 SELECT account_id, version, balance, moved FROM ledger_checkpoint_account
 WHERE checkpoint_id = $1 AND account_id > $2 ORDER BY account_id LIMIT $3
@@ -75,15 +78,6 @@ SELECT (SELECT count(*) FROM send WHERE id > $1 AND id <= $2) AS sends,
             SELECT status, count(*) AS messages FROM {messages_between("status")}
             GROUP BY status) AS counted) AS statuses
 """  # noqa: S608 - names of our own
-WRITE_CHECKPOINT = """
-INSERT INTO ledger_checkpoint (id, ends_at, sends, messages, charged, refunded, corrected, statuses,
-                               accounts_hash, previous_hash, audit_id, hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING RETURNING id
-"""
-WRITE_ACCOUNTS = """
-INSERT INTO ledger_checkpoint_account (checkpoint_id, account_id, version, balance, moved)
-SELECT $1, * FROM unnest($2::uuid[], $3::int8[], $4::int8[], $5::jsonb[])
-"""
 
 
 async def first_moment() -> datetime | None:
@@ -92,8 +86,10 @@ async def first_moment() -> datetime | None:
 
 
 async def read_checkpoints() -> list[Checkpoint]:
-    rows = await fetch(CHECKPOINTS)
-    return [_checkpoint(row) for row in rows]
+    return [
+        object_of(Checkpoint, row, id=UUID(int=row.id.int), sends=object_of(SendsOfMonth, row))
+        for row in await models.LedgerCheckpoint.all().order_by("id")
+    ]
 
 
 async def read_closed_accounts(
@@ -138,41 +134,19 @@ async def sum_sends(after: UUID, until: UUID) -> tuple[UUID, SendsOfMonth] | Non
             await held.execute(AVOID_NESTED_LOOPS)
             row = await held.fetchrow(SUM_SENDS, after, last_id)
         assert row is not None
-        return last_id, _sends(row)
+        return last_id, object_of(SendsOfMonth, row, statuses=orjson.loads(row["statuses"]))
 
     return await steady_read(read)
 
 
 async def write_checkpoint(checkpoint: Checkpoint, accounts: Sequence[AccountAtClose]) -> None:
-    sends = checkpoint.sends
-    async with transaction() as tx:
-        written = await tx.fetchval(
-            WRITE_CHECKPOINT,
-            checkpoint.id,
-            checkpoint.ends_at,
-            sends.sends,
-            sends.messages,
-            sends.charged,
-            sends.refunded,
-            sends.corrected,
-            orjson.dumps(dict(sends.statuses)).decode(),
-            checkpoint.accounts_hash,
-            checkpoint.previous_hash,
-            checkpoint.audit_id,
-            checkpoint.hash,
-        )
-        if written is None or not accounts:
-            return
-        rows = [
-            (each.account_id, each.version, each.balance, orjson.dumps(dict(each.moved)).decode())
-            for each in accounts
-        ]
-        await tx.execute(WRITE_ACCOUNTS, checkpoint.id, *columns(rows))
-
-
-def _checkpoint(row: Record) -> Checkpoint:
-    return object_of(Checkpoint, row, id=UUID(int=row["id"].int), sends=_sends(row))
-
-
-def _sends(row: Record) -> SendsOfMonth:
-    return object_of(SendsOfMonth, row, statuses=orjson.loads(row["statuses"]))
+    rows = [
+        models.LedgerCheckpointAccount(checkpoint_id=checkpoint.id, **asdict(each))
+        for each in accounts
+    ]
+    with suppress(asyncpg.UniqueViolationError):  # this month is closed already
+        async with transaction() as tx:
+            await models.LedgerCheckpoint.create(
+                using_db=orm(tx), **asdict(checkpoint) | asdict(checkpoint.sends)
+            )
+            await models.LedgerCheckpointAccount.bulk_create(rows, using_db=orm(tx))

@@ -7,9 +7,7 @@ reads four tables. The rest is querysets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import asdict
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -23,13 +21,8 @@ from persistence.dispatch.models import Attempt
 from persistence.ledger import models
 from persistence.ledger.platform import UNITS_WAITING
 from persistence.ledger.provider_accounts import PROBE_IF_PAUSED
+from persistence.rows import object_of
 from persistence.sql import NOW
-
-PROVIDER_ACCOUNT_FIELDS = tuple(each.name for each in fields(ProviderAccount))
-TRANSFER_FIELDS = tuple(each.name for each in fields(Transfer) if each.name != "purpose") + tuple(
-    each.name for each in fields(Purpose)
-)
-PROVIDER_ACCOUNT_COLUMNS = ", ".join(PROVIDER_ACCOUNT_FIELDS)
 
 # The accounts of a client, of its group, and of the pool above both, in one statement.
 TARGET_CLIENT = """
@@ -57,11 +50,11 @@ UPDATE provider_account
 SET reading_by = $2, reading_until = clock_timestamp() + make_interval(secs => $3)
 WHERE id = $1 AND (reading_until IS NULL OR reading_until < clock_timestamp())
 """
-LOCK_READING = f"""
-SELECT {PROVIDER_ACCOUNT_COLUMNS} FROM provider_account
+LOCK_READING = """
+SELECT * FROM provider_account
 WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
 FOR UPDATE
-"""  # noqa: S608 - columns of our own
+"""
 
 # One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
 # No call is open now, so a SUBMITTING message is of a crashed call and counts as UNKNOWN.
@@ -77,10 +70,10 @@ async def find_provider_account(provider_account_id: UUID | None) -> ProviderAcc
         accounts = accounts.filter(is_default=True)
     else:
         accounts = accounts.filter(id=provider_account_id)
-    row = await accounts.first().values(*PROVIDER_ACCOUNT_FIELDS)
+    row = await accounts.first()
     if row is None:
         raise NotFound("provider account")
-    return _provider_account(row)
+    return object_of(ProviderAccount, row, valuation=Valuation(row.valuation))
 
 
 async def find_allocation_target(
@@ -107,10 +100,10 @@ async def find_allocation_target(
 
 
 async def find_transfer(transfer_id: UUID) -> Transfer:
-    row = await models.Transfer.get_or_none(id=transfer_id).values(*TRANSFER_FIELDS)
+    row = await models.Transfer.get_or_none(id=transfer_id)
     if row is None:
         raise NotFound("transfer")
-    return _transfer(row)
+    return object_of(Transfer, row, kind=TransferKind(row.kind), purpose=object_of(Purpose, row))
 
 
 async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: float) -> bool:
@@ -127,7 +120,9 @@ async def lock_reading(
     tx: Connection, provider_account_id: UUID, *, reader_id: UUID
 ) -> ProviderAccount | None:
     row = await tx.fetchrow(LOCK_READING, provider_account_id, reader_id)
-    return None if row is None else _provider_account(dict(row))
+    if row is None:
+        return None
+    return object_of(ProviderAccount, row, valuation=Valuation(row["valuation"]))
 
 
 async def pool_figures(tx: Connection, provider_account_id: UUID) -> PoolFigures:
@@ -160,14 +155,3 @@ async def fail_reading(provider_account_id: UUID, *, reader_id: UUID) -> None:
 async def lift_pause(provider_account_id: UUID, *, reader_id: UUID) -> None:
     own = models.ProviderAccount.filter(id=provider_account_id, reading_by=reader_id)
     await own.filter(reading_until__isnull=False).update(reading_until=None)
-
-
-def _transfer(row: Mapping[str, Any]) -> Transfer:
-    of_purpose = {each.name for each in fields(Purpose)}
-    purpose = Purpose(**{name: value for name, value in row.items() if name in of_purpose})
-    rest = {name: value for name, value in row.items() if name not in of_purpose}
-    return Transfer(**rest | {"kind": TransferKind(row["kind"]), "purpose": purpose})
-
-
-def _provider_account(row: Mapping[str, Any]) -> ProviderAccount:
-    return ProviderAccount(**dict(row) | {"valuation": Valuation(row["valuation"])})
