@@ -69,13 +69,14 @@ class LostAnswerWatch:
             )
             if not calls:
                 put_off.clear()
+                return False
             for call in calls:
                 if self._stopping.is_set():
                     return False
                 put_off.add(call.attempt_id)
                 outcomes = await provider.settle(call.outgoing)
                 await _settle(self._store, account_id, call, outcomes)
-                put_off.remove(call.attempt_id)
+                put_off.discard(call.attempt_id)
                 self._note(call)
         except ProviderUnavailable:
             self._rest(account_id)

@@ -138,6 +138,23 @@ async def test_an_unavailable_provider_is_asked_again_after_a_rest() -> None:
     assert await db.statuses() == {"REJECTED": 1}
 
 
+async def test_the_rests_grow_as_long_as_nothing_can_be_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[int] = []
+
+    def no_rest(count: int, **_: float) -> float:
+        failures.append(count)
+        return 0.0
+
+    monkeypatch.setattr(lost_module, "backoff_seconds", no_rest)
+    await lost()
+    looking = watch(Asked(unavailable=True))
+    for _ in range(3):  # there are no others in the second look
+        await looking.look()
+    assert failures == [1, 2]
+
+
 async def test_a_call_that_cannot_be_asked_about_does_not_delay_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
