@@ -198,7 +198,8 @@ class Poller:
                 await self._store.write_reported(tx, changed)
             after = [_changed(each, changes[each.message_id]) for each in found]
             returned = [each for each in after if is_returned(each, statuses[each.message_id])]
-            await refund(self._store, tx, accounts, returned)
+            ids = {each.message_id for each in returned}
+            await refund(self._store, tx, accounts, returned, returned=ids)
 
 
 def _changed(message: ReportedMessage, change: ReportedChange | None) -> ReportedMessage:

@@ -20,7 +20,8 @@ The refund waits for REFUND_AFTER_SECONDS, in which the message is UNDELIVERED, 
 verdict may be on its way.
 
 RETURNED is the last word of a provider that has sent no part of the message, however long it is.
-Unless it was delivered, it is UNDELIVERED, and REJECTED with its refund at once.
+Unless it was delivered, it is UNDELIVERED, and REJECTED with its refund at once. The provider gives
+its charge back now, so a reading since the message was submitted still has the charge.
 
 No other report refunds anything: a provider that has an ID for a message accepted it
 (docs/decisions/0031).
@@ -32,7 +33,7 @@ was recorded, so a report that arrives earlier waits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -161,7 +162,7 @@ async def apply_reports(
     results = [batch.apply(report) for report in reports]
     if batch.changed:
         await store.write_reported(tx, list(batch.changed.values()))
-    await refund(store, tx, accounts.values(), batch.refunded)
+    await refund(store, tx, accounts.values(), batch.refunded, returned=batch.returned)
     return results
 
 
@@ -184,12 +185,22 @@ async def refund(
     tx: Transaction,
     accounts: Iterable[LockedProviderAccount],
     refused: Sequence[ReportedMessage],
+    *,
+    returned: Collection[UUID],
 ) -> None:
-    """Makes the messages REJECTED, with their refunds. They are UNDELIVERED and locked."""
+    """Makes the messages REJECTED, with their refunds. They are UNDELIVERED and locked.
+
+    `returned`: the IDs of those that are RETURNED.
+    """
     for account in accounts:
         ids = [each.message_id for each in refused if each.provider_account_id == account.id]
         found = await store.lock_refused(tx, ids) if ids else []
-        rejected = [Transition(each, MessageStatus.REJECTED, failure=REFUSED) for each in found]
+        given_back = [
+            replace(each, epoch=account.epoch) if each.id in returned else each for each in found
+        ]
+        rejected = [
+            Transition(each, MessageStatus.REJECTED, failure=REFUSED) for each in given_back
+        ]
         await write_settlement(store, tx, account, rejected)
 
 
@@ -202,6 +213,7 @@ class _Batch:
     unsent: set[str]
     changed: dict[int, ReportedChange] = field(default_factory=dict)
     refunded: list[ReportedMessage] = field(default_factory=list)
+    returned: set[UUID] = field(default_factory=set)
 
     def apply(self, report: ReportEvent) -> EventResult:
         """The result of one report."""
@@ -220,6 +232,7 @@ class _Batch:
                 before, status=change.status, verdicts=change.verdicts, unchanged_seconds=0.0
             )
         if is_returned(self.messages[at], reported):
+            self.returned.add(self.messages[at].message_id)
             return self._refund(report, at, left_seconds=0.0)
         if reported is ReportedStatus.REFUSED and is_refundable(self.messages[at]):
             left_seconds = REFUND_AFTER_SECONDS - self.messages[at].unchanged_seconds

@@ -27,6 +27,7 @@ from providers.extreme import ExtremeSMS
 from tests import db
 from tests.clocks import PATIENCE_SECONDS
 from tests.dispatch.parts import Scripted, answered, marked
+from tests.ledger.upstream import Upstream, pool_of, synced
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -220,9 +221,10 @@ async def test_a_message_that_was_returned_is_refunded(text: str) -> None:
     await db.accept(client, numbers=["+12025550143"], text=text)
     (call,) = await marked(client.pool)
     await answered(client.pool, call, Accepted("r0"))
+    await synced(client.pool, Upstream(9))
     await poll_all(Poller(store, Prepared({"r0": ReportedStatus.RETURNED}), NOW))
     assert await db.statuses() == {"REJECTED": 1}
-    assert await db.held(client.account_id) == 10
+    assert await db.held(client.account_id) == await pool_of(client.pool) == 10
     await db.assert_audit_holds()
 
 

@@ -282,6 +282,19 @@ async def test_what_another_ibiki_refunds_is_refunded_at_once_however_long_it_is
     await assert_consistent()
 
 
+async def test_a_reading_before_a_return_has_the_charge(client: db.Tenant) -> None:
+    await db.execute("UPDATE provider_account SET provider = 'ibiki'")
+    send, _ = await submitted(client, outcome=Accepted("msg_1"))
+    upstream = Upstream(999)
+    await synced(client.pool, upstream)
+    upstream.balance_now += 1
+    await post.received(updated("CANCELLED", "msg_1"), provider="ibiki")
+    assert await refunds(send) == [1]
+    assert await db.held(client.account_id) == 100
+    assert (await synced(client.pool, upstream)).change == 0
+    await assert_consistent()
+
+
 async def test_what_was_delivered_is_not_refunded_by_a_later_return(client: db.Tenant) -> None:
     await db.execute("UPDATE provider_account SET provider = 'ibiki'")
     send, _ = await submitted(client, outcome=Accepted("msg_1"))

@@ -327,7 +327,7 @@ MUTANTS = (
     Mutant(
         "a query that finds a returned message refunds nothing",
         "domain/inbox/polling.py",
-        "            await refund(self._store, tx, accounts, returned)\n",
+        "            await refund(self._store, tx, accounts, returned, returned=ids)\n",
         "",
         ("inbox/test_polling.py",),
     ),
