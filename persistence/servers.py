@@ -202,7 +202,9 @@ async def check_usable(url: str) -> None:
     """Raises DatabaseUnusable if the database refuses us, is too old, or is not in UTF-8."""
     known = credentials(url)
     servers = known.get("servers") or [(known["host"], known["port"])]
-    address = " or ".join(f"{host}:{port}" for host, port in servers)
+    address = " or ".join(
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in servers
+    )
     try:
         connection = await reach(**known, timeout=CONNECT_SECONDS)
     except asyncpg.InvalidCatalogNameError as missing:
@@ -216,14 +218,13 @@ async def check_usable(url: str) -> None:
         ) from refused
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ssl.SSLError) as failure:
         # The server has answered, or the rest of the URL is wrong. The reason has no password.
-        reason = failure.args[0] if isinstance(failure, asyncpg.PostgresError) else str(failure)
         raise DatabaseUnusable(
-            f"PostgreSQL at {address} cannot be used as DATABASE_URL says: {reason}."
+            f"PostgreSQL at {address} cannot be used as DATABASE_URL says{reason_of(failure)}."
         ) from failure
     except UNAVAILABLE as failure:
         raise DatabaseUnusable(
-            f"PostgreSQL does not answer at {address}, the address of DATABASE_URL. Check that it"
-            " runs, and that the address is right."
+            f"PostgreSQL cannot be reached at {address}, the address of DATABASE_URL"
+            f"{reason_of(failure)}. Check that it runs, and that the address is right."
         ) from failure
     try:
         version = connection.get_server_version()

@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
+from domain import ids
 from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
+from domain.ids import Kind
 from domain.provider import Provider, SupportsBalance, SupportsStatus
 from ibiki.cli.options import DEFAULT_DIRECTORY, Data, Json
 from ibiki.cli.running import print_result, with_installation
@@ -92,7 +94,8 @@ async def _check_accounts(
         try:
             await try_account(await parts.installation.providers.of(each.id))
         except ProviderUnavailable as unavailable:
-            findings.append(_of_account(each.name or str(each.id), unavailable))
+            name = each.name or ids.encode(Kind.PROVIDER_ACCOUNT, each.id)
+            findings.append(_of_account(name, unavailable))
     return findings
 
 

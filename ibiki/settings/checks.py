@@ -140,6 +140,11 @@ def _checked_address(value: str, *, otherwise: str) -> str:
             f"Write it as postgresql://user:password@host:5432/name, or leave it out {otherwise}."
             " In a password, write %23 for #, %2F for / and %3F for ?.",
         )
+    if re.search("[?&]ssl(?!mode=)", value):
+        raise wrong(
+            "has a parameter for TLS that would have no effect",
+            "Use only sslmode there, and PGSSLROOTCERT, PGSSLCERT and PGSSLKEY for the files.",
+        )
     return value
 
 
@@ -154,6 +159,8 @@ def _by_server(url: str) -> list[str]:
 def _names_a_database(url: str) -> bool:
     parts = _split_url(url)
     if parts is None or parts.scheme not in ("postgres", "postgresql"):
+        return False
+    if parts.fragment or "@" in parts.path:  # the password has "/": its rest is there
         return False
     return bool((parts.hostname or "host=" in parts.query) and parts.path[1:])
 

@@ -24,7 +24,7 @@ from tests.ports import free_port
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The exit code of a command and its standard error."""
+    """The exit code of a command and what it printed."""
 
     code: int
     printed: str
@@ -42,7 +42,7 @@ def ibiki(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert isinstance(ended.value.code, int)
-        printed = " ".join(capfd.readouterr().err.split())
+        printed = " ".join("".join(capfd.readouterr()).split())
         assert "Traceback" not in printed
         return Ended(ended.value.code, printed)
 
@@ -98,6 +98,10 @@ def test_a_provider_without_an_account_is_reported_with_those_that_have_one(
     ended = ibiki("check-provider", "simulated", "--data", str(tmp_path))
     assert ended.code == 1
     assert "Providers with an account: extreme." in ended.printed
+    monkeypatch.setenv("EXTREME_API_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("EXTREME_API_KEY", "key")
+    ended = ibiki("check-provider", "extreme", "--data", str(tmp_path))
+    assert (ended.code, ended.printed.startswith("Problem in account pac_")) == (4, True)
 
 
 @pytest.mark.parametrize("command", ["up", "serve", "simulate"])
@@ -139,9 +143,10 @@ def test_a_database_that_does_not_answer_is_reported(
     port = free_port()
     monkeypatch.setenv("DATABASE_URL", f"postgresql://ibiki:secret@127.0.0.1:{port}/ibiki")
     ended = ibiki(command, "--data", str(tmp_path))
-    sentence = f"PostgreSQL does not answer at 127.0.0.1:{port}, the address of DATABASE_URL."
-    advice = "Check that it runs, and that the address is right."
-    assert ended == Ended(1, f"{sentence} {advice}")
+    assert ended.code == 1
+    assert ended.printed.startswith(f"PostgreSQL cannot be reached at 127.0.0.1:{port}, the ")
+    assert f"Connect call failed ('127.0.0.1', {port})" in ended.printed
+    assert ended.printed.endswith("Check that it runs, and that the address is right.")
 
 
 @pytest.mark.parametrize("command", ["serve", "dispatch"])
