@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from domain import ids
+from domain.ids import Kind
 from domain.inbox.capture import capture_contacts
 from domain.inbox.inbound import WAITS_FOR_CAPTURE, Receiver, receive_inbound
 from domain.inbox.reports import ReportEvent, apply_reports
@@ -111,7 +113,7 @@ def _raise_alarm(results: Sequence[EventResult]) -> None:
             _log.error(
                 "a STOP could concern several clients, and its number is blocked for all of them:"
                 " assign the unrouted webhook event",
-                extra={"webhook_event": str(each.event_id)},
+                extra={"webhook_event": ids.encode(Kind.WEBHOOK_EVENT, each.event_id)},
             )
 
 

@@ -13,10 +13,12 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from domain import ids
 from domain.dispatch.messages import Backlog
 from domain.dispatch.ports import Backlogs
 from domain.errors import TryAgain
 from domain.identity.access import Everything
+from domain.ids import Kind
 from domain.ledger.alarms import AlarmKind
 from domain.ledger.balances import ProviderAccountFigures
 
@@ -92,14 +94,15 @@ class BacklogMetrics:
         self._answers.set(paused is not None)
         self._paused.clear()
         for account_id, is_paused in (paused or {}).items():
-            self._paused.labels(str(account_id)).set(is_paused)
+            self._paused.labels(ids.encode(Kind.PROVIDER_ACCOUNT, account_id)).set(is_paused)
 
     def _show_alarms(self, accounts: Sequence[ProviderAccountFigures]) -> None:
         self._alarm.clear()
         for account in accounts:
+            named = ids.encode(Kind.PROVIDER_ACCOUNT, account.id)
             raised = {alarm.kind for alarm in account.platform.alarms}
             for kind in AlarmKind:
-                self._alarm.labels(kind.value.lower(), str(account.id)).set(kind in raised)
+                self._alarm.labels(kind.value.lower(), named).set(kind in raised)
 
     def _show(self, backlog: Backlog | None) -> None:
         for field, gauge in self._figures.items():

@@ -22,10 +22,12 @@ from prometheus_client import (
     generate_latest,
 )
 
+from domain import ids
 from domain.dispatch.rules import Observer
 from domain.errors import units_in_words
 from domain.hooks.deliveries import Recorded
 from domain.hooks.worker import HookObserver
+from domain.ids import Kind
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
 from domain.sending.messages import SendKind
@@ -211,7 +213,7 @@ class DispatchMetrics(Observer):
         self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
     ) -> None:
         """Counts the call, its duration and the outcome of each message."""
-        account = str(provider_account_id)
+        account = ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)
         self._metrics.calls.labels(account).inc()
         self._metrics.call_seconds.observe(seconds)
         words = [OUTCOME_WORDS[type(outcome)] for outcome in outcomes]
@@ -244,20 +246,22 @@ class DispatchMetrics(Observer):
         log.error(
             "the provider rejects our account, messages wait: %s",
             reason,
-            extra={"provider_account": str(provider_account_id)},
+            extra={"provider_account": ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)},
         )
 
     def resumed(self, provider_account_id: UUID) -> None:
         """Logs that the provider accepts messages again."""
         log.info(
             "the provider accepts messages again",
-            extra={"provider_account": str(provider_account_id)},
+            extra={"provider_account": ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)},
         )
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
         """Shows whether the circuit breaker is open."""
-        self._metrics.breaker_open.labels(str(provider_account_id)).set(open_)
-        extra = {"provider_account": str(provider_account_id)}
+        self._metrics.breaker_open.labels(
+            ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)
+        ).set(open_)
+        extra = {"provider_account": ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)}
         if open_:
             log.warning("the circuit breaker is open: calls got no clear answer", extra=extra)
         else:

@@ -20,6 +20,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from domain import ids
+from domain.ids import Kind
+
 FLUSH_SECONDS = 3.0
 """How long the program waits at its end for the last spans to be sent."""
 
@@ -66,7 +69,7 @@ class Traces:
     def called(self, provider_account_id: UUID, words: Sequence[str], *, seconds: float) -> None:
         """Records a call to a provider that sent messages, with the outcome of each as a word."""
         counts = {f"ibiki.{word}": words.count(word) for word in sorted(set(words))}
-        account = {"ibiki.provider_account": str(provider_account_id)}
+        account = {"ibiki.provider_account": ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)}
         failure = "the outcome is unknown" if "ibiki.unknown" in counts else None
         self._record(
             "provider call",

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from domain import ids
+from domain.ids import Kind
 from domain.provider import Accepted, Unknown
 from ibiki.observability.metrics import DispatchMetrics, Metrics
 
@@ -59,6 +61,8 @@ def test_the_event_is_logged(
     with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
         happens(DispatchMetrics(Metrics()))
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, words)]
+    named = ids.encode(Kind.PROVIDER_ACCOUNT, ACCOUNT)  # as in the API
+    assert {getattr(each, "provider_account", named) for each in caplog.records} == {named}
 
 
 def test_success_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

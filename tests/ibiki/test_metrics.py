@@ -11,15 +11,18 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain import ids
 from domain.dispatch.messages import Backlog
 from domain.errors import TryAgain
 from domain.identity.access import Everything
+from domain.ids import Kind
 from domain.ledger.alarms import AlarmKind, PoolSigns
 from domain.ledger.balances import PlatformBalance, ProviderAccountFigures
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from ibiki.observability.metrics import DispatchMetrics, Metrics
 
 ACCOUNT = UUID(int=7)
+NAMED = ids.encode(Kind.PROVIDER_ACCOUNT, ACCOUNT)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -54,8 +57,8 @@ def test_a_call_is_counted_with_each_messages_outcome(outcome: Outcome, word: st
     metrics = Metrics()
     DispatchMetrics(metrics).called(ACCOUNT, [outcome, outcome], seconds=0.2)
     samples = shown(metrics)
-    assert samples[f"ibiki_provider_calls_total{[str(ACCOUNT)]}"] == 1
-    assert samples[f"ibiki_message_outcomes_total{sorted([str(ACCOUNT), word])}"] == 2
+    assert samples[f"ibiki_provider_calls_total{[NAMED]}"] == 1
+    assert samples[f"ibiki_message_outcomes_total{sorted([NAMED, word])}"] == 2
     assert samples["ibiki_provider_call_seconds_sum[]"] == 0.2
 
 
@@ -64,7 +67,7 @@ def test_the_breaker_is_shown_while_it_is_open() -> None:
     observer = DispatchMetrics(metrics)
     for is_open in (True, False):
         observer.breaker(ACCOUNT, open_=is_open)
-        assert shown(metrics)[f"ibiki_breaker_open{[str(ACCOUNT)]}"] == is_open
+        assert shown(metrics)[f"ibiki_breaker_open{[NAMED]}"] == is_open
 
 
 def test_swept_messages_are_counted() -> None:
@@ -112,7 +115,7 @@ async def test_the_backlog_is_read_at_most_every_five_seconds() -> None:
     assert samples["ibiki_hook_deliveries_waiting[]"] == 9
     assert samples["ibiki_hook_endpoints_failing[]"] == 8
     assert samples["ibiki_rows_without_month[]"] == 7
-    assert samples[f"ibiki_provider_account_paused{[str(ACCOUNT)]}"] == 1
+    assert samples[f"ibiki_provider_account_paused{[NAMED]}"] == 1
 
 
 async def test_each_alarm_is_shown_as_0_or_1() -> None:
@@ -120,8 +123,7 @@ async def test_each_alarm_is_shown_as_0_or_1() -> None:
     await metrics.backlog.refresh(FakeStore(Backlog(12, 3.5, 2, 1, 4)))
     samples = shown(metrics)
     shown_as = {
-        kind: samples[f"ibiki_alarm{sorted([kind.value.lower(), str(ACCOUNT)])}"]
-        for kind in AlarmKind
+        kind: samples[f"ibiki_alarm{sorted([kind.value.lower(), NAMED])}"] for kind in AlarmKind
     }
     raised = {AlarmKind.OVER_ALLOCATED, AlarmKind.PROVIDER_REFUSING}
     assert shown_as == {kind: kind in raised for kind in AlarmKind}

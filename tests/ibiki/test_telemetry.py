@@ -14,11 +14,14 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from domain import ids
+from domain.ids import Kind
 from ibiki.observability.spans import OutageLoggingExporter
 from ibiki.observability.telemetry import running_telemetry
 from tests.ibiki.collector import attributes, collecting
 
 ACCOUNT = UUID(int=7)
+NAMED = ids.encode(Kind.PROVIDER_ACCOUNT, ACCOUNT)
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -50,7 +53,7 @@ def test_recorded_spans_are_sent_at_the_end() -> None:
         "ibiki.accepted": 1,
         "ibiki.rejected": 1,
         "ibiki.unknown": 1,
-        "ibiki.provider_account": str(ACCOUNT),
+        "ibiki.provider_account": NAMED,
     }
     assert call.status.code == call.status.STATUS_CODE_ERROR
     assert call.end_time_unix_nano - call.start_time_unix_nano == 500_000_000
