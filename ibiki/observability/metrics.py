@@ -208,6 +208,7 @@ class DispatchMetrics(Observer):
     def __init__(self, metrics: Metrics, traces: Traces | None = None) -> None:
         self._metrics = metrics
         self._traces = traces
+        self._unclear: dict[UUID, str] = {}
 
     def called(
         self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
@@ -221,6 +222,9 @@ class DispatchMetrics(Observer):
             self._metrics.outcomes.labels(account, word).inc()
         if self._traces is not None:
             self._traces.called(provider_account_id, words, seconds=seconds)
+        for outcome in outcomes:
+            if isinstance(outcome, NotSent | Unknown):
+                self._unclear[provider_account_id] = outcome.reason
         unknown = [outcome for outcome in outcomes if isinstance(outcome, Unknown)]
         if unknown:
             log.warning(
@@ -263,6 +267,9 @@ class DispatchMetrics(Observer):
         ).set(open_)
         extra = {"provider_account": ids.encode(Kind.PROVIDER_ACCOUNT, provider_account_id)}
         if open_:
-            log.warning("the circuit breaker is open: calls got no clear answer", extra=extra)
+            reason = self._unclear.get(provider_account_id, "")
+            log.warning(
+                "the circuit breaker is open, calls got no clear answer: %s", reason, extra=extra
+            )
         else:
             log.info("the circuit breaker is closed: calls continue", extra=extra)

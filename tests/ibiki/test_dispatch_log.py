@@ -10,7 +10,7 @@ import pytest
 
 from domain import ids
 from domain.ids import Kind
-from domain.provider import Accepted, Unknown
+from domain.provider import Accepted, NotSent, Unknown
 from ibiki.observability.metrics import DispatchMetrics, Metrics
 
 ACCOUNT = UUID(int=7)
@@ -45,9 +45,12 @@ ACCOUNT = UUID(int=7)
             "1 message is UNKNOWN: its lease ended during the call",
         ),
         (
-            lambda log: log.breaker(ACCOUNT, open_=True),
+            lambda log: (
+                log.called(ACCOUNT, [NotSent("not reachable")], seconds=1),
+                log.breaker(ACCOUNT, open_=True),
+            ),
             logging.WARNING,
-            "the circuit breaker is open: calls got no clear answer",
+            "the circuit breaker is open, calls got no clear answer: not reachable",
         ),
         (lambda log: log.resumed(ACCOUNT), logging.INFO, "the provider accepts messages again"),
     ],
