@@ -20,6 +20,9 @@ from domain.errors import NotFound
 new_id: Callable[[], UUID] = uuid7
 """A unique ID that sorts after the IDs made before it in this process."""
 
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+"""No row has an ID outside of these: where a read of all begins and ends."""
+
 _BITS_OF_MESSAGES = 24
 """A send has at most a million messages."""
 

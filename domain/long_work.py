@@ -59,8 +59,8 @@ class SpacedWork:
     """Work of some milliseconds in the event loop, such as reading the JSON of a large body.
 
     One piece is done at a time, and after each the loop is free for three times as long as it took.
-    If ten large bodies arrive together, a small request need not wait for all of them, although the
-    loop has to do several things for it, one after the other.
+    So a small request, for which the loop has to do several things one after the other, does not
+    wait for all of ten large bodies that arrive together.
     """
 
     def __init__(self) -> None:

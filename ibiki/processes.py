@@ -35,7 +35,6 @@ from ibiki import hooks
 from ibiki.agreeing import comparing_with_others, shown_name
 from ibiki.encryption import log_unreadable
 from ibiki.http import server, uploads
-from ibiki.http.app import AppParts, build_app, build_monitoring_app
 from ibiki.http.console import Console
 from ibiki.http.console_session import ConsoleSession
 from ibiki.http.exports import Exports
@@ -57,6 +56,7 @@ from ibiki.observability.telemetry import Telemetry
 from ibiki.retention import DailyRetention
 from ibiki.settings.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
+from ibiki.web_app import AppParts, build_app, build_monitoring_app
 from ibiki.wiring import Components, running_components
 from ibiki.workers import Workers
 from persistence import store

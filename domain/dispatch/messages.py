@@ -193,9 +193,9 @@ class LockedProviderAccount:
 class LockedMessage:
     """A message whose row is locked, with what a decision about it needs.
 
-    `epoch`: of its attempt, None without an attempt. `attempts`: how often it was marked. With a
-    route, `home_id` is the node of its client's pool, `cost` what the account that it waits for
-    pays, `fallback_id` the account that it may go to, and `route_charged` what was paid so far.
+    `epoch`: of its attempt, None without an attempt. `attempts`: how often it was marked. If it has
+    a route: `home_id`: the node of its client's pool. `cost`: units that the account pays that it
+    waits for. `fallback_id`: the account that it may move to. `route_charged`: units paid so far.
     """
 
     id: UUID

@@ -74,7 +74,7 @@ class HeldEndpoint:
         self.limit = min(self.limit + 1, rules.endpoint_at_once)
 
     def failed(self, started: float) -> bool:
-        """Notes a failure. False if it began before the last one: both have the same reason."""
+        """Notes a failure. False if it began before the last one: the same cause counts once."""
         counts = started >= self.failed_at
         self.is_proven, self.limit = False, 1
         if counts:
@@ -154,7 +154,7 @@ class Deliverer:
         claimed = await self._store.claim_endpoints(
             self._id, lease_seconds=lease, most=MOST_CLAIMED
         )
-        self._claimed_at = now  # not before: a step without this claim would hide its failure
+        self._claimed_at = now  # if the claim fails, the next step repeats it, and fails as well
         for each in claimed:
             self._held.setdefault(each, HeldEndpoint(now)).held_until = now + lease
         for each, endpoint in list(self._held.items()):

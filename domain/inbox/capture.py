@@ -13,6 +13,7 @@ from uuid import UUID
 
 from domain.dispatch.messages import UncapturedSend
 from domain.dispatch.ports import Captures
+from domain.ids import FIRST_ID
 from domain.inbox.opt_out import cancel_queued_to
 from domain.inbox.ports import OptOuts
 from domain.transactions import Transaction
@@ -20,8 +21,6 @@ from domain.transactions import Transaction
 MOST_SENDS = 500
 MOST_MESSAGES = 5_000
 """Messages of one transaction. A larger send takes several."""
-
-BEGINNING = UUID(int=0)
 
 
 class CaptureStore(OptOuts, Captures, Protocol):
@@ -57,9 +56,9 @@ async def capture_send(store: CaptureStore, send_id: UUID) -> None:
 async def _capture(store: CaptureStore, tx: Transaction, sends: Sequence[UncapturedSend]) -> None:
     """Captures all messages of small sends."""
     await store.share_feeds(tx, {send.client_id for send in sends})
-    await store.capture_numbers(tx, sends, after=BEGINNING, most=MOST_MESSAGES)
+    await store.capture_numbers(tx, sends, after=FIRST_ID, most=MOST_MESSAGES)
     ids = [send.send_id for send in sends]
-    opted_out = await store.opted_out_among(tx, ids, after=BEGINNING, until=None)
+    opted_out = await store.opted_out_among(tx, ids, after=FIRST_ID, until=None)
     await cancel_queued_to(store, tx, opted_out)
 
 
@@ -67,7 +66,7 @@ async def _capture_part(store: CaptureStore, send_id: UUID) -> None:
     """Captures the next messages of a send. Does nothing if another process is capturing it."""
     async with store.transaction(keeps_plans=True) as tx:
         for send in await store.take_uncaptured(tx, most=1, send_id=send_id):
-            after = send.captured_to or BEGINNING
+            after = send.captured_to or FIRST_ID
             await store.share_feeds(tx, [send.client_id])
             last = await store.capture_numbers(tx, [send], after=after, most=MOST_MESSAGES)
             if last is not None:

@@ -29,7 +29,7 @@ from uuid import UUID
 
 from domain.errors import AlreadyRunning, TryAgain, units_in_words
 from domain.identity.access import Actor, Everything, Role, require
-from domain.ids import new_id
+from domain.ids import FIRST_ID, new_id
 from domain.ledger import months
 from domain.ledger.audits import (
     MOST_LISTED,
@@ -130,7 +130,7 @@ class _Auditing:
             previous = each
 
     async def _check_accounts(self) -> None:
-        after = UUID(int=0)
+        after = FIRST_ID
         start_id = self._start.id if self._start else None
         while accounts := await self._pace.read(
             partial(

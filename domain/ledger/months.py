@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from domain.ids import first_id_at
+from domain.ids import FIRST_ID, first_id_at
 from domain.ledger.audits import AuditStore
 from domain.ledger.checkpoints import (
     AccountAtClose,
@@ -26,7 +26,7 @@ async def accounts_at_close(
     store: AuditStore, previous: Checkpoint | None, ends_at: datetime, pace: Pace
 ) -> AsyncIterator[AccountAtClose]:
     """Each account that had transfers before that time, in the order of IDs."""
-    after = UUID(int=0)
+    after = FIRST_ID
     previous_id = previous.id if previous else None
     while starts := await pace.read(
         partial(store.next_accounts, after, most=MOST_ACCOUNTS, checkpoint_id=previous_id)
@@ -73,7 +73,7 @@ async def closed_accounts(
     store: AuditStore, checkpoint: Checkpoint, pace: Pace
 ) -> AsyncIterator[AccountAtClose]:
     """The accounts of a checkpoint, in the order of IDs."""
-    after = UUID(int=0)
+    after = FIRST_ID
     while page := await pace.read(
         partial(store.read_closed_accounts, checkpoint.id, after, most=MOST_ENTRIES)
     ):

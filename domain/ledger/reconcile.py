@@ -21,7 +21,7 @@ from uuid import UUID
 
 from domain.errors import AlreadyRunning, units_in_words
 from domain.identity.access import Actor, Role, require
-from domain.ids import new_id
+from domain.ids import FIRST_ID, new_id
 from domain.ledger.balances import value_usd
 from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.ports import ReconcileStore
@@ -67,7 +67,7 @@ async def reconcile(
     Each page is read in one snapshot, and each correction is a separate transaction. Continues
     after outages of the database of a few minutes, then raises TryAgain or Disconnected.
     """
-    after, sends, messages = UUID(int=0), 0, 0
+    after, sends, messages = FIRST_ID, 0, 0
     while page := await persist(partial(store.check_sends, after, since=run.since)):
         for send_id in page.suspicious:
             await persist(partial(_correct, store, run, send_id))

@@ -15,7 +15,7 @@ from functools import partial
 from uuid import UUID
 
 from domain.errors import units_in_words
-from domain.ids import new_id
+from domain.ids import FIRST_ID, new_id
 from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.ports import ReconcileImportedStore
 from domain.ledger.reconciliation import Difference, ProviderReading, Reconciliation, WrongLine
@@ -30,7 +30,7 @@ async def corrected_pages(
     store: ReconcileImportedStore, run: Reconciliation
 ) -> AsyncIterator[tuple[int, int]]:
     """Checks and corrects all lines, page by page. Yields how many lines and messages each has."""
-    after = UUID(int=0)
+    after = FIRST_ID
     while page := await persist(partial(store.check_imported, after, since=run.since)):
         for provider_account_id in page.wrong:
             last: UUID | None = after

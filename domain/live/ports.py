@@ -12,9 +12,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from domain.identity.access import Scope
+from domain.ids import FIRST_ID
 from domain.live.hints import Topic
-
-BEFORE_ANY_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class ChangePosition:
     """A position in the order of changes: transaction ID, then row ID."""
 
     transaction: int
-    row_id: UUID = BEFORE_ANY_ID
+    row_id: UUID = FIRST_ID
 
 
 @dataclass(frozen=True, slots=True)

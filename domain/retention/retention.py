@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from domain.ids import first_id_at
+from domain.ids import FIRST_ID, LAST_ID, first_id_at
 from domain.ledger.checkpoints import Checkpoint
 from domain.ledger.runs import REST, Pace, persist
 from domain.retention.rules import Clients, Limit, Retention, Rules, months_before
@@ -58,8 +58,6 @@ OPEN_FOR = timedelta(minutes=10)
 
 MOST = 2_000
 """Rows of one step: a transaction of about 50 ms."""
-
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)

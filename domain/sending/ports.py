@@ -217,10 +217,11 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
     ) -> AcceptedSends:
         """Locks the accounts like `lock_accounts`, and accepts the sends that need no decision.
 
-        Those are charged, and written with their messages, QUEUED, and with the answers of their
-        keys. It leaves out all sends of an account if it cannot pay all of them, if one has opted
-        out, or if the key of one has an answer or an earlier send of the batch. One statement, for
-        small sends. Raises KeysTaken if another transaction has stored a key meanwhile.
+        They are charged, and written with their messages, QUEUED, and with the answers of their
+        keys. Either all sends of an account are accepted or none. None are if the account cannot
+        pay for all of them, if the number of one has opted out, or if the key of one was used
+        before. One statement, for small sends. Raises KeysTaken if another transaction has stored a
+        key meanwhile.
         """
 
     async def copy_messages(self, tx: Transaction, send: NewSend) -> datetime:

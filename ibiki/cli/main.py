@@ -19,7 +19,7 @@ from ibiki.cli.loading import load
 from ibiki.errors import exit_code_for, message_for
 
 MODULES = {
-    "up": "ibiki.local.up",
+    "up": "ibiki.cli.up",
     "serve": "ibiki.cli.commands",
     "dispatch": "ibiki.cli.commands",
     "simulate": "ibiki.cli.commands",

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.identity.actors import MARK
 from ibiki.http.requests import RequestRefused, body_at, respond
-from ibiki.live.connection import STREAMS, WHOLE
+from ibiki.http.websocket import STREAMS, WHOLE
 from ibiki.observability.masks import masked_text
 from ibiki.observability.metrics import Metrics
 

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ibiki.http.requests import JSON, body_at
-from ibiki.live.connection import ABORT, STREAMS, WHOLE, WebSocketConnection
+from ibiki.http.websocket import ABORT, STREAMS, WHOLE, WebSocketConnection
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024

@@ -21,7 +21,7 @@ from domain.installation import Installation
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import GraphQLParameters, parameters_of
 from ibiki.http.requests import RequestRefused, json_of
-from ibiki.live.connection import TOO_SLOW, WebSocketConnection
+from ibiki.http.websocket import TOO_SLOW, WebSocketConnection
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
 from resolvers.context import Context

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from domain.installation import Installation
 from ibiki.http.middleware import AllowedOrigins, has_secret
 from ibiki.http.requests import error_body
-from ibiki.live.connection import EXTENSION, WebSocketConnection
+from ibiki.http.websocket import EXTENSION, WebSocketConnection
 from ibiki.live.socket import Socket
 from ibiki.live.subscribing import Live
 from schema.engine import Engine

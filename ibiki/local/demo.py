@@ -23,8 +23,8 @@ from domain.ledger import credentials as own_accounts
 from domain.ledger import sync as syncing
 from domain.ledger.book import Purpose, TransferKind
 from domain.pages import Window
-from ibiki.local import generated_secrets
 from ibiki.local.command_context import CommandContext
+from ibiki.settings import generated_secrets
 from persistence import store
 from providers.simulator.egosms import DEMO_PASSWORD, DEMO_USERNAME
 

@@ -25,7 +25,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from domain.brand import Brand
 from domain.hooks.addresses import is_this_machine
-from ibiki.local import generated_secrets
+from ibiki.settings import generated_secrets
 from ibiki.settings.checks import (
     RECIPES,
     Problem,

@@ -91,10 +91,10 @@ WHERE lease_until > clock_timestamp() + make_interval(secs => $1)
 """  # noqa: S608 - an interval of our own
 
 
-# PostgreSQL measures its own limits by this clock. If a session waits for a lock when the clock is
-# set back, it notices a deadlock, its `statement_timeout` or a lost client only when the clock has
-# caught up, also if the clock is set right again. So this statement ends sessions that began in the
-# future, or take longer than any statement may. Their work is tried again.
+# PostgreSQL measures its own limits by this clock. A session that waits for a lock when it is set
+# back notices a deadlock, a timeout or a lost client only when it has caught up. So this ends
+# sessions that began in the future, or take longer than any statement may. Their work is tried
+# again.
 END_STUCK = f"""
 SELECT count(CASE WHEN state = 'active' THEN pg_cancel_backend(pid)
              ELSE pg_terminate_backend(pid) END)

@@ -42,8 +42,8 @@ SELECT provider_account.unit, count(*), sum(message.price)::int8
 {MATCHING} AND ($4::uuid IS NULL OR message.client_id = $4)
 GROUP BY provider_account.unit ORDER BY provider_account.unit
 """
-# In the order of the index of each account, so that a page does not sort all that are UNKNOWN, and
-# does not pass over all messages that are not. `$8`: the client of the scope.
+# In the order of the index of UNKNOWN messages of each account: a page neither sorts all of them
+# nor reads others. `$8`: the client of the scope.
 _NEXT = f"""
 FROM provider_account AS upstream CROSS JOIN LATERAL (
     SELECT message.*, started_at, attempt.messages, detail

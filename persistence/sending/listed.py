@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
-from domain.ids import first_id_at
+from domain.ids import FIRST_ID, LAST_ID, first_id_at
 from domain.pages import Window
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import MessageStatus
@@ -53,7 +53,6 @@ VIEWS = ("open_sent_to", "closed_sent_to")
 # created_at; the range of IDs leads to an index, and may include an hour of rows too many.
 CLOCKS_DIFFER_SECONDS = 60 * 60
 
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 MOST_SEARCHED = 50_000
 """Messages of each direction that a search looks through: it has to take less than a second."""

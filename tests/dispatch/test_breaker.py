@@ -73,7 +73,7 @@ def test_after_the_pause_one_call_may_start_as_a_try(breaker: Breaker, clock: Cl
     assert breaker.wait_seconds == inf
 
 
-def test_calls_that_were_marked_before_it_opened_are_no_tries(
+def test_calls_that_were_marked_before_the_breaker_opened_are_no_tries(
     breaker: Breaker, clock: Clock
 ) -> None:
     fail(breaker, 5)
@@ -176,7 +176,7 @@ def test_a_call_is_harmless_if_no_message_was_sent_and_nobody_asks_to_wait(
     assert is_harmless(outcomes) is harmless
 
 
-def test_a_try_that_is_answered_closes_it_and_the_next_pause_is_short_again(
+def test_a_try_that_is_answered_closes_the_breaker_and_the_next_pause_is_short_again(
     breaker: Breaker, clock: Clock
 ) -> None:
     fail(breaker, 5)
@@ -200,7 +200,7 @@ def test_the_answer_of_an_earlier_call_does_not_end_the_try(breaker: Breaker, cl
     assert breaker.wait_seconds == 4
 
 
-def test_a_clear_answer_of_an_earlier_call_closes_it(breaker: Breaker) -> None:
+def test_a_clear_answer_of_an_earlier_call_closes_the_breaker(breaker: Breaker) -> None:
     straggler = breaker.started()
     fail(breaker, 5)
     breaker.ended(clear=True, was_try=straggler)

@@ -339,7 +339,7 @@ WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
 
 
 @pytest.mark.usefixtures("connected")
-async def test_each_time_is_corrected_or_nothing_waits_for_it() -> None:
+async def test_each_column_with_a_time_is_corrected_or_nothing_waits_for_the_time() -> None:
     """Add a new column to one of the two lists."""
     stored = {row["time"] for row in await db.fetch(TIMES)}
     assert stored == {*CORRECTED.split(), *NOT_WAITED_FOR.split()}

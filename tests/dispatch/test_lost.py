@@ -179,7 +179,7 @@ async def test_a_call_that_cannot_be_asked_about_does_not_delay_the_others(
     assert first == again != second, "it is asked about again when no others are left"
 
 
-async def test_a_provider_that_cannot_be_asked_leaves_it_unknown() -> None:
+async def test_a_message_stays_unknown_if_its_provider_cannot_be_asked() -> None:
     await lost()
     assert await watch(Scripted()).look() is False
     assert await db.statuses() == {"UNKNOWN": 1}

@@ -182,7 +182,7 @@ async def test_a_message_does_not_wait_for_a_look_at_the_whole_queue(
     await watch.stop()
 
 
-async def test_who_is_served_is_forgotten_if_a_look_does_not_find_them(
+async def test_a_served_tenant_is_forgotten_if_a_look_does_not_find_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     queue = SlowQueue(monkeypatch)

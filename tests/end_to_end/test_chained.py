@@ -173,7 +173,7 @@ def test_an_empty_account_above_raises_an_alarm_and_loses_nothing(chain: Chain) 
     assert (synced["change"], synced["balances"]["platform"]["state"]) == (0, "IN_SYNC")
 
 
-def test_what_becomes_of_a_message_above_becomes_of_it_below(chain: Chain) -> None:
+def test_a_message_gets_the_outcome_of_the_upper_installation(chain: Chain) -> None:
     def sent_to(kind: str) -> Any:
         return done(chain.shop, SEND, "Send", input={"to": magic(kind), "text": "Hello"})["id"]
 

@@ -240,7 +240,7 @@ async def test_a_share_of_connections_is_affected_and_a_seed_always_chooses_the_
     assert await arrived() == first
 
 
-async def test_a_tap_sees_both_directions_and_can_end_the_connection() -> None:
+async def test_an_interceptor_sees_both_directions_and_can_end_the_connection() -> None:
     seen: list[tuple[Direction, bytes]] = []
 
     class Recording(Interceptor):

@@ -39,7 +39,7 @@ async def as_shown(app: App, query: str, id: str) -> dict[str, Any]:
     return shown
 
 
-async def test_a_message_and_a_send_say_what_the_api_says(
+async def test_events_of_a_message_and_a_send_have_the_values_of_the_api(
     app: App, setup_of_app: HookSetup
 ) -> None:
     setup, owner = setup_of_app, app.owner

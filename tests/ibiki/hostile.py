@@ -12,9 +12,9 @@ import orjson
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor
-from ibiki.http.app import AppParts, build_app
 from ibiki.local.embedded import EmbeddedDatabase
 from ibiki.observability.metrics import Metrics
+from ibiki.web_app import AppParts, build_app
 from persistence.identity.models import User
 from tests import databases
 from tests.clocks import stopwatch

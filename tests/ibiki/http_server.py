@@ -15,8 +15,8 @@ from domain.errors import TryAgain
 from domain.identity.access import Actor, Role
 from domain.identity.directory import User
 from domain.installation import RequestLimits
-from ibiki.http.app import AppParts, build_app
 from ibiki.observability.metrics import Metrics
+from ibiki.web_app import AppParts, build_app
 from tests.clocks import PATIENCE_SECONDS
 from tests.schema.fakes import FakeDirectory, actor_with, installation_with
 from tests.servers import serving_app

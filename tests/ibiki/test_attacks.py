@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from ibiki.http.app import AppParts, build_app
 from ibiki.live.subscribing import SocketRules
 from ibiki.observability.metrics import Metrics
 from ibiki.passwords import MEMORY_KIB, MOST_THREADS
+from ibiki.web_app import AppParts, build_app
 from tests import people
 from tests.installations import running_app
 from tests.servers import serving_app

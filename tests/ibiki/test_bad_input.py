@@ -173,7 +173,7 @@ async def test_a_repeated_key_is_refused(web: Web, key: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 5_000, "1" + "0" * 300, "0.5", "1e3"])
-async def test_huge_numbers_are_refused_or_read_right(web: Web, number: str) -> None:
+async def test_huge_numbers_are_refused_or_read_exactly(web: Web, number: str) -> None:
     query = "query ($n: Int) { sends(first: $n) { nodes { id } } }"
     response = await web.post(f'{{"query": "{query}", "variables": {{"n": {number}}}}}')
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

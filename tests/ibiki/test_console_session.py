@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from domain.identity.access import Role
-from ibiki.http.app import AppParts, build_app
 from ibiki.http.console_session import ConsoleSession
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.observability.metrics import Metrics
+from ibiki.web_app import AppParts, build_app
 from tests import people
 from tests.installations import App
 from tests.people import PASSWORD

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from ibiki.local import generated_secrets
+from ibiki.settings import generated_secrets
 from ibiki.settings.settings import SettingsInvalid, load
 
 
@@ -47,7 +47,7 @@ def test_the_demo_password_can_be_read_aloud(tmp_path: Path) -> None:
 
 def test_programs_that_start_together_use_one_key(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ibiki.local import generated_secrets as it;"
+        "import sys; from pathlib import Path; from ibiki.settings import generated_secrets as it;"
         "sys.stdin.read(); directory = Path(sys.argv[1]);"
         "print(it.secret_key(directory), *it.encryption_keys(directory))"
     )

@@ -56,7 +56,7 @@ def test_the_list_of_commands_says_what_each_command_says() -> None:
 
 
 def test_up_imports_no_heavy_package_before_postgres_starts() -> None:
-    assert loaded_by("import ibiki.cli.main, ibiki.local.up") == set()
+    assert loaded_by("import ibiki.cli.main, ibiki.cli.up") == set()
 
 
 def test_commands_that_do_not_serve_the_api_do_not_import_it() -> None:
@@ -64,7 +64,7 @@ def test_commands_that_do_not_serve_the_api_do_not_import_it() -> None:
 
 
 def test_the_probe_finds_heavy_packages() -> None:
-    assert loaded_by("import ibiki.local.all_in_one") == set(HEAVY)
+    assert loaded_by("import ibiki.all_in_one") == set(HEAVY)
 
 
 def test_the_garbage_collector_is_on_after_an_import() -> None:

@@ -32,10 +32,10 @@ def entries(code: str, *, level: str = "info") -> list[dict[str, Any]]:
     return [json.loads(line) for line in logged(code, level=level)]
 
 
-def test_our_own_lines_hold_what_they_are_given() -> None:
-    (entry,) = entries("logging.getLogger('ibiki.local.up').info('started', extra={'port': 8000})")
+def test_log_lines_of_the_program_have_their_extra_values() -> None:
+    (entry,) = entries("logging.getLogger('ibiki.cli.up').info('started', extra={'port': 8000})")
     assert entry.pop("timestamp").endswith("Z")
-    assert entry == {"event": "started", "port": 8000, "level": "info", "logger": "ibiki.local.up"}
+    assert entry == {"event": "started", "port": 8000, "level": "info", "logger": "ibiki.cli.up"}
 
 
 @pytest.mark.parametrize(

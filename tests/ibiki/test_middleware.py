@@ -100,7 +100,7 @@ async def test_requests_are_counted_by_route_and_not_by_full_path(web: RunningSe
     assert "s3cret" not in exposed
 
 
-async def test_readiness_says_why_not(web: RunningServer) -> None:
+async def test_readiness_says_why_the_server_is_not_ready(web: RunningServer) -> None:
     assert (await web.http.get("/readyz")).json() == {"status": "ready"}
     web.unready = "the database is unavailable"
     try:

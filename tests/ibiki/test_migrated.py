@@ -44,7 +44,7 @@ def reading(answers: Iterator[list[str] | type[TryAgain]]) -> Callable[[], Await
         ),
     ],
 )
-def test_it_waits_until_nothing_is_missing(
+def test_a_program_waits_until_no_migration_is_missing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     answers: Answers,
@@ -58,7 +58,7 @@ def test_it_waits_until_nothing_is_missing(
     assert caplog.messages == logged
 
 
-def test_it_ends_at_a_stop_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_signal_ends_the_wait_for_a_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         stop = asyncio.Event()
 

@@ -55,7 +55,7 @@ def test_with_a_token_any_network_may_read() -> None:
     assert not rules.admit(requested("127.0.0.1", authorization="Bearer let-me-se\xe9"))
 
 
-async def test_a_refusal_says_how_to_read_and_health_is_public() -> None:
+async def test_refused_metrics_name_the_token_and_health_is_public() -> None:
     async with running_server(metrics_access=MetricsAccess(token="let-me-see")) as web:
         refused = await web.http.get("/metrics")
         assert refused.status_code == 401

@@ -10,7 +10,7 @@ import pytest
 from graphql import Lexer, Source, TokenKind
 from rich.console import Console
 
-from ibiki.local.all_in_one import startup_message
+from ibiki.all_in_one import startup_message
 
 # Replaces curl and prints the body of the request.
 SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'

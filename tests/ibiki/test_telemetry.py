@@ -28,7 +28,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_without_an_endpoint_opentelemetry_is_not_imported() -> None:
     program = """
 import sys
-import ibiki.local.all_in_one, ibiki.cli.commands
+import ibiki.all_in_one, ibiki.cli.commands
 from ibiki.observability.telemetry import running_telemetry
 with running_telemetry(None, program="ibiki-test") as telemetry:
     assert telemetry.traces is None

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from domain.dispatch.settlement import OPTED_OUT
-from domain.ids import first_id_at
-from domain.inbox.capture import BEGINNING, capture_contacts
+from domain.ids import FIRST_ID, first_id_at
+from domain.inbox.capture import capture_contacts
 from domain.inbox.messages import OptOut, OptOutSource
 from domain.inbox.opt_out import QUESTION_SECONDS
 from domain.inbox.receive import receive_due
@@ -186,10 +186,10 @@ async def test_opting_out_waits_for_a_capture(client: db.Tenant) -> None:
     async def capture(tx: Any) -> None:
         sends = await store.take_uncaptured(tx, most=1)
         await store.share_feeds(tx, {client.client_id})
-        await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
+        await store.capture_numbers(tx, sends, after=FIRST_ID, most=10)
 
     async def go_on(tx: Any) -> None:
-        assert await store.opted_out_among(tx, [send.id], after=BEGINNING, until=None) == []
+        assert await store.opted_out_among(tx, [send.id], after=FIRST_ID, until=None) == []
         await store.keep_captured(tx, [send.id])
 
     async with holding(capture, go_on):

@@ -80,7 +80,7 @@ async def test_a_pending_opt_out_blocks_the_number_for_every_client_that_sent_to
     await db.assert_audit_holds()
 
 
-async def test_the_operator_decides_whose_it_is(app: App) -> None:
+async def test_the_operator_decides_which_client_an_opt_out_concerns(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
     event = await stop()
     assert await app.answer("admin", STATUS) == {"unrouted": 1, "pendingOptOuts": 1}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from domain import ids
-from domain.ids import Kind
-from domain.inbox.capture import BEGINNING, capture_contacts
+from domain.ids import FIRST_ID, Kind
+from domain.inbox.capture import capture_contacts
 from domain.live import hints
 from persistence import store
 from persistence.database import listen
@@ -121,8 +121,8 @@ async def test_opting_out_by_hand_waits_for_a_capture(app: App) -> None:
         await store.share_feeds(tx, {app.owner.client_id})
 
     async def go_on(tx: Any) -> None:
-        assert await store.opted_out_among(tx, [sent.id], after=BEGINNING, until=None) == []
-        await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
+        assert await store.opted_out_among(tx, [sent.id], after=FIRST_ID, until=None) == []
+        await store.capture_numbers(tx, sends, after=FIRST_ID, most=10)
         await store.keep_captured(tx, [sent.id])
 
     async with holding(begin, go_on):

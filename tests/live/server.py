@@ -16,13 +16,13 @@ from websockets.typing import Subprotocol
 from domain.identity.access import Actor
 from domain.identity.actors import OnChange
 from domain.installation import Installation
-from ibiki.http.app import AppParts, build_app
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.http.monitoring_routes import IsReady
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.startup import live_updates
 from ibiki.live.subscribing import Live, SocketRules
 from ibiki.observability.metrics import Metrics
+from ibiki.web_app import AppParts, build_app
 from tests.clocks import PATIENCE_SECONDS
 from tests.installations import App
 from tests.servers import serving_app

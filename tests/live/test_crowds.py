@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.fanout import HANDSHAKE, Listener, frame
 from domain.live.subscriptions import Item, PendingItems
-from ibiki.live.connection import TOO_SLOW, WAITING_BYTES, WebSocketConnection
+from ibiki.http.websocket import TOO_SLOW, WAITING_BYTES, WebSocketConnection
 from ibiki.live.socket import Socket
 from ibiki.live.subscribing import SocketRules
 from tests.clocks import stopwatch

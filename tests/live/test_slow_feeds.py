@@ -16,7 +16,7 @@ from domain.ids import Kind, new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from domain.live.subscriptions import FEED_BYTES
-from ibiki.live.connection import TOO_SLOW, WAITING_BYTES
+from ibiki.http.websocket import TOO_SLOW, WAITING_BYTES
 from ibiki.live.sse import EventStream
 from ibiki.live.subscribing import SocketRules
 from persistence import store

@@ -17,7 +17,7 @@ from domain.pages import Window
 from domain.retention.retention import RowKind
 from domain.retention.rules import Clients
 from domain.sending.lists import MessageFilter
-from ibiki.local.all_in_one import close_nightly
+from ibiki.all_in_one import close_nightly
 from ibiki.retention import erase
 from persistence import database, store
 from persistence.closing import close_months

@@ -22,6 +22,6 @@ def up(host: Host = LOOPBACK, port: Port = 8000, data: Data = DEFAULT_DIRECTORY)
     sys.stdout.flush()
     with listening(host, port) as listener:
         # The program is imported while PostgreSQL starts.
-        platform = load_in_background("ibiki.local.all_in_one")
+        platform = load_in_background("ibiki.all_in_one")
         with open_context(directory) as context, single_instance(directory):
             platform().run(context, listener)
