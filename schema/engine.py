@@ -56,7 +56,7 @@ _GAVE_UP = "Parsing aborted."
 is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 
 
-class Rejected(Exception):
+class NotExecuted(Exception):
     """A request that is not executed."""
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
@@ -123,13 +123,13 @@ class Engine:
         self._documents = _Documents()
 
     def find(self, query: str, operation_name: str | None = None) -> Operation:
-        """The requested operation. Raises Rejected with the errors of the document."""
+        """The requested operation. Raises NotExecuted with the errors of the document."""
         found = self._documents.get(query)
         if found is None:
             found = self._read(query)
             self._documents.keep(query, found)
-        if isinstance(found, Rejected):
-            raise Rejected(found.errors)
+        if isinstance(found, NotExecuted):
+            raise NotExecuted(found.errors)
         return _choose(found, operation_name)
 
     async def execute(
@@ -167,7 +167,7 @@ class Engine:
     async def watch(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context
     ) -> Watch:
-        """What a subscription watches. Raises Rejected if it is not executed."""
+        """What a subscription watches. Raises NotExecuted if it is not executed."""
         try:
             self._check(operation, variables or {}, context)
             executor = Executor.build(
@@ -180,15 +180,15 @@ class Engine:
                 hide_suggestions=True,
             )
         except GraphQLError as error:
-            raise Rejected([error]) from None
+            raise NotExecuted([error]) from None
         if isinstance(executor, list):
-            raise Rejected(executor[:_MOST_ERRORS])
+            raise NotExecuted(executor[:_MOST_ERRORS])
         running = create_source_event_stream(executor)
         watch = await running if is_awaitable(running) else running
         if isinstance(watch, ExecutionResult):
             for operation_name, refusal in refusals_in(watch.errors or ()):
                 context.installation.observer.refused(operation_name, refusal)
-            raise Rejected(watch.errors or ())
+            raise NotExecuted(watch.errors or ())
         return cast("Watch", watch)
 
     def rejection(self, errors: Sequence[GraphQLError], request_id: str) -> Answer:
@@ -231,16 +231,16 @@ class Engine:
                     f"A request reads at most {self.limits.rows} rows; this one could read {rows}."
                 )
 
-    def _read(self, query: str) -> list[Operation] | Rejected:
+    def _read(self, query: str) -> list[Operation] | NotExecuted:
         try:
             document = self._parse(query)
             size = measure_document(document, self.limits)
             check_literals(document)
         except GraphQLError as error:
             # It stays in the cache: without its traceback, which would keep frames alive.
-            return Rejected([error.with_traceback(None)])
+            return NotExecuted([error.with_traceback(None)])
         errors = validate(self.schema, document, max_errors=_MOST_ERRORS, hide_suggestions=True)
-        return Rejected(errors) if errors else self._plan(document, size)
+        return NotExecuted(errors) if errors else self._plan(document, size)
 
     def _parse(self, query: str) -> DocumentNode:
         if len(query) > self.limits.characters:
@@ -300,7 +300,7 @@ class EventRenderer:
         return orjson.dumps(self.engine.failure(failure, uuid4().hex).errors)
 
     async def watch(self) -> Watch:
-        """What the subscription watches. Raises Rejected."""
+        """What the subscription watches. Raises NotExecuted."""
         return await self.engine.watch(self.operation, self.variables, self.context())
 
     def context(self) -> Context:
@@ -316,15 +316,15 @@ class _Documents:
 
     def __init__(self) -> None:
         self._characters = 0
-        self._kept: OrderedDict[str, list[Operation] | Rejected] = OrderedDict()
+        self._kept: OrderedDict[str, list[Operation] | NotExecuted] = OrderedDict()
 
-    def get(self, query: str) -> list[Operation] | Rejected | None:
+    def get(self, query: str) -> list[Operation] | NotExecuted | None:
         found = self._kept.get(query)
         if found is not None:
             self._kept.move_to_end(query)
         return found
 
-    def keep(self, query: str, found: list[Operation] | Rejected) -> None:
+    def keep(self, query: str, found: list[Operation] | NotExecuted) -> None:
         if len(query) > _MOST_CHARACTERS // 10:
             return
         self._kept[query] = found
@@ -344,10 +344,10 @@ def _choose(operations: Sequence[Operation], name: str | None) -> Operation:
     if name:
         named = [each for each in operations if each.name == name]
         if not named:
-            raise Rejected([GraphQLError("The document has no operation of that name.")])
+            raise NotExecuted([GraphQLError("The document has no operation of that name.")])
         return named[0]
     if len(operations) != 1:
-        raise Rejected(
+        raise NotExecuted(
             [GraphQLError("The document has several operations: name one in operationName.")]
         )
     return operations[0]

@@ -35,7 +35,7 @@ from ibiki.http.requests import (
     respond,
 )
 from resolvers.context import Context
-from schema.engine import Answer, Engine, Operation, Rejected
+from schema.engine import Answer, Engine, NotExecuted, Operation
 
 GRAPHQL = "/graphql"
 ALLOW = (b"allow", b"GET, POST")
@@ -146,7 +146,7 @@ class GraphQLOverHttp:
     ) -> Answer:
         try:
             operation = self.engine.find(parameters.query, parameters.operation_name)
-        except Rejected as rejected:
+        except NotExecuted as rejected:
             return self.engine.rejection(rejected.errors, context.request_id)
         if operation.kind == "subscription":
             raise RequestRefused(400, "Subscriptions need a WebSocket or text/event-stream.")

@@ -25,7 +25,7 @@ from ibiki.http.websocket import TOO_SLOW, WebSocketConnection
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
 from resolvers.context import Context
-from schema.engine import Engine, Operation, Rejected
+from schema.engine import Engine, NotExecuted, Operation
 
 BAD_REQUEST = 4400
 UNAUTHORIZED = 4401
@@ -329,7 +329,7 @@ class SocketOperation:
                 await self._watch(operation)
             else:
                 await self._execute(operation)
-        except Rejected as rejected:
+        except NotExecuted as rejected:
             self.end(orjson.dumps(engine.rejection(rejected.errors, uuid4().hex).errors))
         except Exception as failure:  # noqa: BLE001 - masked and logged
             self.end(self.failed(failure))

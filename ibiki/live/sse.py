@@ -24,7 +24,7 @@ from ibiki.http.requests import EVENT_STREAM, RequestRefused
 from ibiki.http.websocket import ABORT, STREAMS
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, join
-from schema.engine import Engine, Operation, Rejected
+from schema.engine import Engine, NotExecuted, Operation
 
 KEEP_ALIVE_SECONDS = 12.0
 SEND_SECONDS = 10.0
@@ -52,7 +52,7 @@ class ServerSentEvents:
             operation = self.engine.find(
                 request.parameters.query, request.parameters.operation_name
             )
-        except Rejected as rejected:
+        except NotExecuted as rejected:
             events.end(self._errors(rejected, request))
         else:
             check_method(operation, request.scope["method"])
@@ -92,7 +92,7 @@ class ServerSentEvents:
                     holder.actor,
                     events,
                 )
-            except Rejected as rejected:
+            except NotExecuted as rejected:
                 events.end(self._errors(rejected, request))
             else:
                 stack.callback(stop)
@@ -107,7 +107,7 @@ class ServerSentEvents:
             return await self._admit(None, events)
         return holder
 
-    def _errors(self, rejected: Rejected, request: EventRequest) -> bytes:
+    def _errors(self, rejected: NotExecuted, request: EventRequest) -> bytes:
         answer = self.engine.rejection(rejected.errors, request.context.request_id)
         return orjson.dumps(answer.errors)
 

@@ -44,7 +44,7 @@ async def join(
     actor: Actor | None,
     subscriber: Subscriber,
 ) -> Callable[[], None]:
-    """Adds a subscriber. Returns the function that removes it. Raises Rejected."""
+    """Adds a subscriber. Returns the function that removes it. Raises NotExecuted."""
     viewpoint = Viewpoint.of(actor) if actor else None
     seen_by = viewpoint.actor if viewpoint else None
     renderer = EventRenderer(engine, installation, operation, parameters.variables, seen_by)

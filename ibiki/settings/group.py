@@ -12,7 +12,7 @@ from ibiki.settings.checks import check_provider_url
 ProviderUrl = Annotated[str, AfterValidator(check_provider_url)]
 
 
-class Group(BaseSettings):
+class SettingsGroup(BaseSettings):
     """Reads its fields from environment variables."""
 
     model_config = SettingsConfigDict(

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from ibiki.settings.group import Group
+from ibiki.settings.group import SettingsGroup
 
 
-class RetentionSettings(Group):
+class RetentionSettings(SettingsGroup):
     """How long texts and messages are kept if a client has no rule. None: for ever."""
 
     model_config = SettingsConfigDict(env_prefix="RETENTION_")

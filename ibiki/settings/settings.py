@@ -50,7 +50,7 @@ from ibiki.settings.checks import (
     split,
     wrong,
 )
-from ibiki.settings.group import Group, ProviderUrl
+from ibiki.settings.group import ProviderUrl, SettingsGroup
 from ibiki.settings.logo import Logo, read_logo
 from ibiki.settings.retention import RetentionSettings
 from ibiki.settings.upstream import UpstreamSettings
@@ -62,7 +62,7 @@ OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
-class InstallationSettings(Group):
+class InstallationSettings(SettingsGroup):
     """The brand of this installation, its region, and who may reach it."""
 
     brand_name: str = Field("IbikiSMS", max_length=40)
@@ -96,7 +96,7 @@ class InstallationSettings(Group):
         return self.environment == "production"
 
 
-class DatabaseSettings(Group):
+class DatabaseSettings(SettingsGroup):
     """The database. Without an address, the embedded PostgreSQL is used."""
 
     url: Annotated[str, AfterValidator(check_database_url)] | None = Field(
@@ -116,7 +116,7 @@ class DatabaseSettings(Group):
     """The addresses are of a pooler that gives each transaction another connection."""
 
 
-class BusSettings(Group):
+class BusSettings(SettingsGroup):
     """The bus, on which processes announce changes. Without an address, it uses PostgreSQL."""
 
     url: Annotated[str, AfterValidator(check_bus_url)] | None = Field(
@@ -124,7 +124,7 @@ class BusSettings(Group):
     )
 
 
-class SecretSettings(Group):
+class SecretSettings(SettingsGroup):
     """Secrets. The keys that are not set are generated, and kept in the data directory."""
 
     secret_key: Annotated[str, AfterValidator(check_secret_key)] = Field(
@@ -140,7 +140,7 @@ class SecretSettings(Group):
     demo_password: str | None = Field(None, repr=False)
 
 
-class WebhookSettings(Group):
+class WebhookSettings(SettingsGroup):
     """Who may call the webhooks, and the words that opt a phone out."""
 
     allowed_networks: Annotated[List, AfterValidator(check_networks)] = Field(
@@ -154,7 +154,7 @@ class WebhookSettings(Group):
     """In addition to the usual ones."""
 
 
-class HookSettings(Group):
+class HookSettings(SettingsGroup):
     """The webhooks of clients, which this installation calls."""
 
     model_config = SettingsConfigDict(env_prefix="HOOKS_")
@@ -163,7 +163,7 @@ class HookSettings(Group):
     """Private networks that webhooks may be posted to. None: public addresses only."""
 
 
-class LimitSettings(Group):
+class LimitSettings(SettingsGroup):
     """Limits of one client and of one request."""
 
     model_config = SettingsConfigDict(env_prefix="LIMIT_")
@@ -184,7 +184,7 @@ class LimitSettings(Group):
     """For all uploads of one client within a day."""
 
 
-class DispatchSettings(Group):
+class DispatchSettings(SettingsGroup):
     """How messages are sent to a provider."""
 
     model_config = SettingsConfigDict(env_prefix="DISPATCH_")
@@ -231,7 +231,7 @@ class DispatchSettings(Group):
         return self
 
 
-class TokenSettings(Group):
+class TokenSettings(SettingsGroup):
     """How long a sign-in lasts."""
 
     model_config = SettingsConfigDict(env_prefix="TOKEN_")
@@ -240,7 +240,7 @@ class TokenSettings(Group):
     refresh_days: int = Field(30, ge=1, le=365)
 
 
-class MonitoringSettings(Group):
+class MonitoringSettings(SettingsGroup):
     """Logs, metrics and traces."""
 
     log_format: Literal["console", "json"] | None = None
@@ -282,7 +282,7 @@ class SettingsInvalid(Exception):
 def names() -> set[str]:
     """The names of all environment variables that the program reads."""
     found = set(OPTIONS)
-    for group in Group.__subclasses__():
+    for group in SettingsGroup.__subclasses__():
         prefix = group.model_config.get("env_prefix", "")
         for name, field in group.model_fields.items():
             found.add(str(field.validation_alias or f"{prefix}{name}").upper())
@@ -320,7 +320,7 @@ def load_or_exit(directory: Path) -> Settings:
         raise SystemExit(EXIT_CODE) from None
 
 
-_AnyGroup = TypeVar("_AnyGroup", bound=Group)
+_AnyGroup = TypeVar("_AnyGroup", bound=SettingsGroup)
 
 
 def _read(group: type[_AnyGroup], problems: list[Problem]) -> _AnyGroup | None:

@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from domain.provider import Credentials
 from ibiki.settings.checks import check_api_key, wrong
-from ibiki.settings.group import Group, ProviderUrl
+from ibiki.settings.group import ProviderUrl, SettingsGroup
 
 
-class UpstreamSettings(Group):
+class UpstreamSettings(SettingsGroup):
     """The providers. If ExtremeSMS has no address and no key, the simulated provider is used."""
 
     extreme_api_url: ProviderUrl | None = None

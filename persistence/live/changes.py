@@ -67,7 +67,7 @@ FROM webhook_event {{page}}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ChangeKind:
     """How rows of a table are read. `when`: which are shown; `changed`: which have changed.
 
     `hidden`: selects the first transaction of rows that are to be shown later without a change.
@@ -84,16 +84,16 @@ class Kind:
 
 CHANGE_KINDS = {
     # A message that was only accepted is new, not changed. Its send shows it.
-    hints.MESSAGE: Kind(
+    hints.MESSAGE: ChangeKind(
         "message",
         MESSAGES,
         message_of,
         when="deleted_at IS NULL",
         changed="(status <> 'QUEUED' OR attempts > 0)",
     ),
-    hints.CONVERSATION: Kind("conversation", CONVERSATIONS, conversation_of),
+    hints.CONVERSATION: ChangeKind("conversation", CONVERSATIONS, conversation_of),
     # An event is shown once it is decided, or if it waits: most are decided within a second.
-    hints.EVENT: Kind(
+    hints.EVENT: ChangeKind(
         "webhook_event",
         EVENTS,
         event_of,
@@ -173,7 +173,7 @@ async def _snapshot(pooled: Connection, kind: bytes | None) -> tuple[int, int]:
     return running_from, end
 
 
-def _within(kind: Kind, scopes: Collection[Scope]) -> Filter:
+def _within(kind: ChangeKind, scopes: Collection[Scope]) -> Filter:
     """Rows that any of these scopes may see."""
     wanted = Filter()
     wanted.add(kind.when)

@@ -41,7 +41,7 @@ class Setup:
 
 
 @asynccontextmanager
-async def setup(rules: DispatchRules = PATIENT) -> AsyncIterator[Setup]:
+async def started_setup(rules: DispatchRules = PATIENT) -> AsyncIterator[Setup]:
     client = await db.add_client(await db.add_pool(held=1000), held=100)
     async with (
         simulated(deadline_seconds=rules.deadline_seconds) as simulator,
@@ -51,10 +51,10 @@ async def setup(rules: DispatchRules = PATIENT) -> AsyncIterator[Setup]:
 
 
 async def test_a_single_is_taken_and_its_reference_kept() -> None:
-    async with setup() as it:
-        await db.accept(it.client, numbers=[PLAIN])
-        await it.ends(SENT=1)
-        (request,) = await it.simulator.log()
+    async with started_setup() as setup:
+        await db.accept(setup.client, numbers=[PLAIN])
+        await setup.ends(SENT=1)
+        (request,) = await setup.simulator.log()
         assert request["path"] == "/api/v2/sms/sendsingle"
         (row,) = await db.fetch("SELECT reference, failure FROM message")
         assert row == {"reference": request["messages"][0]["id"], "failure": None}
@@ -66,11 +66,11 @@ async def test_a_single_is_taken_and_its_reference_kept() -> None:
 
 
 async def test_one_text_to_many_leaves_in_bulk_calls_and_different_texts_in_multi_calls() -> None:
-    async with setup() as it:
-        await db.accept(it.client, 40, text="the same")
-        await db.accept(it.client, texts=["one", "two", "three"])
-        await it.ends(SENT=43)
-        by_path = {request["path"]: request["messages"] for request in await it.simulator.log()}
+    async with started_setup() as setup:
+        await db.accept(setup.client, 40, text="the same")
+        await db.accept(setup.client, texts=["one", "two", "three"])
+        await setup.ends(SENT=43)
+        by_path = {request["path"]: request["messages"] for request in await setup.simulator.log()}
         assert len(by_path["/api/v2/sms/sendbulk"]) == 40
         assert [each["text"] for each in by_path["/api/v2/sms/sendbulkmulti"]] == [
             "one",
@@ -83,9 +83,9 @@ async def test_one_text_to_many_leaves_in_bulk_calls_and_different_texts_in_mult
 
 
 async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
-    async with setup() as it:
-        send = await db.accept(it.client, numbers=[INVALID])
-        await it.ends(REJECTED=1)
+    async with started_setup() as setup:
+        send = await db.accept(setup.client, numbers=[INVALID])
+        await setup.ends(REJECTED=1)
         (row,) = await db.fetch("SELECT failure FROM message")
         assert row["failure"] == "The network refused the number as invalid."
         (refund,) = await db.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
@@ -93,26 +93,26 @@ async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
 
 
 async def test_only_a_message_that_was_accepted_is_not_due_any_more() -> None:
-    async with setup() as it:
-        await db.accept(it.client, numbers=[PLAIN, INVALID])
-        await it.ends(SENT=1, REJECTED=1)
+    async with started_setup() as setup:
+        await db.accept(setup.client, numbers=[PLAIN, INVALID])
+        await setup.ends(SENT=1, REJECTED=1)
         rows = await db.fetch("SELECT status FROM message WHERE due_at IS NULL")
         assert rows == [{"status": "SENT"}]
 
 
 async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_singly() -> None:
-    async with setup() as it:
-        await db.accept(it.client, numbers=[PLAIN, INVALID, OTHER])
-        await it.ends(SENT=2, REJECTED=1)
-        paths = [request["path"] for request in await it.simulator.log()]
+    async with started_setup() as setup:
+        await db.accept(setup.client, numbers=[PLAIN, INVALID, OTHER])
+        await setup.ends(SENT=2, REJECTED=1)
+        paths = [request["path"] for request in await setup.simulator.log()]
         assert paths == ["/api/v2/sms/sendbulk"] + ["/api/v2/sms/sendsingle"] * 3
-        assert sorted(await it.simulator.took()) == [PLAIN, OTHER]
+        assert sorted(await setup.simulator.took()) == [PLAIN, OTHER]
 
 
 async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
-    async with setup() as it:
-        await db.accept(it.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
-        await it.ends(SENT=1, REJECTED=1)
+    async with started_setup() as setup:
+        await db.accept(setup.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
+        await setup.ends(SENT=1, REJECTED=1)
         (attempt,) = await db.fetch("SELECT outcome, detail FROM attempt")
         assert attempt == {"outcome": "ACCEPTED", "detail": "The network refused this message."}
 
@@ -121,12 +121,12 @@ async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
 async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pause(
     kind: str,
 ) -> None:
-    async with setup() as it:
-        await it.simulator.control("fault", kind=kind, times=2, seconds=1)
-        await db.accept(it.client, numbers=[PLAIN])
-        await it.simulator.has_seen(1)
-        await it.ends(SENT=1)
-        assert await it.simulator.took() == [PLAIN]
+    async with started_setup() as setup:
+        await setup.simulator.control("fault", kind=kind, times=2, seconds=1)
+        await db.accept(setup.client, numbers=[PLAIN])
+        await setup.simulator.has_seen(1)
+        await setup.ends(SENT=1)
+        assert await setup.simulator.took() == [PLAIN]
         (row,) = await db.fetch("SELECT attempts, waiting_for FROM message")
         assert row == {"attempts": 3, "waiting_for": None}
 
@@ -135,11 +135,11 @@ async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pa
 async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_passes(
     kind: str,
 ) -> None:
-    async with setup() as it:
-        await it.simulator.control("fault", kind=kind, times=2)
-        await db.accept(it.client, numbers=[PLAIN])
-        await it.ends(SENT=1)
-        assert await it.simulator.took() == [PLAIN]
+    async with started_setup() as setup:
+        await setup.simulator.control("fault", kind=kind, times=2)
+        await db.accept(setup.client, numbers=[PLAIN])
+        await setup.ends(SENT=1)
+        assert await setup.simulator.took() == [PLAIN]
         outcomes = await db.fetch("SELECT outcome FROM attempt ORDER BY started_at")
         assert [row["outcome"] for row in outcomes] == [
             "ACCOUNT_REFUSED",
@@ -169,22 +169,22 @@ async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_pas
 async def test_whatever_is_not_clear_is_unknown_stays_charged_and_is_never_sent_again(
     kind: str, taken: bool
 ) -> None:
-    async with setup(QUICK) as it:
-        await it.simulator.control("fault", kind=kind, times=1)
-        await db.accept(it.client, numbers=[PLAIN])
-        await it.ends(UNKNOWN=1)
+    async with started_setup(QUICK) as setup:
+        await setup.simulator.control("fault", kind=kind, times=1)
+        await db.accept(setup.client, numbers=[PLAIN])
+        await setup.ends(UNKNOWN=1)
         # Later messages are submitted. The UNKNOWN ones are not.
-        await db.accept(it.client, numbers=[OTHER])
-        await it.ends(UNKNOWN=1, SENT=1)
-        assert await it.simulator.took() == [PLAIN] * taken + [OTHER]
-        assert [len(each["messages"]) for each in await it.simulator.log()] == [1, 1]
+        await db.accept(setup.client, numbers=[OTHER])
+        await setup.ends(UNKNOWN=1, SENT=1)
+        assert await setup.simulator.took() == [PLAIN] * taken + [OTHER]
+        assert [len(each["messages"]) for each in await setup.simulator.log()] == [1, 1]
 
 
 async def test_a_message_taken_without_a_reference_is_sent() -> None:
-    async with setup() as it:
-        await it.simulator.control("fault", kind="no_reference", times=1)
-        await db.accept(it.client, numbers=[PLAIN])
-        await it.ends(SENT=1)
+    async with started_setup() as setup:
+        await setup.simulator.control("fault", kind="no_reference", times=1)
+        await db.accept(setup.client, numbers=[PLAIN])
+        await setup.ends(SENT=1)
         assert await db.fetch("SELECT reference FROM message") == [{"reference": None}]
 
 

@@ -53,9 +53,9 @@ async def proxy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     free: Address = ("127.0.0.1", 0)
     async with (
         far_end(free if is_tcp else tmp_path / "far") as address,
-        proxying(address, at=free if is_tcp else tmp_path / "near", seed=1) as it,
+        proxying(address, at=free if is_tcp else tmp_path / "near", seed=1) as opened,
     ):
-        yield it
+        yield opened
 
 
 class Caller:

@@ -79,10 +79,10 @@ async def balance_of(provider: Provider) -> str:
 async def test_new_credentials_are_used_by_the_next_call_of_every_process(
     school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    async with simulated() as it:
-        monkeypatch.setenv("SMS_API_URL", it.base_url + path)
-        await it.control("egosms", username="first", password="old", balance=70)
-        await it.control("egosms", username="second", password="pw", balance=140)
+    async with simulated() as simulator:
+        monkeypatch.setenv("SMS_API_URL", simulator.base_url + path)
+        await simulator.control("egosms", username="first", password="old", balance=70)
+        await simulator.control("egosms", username="second", password="pw", balance=140)
         account_id = await set_for(school, "first", "old")
         processes = [upstreams_at(tmp_path / str(each)) for each in range(2)]
         opened = [await each.of(account_id) for each in processes]
@@ -131,8 +131,8 @@ async def test_a_simulated_account_follows_the_simulator(school: UUID, tmp_path:
     account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
     with pytest.raises(ProviderUnavailable, match="not been started"):
         await upstreams.of(account.id)
-    async with simulated() as it:
-        (tmp_path / SIMULATOR_URL_FILE).write_text(it.base_url)
+    async with simulated() as simulator:
+        (tmp_path / SIMULATOR_URL_FILE).write_text(simulator.base_url)
         assert int(await balance_of(await upstreams.of(account.id))) > 0
         await upstreams.close()
 
@@ -159,8 +159,8 @@ async def test_the_platforms_own_account_uses_the_settings(
     rules = replace(SCHOOL_RULES, platform_providers=frozenset({"egosms"}))
     requested = NewCredentials(client_id=school, provider="egosms", username="", password="")
     account = await set_credentials(store, rules, requested)
-    async with simulated() as it:
-        monkeypatch.setenv("SMS_API_URL", f"{it.base_url}/api/v1/plain/?")
+    async with simulated() as simulator:
+        monkeypatch.setenv("SMS_API_URL", f"{simulator.base_url}/api/v1/plain/?")
         unset = upstreams_at(tmp_path)
         with pytest.raises(ProviderUnavailable, match="not configured"):
             await unset.of(account.id)
@@ -210,17 +210,19 @@ async def test_reports_are_requested_at_the_public_address(
     school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://sms.example/")
-    async with recorder(status=201, answer={"sid": "SM1"}) as it:
+    async with recorder(status=201, answer={"sid": "SM1"}) as upstream:
         upstreams = upstreams_at(tmp_path)
         values = {"username": "AC1", "password": "t", "sender": "Kanda", "unitCost": "0.0083"}
         new = NewAccount(
-            provider="twilio", configuration={**values, "baseUrl": it.base_url}, is_default=True
+            provider="twilio",
+            configuration={**values, "baseUrl": upstream.base_url},
+            is_default=True,
         )
         account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
         opened = await upstreams.of(account.id)
         assert await opened.send(OutgoingMessage("+12025550100", "Hello")) == Accepted("SM1")
         await upstreams.close()
-    form = dict(it.requests[0].body)
+    form = dict(upstream.requests[0].body)
     assert form["From"] == "Kanda"
     assert form["StatusCallback"] == "https://sms.example/webhooks/twilio"
 

@@ -15,8 +15,7 @@ from domain.identity.clients import GroupChange, update_group
 from domain.ids import Kind
 from domain.provider import Accepted, Rejected
 from persistence import store
-from schema.engine import Engine
-from schema.engine import Rejected as NotExecuted
+from schema.engine import Engine, NotExecuted
 from schema.limits import DocumentLimits
 from schema.schema import build_schema
 from tests import db

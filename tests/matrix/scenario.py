@@ -22,7 +22,7 @@ from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.live.subscriptions import FeedWatch, StateWatch, Viewpoint, Watch
 from persistence import store
 from resolvers.context import Context
-from schema.engine import Operation, Rejected
+from schema.engine import NotExecuted, Operation
 from tests import db, people
 from tests.installations import ENGINE, App, running_app
 
@@ -84,7 +84,7 @@ class Scenario:
         try:
             watch = await ENGINE.watch(operation, variables, context)
             events = await self._first_events(watch)
-        except Rejected as rejected:
+        except NotExecuted as rejected:
             return [ENGINE.rejection(rejected.errors, "req-1").body]
         except Exception as failure:  # noqa: BLE001 - reported as on a WebSocket
             return [ENGINE.failure(failure, "req-1").body]

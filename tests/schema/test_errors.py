@@ -8,7 +8,7 @@ from weakref import ref
 
 import pytest
 
-from schema.engine import Rejected
+from schema.engine import NotExecuted
 from schema.errors import MEMBERS, UserErrorCode, code_of
 from tests import db
 from tests.installations import ENGINE, App
@@ -153,7 +153,7 @@ async def test_a_document_that_is_not_valid(app: App, given: str) -> None:
     document = f"mutation {{ setProviderCredentials(input: {given % SECRET}) {{ __typename }} }}"
     try:
         body = await app.ask("admin", document)
-    except Rejected as rejected:
+    except NotExecuted as rejected:
         body = ENGINE.rejection(rejected.errors, "req-1").body
     assert body["errors"][0]["message"]
     assert SECRET not in repr(body)
