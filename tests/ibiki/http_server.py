@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -84,13 +84,11 @@ class RunningServer:
 
 
 async def _all_of(reader: asyncio.StreamReader) -> bytes:
-    answered = b""
-    try:
+    answered = bytearray()
+    with suppress(ConnectionError):
         while chunk := await reader.read(65_536):
             answered += chunk
-    except ConnectionError:
-        pass
-    return answered
+    return bytes(answered)
 
 
 @asynccontextmanager
