@@ -77,6 +77,7 @@ test("unknown messages are settled after a preview, and the charge is given back
   await dialog.getByRole("button", { name: "Preview" }).click();
   await expect(dialog).toContainText("2 messages, 2 credits. The charges are given back.");
   await dialog.getByLabel("How do you know?").fill("They are not in the provider's log.");
+  await page.keyboard.press("Escape");
   await dialog.getByRole("button", { name: "Settle 2" }).click();
   await expect(page.getByRole("heading", { name: "No outcome is unknown" })).toBeVisible();
 });

@@ -4,6 +4,7 @@ import type { ResultOf } from "../../api/graphql";
 import { type Success, useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FailureNote, problemOf } from "../../components/FailureNote";
+import { useReturnFocus } from "../../components/useReturnFocus";
 import { count, units } from "../../text/numbers";
 import { SETTLE_MANY } from "./documents";
 
@@ -24,6 +25,7 @@ export function SettleManyModal({ isOpen, onClose, onChange }: SettleManyModalPr
   const look = useAction(SETTLE_MANY);
   const settle = useAction(SETTLE_MANY);
   const taken = outcome === "taken";
+  useReturnFocus(isOpen);
 
   async function show() {
     const input = { filter: { clientId }, taken, dryRun: true };
@@ -45,7 +47,15 @@ export function SettleManyModal({ isOpen, onClose, onChange }: SettleManyModalPr
   }
 
   return (
-    <Modal opened={isOpen} onClose={onClose} title="Settle many messages" centered>
+    <Modal
+      opened={isOpen}
+      onClose={onClose}
+      title="Settle many messages"
+      centered
+      // What was typed must not be thrown away by a click or a key.
+      closeOnClickOutside={false}
+      closeOnEscape={note === ""}
+    >
       <Stack>
         <ClientPicker
           label="Only of this client"
