@@ -12,7 +12,8 @@ test("pictures for the README", async ({ page, program, signIn }) => {
   await client.send(["+12025550178", "+12025550100", "+12025550101"], "We open at nine tomorrow.");
   await signIn("client");
   await page.goto("/");
-  await expect(page.getByText("3 messages")).toBeVisible();
+  await expect(page.getByText("1 Delivered, 2 Sent")).toBeVisible();
+  await expect(page.locator("canvas")).toBeVisible();
   await page.screenshot({ path: `${FOLDER}/overview.png` });
   await page.goto("/send");
   await page.getByRole("textbox", { name: "Numbers" }).fill("+1 202 555 0100\n202-555-0101\n12");
