@@ -88,13 +88,6 @@ MUTANTS = (
         ("ledger/test_lock_order.py",),
     ),
     Mutant(
-        "the locks of payers are not ordered",
-        "persistence/sending/accept.py",
-        "ORDER BY account.id FOR UPDATE OF account\n",
-        "FOR UPDATE OF account\n",
-        ("ledger/test_lock_order.py",),
-    ),
-    Mutant(
         "accounts are not locked",
         "persistence/ledger/transfers.py",
         "FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE",
