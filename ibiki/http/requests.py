@@ -255,6 +255,8 @@ class RequestRefused(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.field = field
         self.headers = [*headers]
+        if status == 401 and not headers:
+            self.headers.append((b"www-authenticate", b"Bearer"))
         if retry_after_seconds is not None:
             self.headers.append((b"retry-after", b"%d" % retry_after_seconds))
 

@@ -59,6 +59,7 @@ async def test_refused_metrics_name_the_token_and_health_is_public() -> None:
     async with running_server(metrics_access=MetricsAccess(token="let-me-see")) as web:
         refused = await web.http.get("/metrics")
         assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
         assert refused.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
         assert "METRICS_TOKEN" in refused.text
         assert (await web.http.get("/metrics", headers=TOKEN)).status_code == 200

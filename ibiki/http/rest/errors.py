@@ -77,7 +77,6 @@ class RestRefused(RequestRefused):
             status,
             failure.error,
             code=failure.code,
-            headers=[(b"www-authenticate", b"Bearer")] if status == 401 else (),
             retry_after_seconds=failure.retry_after_seconds,
         )
         self.failure = failure

@@ -202,6 +202,7 @@ async def test_only_a_user_with_an_account_can_upload(
     async with upload_server(app) as made:
         answer = await post(made, FILE, who)
     assert answer.status_code == status
+    assert (answer.headers.get("www-authenticate") == "Bearer") is (status == 401)
     if code is not None:
         assert refusal(answer)[1] == code
         assert await kept() == 0
