@@ -3,41 +3,12 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import type { Pages } from "../api/usePages";
+import { Cells, type Column, TableHead } from "./columns";
 import { FailureNote } from "./FailureNote";
-import { ACTIONS, RowButton } from "./PlainTable";
 import { Waiting } from "./Waiting";
 
 const ROW_PIXELS = 45;
 const ROWS_AHEAD = 20;
-
-export interface Column<Node> {
-  header: ReactNode;
-  cell: (node: Node) => ReactNode;
-  /** Left out on narrow windows. */
-  isWide?: boolean;
-  isNumber?: boolean;
-}
-
-/** The last column: a small button in each row. `label` says what it does, for screen readers. */
-export function actionColumn<Node>(
-  content: ReactNode,
-  label: (node: Node) => string,
-  act: (node: Node) => void,
-): Column<Node> {
-  return {
-    header: ACTIONS,
-    cell: (node) => (
-      <RowButton
-        variant={typeof content === "string" ? "default" : "subtle"}
-        label={label(node)}
-        onClick={() => act(node)}
-      >
-        {content}
-      </RowButton>
-    ),
-    isNumber: true,
-  };
-}
 
 interface DataTableProps<Node> {
   /** What the table contains, for screen readers. */
@@ -87,15 +58,7 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
           aria-label={label}
           aria-rowcount={pages.total ?? -1}
         >
-          <Table.Thead>
-            <Table.Tr>
-              {columns.map((column, at) => (
-                <Table.Th key={at} {...cellProps(column)}>
-                  {column.header}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
+          <TableHead columns={columns} />
           <Table.Tbody>
             <Spacer height={before} />
             {shown.map(({ index }) => {
@@ -103,11 +66,7 @@ export function DataTable<Node>({ label, pages, columns, empty }: DataTableProps
               return (
                 row && (
                   <Table.Tr key={index} data-index={index} ref={virtualizer.measureElement}>
-                    {columns.map((column, at) => (
-                      <Table.Td key={at} {...cellProps(column)}>
-                        {column.cell(row)}
-                      </Table.Td>
-                    ))}
+                    <Cells columns={columns} row={row} />
                   </Table.Tr>
                 )
               );
@@ -147,11 +106,4 @@ function usePrinting(): boolean {
 
 function Spacer({ height }: { height: number }) {
   return height > 0 ? <tr aria-hidden style={{ height }} /> : null;
-}
-
-function cellProps({ isWide, isNumber }: Column<never>) {
-  return {
-    ...(isWide ? { visibleFrom: "sm" as const } : {}),
-    ...(isNumber ? { ta: "right" as const } : {}),
-  };
 }

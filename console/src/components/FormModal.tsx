@@ -20,6 +20,8 @@ interface FormModalProps {
   onSave: () => Outcome;
   /** The word on the button. */
   verb?: string;
+  /** It asks before something that cannot be undone. */
+  isFinal?: boolean;
   /** Deletes the object that is edited. It asks once more. */
   remove?: { isBusy: boolean; failure: Failure | null; run: () => Outcome } | null;
   /** What is below the form. */
@@ -78,9 +80,14 @@ export function FormModal(props: FormModalProps) {
             )}
             <Group>
               <Button variant="default" onClick={close}>
-                Close
+                {props.isFinal ? "Keep it" : "Close"}
               </Button>
-              <Button type="submit" loading={form.isBusy} disabled={props.canSave === false}>
+              <Button
+                type="submit"
+                color={props.isFinal ? "red" : undefined}
+                loading={form.isBusy}
+                disabled={props.canSave === false}
+              >
                 {props.verb ?? "Save"}
               </Button>
             </Group>

@@ -1,14 +1,29 @@
-import { Button, Code, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, Code, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
-import { ConfirmModal } from "../../components/ConfirmModal";
+import { actionColumn, type Column } from "../../components/columns";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote, problemOf } from "../../components/FailureNote";
-import { PlainTable, RowButton } from "../../components/PlainTable";
+import { FormModal } from "../../components/FormModal";
+import { PlainTable } from "../../components/PlainTable";
 import { SecretNote } from "../../components/SecretNote";
 import { TimeText } from "../../components/TimeText";
 import { API_KEYS, type ApiKey, CREATE_KEY, REVOKE_KEY } from "./documents";
+
+function columnsWith(revoke: (key: ApiKey) => void): Column<ApiKey>[] {
+  return [
+    { header: "Name", cell: ({ name }) => name },
+    { header: "Begins with", cell: ({ prefix }) => <Code>{prefix}</Code> },
+    { header: "Created", cell: ({ createdAt }) => <TimeText at={createdAt} />, isWide: true },
+    {
+      header: "Last used",
+      cell: ({ lastUsedAt }) => (lastUsedAt ? <TimeText at={lastUsedAt} relative /> : "Never"),
+      isWide: true,
+    },
+    actionColumn(["Revoke", ({ name }) => `Revoke ${name}`, revoke]),
+  ];
+}
 
 /** The viewer's own keys. A secret is shown once, when it is made. */
 export function ApiKeys() {
@@ -16,12 +31,6 @@ export function ApiKeys() {
   const [revoked, setRevoked] = useState<ApiKey | null>(null);
   const revoke = useAction(REVOKE_KEY);
   const keys = data?.apiKeys ?? [];
-
-  async function confirm() {
-    if (!revoked) return;
-    const { success } = await revoke.run({ id: revoked.id });
-    if (success) setRevoked(null);
-  }
 
   return (
     <Stack component="section" aria-labelledby="api-keys">
@@ -38,43 +47,18 @@ export function ApiKeys() {
       {data && keys.length === 0 && (
         <EmptyState title="No keys yet">Create one for each program that calls the API.</EmptyState>
       )}
-      {keys.length > 0 && (
-        <PlainTable
-          label="API keys"
-          head={["Name", "Begins with", { wide: "Created" }, { wide: "Last used" }]}
-        >
-          {keys.map((key) => (
-            <Table.Tr key={key.id}>
-              <Table.Td>{key.name}</Table.Td>
-              <Table.Td>
-                <Code>{key.prefix}</Code>
-              </Table.Td>
-              <Table.Td visibleFrom="sm">
-                <TimeText at={key.createdAt} />
-              </Table.Td>
-              <Table.Td visibleFrom="sm">
-                {key.lastUsedAt ? <TimeText at={key.lastUsedAt} relative /> : "Never"}
-              </Table.Td>
-              <Table.Td ta="right">
-                <RowButton label={`Revoke ${key.name}`} onClick={() => setRevoked(key)}>
-                  Revoke
-                </RowButton>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </PlainTable>
-      )}
-      <ConfirmModal
+      <PlainTable label="API keys" rows={keys} columns={columnsWith(setRevoked)} />
+      <FormModal
         title={`Revoke “${revoked?.name ?? ""}”?`}
         verb="Revoke the key"
+        isFinal
         isOpen={revoked !== null}
-        isBusy={revoke.isBusy}
-        failure={revoke.failure}
+        form={revoke}
         onClose={() => setRevoked(null)}
-        onConfirm={() => void confirm()}
+        onSave={() => revoke.run({ id: revoked?.id ?? "" })}
       >
         Programs that use this key are refused at once. This cannot be undone.
-      </ConfirmModal>
+      </FormModal>
     </Stack>
   );
 }

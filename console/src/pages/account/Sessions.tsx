@@ -1,13 +1,37 @@
-import { Badge, Button, Group, Stack, Table, Text, Title } from "@mantine/core";
+import { Badge, Button, Group, Stack, Text, Title } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import type { ResultOf } from "../../api/graphql";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
-import { ConfirmModal } from "../../components/ConfirmModal";
+import { ACTIONS, type Column, RowButton } from "../../components/columns";
 import { FailureNote } from "../../components/FailureNote";
-import { PlainTable, RowButton } from "../../components/PlainTable";
+import { FormModal } from "../../components/FormModal";
+import { PlainTable } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { fullTime } from "../../text/times";
 import { END_OTHER_SESSIONS, END_SESSION, SESSIONS } from "./documents";
+
+type Session = ResultOf<typeof SESSIONS>["mySessions"][number];
+
+function columnsWith(end: (session: Session) => void): Column<Session>[] {
+  return [
+    { header: "Signed in", cell: ({ createdAt }) => <TimeText at={createdAt} /> },
+    { header: "Last used", cell: ({ refreshedAt }) => <TimeText at={refreshedAt} relative /> },
+    { header: "Ends by itself", cell: ({ expiresAt }) => <TimeText at={expiresAt} />, isWide: true },
+    {
+      header: ACTIONS,
+      cell: (session) =>
+        session.current ? (
+          <Badge variant="outline">This one</Badge>
+        ) : (
+          <RowButton label={`End the session of ${fullTime(session.createdAt)}`} onClick={() => end(session)}>
+            End
+          </RowButton>
+        ),
+      isNumber: true,
+    },
+  ];
+}
 
 /** Where the viewer is signed in. The viewer can end a session that they do not recognise. */
 export function Sessions() {
@@ -16,12 +40,6 @@ export function Sessions() {
   const others = useAction(END_OTHER_SESSIONS);
   const [isAsking, asking] = useDisclosure();
   const sessions = data?.mySessions ?? [];
-
-  async function endOthers() {
-    if ((await others.run({})).failure) return;
-    asking.close();
-    reload();
-  }
 
   return (
     <Stack component="section" aria-labelledby="sessions">
@@ -39,46 +57,24 @@ export function Sessions() {
         </Button>
       </Group>
       <FailureNote failure={failure ?? end.failure} />
-      {sessions.length > 0 && (
-        <PlainTable label="Sessions" head={["Signed in", "Last used", { wide: "Ends by itself" }]}>
-          {sessions.map((session) => (
-            <Table.Tr key={session.id}>
-              <Table.Td>
-                <TimeText at={session.createdAt} />
-              </Table.Td>
-              <Table.Td>
-                <TimeText at={session.refreshedAt} relative />
-              </Table.Td>
-              <Table.Td visibleFrom="sm">
-                <TimeText at={session.expiresAt} />
-              </Table.Td>
-              <Table.Td ta="right">
-                {session.current ? (
-                  <Badge variant="outline">
-                    This one
-                  </Badge>
-                ) : (
-                  <RowButton onClick={() => void end.run({ id: session.id }).then(reload)}>
-                    End<span className="visually-hidden"> the session of {fullTime(session.createdAt)}</span>
-                  </RowButton>
-                )}
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </PlainTable>
-      )}
-      <ConfirmModal
+      <PlainTable
+        label="Sessions"
+        rows={sessions}
+        columns={columnsWith(({ id }) => void end.run({ id }).then(reload))}
+      />
+      <FormModal
         title="Sign out everywhere else?"
         verb="Sign out"
+        isFinal
         isOpen={isAsking}
-        isBusy={others.isBusy}
-        failure={others.failure}
+        form={others}
         onClose={asking.close}
-        onConfirm={() => void endOthers()}
+        onChange={reload}
+        onSave={() => others.run({})}
       >
         Every other browser and program that is signed in as you has to sign in again. API keys stay
         as they are.
-      </ConfirmModal>
+      </FormModal>
     </Stack>
   );
 }

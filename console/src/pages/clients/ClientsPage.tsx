@@ -4,7 +4,8 @@ import { useState } from "react";
 import { usePages } from "../../api/usePages";
 import { useFilters } from "../../app/filters";
 import { ClientStatusBadge } from "../../components/ClientStatusBadge";
-import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -39,7 +40,7 @@ function columnsWith(names: Map<string, string>, edit: (client: Client) => void)
       cell: ({ assignedNumbers }) => assignedNumbers.map(phone).join(", ") || "–",
       isWide: true,
     },
-    actionColumn("Edit", ({ id, name }) => `Edit ${names.get(id) ?? name}`, edit),
+    actionColumn(["Edit", ({ id, name }) => `Edit ${names.get(id) ?? name}`, edit]),
   ];
 }
 

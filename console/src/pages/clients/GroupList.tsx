@@ -1,12 +1,13 @@
-import { Button, Group, Table, TextInput } from "@mantine/core";
+import { Button, Group, TextInput } from "@mantine/core";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
+import { actionColumn } from "../../components/columns";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { FormModal } from "../../components/FormModal";
-import { PlainTable, RowButton } from "../../components/PlainTable";
+import { PlainTable } from "../../components/PlainTable";
 import { useForm } from "../../components/useForm";
 import { Waiting } from "../../components/Waiting";
 import { AdjustModal, type Target } from "../credits/AdjustModal";
@@ -31,31 +32,22 @@ export function GroupList() {
           A group has a rate, and supervisors who divide its units.
         </EmptyState>
       )}
-      {groups.length > 0 && (
-        <PlainTable label="Groups" head={["Name", "Rate in USD"]}>
-          {groups.map((group) => (
-            <Table.Tr key={group.id}>
-              <Table.Td>{group.name}</Table.Td>
-              <Table.Td>{group.ratePerUnitUsd ?? "–"}</Table.Td>
-              <Table.Td>
-                <Group justify="flex-end" gap="xs">
-                  <RowButton
-                    label={`Adjust the balance of ${group.name}`}
-                    onClick={() =>
-                      setTarget({ kind: "group", balance: null, unit: "credit", ...group })
-                    }
-                  >
-                    Adjust
-                  </RowButton>
-                  <RowButton label={`Edit ${group.name}`} onClick={() => setEdited(group)}>
-                    Edit
-                  </RowButton>
-                </Group>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </PlainTable>
-      )}
+      <PlainTable
+        label="Groups"
+        rows={groups}
+        columns={[
+          { header: "Name", cell: ({ name }) => name },
+          { header: "Rate in USD", cell: ({ ratePerUnitUsd }) => ratePerUnitUsd ?? "–" },
+          actionColumn<ClientGroup>(
+            [
+              "Adjust",
+              ({ name }) => `Adjust the balance of ${name}`,
+              (group) => setTarget({ kind: "group", balance: null, unit: "credit", ...group }),
+            ],
+            ["Edit", ({ name }) => `Edit ${name}`, setEdited],
+          ),
+        ]}
+      />
       <GroupModal
         key={edited === null || edited === "new" ? edited : edited.id}
         group={edited}

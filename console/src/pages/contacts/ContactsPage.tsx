@@ -4,7 +4,8 @@ import { Pencil, Plus, Upload } from "lucide-react";
 import { useState } from "react";
 import { usePages } from "../../api/usePages";
 import { choicesOf, oneOf, useFilters } from "../../app/filters";
-import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { DownloadButton } from "../../components/DownloadButton";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
@@ -40,11 +41,11 @@ function columnsWith(edit: (contact: Contact) => void): Column<Contact>[] {
     },
     { header: "Number", cell: ({ number }) => <PhoneText number={number} /> },
     { header: "Business", cell: ({ business }) => business ?? "–", isWide: true },
-    actionColumn(
+    actionColumn([
       <Pencil size={16} aria-hidden />,
       ({ name, number }) => `Edit ${name ?? phone(number)}`,
       edit,
-    ),
+    ]),
   ];
 }
 

@@ -4,7 +4,8 @@ import { usePages } from "../../api/usePages";
 import { useBalances } from "../../app/balances";
 import { useFilters } from "../../app/filters";
 import { ClientStatusBadge } from "../../components/ClientStatusBadge";
-import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { SearchField } from "../../components/SearchField";
@@ -43,11 +44,11 @@ function columnsWith(names: Map<string, string>, adjust: (target: Target) => voi
       cell: ({ lastSentAt }) => (lastSentAt ? <TimeText at={lastSentAt} /> : "Never"),
       isWide: true,
     },
-    actionColumn(
+    actionColumn([
       "Adjust",
       (row) => `Adjust the balance of ${nameOf(row)}`,
       (row) => adjust({ kind: "client", ...row, id: row.client.id, name: nameOf(row) }),
-    ),
+    ]),
   ];
 }
 

@@ -3,11 +3,11 @@ import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { MessageText } from "../../components/MessageText";
-import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { fullTime } from "../../text/times";
 import { DELIVERIES, type Delivery, type Endpoint, ENDPOINT_UPDATED, REDELIVER, TEST } from "./documents";
@@ -48,17 +48,11 @@ function columnsWith(isCallback: boolean, redeliver: (delivery: Delivery) => voi
       cell: (delivery) => <MessageText text={answerOf(delivery)} lines={2} />,
       isWide: true,
     },
-    {
-      header: ACTIONS,
-      cell: (delivery) =>
-        delivery.status !== "PENDING" && (
-          <Button variant="default" size="compact-sm" onClick={() => redeliver(delivery)}>
-            Post again
-            <span className="visually-hidden"> the event of {fullTime(delivery.occurredAt)}</span>
-          </Button>
-        ),
-      isNumber: true,
-    },
+    actionColumn([
+      ({ status }) => status !== "PENDING" && "Post again",
+      ({ occurredAt }) => `Post again the event of ${fullTime(occurredAt)}`,
+      redeliver,
+    ]),
   ];
 }
 

@@ -1,5 +1,4 @@
 import { Button, Checkbox, Group, Stack, Text, TextInput } from "@mantine/core";
-import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { can, useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
@@ -32,6 +31,7 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
   const isAdmin = can(useViewer(), "admin");
   const create = useAction(CREATE);
   const update = useAction(UPDATE);
+  const remove = useAction(DELETE);
   const action = known ? update : create;
   const form = useForm(
     {
@@ -65,6 +65,7 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
       onClose={onClose}
       onChange={onChange}
       onSave={save}
+      remove={known && { ...remove, run: () => remove.run({ id: known.id }) }}
       below={known && <MoreActions endpoint={known} onDone={done} onSecret={onSecret} />}
     >
       <TextInput
@@ -92,12 +93,10 @@ interface MoreActionsProps {
   onSecret: (secret: string) => void;
 }
 
-/** Pausing, a new secret and deleting. Deleting asks once more. */
+/** Pausing, and a new secret. */
 function MoreActions({ endpoint, onDone, onSecret }: MoreActionsProps) {
   const pause = useAction(UPDATE);
   const rotate = useAction(ROTATE);
-  const remove = useAction(DELETE);
-  const [isSure, setSure] = useState(false);
   const isPaused = endpoint.status === "PAUSED";
 
   async function togglePause() {
@@ -110,15 +109,6 @@ function MoreActions({ endpoint, onDone, onSecret }: MoreActionsProps) {
     if (!success) return;
     onSecret(success.secret);
     onDone();
-  }
-
-  async function drop() {
-    if (!isSure) {
-      setSure(true);
-      return;
-    }
-    const { success } = await remove.run({ id: endpoint.id });
-    if (success) onDone();
   }
 
   return (
@@ -143,17 +133,8 @@ function MoreActions({ endpoint, onDone, onSecret }: MoreActionsProps) {
         >
           New secret
         </Button>
-        <Button
-          variant="default"
-          color="red"
-          size="xs"
-          loading={remove.isBusy}
-          onClick={() => void drop()}
-        >
-          {isSure ? "Delete it for ever" : "Delete"}
-        </Button>
       </Group>
-      <FailureNote failure={pause.failure ?? rotate.failure ?? remove.failure} />
+      <FailureNote failure={pause.failure ?? rotate.failure} />
     </Stack>
   );
 }

@@ -1,6 +1,7 @@
-import { Group, Table, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { can, useViewer } from "../../app/viewer";
-import { PlainTable, RowButton } from "../../components/PlainTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { PlainTable } from "../../components/PlainTable";
 import { ReasonBadge } from "../../components/ReasonBadge";
 import { distinctNames } from "../../text/names";
 import type { Endpoint, EndpointStatus } from "./documents";
@@ -21,6 +22,8 @@ const STATUSES: Record<EndpointStatus, { label: string; color: string; meaning: 
   PAUSED: { label: "Paused", color: "gray", meaning: "Nothing is posted until you resume it." },
 };
 
+const eventsOf = ({ events }: Endpoint) => events.map((event) => EVENT_NAMES[event]).join(", ");
+
 interface EndpointTableProps {
   label: string;
   endpoints: Endpoint[];
@@ -35,44 +38,29 @@ export function EndpointTable({ label, endpoints, onOpen, onEdit }: EndpointTabl
   const nameOf = ({ client }: Endpoint) => (client && names.get(client.id)) ?? "–";
   // Several clients can have callbacks at one host.
   const what = (endpoint: Endpoint) => (isAdmin ? `${endpoint.url} of ${nameOf(endpoint)}` : endpoint.url);
-  return (
-    <PlainTable
-      label={label}
-      head={["Address", isAdmin && { wide: "Client" }, onEdit !== undefined && { wide: "Events" }, "Status"]}
-      verticalSpacing="xs"
-    >
-      {endpoints.map((endpoint) => (
-        <Table.Tr key={endpoint.id}>
-          <Table.Td style={{ overflowWrap: "anywhere" }}>
-            {endpoint.url}
-            {isAdmin && <Text hiddenFrom="sm">{nameOf(endpoint)}</Text>}
-            <Text size="sm" c="dimmed">
-              {endpoint.description}
-            </Text>
-          </Table.Td>
-          {isAdmin && <Table.Td visibleFrom="sm">{nameOf(endpoint)}</Table.Td>}
-          {onEdit && (
-            <Table.Td visibleFrom="sm">
-              {endpoint.events.map((event) => EVENT_NAMES[event]).join(", ")}
-            </Table.Td>
-          )}
-          <Table.Td>
-            <ReasonBadge {...STATUSES[endpoint.status]} reason={endpoint.pauseReason} />
-          </Table.Td>
-          <Table.Td>
-            <Group gap="xs" justify="flex-end">
-              <RowButton label={`Deliveries to ${what(endpoint)}`} onClick={() => onOpen(endpoint)}>
-                Deliveries
-              </RowButton>
-              {onEdit && (
-                <RowButton label={`Edit ${what(endpoint)}`} onClick={() => onEdit(endpoint)}>
-                  Edit
-                </RowButton>
-              )}
-            </Group>
-          </Table.Td>
-        </Table.Tr>
-      ))}
-    </PlainTable>
-  );
+  const columns: Column<Endpoint>[] = [
+    {
+      header: "Address",
+      cell: (endpoint) => (
+        <div style={{ overflowWrap: "anywhere" }}>
+          {endpoint.url}
+          {isAdmin && <Text hiddenFrom="sm">{nameOf(endpoint)}</Text>}
+          <Text size="sm" c="dimmed">
+            {endpoint.description}
+          </Text>
+        </div>
+      ),
+    },
+    ...(isAdmin ? [{ header: "Client", cell: nameOf, isWide: true }] : []),
+    ...(onEdit ? [{ header: "Events", cell: eventsOf, isWide: true }] : []),
+    {
+      header: "Status",
+      cell: ({ status, pauseReason }) => <ReasonBadge {...STATUSES[status]} reason={pauseReason} />,
+    },
+    actionColumn(
+      ["Deliveries", (endpoint) => `Deliveries to ${what(endpoint)}`, onOpen],
+      [onEdit && "Edit", (endpoint) => `Edit ${what(endpoint)}`, (endpoint) => onEdit?.(endpoint)],
+    ),
+  ];
+  return <PlainTable label={label} rows={endpoints} columns={columns} verticalSpacing="xs" />;
 }

@@ -1,14 +1,15 @@
-import { Badge, Button, Group, Table } from "@mantine/core";
+import { Badge, Button } from "@mantine/core";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { useLive } from "../../api/useLive";
-import { ConfirmModal } from "../../components/ConfirmModal";
+import { actionColumn, type Column } from "../../components/columns";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { Page } from "../../components/Page";
-import { PlainTable, RowButton } from "../../components/PlainTable";
+import { PlainTable } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
 import { distinctNames } from "../../text/names";
@@ -17,6 +18,42 @@ import { WEBHOOK_RECEIVED } from "../webhooks/documents";
 import { DELETE_ROUTE, type Line, ROUTES } from "./documents";
 import { LineModal } from "./LineModal";
 import { ReadinessTest } from "./ReadinessTest";
+
+const titleOf = ({ modem, port }: Line) => `${modem} / ${port}`;
+
+function columnsWith(
+  clientOf: (line: Line) => string,
+  edit: (line: Line) => void,
+  remove: (line: Line) => void,
+): Column<Line>[] {
+  return [
+    { header: "Modem / port", cell: titleOf },
+    { header: "Client", cell: clientOf },
+    {
+      header: "Numbers",
+      cell: ({ assignedNumbers }) => assignedNumbers.map(phone).join(", ") || "–",
+      isWide: true,
+    },
+    {
+      header: "Origin",
+      cell: ({ learned }) => (
+        <Badge variant="dot" color={learned ? "gray" : "indigo"}>
+          {learned ? "Learned" : "By hand"}
+        </Badge>
+      ),
+      isWide: true,
+    },
+    {
+      header: "Last seen",
+      cell: ({ lastSeenAt }) => (lastSeenAt ? <TimeText at={lastSeenAt} relative /> : "Never"),
+      isWide: true,
+    },
+    actionColumn(
+      ["Change", (line) => `Change ${titleOf(line)}`, edit],
+      ["Remove", (line) => `Remove ${titleOf(line)}`, remove],
+    ),
+  ];
+}
 
 /** Which modem and port belongs to which client. */
 export function LinesPage() {
@@ -28,12 +65,6 @@ export function LinesPage() {
   const lines = data?.modemRoutes ?? [];
   const names = distinctNames(lines.map(({ client }) => client));
   const nameOf = ({ client }: Line) => names.get(client.id) ?? client.name;
-
-  async function confirm() {
-    if (!removed) return;
-    const { success } = await remove.run({ id: removed.id });
-    if (success) setRemoved(null);
-  }
 
   return (
     <Page
@@ -53,76 +84,27 @@ export function LinesPage() {
           hand.
         </EmptyState>
       )}
-      {lines.length > 0 && (
-        <PlainTable
-          label="Lines"
-          head={[
-            "Modem / port",
-            "Client",
-            { wide: "Numbers" },
-            { wide: "Origin" },
-            { wide: "Last seen" },
-          ]}
-        >
-          {lines.map((line) => (
-            <LineRow key={line.id} line={line} client={nameOf(line)} onEdit={setEdited} onRemove={setRemoved} />
-          ))}
-        </PlainTable>
-      )}
+      <PlainTable label="Lines" rows={lines} columns={columnsWith(nameOf, setEdited, setRemoved)} />
       <ReadinessTest />
       <LineModal
         key={edited === null || edited === "new" ? edited : edited.id}
         line={edited}
         onClose={() => setEdited(null)}
       />
-      <ConfirmModal
+      <FormModal
         title="Remove the line?"
         verb="Remove the line"
+        isFinal
         isOpen={removed !== null}
-        isBusy={remove.isBusy}
-        failure={remove.failure}
+        form={remove}
         onClose={() => setRemoved(null)}
-        onConfirm={() => void confirm()}
+        onSave={() => remove.run({ id: removed?.id ?? "" })}
       >
-        Messages that come in on modem {removed?.modem}, port {removed?.port} are no longer given to{" "}
-        {removed && nameOf(removed)} because of it. It can be learned again.
-      </ConfirmModal>
+        <div>
+          Messages that come in on modem {removed?.modem}, port {removed?.port} are no longer given to{" "}
+          {removed && nameOf(removed)} because of it. It can be learned again.
+        </div>
+      </FormModal>
     </Page>
-  );
-}
-
-interface LineRowProps {
-  line: Line;
-  client: string;
-  onEdit: (line: Line) => void;
-  onRemove: (line: Line) => void;
-}
-
-function LineRow({ line, client, onEdit, onRemove }: LineRowProps) {
-  const name = `${line.modem} / ${line.port}`;
-  return (
-    <Table.Tr>
-      <Table.Td>{name}</Table.Td>
-      <Table.Td>{client}</Table.Td>
-      <Table.Td visibleFrom="sm">{line.assignedNumbers.map(phone).join(", ") || "–"}</Table.Td>
-      <Table.Td visibleFrom="sm">
-        <Badge variant="dot" color={line.learned ? "gray" : "indigo"}>
-          {line.learned ? "Learned" : "By hand"}
-        </Badge>
-      </Table.Td>
-      <Table.Td visibleFrom="sm">
-        {line.lastSeenAt ? <TimeText at={line.lastSeenAt} relative /> : "Never"}
-      </Table.Td>
-      <Table.Td>
-        <Group justify="flex-end" gap="xs">
-          <RowButton label={`Change ${name}`} onClick={() => onEdit(line)}>
-            Change
-          </RowButton>
-          <RowButton label={`Remove ${name}`} onClick={() => onRemove(line)}>
-            Remove
-          </RowButton>
-        </Group>
-      </Table.Td>
-    </Table.Tr>
   );
 }

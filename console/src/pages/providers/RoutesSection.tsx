@@ -1,12 +1,16 @@
-import { Button, Group, Paper, Table, Text, Title } from "@mantine/core";
+import { Button, Group, Paper, Text, Title } from "@mantine/core";
 import { useState } from "react";
+import type { ResultOf } from "../../api/graphql";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
+import { actionColumn } from "../../components/columns";
 import { FailureNote } from "../../components/FailureNote";
-import { PlainTable, RowButton } from "../../components/PlainTable";
+import { PlainTable } from "../../components/PlainTable";
 import { units } from "../../text/numbers";
 import { DELETE_ROUTE, type ProviderAccount, ROUTES } from "./documents";
 import { RouteModal } from "./RouteModal";
+
+type Route = ResultOf<typeof ROUTES>["providerRoutes"][number];
 
 /** Which account sends to which prefix, for the clients of a pool. */
 export function RoutesSection({ accounts }: { accounts: ProviderAccount[] }) {
@@ -37,36 +41,21 @@ export function RoutesSection({ accounts }: { accounts: ProviderAccount[] }) {
         </Button>
       </Group>
       <FailureNote failure={failure ?? remove.failure} />
-      {routes.length > 0 && (
-        <PlainTable
-          label="Routes by prefix"
-          head={["Prefix", "Clients of", "Sent by", "If that has not sent it"]}
-        >
-          {routes.map((route) => (
-            <Table.Tr key={route.id}>
-              <Table.Td>+{route.prefix}</Table.Td>
-              <Table.Td>{titleOf(accounts, route.poolId)}</Table.Td>
-              <Table.Td>{withCost(accounts, route.providerAccountId, route.cost)}</Table.Td>
-              <Table.Td>
-                {route.fallbackAccountId
-                  ? withCost(accounts, route.fallbackAccountId, route.fallbackCost ?? 1)
-                  : "It waits"}
-              </Table.Td>
-              <Table.Td>
-                <RowButton
-                  variant="subtle"
-                  color="red"
-                  loading={remove.isBusy}
-                  label={`Delete the route of +${route.prefix}`}
-                  onClick={() => void erase(route.id)}
-                >
-                  Delete
-                </RowButton>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </PlainTable>
-      )}
+      <PlainTable
+        label="Routes by prefix"
+        rows={routes}
+        columns={[
+          { header: "Prefix", cell: ({ prefix }) => `+${prefix}` },
+          { header: "Clients of", cell: ({ poolId }) => titleOf(accounts, poolId) },
+          { header: "Sent by", cell: ({ providerAccountId, cost }) => withCost(accounts, providerAccountId, cost) },
+          {
+            header: "If that has not sent it",
+            cell: ({ fallbackAccountId, fallbackCost }) =>
+              fallbackAccountId ? withCost(accounts, fallbackAccountId, fallbackCost ?? 1) : "It waits",
+          },
+          actionColumn<Route>(["Delete", ({ prefix }) => `Delete the route of +${prefix}`, ({ id }) => void erase(id)]),
+        ]}
+      />
       {isAdding && (
         <RouteModal accounts={accounts} onClose={() => setAdding(false)} onChange={reload} />
       )}

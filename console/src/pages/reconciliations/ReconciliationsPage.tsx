@@ -3,16 +3,18 @@ import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
-import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { count, units } from "../../text/numbers";
 import { fullTime } from "../../text/times";
 import { RECONCILE, type Run, RUN_PROGRESS, RUNS } from "./documents";
 import { RunModal } from "./RunModal";
+
+const differencesOf = (run: Run) => units(run.differences.length, "difference");
 
 function columnsWith(open: (run: Run) => void): Column<Run>[] {
   return [
@@ -30,16 +32,11 @@ function columnsWith(open: (run: Run) => void): Column<Run>[] {
     figureColumn("Charged", (run) => run.chargedMissing),
     figureColumn("Given back", (run) => run.refundedExcess),
     figureColumn("Unknown", (run) => run.unknownLeft),
-    {
-      header: ACTIONS,
-      cell: (run) => (
-        <Button variant="default" size="compact-sm" onClick={() => open(run)}>
-          {units(run.differences.length, "difference")}
-          <span className="visually-hidden"> of the run of {fullTime(run.startedAt)}</span>
-        </Button>
-      ),
-      isNumber: true,
-    },
+    actionColumn([
+      differencesOf,
+      (run) => `${differencesOf(run)} of the run of ${fullTime(run.startedAt)}`,
+      open,
+    ]),
   ];
 }
 

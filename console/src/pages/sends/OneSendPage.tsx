@@ -6,10 +6,10 @@ import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { useLive } from "../../api/useLive";
 import { useBalances } from "../../app/balances";
-import { ConfirmModal } from "../../components/ConfirmModal";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Figure } from "../../components/Figure";
+import { FormModal } from "../../components/FormModal";
 import { HeldNote } from "../../components/HeldNote";
 import { Page } from "../../components/Page";
 import { RejectedList } from "../../components/RejectedList";
@@ -87,10 +87,6 @@ function stateOf(isFinished: boolean, sendAt: string | null): string {
 function CancelButton({ sendId, queued }: { sendId: string; queued: number }) {
   const [isOpen, { open, close }] = useDisclosure();
   const cancel = useAction(CANCEL);
-  async function confirm() {
-    const { success } = await cancel.run({ sendId });
-    if (success) close();
-  }
   return (
     <Group>
       {queued > 0 && (
@@ -98,18 +94,20 @@ function CancelButton({ sendId, queued }: { sendId: string; queued: number }) {
           Cancel what is queued
         </Button>
       )}
-      <ConfirmModal
+      <FormModal
         title="Cancel the send?"
         verb="Cancel the send"
+        isFinal
         isOpen={isOpen}
-        isBusy={cancel.isBusy}
-        failure={cancel.failure}
+        form={cancel}
         onClose={close}
-        onConfirm={() => void confirm()}
+        onSave={() => cancel.run({ sendId })}
       >
-        {units(queued, "message")} or so {queued === 1 ? "is" : "are"} still queued. What is queued will
-        not be sent, and its charge is given back. Messages that have left stay charged.
-      </ConfirmModal>
+        <div>
+          {units(queued, "message")} or so {queued === 1 ? "is" : "are"} still queued. What is queued will
+          not be sent, and its charge is given back. Messages that have left stay charged.
+        </div>
+      </FormModal>
     </Group>
   );
 }

@@ -3,7 +3,8 @@ import { Pencil, Plus } from "lucide-react";
 import { useState } from "react";
 import { usePages } from "../../api/usePages";
 import { useFilters } from "../../app/filters";
-import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { MessageText } from "../../components/MessageText";
 import { Page } from "../../components/Page";
@@ -17,7 +18,7 @@ function columnsWith(edit: (template: Template) => void): Column<Template>[] {
     { header: "Name", cell: ({ name }) => name },
     { header: "Text", cell: ({ text }) => <MessageText text={text} lines={2} /> },
     { header: "Changed", cell: ({ updatedAt }) => <TimeText at={updatedAt} />, isWide: true },
-    actionColumn(<Pencil size={16} aria-hidden />, (template) => `Change ${template.name}`, edit),
+    actionColumn([<Pencil size={16} aria-hidden />, (template) => `Change ${template.name}`, edit]),
   ];
 }
 

@@ -1,10 +1,10 @@
-import { Button, Group, Modal, Radio, Stack, Text, Textarea } from "@mantine/core";
+import { Button, Radio, Stack, Text, Textarea } from "@mantine/core";
 import { useState } from "react";
 import type { ResultOf } from "../../api/graphql";
 import { type Success, useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FailureNote, problemOf } from "../../components/FailureNote";
-import { useReturnFocus } from "../../components/useReturnFocus";
+import { FormModal } from "../../components/FormModal";
 import { count, units } from "../../text/numbers";
 import { SETTLE_MANY } from "./documents";
 
@@ -25,102 +25,83 @@ export function SettleManyModal({ isOpen, onClose, onChange }: SettleManyModalPr
   const look = useAction(SETTLE_MANY);
   const settle = useAction(SETTLE_MANY);
   const taken = outcome === "taken";
-  useReturnFocus(isOpen);
 
   async function show() {
     const input = { filter: { clientId }, taken, dryRun: true };
     setPreview((await look.run({ input })).success);
   }
 
-  async function confirm() {
-    if (!preview) return;
+  async function save() {
+    if (!preview) return undefined;
     // Messages that became unknown after the preview are left alone.
     const filter = { clientId, attemptedBefore: preview.attemptedBefore };
-    let remaining = preview.messages;
-    while (remaining > 0) {
-      const { success } = await settle.run({ input: { filter, taken, note } });
-      if (!success) return;
-      remaining = success.remaining;
+    for (;;) {
+      const answer = await settle.run({ input: { filter, taken, note } });
+      if (!answer.success || answer.success.remaining === 0) return answer;
     }
-    onChange();
-    onClose();
   }
 
   return (
-    <Modal
-      opened={isOpen}
-      onClose={onClose}
+    <FormModal
       title="Settle many messages"
-      centered
-      // What was typed must not be thrown away by a click or a key.
-      closeOnClickOutside={false}
-      closeOnEscape={note === ""}
+      verb={`Settle ${preview ? count(preview.messages) : ""}`}
+      isOpen={isOpen}
+      canSave={preview !== null && preview.messages > 0 && note.trim() !== ""}
+      form={{ ...settle, names: ["note"] }}
+      onClose={onClose}
+      onChange={onChange}
+      onSave={save}
     >
-      <Stack>
-        <ClientPicker
-          label="Only of this client"
-          withLabel
-          value={clientId}
-          onChange={(id) => {
-            setClientId(id);
-            setPreview(null);
-          }}
-        />
-        <Radio.Group
-          label="What happened to them?"
-          value={outcome}
-          onChange={(value) => {
-            setOutcome(value);
-            setPreview(null);
-          }}
-        >
-          <Stack gap="xs" mt="xs">
-            <Radio value="taken" label="The provider accepted them" />
-            <Radio value="not-taken" label="The provider did not accept them" />
-          </Stack>
-        </Radio.Group>
-        <Button
-          variant="default"
-          disabled={outcome === null}
-          loading={look.isBusy}
-          onClick={() => void show()}
-        >
-          Preview
-        </Button>
-        <FailureNote failure={look.failure} />
-        {preview && (
-          <>
-            <Text role="status">
-              {preview.messages === 0
-                ? "No message matches."
-                : `${units(preview.messages, "message")}, ${preview.totals
-                    .map((total) => units(total.units, total.unit))
-                    .join(" and ")}. ${taken ? "They stay charged." : "The charges are given back."}`}
-            </Text>
-            <Textarea
-              label="How do you know?"
-              description="Kept with the decision. Clients do not see it."
-              value={note}
-              onChange={(event) => setNote(event.currentTarget.value)}
-              error={problemOf(settle.failure, "note")}
-              maxLength={1000}
-            />
-          </>
-        )}
-        <FailureNote failure={settle.failure} fields={["note"]} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            Close
-          </Button>
-          <Button
-            disabled={!preview || preview.messages === 0 || !note.trim()}
-            loading={settle.isBusy}
-            onClick={() => void confirm()}
-          >
-            Settle {preview ? count(preview.messages) : ""}
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+      <ClientPicker
+        label="Only of this client"
+        withLabel
+        value={clientId}
+        onChange={(id) => {
+          setClientId(id);
+          setPreview(null);
+        }}
+      />
+      <Radio.Group
+        label="What happened to them?"
+        value={outcome}
+        onChange={(value) => {
+          setOutcome(value);
+          setPreview(null);
+        }}
+      >
+        <Stack gap="xs" mt="xs">
+          <Radio value="taken" label="The provider accepted them" />
+          <Radio value="not-taken" label="The provider did not accept them" />
+        </Stack>
+      </Radio.Group>
+      <Button
+        variant="default"
+        disabled={outcome === null}
+        loading={look.isBusy}
+        onClick={() => void show()}
+      >
+        Preview
+      </Button>
+      <FailureNote failure={look.failure} />
+      {preview && (
+        <>
+          <Text role="status">
+            {preview.messages === 0
+              ? "No message matches."
+              : `${units(preview.messages, "message")}, ${preview.totals
+                  .map((total) => units(total.units, total.unit))
+                  .join(" and ")}. ${taken ? "They stay charged." : "The charges are given back."}`}
+          </Text>
+          <Textarea
+            label="How do you know?"
+            description="Kept with the decision. Clients do not see it."
+            value={note}
+            onChange={(event) => setNote(event.currentTarget.value)}
+            error={problemOf(settle.failure, "note")}
+            maxLength={1000}
+          />
+        </>
+      )}
+    </FormModal>
   );
 }

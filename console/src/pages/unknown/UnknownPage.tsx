@@ -3,7 +3,8 @@ import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
-import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -32,7 +33,7 @@ function columnsWith(names: Map<string, string>, settle: (message: UnknownMessag
         ),
       isWide: true,
     },
-    actionColumn("Settle", ({ number }) => `Settle the message to ${phone(number)}`, settle),
+    actionColumn(["Settle", ({ number }) => `Settle the message to ${phone(number)}`, settle]),
   ];
 }
 

@@ -4,7 +4,8 @@ import { useState } from "react";
 import { usePages } from "../../api/usePages";
 import { useFilters } from "../../app/filters";
 import { ClientPicker } from "../../components/ClientPicker";
-import { actionColumn, type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
@@ -34,7 +35,7 @@ function columnsWith(names: Map<string, string>, edit: (user: User) => void): Co
       isWide: true,
     },
     { header: "Created", cell: ({ createdAt }) => <TimeText at={createdAt} />, isWide: true },
-    actionColumn("Edit", (user) => `Edit ${user.email}`, edit),
+    actionColumn(["Edit", (user) => `Edit ${user.email}`, edit]),
   ];
 }
 

@@ -1,14 +1,14 @@
-import { Badge, Button, Select } from "@mantine/core";
+import { Badge, Select } from "@mantine/core";
 import { useState } from "react";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
 import { oneOf, useFilters } from "../../app/filters";
-import { type Column, DataTable } from "../../components/DataTable";
+import { actionColumn, type Column } from "../../components/columns";
+import { DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { MessageText } from "../../components/MessageText";
 import { Page } from "../../components/Page";
-import { ACTIONS } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { distinctNames } from "../../text/names";
 import { fullTime } from "../../text/times";
@@ -25,6 +25,8 @@ const OUTCOMES: Record<Outcome, { label: string; color: string }> = {
   INVALID: { label: "Invalid", color: "red" },
 };
 const CHOICES = Object.entries(OUTCOMES).map(([value, { label }]) => ({ value, label }));
+
+const verbOf = ({ outcome }: WebhookEvent) => (outcome === "UNROUTED" ? "Assign" : "Open");
 
 function columnsWith(names: Map<string, string>, open: (event: WebhookEvent) => void): Column<WebhookEvent>[] {
   return [
@@ -45,16 +47,7 @@ function columnsWith(names: Map<string, string>, open: (event: WebhookEvent) => 
       isWide: true,
     },
     { header: "Why", cell: ({ reason }) => <MessageText text={reason} lines={1} />, isWide: true },
-    {
-      header: ACTIONS,
-      cell: (event) => (
-        <Button variant="default" size="compact-sm" onClick={() => open(event)}>
-          {event.outcome === "UNROUTED" ? "Assign" : "Open"}
-          <span className="visually-hidden"> event of {fullTime(event.receivedAt)}</span>
-        </Button>
-      ),
-      isNumber: true,
-    },
+    actionColumn([verbOf, (event) => `${verbOf(event)} event of ${fullTime(event.receivedAt)}`, open]),
   ];
 }
 
