@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
 
-from benchmarks.databases import Database, cpu_seconds, new_database, with_children
+from benchmarks.databases import Database, new_database
 from benchmarks.measurement import Measurement
+from benchmarks.tenants import open_with
 from domain.ids import new_send_id
-from domain.ledger.book import Book, Purpose, TransferKind
 from domain.sending.accept import AcceptedNow, AcceptResult, Postponed, accept_alone
 from domain.sending.acceptor import Acceptor
 from domain.sending.messages import NewSend, SendKind
@@ -75,11 +75,7 @@ async def _accepting(database: Database) -> tuple[Run, Run, Run, Run]:
     async with db.connected(database.url, pool_size=20):
         pool = await db.add_pool(held=UNITS)
         tenants = [await db.add_client(pool, held=0, name=f"T{n}") for n in range(ACCOUNTS)]
-        async with store.transaction() as tx:
-            book: Book = await store.lock_accounts(tx, [each.account_id for each in tenants])
-            for holding in book.holdings.values():
-                book.post(TransferKind.OPENING, UNITS, destination=holding, purpose=Purpose())
-            await store.write_book(tx, book)
+        await open_with([each.account_id for each in tenants], UNITS)
         acceptor = Acceptor(store)
         acceptor.start()
         try:
@@ -111,11 +107,10 @@ async def _load(
             assert isinstance(result, AcceptedNow), result
             latencies.append(time.perf_counter() - requested_at)
 
-    pids = with_children(database.postgres_pid)
-    before, began = cpu_seconds(pids), time.perf_counter()
+    before, began = database.cpu(), time.perf_counter()
     await asyncio.gather(*(call() for _ in range(callers)))
     taken = time.perf_counter() - began
-    used = cpu_seconds(with_children(database.postgres_pid)) - before
+    used = database.cpu() - before
     ordered = sorted(latencies)
     p99_ms = 1000 * ordered[int(len(ordered) * 0.99)]
     return Run(len(latencies), taken, used / len(latencies) * 1e6, p99_ms)
@@ -139,13 +134,13 @@ def _pgbench(database: Database) -> float:
     subprocess.run(
         [*command, "-i", "-q", "-s", str(PGBENCH_SCALE)], check=True, capture_output=True
     )
-    before = cpu_seconds(with_children(database.postgres_pid))
+    before = database.cpu()
     run = subprocess.run(
         [*command, "-N", "-n", "-M", "prepared", "-c", str(CALLERS), "-T", str(int(SECONDS))],
         check=True,
         capture_output=True,
         text=True,
     )
-    used = cpu_seconds(with_children(database.postgres_pid)) - before
+    used = database.cpu() - before
     [line] = [each for each in run.stdout.splitlines() if "actually processed" in each]
     return used / int(line.split(":")[1].split("/")[0]) * 1e6

@@ -14,17 +14,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import asyncpg
-
 from benchmarks.accept import CALLERS, send_of
-from benchmarks.databases import new_database
+from benchmarks.databases import fill_ledger, new_database
 from benchmarks.measurement import Measurement
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.audits import Audit
 from domain.sending.accept import AcceptedNow
 from domain.sending.acceptor import Acceptor
 from persistence import store
-from persistence.servers import credentials
 from tests import db
 
 TRANSFERS = int(os.environ.get("AUDIT_TRANSFERS", "1000000"))
@@ -110,7 +107,8 @@ async def _measure(url: str) -> Turns:
     async with db.connected(url, pool_size=20):
         pool = await db.add_pool(held=UNITS)
         tenants = [await db.add_client(pool, held=UNITS) for _ in range(ACCOUNTS)]
-        await _fill(url)
+        filling = FILL.format(turns=TRANSFERS // ACCOUNTS, accounts=ACCOUNTS, units=UNITS)
+        await fill_ledger(url, filling)
         acceptor = Acceptor(store)
         acceptor.start()
         turns, turn = Turns(), count()
@@ -137,12 +135,3 @@ async def _measure(url: str) -> Turns:
         await asyncio.gather(auditing, *calling, return_exceptions=True)
         await acceptor.stop()
     return turns
-
-
-async def _fill(url: str) -> None:
-    own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
-    await own.execute(FILL.format(turns=TRANSFERS // ACCOUNTS, accounts=ACCOUNTS, units=UNITS))
-    for table in ("send", "message", "transfer"):
-        await own.execute(f"VACUUM (ANALYZE) {table}")
-    await own.execute("CHECKPOINT")
-    await own.close()

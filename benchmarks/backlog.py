@@ -7,18 +7,16 @@ import time
 from collections.abc import Awaitable, Callable
 from statistics import median
 
-import asyncpg
-
-from benchmarks.databases import new_database
+from benchmarks.databases import new_database, own_connection
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.balances import BalanceView
-from persistence import database, opening
+from persistence import store
 from persistence.dispatch.backlog import read_backlog
 from persistence.ledger.balances import read_balances
 from persistence.ledger.pools import find_provider_account, pool_figures
 from persistence.ledger.singles import sum_singles
-from persistence.servers import credentials
+from tests import db
 
 QUEUED = 1_000_000
 TRIES = 5
@@ -43,32 +41,28 @@ FROM made
 
 def main() -> list[Measurement]:
     """Milliseconds for each statement: just after filling, after autovacuum, and with a sum."""
-    with new_database() as db:
-        asyncio.run(add_tenants(db.url, 1, units=1_000))
-        return asyncio.run(_measure(db.url))
+    with new_database() as database:
+        asyncio.run(add_tenants(database.url, 1, units=1_000))
+        return asyncio.run(_measure(database.url))
 
 
 async def _measure(url: str) -> list[Measurement]:
-    own = await asyncpg.connect(**credentials(url))
-    await own.execute(FILL, QUEUED)
-    await own.execute("ANALYZE message")
-    await opening.connect(url)
-    figures = await _times("just filled")
-    await own.execute("VACUUM message")
-    figures += await _times("vacuumed")
-    for _ in range(3):  # a sum is opened, waits for older transactions, and gets its figure
-        await sum_singles()
-    figures += await _times("summed")
-    await opening.disconnect()
-    await own.close()
-    return figures
+    async with own_connection(url) as own, db.connected(url):
+        await own.execute(FILL, QUEUED)
+        await own.execute("ANALYZE message")
+        figures = await _times("just filled")
+        await own.execute("VACUUM message")
+        figures += await _times("vacuumed")
+        for _ in range(3):  # a sum is opened, waits for older transactions, and gets its figure
+            await sum_singles()
+        return [*figures, *await _times("summed")]
 
 
 async def _times(when: str) -> list[Measurement]:
     account = await find_provider_account(None)
 
     async def figures_of_sync() -> None:
-        async with database.transaction() as tx:
+        async with store.transaction() as tx:
             await pool_figures(tx, account.id)
 
     async def balances() -> None:

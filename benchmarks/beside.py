@@ -18,13 +18,14 @@ from functools import partial
 
 import orjson
 
-from benchmarks.databases import Build, Database, builds, new_database, server
+from benchmarks.databases import Build, Database, builds, new_database, none_left, server
 from benchmarks.dispatch import dispatcher
-from benchmarks.load import Run, ask_once, load, request
-from benchmarks.measurement import Measurement, compared
+from benchmarks.load import Run, ask_once, load, post, request
+from benchmarks.measurement import Measurement, compared, timed
 from benchmarks.provider import answering
+from benchmarks.send import BULK_SEND
 from benchmarks.tenants import tenants_of
-from benchmarks.work import BULK, BULK_SEND, sends
+from benchmarks.work import BULK, sends
 from tests import db
 
 TENANTS = 200
@@ -36,7 +37,6 @@ CALM_SECONDS = 5.0
 FIRST_SECONDS = 10.0
 DRAIN_SECONDS = 20.0
 PROVIDER_SECONDS = 0.1
-WAIT_SECONDS = 120.0
 
 CSV_SEND = """mutation ($input: CsvSendInput!) { csvSend(input: $input) {
   __typename ... on Send { id accepted charged } ... on UserError { message } } }"""
@@ -90,7 +90,7 @@ async def _measure(
         opened.enter_context(dispatcher(database, provider))
         await opened.enter_async_context(db.connected(database.url, pool_size=2))
         await singles(seconds=1.0)
-        await _all_sent()  # the dispatcher has started
+        await none_left(SINGLES_WAIT)  # the dispatcher has started
         large_sends = large(port, tokens[:LARGE])
         # What this process does by itself would delay its singles: a full collection takes 0.1 s.
         gc.collect()
@@ -98,14 +98,14 @@ async def _measure(
         calm_at = time.time()
         calm = await singles(seconds=CALM_SECONDS)
         large_at = time.time()
-        sending = asyncio.create_task(_timed(large_sends))
+        sending = asyncio.create_task(timed(large_sends))
         beside = await singles(seconds=FIRST_SECONDS)
-        large_seconds = await sending
+        _, large_seconds = await sending
         drain_at, taken = time.time(), provider.taken
         draining = await singles(seconds=DRAIN_SECONDS)
         rate = (provider.taken - taken) / (time.time() - drain_at)
         left = await _queued()
-        await _all_sent()
+        await none_left(SINGLES_WAIT)
         return [
             *_accepted("calm", calm),
             *await _sent("calm", calm_at, large_at),
@@ -142,22 +142,13 @@ async def _all(sends: Iterable[Awaitable[object]]) -> None:
 
 
 async def _file(port: int, token: str, file: bytes) -> None:
-    head = (
-        "POST /uploads HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: text/csv\r\n"
-        f"authorization: Bearer {token}\r\ncontent-length: {len(file)}\r\n\r\n"
-    )
-    upload = orjson.loads(await ask_once(port, head.encode() + file, b'"uploadId"'))["uploadId"]
+    answer = await ask_once(port, post(token, "/uploads", file), b'"uploadId"')
+    upload = orjson.loads(answer)["uploadId"]
     given = {"uploadId": upload, "text": "Dear {{name}}, good morning", "idempotencyKey": "file"}
     await ask_once(port, request(token, CSV_SEND, {"input": given}), b'"accepted":%d' % BULK)
 
 
 KINDS: dict[str, Large] = {"ten bulks of 100,000": _bulks, "ten files of 100,000": _files}
-
-
-async def _timed(work: Awaitable[None]) -> float:
-    began = time.perf_counter()
-    await work
-    return time.perf_counter() - began
 
 
 def _accepted(when: str, run: Run, at_most_ms: float | None = None) -> list[Measurement]:
@@ -180,13 +171,6 @@ async def _sent(
         Measurement(f"{when}: a single is SENT, p50", p50, "s"),
         Measurement(f"{when}: a single is SENT, p99", p99, "s", at_most=at_most),
     ]
-
-
-async def _all_sent() -> None:
-    """Returns when no single waits any more."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while await db.fetch(SINGLES_WAIT):  # noqa: ASYNC110 - another process sends them
-            await asyncio.sleep(0.5)
 
 
 async def _queued() -> int:

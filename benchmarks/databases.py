@@ -13,12 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+
 from ibiki.local import embedded
+from persistence.servers import credentials
+from tests import db
 from tests.end_to_end.program import clean_environment
 from tests.persistence.months import live_for
 
@@ -66,6 +70,10 @@ class Database:
         """The server process; its children are the connections."""
         return int((self.directory / "postgres" / "postmaster.pid").read_text().split()[0])
 
+    def cpu(self, *pids: int) -> float:
+        """Seconds of CPU of PostgreSQL and of these processes so far."""
+        return cpu_seconds([*pids, *with_children(self.postgres_pid)])
+
 
 @contextmanager
 def new_database(build: Build = OURS) -> Iterator[Database]:
@@ -86,12 +94,12 @@ def new_database(build: Build = OURS) -> Iterator[Database]:
 
 
 @contextmanager
-def program(db: Database, *arguments: str, **environment: str) -> Iterator[int]:
+def program(database: Database, *arguments: str, **environment: str) -> Iterator[int]:
     """Starts a process of the program on that database. Yields its process ID."""
-    log = (db.directory / "program.log").open("ab")
+    log = (database.directory / "program.log").open("ab")
     process = subprocess.Popen(
-        [db.build.python, "-m", "ibiki", *arguments, "--data", str(db.directory)],
-        cwd=db.build.path,
+        [database.build.python, "-m", "ibiki", *arguments, "--data", str(database.directory)],
+        cwd=database.build.path,
         stdout=log,
         stderr=log,
         env=clean_environment() | {"LIMIT_REQUESTS_PER_SECOND": "1000000"} | environment,
@@ -105,10 +113,10 @@ def program(db: Database, *arguments: str, **environment: str) -> Iterator[int]:
 
 
 @contextmanager
-def server(db: Database, **environment: str) -> Iterator[tuple[int, int]]:
+def server(database: Database, **environment: str) -> Iterator[tuple[int, int]]:
     """Starts a server. Yields its process ID and its port when it answers."""
     port = free_port()
-    with program(db, "serve", "--port", str(port), **environment) as pid:
+    with program(database, "serve", "--port", str(port), **environment) as pid:
         wait_for_port(port)
         yield pid, port
 
@@ -131,7 +139,12 @@ def peak_mib(pid: int) -> Callable[[], float]:
     """
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # sets the recorded peak to the present value
     before = _mebibytes(pid, "VmRSS")
-    return lambda: _mebibytes(pid, "VmHWM") - before
+    return lambda: most_mebibytes(pid) - before
+
+
+def most_mebibytes(pid: int) -> float:
+    """The most memory that a process has taken so far."""
+    return _mebibytes(pid, "VmHWM")
 
 
 def _mebibytes(pid: int, name: str) -> float:
@@ -145,6 +158,34 @@ def _times(pid: int) -> list[float]:
     except OSError:
         return [0.0]
     return [int(field) / TICKS for field in fields[11:15]]
+
+
+@asynccontextmanager
+async def own_connection(
+    url: str, **chosen: str
+) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection for what takes longer than the program waits for an answer."""
+    own = await asyncpg.connect(**{**credentials(url), **chosen})
+    try:
+        yield own
+    finally:
+        await own.close()
+
+
+async def fill_ledger(url: str, statements: str) -> None:
+    """Fills the tables of sends as a superuser, and leaves them as autovacuum does."""
+    async with own_connection(url, user="postgres") as own:
+        await own.execute(statements)
+        for table in ("send", "message", "transfer"):
+            await own.execute(f"VACUUM (ANALYZE) {table}")
+        await own.execute("CHECKPOINT")
+
+
+async def none_left(statement: str, *, within_seconds: float = 300.0) -> None:
+    """Returns when this finds no row any more, because other processes have done their work."""
+    async with asyncio.timeout(within_seconds):
+        while await db.fetch(statement):  # noqa: ASYNC110 - another process changes the rows
+            await asyncio.sleep(0.05)
 
 
 def free_port() -> int:

@@ -8,20 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.databases import (
-    Build,
-    Database,
-    builds,
-    cpu_seconds,
-    new_database,
-    program,
-    server,
-    with_children,
-)
+from benchmarks.databases import Build, Database, builds, new_database, program, server
 from benchmarks.load import ask_once, load, request
 from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import Provider, answering
-from benchmarks.send import SEND, sends_of
+from benchmarks.send import BULK_SEND, SEND, sends_of
 from benchmarks.tenants import tenants_of
 
 SINGLES = 5_000
@@ -34,9 +25,6 @@ CONNECTIONS = 32
 TENANTS = 100
 UNITS = 10_000_000
 WAIT_SECONDS = 300.0
-
-BULK_SEND = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
-  __typename ... on Send { id accepted charged } ... on UserError { message } } }"""
 
 
 def main() -> list[Measurement]:
@@ -112,10 +100,9 @@ async def _drained(
     """The rate from the first call on, and the CPU of a message (dispatcher and PostgreSQL)."""
     start = provider.taken
     await provider.has_taken(start + 1, within_seconds=WAIT_SECONDS)
-    pids = [pid, *with_children(db.postgres_pid)]
-    before, began, already = cpu_seconds(pids), time.perf_counter(), provider.taken
+    before, began, already = db.cpu(pid), time.perf_counter(), provider.taken
     await provider.has_taken(start + messages, within_seconds=WAIT_SECONDS)
-    done, used = provider.taken - already, cpu_seconds(pids) - before
+    done, used = provider.taken - already, db.cpu(pid) - before
     return [
         Measurement(f"{what}, alone", done / (provider.last_at - began), "messages/s"),
         Measurement(f"{what}, CPU", used / done * 1e6, "µs a message"),
@@ -151,8 +138,7 @@ async def _beside_accepting(db: Database) -> tuple[float, float]:
 @contextmanager
 def dispatcher(db: Database, provider: Provider, **environment: str) -> Iterator[int]:
     """Starts a dispatcher that sends to the provider. Yields its process ID."""
-    environment |= {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
-    with program(db, "dispatch", **environment) as pid:
+    with program(db, "dispatch", **provider.environment, **environment) as pid:
         yield pid
 
 

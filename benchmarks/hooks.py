@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -17,8 +15,9 @@ from uuid import UUID
 import orjson
 from cryptography.fernet import Fernet
 
-from benchmarks.databases import Database, cpu_seconds, new_database, program, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, program
 from benchmarks.measurement import Measurement
+from benchmarks.provider import listening
 from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import Hooks
 from domain.hooks.deliveries import EventType
@@ -67,8 +66,13 @@ def main() -> list[Measurement]:
 class Receiver:
     """The received events: for each path, the seconds from each event to its arrival."""
 
-    port: int = 0
     late: dict[str, list[float]] = field(default_factory=dict)
+
+    def answer(self, _method: str, path: str, body: bytes) -> bytes | None:
+        """The response to one event."""
+        happened = datetime.fromisoformat(orjson.loads(body)["createdAt"]).timestamp()
+        self.late.setdefault(path, []).append(time.time() - happened)
+        return b"HTTP/1.1 204 No Content\r\n\r\n" if _answers(path) else None
 
     @property
     def at_good_ones(self) -> list[float]:
@@ -77,8 +81,9 @@ class Receiver:
 
 
 async def _delivered(database: Database, key: str, worker: int) -> list[Measurement]:
-    async with db.connected(database.url), _receiving() as receiver:
-        clients = await _add_clients(receiver.port, key)
+    receiver = Receiver()
+    async with db.connected(database.url), listening(receiver.answer) as port:
+        clients = await _add_clients(port, key)
         await db.execute(FILL, clients, PER_SECOND * SECONDS // ENDPOINTS)
         rows = await db.fetch("SELECT id FROM message ORDER BY random()")
         messages, step = [row["id"] for row in rows], int(PER_SECOND * STEP_SECONDS)
@@ -145,45 +150,10 @@ async def _cost_of_the_trigger(database: Database) -> Measurement:
     return Measurement("the trigger, for a client without endpoints", cost, "µs a change")
 
 
-@asynccontextmanager
-async def _receiving() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(receiver), "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
-        yield receiver
-    finally:
-        server.close()
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
-        if not separator or len(body) < int(length):
-            return
-        self._buffer = b""
-        path = head.split(b" ", 2)[1].decode()
-        happened = datetime.fromisoformat(orjson.loads(body)["createdAt"]).timestamp()
-        self._receiver.late.setdefault(path, []).append(time.time() - happened)
-        if _answers(path):
-            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-
-
 def _answers(path: str) -> bool:
     return path.startswith("/answers/")
 
 
 def _cpu(database: Database, worker: int) -> tuple[float, float]:
     """CPU seconds of the dispatcher and of PostgreSQL."""
-    return cpu_seconds([worker]), cpu_seconds(with_children(database.postgres_pid))
+    return cpu_seconds([worker]), database.cpu()

@@ -38,10 +38,16 @@ def request(token: str, query: str, variables: dict[str, object] | None = None) 
 
 
 def post(token: str, path: str, given: object, *, headers: str = "") -> bytes:
-    """A complete request with a JSON body. `headers`: further lines, each with its end."""
-    body = orjson.dumps(given)
+    """A complete request: with the bytes of a CSV file, or with anything else as JSON.
+
+    `headers`: further lines, each with its end.
+    """
+    if isinstance(given, bytes):
+        body, kind = given, "text/csv"
+    else:
+        body, kind = orjson.dumps(given), "application/json"
     head = (
-        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{headers}"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\n{headers}"
         f"authorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -82,6 +88,21 @@ async def load(
         caller.start(began + pause * number / connections)
     await asyncio.gather(*(caller.done for caller in callers))
     return Run(len(latencies), time.perf_counter() - began, latencies)
+
+
+def measured(
+    cpu: Callable[[], float],
+    ports: Sequence[int],
+    make: Callable[[int], bytes],
+    *,
+    connections: int,
+    seconds: float,
+    expect: bytes,
+) -> tuple[Run, float]:
+    """The result of a load, and the CPU of each answer in µs. `cpu`: the seconds used so far."""
+    before = cpu()
+    run = asyncio.run(load(ports, make, connections=connections, seconds=seconds, expect=expect))
+    return run, (cpu() - before) / run.answers * 1e6
 
 
 async def ask_once(port: int, requested: bytes, expect: bytes = b"") -> bytes:

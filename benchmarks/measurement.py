@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeVar
 
 Build = TypeVar("Build")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,11 @@ class Measurement:
 
 
 def compared(
-    builds: Sequence[Build], measure: Callable[[Build], list[Measurement]], *, rounds: int = 3
+    builds: Sequence[Build],
+    measure: Callable[[Build], list[Measurement]],
+    *,
+    rounds: int = 3,
+    other_name: str = "other build",
 ) -> list[Measurement]:
     """The figures of `measure` for the first build, and their ratios to those of the other builds.
 
@@ -51,11 +57,17 @@ def compared(
             sys.stderr.write(f"{build}: {[(each.what, each.value) for each in found[-1]]}\n")
     ours, *others = [[_median(same) for same in zip(*run, strict=True)] for run in runs]
     ratios = [
-        Measurement(f"{our.what} ÷ other build", our.value / its.value if its.value else 0.0, "")
+        Measurement(f"{our.what} ÷ {other_name}", our.value / its.value if its.value else 0.0, "")
         for other in others
         for our, its in zip(ours, other, strict=True)
     ]
     return [*ours, *ratios]
+
+
+async def timed(work: Awaitable[Result]) -> tuple[Result, float]:
+    """The result of the work, and how many seconds it takes."""
+    began = time.perf_counter()
+    return await work, time.perf_counter() - began
 
 
 def _median(same: Sequence[Measurement]) -> Measurement:

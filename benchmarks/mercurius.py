@@ -17,32 +17,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
-
-import asyncpg
 
 from benchmarks.databases import (
-    cpu_seconds,
+    OURS,
+    Database,
     free_port,
     new_database,
+    own_connection,
     server,
     wait_for_port,
-    with_children,
 )
-from benchmarks.load import load
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, compared
 from benchmarks.tenants import tenants_of
-from benchmarks.work import CONNECTIONS, TENANTS, UNITS, sends
+from benchmarks.work import TENANTS, UNITS, loaded, sends
 from ibiki.local import embedded
 from persistence.servers import credentials
 
 PLACE = Path(__file__).parent / "mercurius"
 POOL = 20  # connections to PostgreSQL, as many as one of our processes has
-SECONDS = 4.0
-WARM_UP_SECONDS = 2.0
-ROUNDS = 3
-HOT = "one hot account"
-SPREAD = f"{TENANTS} accounts"
 
 ADD_ACCOUNTS = """
 INSERT INTO account (id, token, held, price)
@@ -51,29 +43,14 @@ RETURNING token
 """
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Side:
-    """One server with its PostgreSQL, and its figures: the rate, and the CPU of a send in µs."""
+    """One server: the CPU of it and of its PostgreSQL, and its accounts."""
 
-    pids: Callable[[], list[int]]
+    name: str
+    cpu: Callable[[], float] = field(repr=False)
     port: int
-    tokens: Sequence[str]
-    found: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-
-    def run(self, name: str, seconds: float) -> tuple[float, float]:
-        """The rate, and the CPU of one send."""
-        make = sends(self.tokens[:1] if name == HOT else self.tokens)
-        before = cpu_seconds(self.pids())
-        done = asyncio.run(
-            load(
-                [self.port],
-                make,
-                connections=CONNECTIONS,
-                seconds=seconds,
-                expect=b'"__typename":"Send"',
-            )
-        )
-        return done.per_second, (cpu_seconds(self.pids()) - before) / done.answers * 1e6
+    tokens: Sequence[str] = field(repr=False)
 
 
 def main() -> list[Measurement]:
@@ -83,13 +60,15 @@ def main() -> list[Measurement]:
         return []
     with ExitStack() as opened:
         sides = [opened.enter_context(_ours()), opened.enter_context(_its())]
-        for round_ in range(ROUNDS + 1):
-            for side in sides:
-                for name in (SPREAD, HOT):
-                    figures = side.run(name, SECONDS if round_ else WARM_UP_SECONDS)
-                    if round_:
-                        side.found.setdefault(name, []).append(figures)
-    return [each for name in (SPREAD, HOT) for each in _compared(name, *sides)]
+        return compared(sides, _measured, other_name="Mercurius")
+
+
+def _measured(side: Side) -> list[Measurement]:
+    ports = [side.port]
+    return [
+        *loaded(f"keyed send, {TENANTS} accounts", side.cpu, ports, sends(side.tokens)),
+        *loaded("keyed send, one hot account", side.cpu, ports, sends(side.tokens[:1])),
+    ]
 
 
 @contextmanager
@@ -97,7 +76,7 @@ def _ours() -> Iterator[Side]:
     with new_database() as db:
         tokens = tenants_of(db, TENANTS, units=UNITS)
         with server(db) as (pid, port):
-            yield Side(lambda: [pid, *with_children(db.postgres_pid)], port, tokens)
+            yield Side("Ibiki", lambda: db.cpu(pid), port, tokens)
 
 
 @contextmanager
@@ -113,8 +92,8 @@ def _its() -> Iterator[Side]:
             )
             try:
                 wait_for_port(port)
-                postgres = int((directory / "postgres" / "postmaster.pid").read_text().split()[0])
-                yield Side(lambda: [node.pid, *with_children(postgres)], port, tokens)
+                db = Database(directory, running.url, OURS)
+                yield Side("Mercurius", lambda: db.cpu(node.pid), port, tokens)
             finally:
                 node.terminate()
                 node.wait(10)
@@ -122,23 +101,7 @@ def _its() -> Iterator[Side]:
 
 async def _accounts(url: str) -> list[str]:
     """The tables of the other server, and the tokens of its accounts."""
-    held = await asyncpg.connect(**credentials(url))
-    try:
-        await held.execute((PLACE / "tables.sql").read_text())
-        rows = await held.fetch(ADD_ACCOUNTS, TENANTS, UNITS)
-    finally:
-        await held.close()
+    async with own_connection(url) as own:
+        await own.execute((PLACE / "tables.sql").read_text())
+        rows = await own.fetch(ADD_ACCOUNTS, TENANTS, UNITS)
     return [str(row["token"]) for row in rows]
-
-
-def _compared(name: str, ours: Side, its: Side) -> list[Measurement]:
-    our_rate, our_cpu = map(median, zip(*ours.found[name], strict=True))
-    its_rate, its_cpu = map(median, zip(*its.found[name], strict=True))
-    return [
-        Measurement(f"keyed send, {name}", our_rate, "a second"),
-        Measurement(f"keyed send, {name}: CPU", our_cpu, "µs"),
-        Measurement(f"Mercurius, {name}", its_rate, "a second"),
-        Measurement(f"Mercurius, {name}: CPU", its_cpu, "µs"),
-        Measurement(f"{name}: rate ÷ Mercurius", our_rate / its_rate, ""),
-        Measurement(f"{name}: CPU ÷ Mercurius", our_cpu / its_cpu, ""),
-    ]

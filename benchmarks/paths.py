@@ -21,9 +21,10 @@ from types import FrameType
 
 from benchmarks.databases import Database, free_port, new_database, server, wait_for_port
 from benchmarks.fanout import Listener
-from benchmarks.load import request
+from benchmarks.load import ask_once
 from benchmarks.measurement import Measurement
-from benchmarks.provider import Provider, answering
+from benchmarks.provider import answering
+from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
 from tests.end_to_end.program import clean_environment
 
@@ -32,8 +33,6 @@ PACKAGES = ("domain", "ibiki", "persistence", "providers", "resolvers", "schema"
 SETTLE_SECONDS = 2.0
 """Longer than the intervals of the loops that run often, so that a second trace excludes them."""
 
-SEND = """mutation ($input: SendInput!) {
-  send(input: $input) { __typename ... on Send { id charged } ... on UserError { message } } }"""
 DISPATCH_TASKS = {"the queue poll", "dispatcher"}
 UNNAMED = "Task-"
 SENDS = 3
@@ -58,7 +57,7 @@ async def _measure(db: Database, token: str) -> dict[str, list[str]]:
         with (
             server(db) as (_, other),
             _traced(db, "serve", "--port", str(port := free_port())) as web,
-            _traced(db, "dispatch", **_upstream(provider)) as dispatcher,
+            _traced(db, "dispatch", **provider.environment) as dispatcher,
         ):
             await asyncio.to_thread(wait_for_port, port)
             for each in (port, other):
@@ -92,12 +91,7 @@ async def _measure(db: Database, token: str) -> dict[str, list[str]]:
 
 
 async def _send(port: int, token: str) -> None:
-    given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request(token, SEND, given))
-    answer = await reader.readuntil(b"}}}")
-    assert b'"__typename":"Send"' in answer, answer
-    writer.close()
+    await ask_once(port, sends_of([token])(0), b'"__typename":"Send"')
 
 
 class _Traced:
@@ -156,10 +150,6 @@ def _traced(db: Database, *arguments: str, **environment: str) -> Iterator[_Trac
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _upstream(provider: Provider) -> dict[str, str]:
-    return {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
 
 
 def _run_traced(file: Path, arguments: list[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import orjson
@@ -29,18 +29,25 @@ class Provider:
         self.port = 0
 
     @property
-    def url(self) -> str:
-        """The address of the provider."""
-        return f"http://127.0.0.1:{self.port}"
+    def environment(self) -> dict[str, str]:
+        """The settings of a process that sends to it."""
+        url = f"http://127.0.0.1:{self.port}"
+        return {"EXTREME_API_URL": url, "EXTREME_API_KEY": "benchmark"}
 
-    def answer(self, method: str, path: str, body: bytes) -> dict[str, object]:
+    def answer(self, method: str, path: str, body: bytes) -> bytes:
         """The response to one call."""
-        call = (method, path)
+        answer = orjson.dumps(self._taken((method, path), body))
+        return (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+            % (len(answer), answer)
+        )
+
+    def _taken(self, call: tuple[str, str], body: bytes) -> dict[str, object]:
         if call not in extreme.SENDS:
             return extreme.balance_response(BALANCE)
         request = extreme.parse_send(call, body)
         self.last_at = time.perf_counter()
-        self.calls[path] += 1
+        self.calls[call[1]] += 1
         self.taken += len(request.messages)
         self.seen_at.setdefault(request.messages[0].text, self.last_at)
         return extreme.send_response(
@@ -58,18 +65,28 @@ class Provider:
 async def answering(*, after_seconds: float = 0.0) -> AsyncIterator[Provider]:
     """A provider on a free port. Each answer comes `after_seconds`."""
     provider = Provider()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(provider, after_seconds), "127.0.0.1", 0)
-    provider.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(provider.answer, after_seconds=after_seconds) as provider.port:
         yield provider
+
+
+Answer = Callable[[str, str, bytes], bytes | None]
+"""The response to a request with this method, path and body. None: there is no response."""
+
+
+@asynccontextmanager
+async def listening(answer: Answer, *, after_seconds: float = 0.0) -> AsyncIterator[int]:
+    """An HTTP server in this process. Yields its port."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(answer, after_seconds), "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, provider: Provider, after_seconds: float) -> None:
-        self._provider = provider
+    def __init__(self, answer: Answer, after_seconds: float) -> None:
+        self._answer = answer
         self._after_seconds = after_seconds
         self._buffer = b""
 
@@ -88,11 +105,9 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = body[length:]
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-        answer = orjson.dumps(self._provider.answer(method, path, body[:length]))
-        response = (
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (len(answer), answer)
-        )
+        response = self._answer(method, path, body[:length])
+        if response is None:
+            return
         if self._after_seconds:
             asyncio.get_running_loop().call_later(
                 self._after_seconds, self._transport.write, response

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine, questions
-from benchmarks.databases import OURS, Database, cpu_seconds, server, with_children
+from benchmarks.databases import OURS, Database, server
 from benchmarks.fill import Size, fill
 from benchmarks.measurement import Measurement
 from benchmarks.questions import PAGE_MS, Question
@@ -136,10 +137,7 @@ async def _measure(
     database: Database, pid: int, port: int, only: str, seconds: float
 ) -> list[Figure]:
     figures = []
-
-    def cpu() -> float:
-        return cpu_seconds([pid, *with_children(database.postgres_pid)])
-
+    cpu = partial(database.cpu, pid)
     async with db.connected(database.url), httpx.AsyncClient(timeout=120) as http:
         for viewer in await _viewers():
             values = await _values(http, port, viewer)

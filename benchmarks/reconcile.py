@@ -11,14 +11,11 @@ import os
 import time
 from uuid import UUID
 
-import asyncpg
-
-from benchmarks.databases import Database, cpu_seconds, new_database, with_children
+from benchmarks.databases import Database, fill_ledger, new_database
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from persistence import opening, store
-from persistence.servers import credentials
 
 MESSAGES = int(os.environ.get("RECONCILE_MESSAGES", "1000000"))
 MESSAGES_A_SECOND = 10_000_000 / 15
@@ -26,6 +23,7 @@ LONGEST_PAGE_MS = 200
 
 # Triggers are off: the transfers are not the next ones of their account.
 FILL = """
+ALTER TABLE transfer DISABLE TRIGGER USER;
 CREATE TEMPORARY TABLE made AS
 SELECT (lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS id, n,
        client.id AS client_id, client.account_id, account.provider_account_id
@@ -43,6 +41,7 @@ INSERT INTO transfer (id, provider_account_id, kind, amount, source_id, source_b
                       source_version, send_id)
 SELECT id, provider_account_id, 'SEND', {size}, account_id, 0, n + 1000, id FROM made;
 DROP TABLE made;
+ALTER TABLE transfer ENABLE TRIGGER USER;
 """
 
 
@@ -58,13 +57,13 @@ def _measure(size: int) -> list[Measurement]:
 
 
 async def _run(db: Database, size: int) -> list[Measurement]:
-    await fill(db.url, messages=MESSAGES, size=size)
+    await fill_ledger(db.url, FILL.format(sends=MESSAGES // size, size=size))
     await opening.connect(db.url)
     longest = await _longest_page()
-    pids = [os.getpid(), *with_children(db.postgres_pid)]
-    cpu, began = cpu_seconds(pids), time.perf_counter()
+    own = os.getpid()
+    cpu, began = db.cpu(own), time.perf_counter()
     done = await reconcile(store, await new_reconciliation(store))
-    seconds, cpu = time.perf_counter() - began, cpu_seconds(pids) - cpu
+    seconds, cpu = time.perf_counter() - began, db.cpu(own) - cpu
     assert (done.messages_checked, done.charged_missing) == (MESSAGES, 0)
     await opening.disconnect()
     what = f"{MESSAGES:,} messages, {size:,} a send"
@@ -73,18 +72,6 @@ async def _run(db: Database, size: int) -> list[Measurement]:
         Measurement(f"{what}: CPU", cpu, "s", at_most=MESSAGES / MESSAGES_A_SECOND),
         Measurement(f"{what}: longest page", longest, "ms", at_most=LONGEST_PAGE_MS),
     ]
-
-
-async def fill(url: str, *, messages: int, size: int) -> None:
-    """Fills the database with sends of this many messages each, and their charges."""
-    own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
-    await own.execute("ALTER TABLE transfer DISABLE TRIGGER USER")
-    await own.execute(FILL.format(sends=messages // size, size=size))
-    await own.execute("ALTER TABLE transfer ENABLE TRIGGER USER")
-    for table in ("send", "message", "transfer"):
-        await own.execute(f"VACUUM (ANALYZE) {table}")
-    await own.execute("CHECKPOINT")
-    await own.close()
 
 
 async def _longest_page() -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from statistics import median
 
-from benchmarks.databases import cpu_seconds, new_database, server, with_children
-from benchmarks.load import load, post, request
+from benchmarks.databases import new_database, server
+from benchmarks.load import measured, post, request
 from benchmarks.measurement import Measurement
 from benchmarks.send import CONNECTIONS, SEND, TENANTS, UNITS
 from benchmarks.tenants import add_tenants
@@ -33,19 +34,15 @@ def main() -> list[Measurement]:
         rates: dict[str, list[float]] = {name: [] for name in loads}
         cpus: dict[str, list[float]] = {name: [] for name in loads}
         with server(db) as (pid, port):
-
-            def cpu() -> float:
-                return cpu_seconds([pid, *with_children(db.postgres_pid)])
-
+            run = partial(
+                measured, lambda: db.cpu(pid), [port], connections=CONNECTIONS, seconds=SECONDS
+            )
             for round_ in range(ROUNDS + 1):
                 for name, (make, expect) in loads.items():
-                    before = cpu()
-                    done = asyncio.run(
-                        load([port], make, connections=CONNECTIONS, seconds=SECONDS, expect=expect)
-                    )
+                    done, cpu = run(make, expect=expect)
                     if round_:  # the first one warms up
                         rates[name].append(done.per_second)
-                        cpus[name].append((cpu() - before) / done.answers * 1e6)
+                        cpus[name].append(cpu)
     return [
         *(Measurement(f"keyed send over {name}", median(rates[name]), "sends/s") for name in loads),
         *(Measurement(f"{name}, CPU", median(cpus[name]), "µs a send") for name in loads),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 
-from benchmarks.databases import Database, cpu_seconds, new_database, server, with_children
-from benchmarks.load import Run, load, request
+from benchmarks.databases import new_database, server
+from benchmarks.load import measured, request
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 
@@ -19,6 +20,8 @@ UNITS = 10_000_000
 
 SEND = """mutation ($input: SendInput!) {
   send(input: $input) { __typename ... on Send { id charged } ... on UserError { message } } }"""
+BULK_SEND = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
+  __typename ... on Send { id accepted charged } ... on UserError { message } } }"""
 VIEWER = "{ viewer { id } }"
 
 
@@ -28,12 +31,14 @@ def main() -> list[Measurement]:
         tokens = asyncio.run(add_tenants(db.url, TENANTS, units=UNITS))
         with server(db) as first, server(db) as second:
             pids, ports = zip(first, second, strict=True)
-            measure = _Measured(db, list(pids), list(ports))
-            measure.run(viewer_of(tokens), b'"id":"usr_', seconds=WARM_UP_SECONDS)
-            measure.run(sends_of(tokens), b'"__typename":"Send"', seconds=WARM_UP_SECONDS)
-            viewer, viewer_cpu = measure.run(viewer_of(tokens), b'"id":"usr_')
-            spread, spread_cpu = measure.run(sends_of(tokens), b'"__typename":"Send"')
-            hot, hot_cpu = measure.run(sends_of(tokens[:1]), b'"__typename":"Send"')
+            run = partial(measured, lambda: db.cpu(*pids), ports, connections=CONNECTIONS)
+            view = partial(run, viewer_of(tokens), expect=b'"id":"usr_')
+            send = partial(run, expect=b'"__typename":"Send"')
+            view(seconds=WARM_UP_SECONDS)
+            send(sends_of(tokens), seconds=WARM_UP_SECONDS)
+            viewer, viewer_cpu = view(seconds=SECONDS)
+            spread, spread_cpu = send(sends_of(tokens), seconds=SECONDS)
+            hot, hot_cpu = send(sends_of(tokens[:1]), seconds=SECONDS)
     return [
         Measurement("viewer", viewer.per_second, "requests/s"),
         Measurement("viewer, CPU", viewer_cpu, "µs a request"),
@@ -45,28 +50,6 @@ def main() -> list[Measurement]:
         Measurement("send ÷ viewer", spread.per_second / viewer.per_second, "", at_least=0.7),
         Measurement("hot ÷ spread", hot.per_second / spread.per_second, ""),
     ]
-
-
-class _Measured:
-    """Runs loads, and adds up the CPU of the servers and of PostgreSQL."""
-
-    def __init__(self, db: Database, pids: list[int], ports: list[int]) -> None:
-        self._db = db
-        self._pids = pids
-        self._ports = ports
-
-    def run(
-        self, make: Callable[[int], bytes], expect: bytes, *, seconds: float = SECONDS
-    ) -> tuple[Run, float]:
-        """The result of the load, and the CPU of each answer in µs."""
-        before = self._cpu()
-        done = asyncio.run(
-            load(self._ports, make, connections=CONNECTIONS, seconds=seconds, expect=expect)
-        )
-        return done, (self._cpu() - before) / done.answers * 1e6
-
-    def _cpu(self) -> float:
-        return cpu_seconds([*self._pids, *with_children(self._db.postgres_pid)])
 
 
 def viewer_of(tokens: list[str]) -> Callable[[int], bytes]:

@@ -14,22 +14,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import asyncpg
-
-from benchmarks.databases import (
-    Build,
-    Database,
-    builds,
-    cpu_seconds,
-    new_database,
-    server,
-    with_children,
-)
+from benchmarks.databases import Build, Database, builds, new_database, own_connection, server
 from benchmarks.dispatch import dispatcher, queue_bulk, queue_singles, urgent
 from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import Provider, answering
 from benchmarks.tenants import tenants_of
-from persistence.servers import credentials
 
 UNITS = 100_000_000
 BULKS = 5
@@ -121,12 +110,11 @@ async def _measure(db: Database, tokens: Sequence[str], *, singles: bool) -> lis
 async def _rate(db: Database, pid: int, provider: Provider) -> tuple[float, float]:
     """Messages a second, and the CPU of each in µs, of the dispatcher and of PostgreSQL."""
     await provider.has_taken(provider.taken + 1, within_seconds=WAIT_SECONDS)
-    pids = [pid, *with_children(db.postgres_pid)]
-    taken, began, used = provider.taken, time.perf_counter(), cpu_seconds(pids)
+    taken, began, used = provider.taken, time.perf_counter(), db.cpu(pid)
     await asyncio.sleep(SECONDS)
     done = provider.taken - taken
     assert done, "nothing was dispatched"
-    return done / (time.perf_counter() - began), (cpu_seconds(pids) - used) / done * 1e6
+    return done / (time.perf_counter() - began), (db.cpu(pid) - used) / done * 1e6
 
 
 async def _leave(db: Database) -> None:
@@ -137,27 +125,20 @@ async def _leave(db: Database) -> None:
 
 async def _are_queued(db: Database) -> bool:
     """Whether messages wait that were queued at the beginning."""
-    own = await asyncpg.connect(**credentials(db.url))
-    try:
+    async with own_connection(db.url) as own:
         return bool(await own.fetchval("SELECT count(*) > 1 FROM message WHERE status = 'QUEUED'"))
-    finally:
-        await own.close()
 
 
 async def _execute(db: Database, statement: str, *arguments: object) -> None:
-    own = await asyncpg.connect(**credentials(db.url))
-    try:
+    async with own_connection(db.url) as own:
         await own.execute(statement, *arguments)
-    finally:
-        await own.close()
 
 
 @asynccontextmanager
 async def _snapshot(db: Database) -> AsyncIterator[None]:
-    own = await asyncpg.connect(**credentials(db.url))
-    try:
-        async with own.transaction(isolation="repeatable_read", readonly=True):
-            await own.execute("SELECT count(*) FROM client")
-            yield
-    finally:
-        await own.close()
+    async with (
+        own_connection(db.url) as own,
+        own.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await own.execute("SELECT count(*) FROM client")
+        yield

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Iterator
 from itertools import count
 
-from benchmarks.databases import Database, new_database, program
+from benchmarks.databases import Database, new_database, none_left
+from benchmarks.dispatch import dispatcher
 from benchmarks.measurement import Measurement
 from benchmarks.provider import answering
 from domain.ids import new_send_id
@@ -67,24 +68,17 @@ async def _lived(database: Database) -> Iterator[Measurement]:
         for _ in range(SINGLES // 200):
             singles = [_send_of(tenant, SendKind.SINGLE, 1) for _ in range(200)]
             await accept_batch(store, singles)
-        environment = {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
-        with program(database, "dispatch", **environment):
+        with dispatcher(database, provider):
             await provider.has_taken(MESSAGES, within_seconds=WAIT_SECONDS)
-            await _none_left("SELECT FROM message WHERE status IN ('QUEUED', 'SUBMITTING') LIMIT 1")
+            await none_left("SELECT FROM message WHERE status IN ('QUEUED', 'SUBMITTING') LIMIT 1")
             await _report_all()
-            await _none_left("SELECT FROM send WHERE NOT captured LIMIT 1")
+            await none_left("SELECT FROM send WHERE NOT captured LIMIT 1")
         figures = await _sizes()
         await db.execute("VACUUM")
         async with connection() as held:
             await rebuild_indexes(held, "benchmark")
         again = await _sizes(", indexes built again")
         return iter([*figures, *again[: 1 + len(TABLES)]])
-
-
-async def _none_left(statement: str) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while await db.fetch(statement):  # noqa: ASYNC110 - another process does the work
-            await asyncio.sleep(0.05)
 
 
 async def _report_all() -> None:

@@ -38,11 +38,12 @@ async def add_tenants(url: str, count: int, *, units: int) -> list[str]:
     async with db.connected(url):
         pool = await db.add_pool(held=units)
         tenants = [await db.add_client(pool, held=0, name=f"T{each}") for each in range(count)]
-        await _open_with([tenant.account_id for tenant in tenants], units)
+        await open_with([tenant.account_id for tenant in tenants], units)
         return [await _key_of(tenant) for tenant in tenants]
 
 
-async def _open_with(account_ids: list[UUID], units: int) -> None:
+async def open_with(account_ids: list[UUID], units: int) -> None:
+    """Gives these accounts their first units."""
     async with store.transaction() as tx:
         book: Book = await store.lock_accounts(tx, account_ids)
         for holding in book.holdings.values():

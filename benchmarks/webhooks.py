@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-import orjson
-
-from benchmarks.databases import Database, cpu_seconds, new_database, program, server, with_children
-from benchmarks.load import Run, load
+from benchmarks.databases import new_database, none_left, program, server
+from benchmarks.load import Run, load, post
 from benchmarks.measurement import Measurement
 from tests import db
 
@@ -24,7 +22,6 @@ WARM_UP_SECONDS = 1.5
 NUMBERS = ("+12025550111", "+12025550112")
 PHONES = 90
 QUICK = {"WEBHOOK_REQUESTS_PER_SECOND": "1000000", "WEBHOOK_SECRET": "benchmark"}
-LEFT = "SELECT count(*) AS events FROM webhook_event WHERE due_at IS NOT NULL"
 WRONG = """
 SELECT count(*) AS messages FROM inbound JOIN assigned_number ON assigned_number.number = receiver
 WHERE inbound.client_id <> assigned_number.client_id
@@ -42,12 +39,12 @@ def main() -> list[Measurement]:
         ):
             warm_up = asyncio.run(_load(port, events, WARM_UP_SECONDS))
             asyncio.run(_all_received(database.url))
-            before = _cpu(database, pid, worker)
+            before = database.cpu(pid, worker)
             began = time.perf_counter()
             run = asyncio.run(_load(port, events, SECONDS))
             asyncio.run(_all_received(database.url))
             received = time.perf_counter() - began
-            cpu = (_cpu(database, pid, worker) - before) * 1e6 / run.answers
+            cpu = (database.cpu(pid, worker) - before) * 1e6 / run.answers
         inboxes, wrong = asyncio.run(_inboxes(database.url))
     lost = warm_up.answers + run.answers - inboxes
     return [
@@ -68,10 +65,6 @@ async def _load(port: int, events: Callable[[int], bytes], seconds: float) -> Ru
     )
 
 
-def _cpu(database: Database, *pids: int) -> float:
-    return cpu_seconds([*pids, *with_children(database.postgres_pid)])
-
-
 async def _add_tenants(url: str) -> None:
     async with db.connected(url):
         pool = await db.add_pool(held=0)
@@ -85,9 +78,8 @@ async def _add_tenants(url: str) -> None:
 
 
 async def _all_received(url: str) -> None:
-    async with db.connected(url), asyncio.timeout(300):
-        while (await db.fetch(LEFT))[0]["events"]:  # noqa: ASYNC110 - another process receives them
-            await asyncio.sleep(0.1)
+    async with db.connected(url):
+        await none_left("SELECT FROM webhook_event WHERE due_at IS NOT NULL LIMIT 1")
 
 
 async def _inboxes(url: str) -> tuple[int, int]:
@@ -113,11 +105,7 @@ def _events() -> Callable[[int], bytes]:
             "timestamp": "2026-11-20T08:30:00Z",
             "messageId": f"{number:024x}",
         }
-        body = orjson.dumps(call)
-        head = (
-            "POST /api/webhook/extreme HTTP/1.1\r\nhost: 127.0.0.1\r\n"
-            f"x-webhook-secret: benchmark\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
+        secret = "x-webhook-secret: benchmark\r\n"
+        return post("none", "/api/webhook/extreme", call, headers=secret)
 
     return make

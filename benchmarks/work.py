@@ -10,45 +10,36 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
-from statistics import median
-
-import asyncpg
 
 from benchmarks.databases import (
     Build,
     Database,
     builds,
-    cpu_seconds,
     new_database,
+    own_connection,
     peak_mib,
     server,
-    with_children,
 )
-from benchmarks.load import ask_once, load, request
-from benchmarks.measurement import Measurement
+from benchmarks.load import ask_once, measured, request
+from benchmarks.measurement import Measurement, compared
+from benchmarks.send import BULK_SEND, SEND
 from benchmarks.tenants import tenants_of
-from persistence.servers import credentials
 
 CONNECTIONS = 64
 SECONDS = 4.0
 WARM_UP_SECONDS = 1.0
-ROUNDS = 3
 TENANTS = 200
 UNITS = 1_000_000_000
 BULK = 100_000
 CONVERSATIONS = 10_000
 INBOX_MESSAGES = 1_000_000
 
-SEND = """mutation ($input: SendInput!) {
-  send(input: $input) { __typename ... on Send { id charged } ... on UserError { message } } }"""
-BULK_SEND = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
-  __typename ... on Send { id accepted charged } ... on UserError { message } } }"""
 INBOX = """{ inbox(first: 50) { nodes {
   id number unread contact { name } lastMessage { __typename id text createdAt }
 } pageInfo { hasNextPage endCursor } } }"""
@@ -78,56 +69,27 @@ Requests = Callable[[int], bytes]
 
 
 def main() -> list[Measurement]:
-    """Rate and CPU of each workload; with another build also its figures and the ratios."""
+    """Rate and CPU of each workload; with another build also the ratios."""
     with ExitStack() as opened:
         sides = [opened.enter_context(_side(build)) for build in builds()]
-        for _ in range(ROUNDS):
-            for side in sides:
-                for name, measure in WORKLOADS.items():
-                    side.figures.setdefault(name, []).append(measure(side))
-    return [each for name in WORKLOADS for each in _compared(name, sides)]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """The figures of one run of a workload. `peak_mib`: the memory that the server took for it."""
-
-    per_second: float
-    cpu_us: float
-    peak_mib: float | None = None
+        return compared(sides, _measured)
 
 
 @dataclass(slots=True)
 class Side:
-    """One build: its database, its two servers, its clients' API keys, and its figures."""
+    """One build: its database, its two servers, and its clients' API keys."""
 
     db: Database
     servers: Sequence[tuple[int, int]]
-    tokens: Sequence[str]
-    figures: dict[str, list[Figure]] = field(default_factory=dict)
-
-    def run(self, make: Requests, expect: bytes, *, ports: int, connections: int) -> Figure:
-        """The rate and the CPU of a load on the first `ports` servers."""
-        chosen = [port for _, port in self.servers[:ports]]
-        self._load(chosen, make, expect, connections, WARM_UP_SECONDS)
-        before = self.cpu()
-        done = self._load(chosen, make, expect, connections, SECONDS)
-        rate, answers = done
-        return Figure(rate, (self.cpu() - before) / answers * 1e6)
+    tokens: Sequence[str] = field(repr=False)
 
     def cpu(self) -> float:
         """Seconds of CPU of the servers and of PostgreSQL so far."""
-        pids = [pid for pid, _ in self.servers]
-        return cpu_seconds([*pids, *with_children(self.db.postgres_pid)])
+        return self.db.cpu(*(pid for pid, _ in self.servers))
 
-    @staticmethod
-    def _load(
-        ports: list[int], make: Requests, expect: bytes, connections: int, seconds: float
-    ) -> tuple[float, int]:
-        done = asyncio.run(
-            load(ports, make, connections=connections, seconds=seconds, expect=expect)
-        )
-        return done.per_second, done.answers
+    def ports(self, count: int) -> list[int]:
+        """Those of the first servers."""
+        return [port for _, port in self.servers[:count]]
 
 
 @contextmanager
@@ -140,11 +102,9 @@ def _side(build: Build) -> Iterator[Side]:
 
 
 async def _fill_inbox(db: Database) -> None:
-    # On a separate connection: this takes longer than the program waits for an answer.
-    own = await asyncpg.connect(**credentials(db.url))
-    for statement in FILL_INBOX:
-        await own.execute(statement)
-    await own.close()
+    async with own_connection(db.url) as own:
+        for statement in FILL_INBOX:
+            await own.execute(statement)
 
 
 def sends(tokens: Sequence[str], *, keyed: bool = True) -> Requests:
@@ -163,16 +123,27 @@ def sends(tokens: Sequence[str], *, keyed: bool = True) -> Requests:
     return make
 
 
-def _send_workload(tenants: int, *, keyed: bool = True, ports: int = 1) -> Callable[[Side], Figure]:
-    def measure(side: Side) -> Figure:
-        make = sends(side.tokens[:tenants], keyed=keyed)
-        return side.run(make, b'"__typename":"Send"', ports=ports, connections=CONNECTIONS)
+def _measured(side: Side) -> list[Measurement]:
+    sends_to = partial(_sends, side)
+    return [
+        *sends_to("keyed send, one process"),
+        *sends_to("keyed send, two processes", ports=2),
+        *sends_to("send without a key, one process", keyed=False),
+        *sends_to("keyed send, one hot account", tenants=1),
+        *_bulk(side),
+        *_inbox(side),
+    ]
 
-    return measure
+
+def _sends(
+    side: Side, name: str, *, tenants: int = TENANTS, keyed: bool = True, ports: int = 1
+) -> list[Measurement]:
+    make = sends(side.tokens[:tenants], keyed=keyed)
+    return loaded(name, side.cpu, side.ports(ports), make)
 
 
-def _bulk(side: Side) -> Figure:
-    """The share of one recipient in a bulkSend."""
+def _bulk(side: Side) -> list[Measurement]:
+    """The share of one recipient in a bulkSend, and the memory that the server takes for it."""
     to = [f"+1202{2_000_000 + each}" for each in range(BULK)]
     requested = request(side.tokens[1], BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
     pid, port = side.servers[0]
@@ -180,12 +151,46 @@ def _bulk(side: Side) -> Figure:
     before, began = side.cpu(), time.perf_counter()
     asyncio.run(ask_once(port, requested, b'"accepted":%d' % BULK))
     rate, cpu = BULK / (time.perf_counter() - began), (side.cpu() - before) / BULK * 1e6
-    return Figure(rate, cpu, peak())
+    name = "bulkSend of 100,000, a recipient"
+    return [
+        *_figures(name, rate, cpu),
+        Measurement(f"{name}: peak memory", peak(), "MiB"),
+    ]
 
 
-def _inbox(side: Side) -> Figure:
+def _inbox(side: Side) -> list[Measurement]:
     requested = request(_owner(side), INBOX)
-    return side.run(lambda _: requested, b'"lastMessage":{', ports=1, connections=16)
+    return loaded(
+        "inbox page of 50",
+        side.cpu,
+        side.ports(1),
+        lambda _: requested,
+        connections=16,
+        expect=b'"lastMessage":{',
+    )
+
+
+def loaded(
+    name: str,
+    cpu: Callable[[], float],
+    ports: Sequence[int],
+    make: Requests,
+    *,
+    connections: int = CONNECTIONS,
+    expect: bytes = b'"__typename":"Send"',
+) -> list[Measurement]:
+    """The rate and the CPU of a load."""
+    run = partial(measured, cpu, ports, make, connections=connections, expect=expect)
+    run(seconds=WARM_UP_SECONDS)
+    done, cpu_us = run(seconds=SECONDS)
+    return _figures(name, done.per_second, cpu_us)
+
+
+def _figures(name: str, per_second: float, cpu_us: float) -> list[Measurement]:
+    return [
+        Measurement(name, per_second, "a second"),
+        Measurement(f"{name}: CPU", cpu_us, "µs"),
+    ]
 
 
 def _owner(side: Side) -> str:
@@ -198,45 +203,3 @@ def _owner(side: Side) -> str:
             side.tokens = [token, *(each for each in side.tokens if each != token)]
             return token
     raise AssertionError("no client has the inbox")
-
-
-WORKLOADS: dict[str, Callable[[Side], Figure]] = {
-    "keyed send, one process": _send_workload(TENANTS),
-    "keyed send, two processes": _send_workload(TENANTS, ports=2),
-    "send without a key, one process": _send_workload(TENANTS, keyed=False),
-    "keyed send, one hot account": _send_workload(1),
-    "bulkSend of 100,000, a recipient": _bulk,
-    "inbox page of 50": _inbox,
-}
-
-
-def _compared(name: str, sides: Sequence[Side]) -> list[Measurement]:
-    ours, *others = [_median(side.figures[name]) for side in sides]
-    found = [
-        Measurement(name, ours.per_second, "a second"),
-        Measurement(f"{name}: CPU", ours.cpu_us, "µs"),
-    ]
-    if ours.peak_mib is not None:
-        found.append(Measurement(f"{name}: peak memory", ours.peak_mib, "MiB"))
-    for other in others:
-        found += [
-            Measurement(f"{name}: rate ÷ other build", ours.per_second / other.per_second, ""),
-            Measurement(f"{name}: CPU ÷ other build", ours.cpu_us / other.cpu_us, ""),
-        ]
-        if ours.peak_mib is not None and other.peak_mib is not None:
-            found.append(
-                Measurement(
-                    f"{name}: peak memory ÷ other build", ours.peak_mib / other.peak_mib, ""
-                )
-            )
-        sys.stderr.write(f"{name}: other build {other}\n")
-    return found
-
-
-def _median(figures: Sequence[Figure]) -> Figure:
-    peaks = [each.peak_mib for each in figures if each.peak_mib is not None]
-    return Figure(
-        median(each.per_second for each in figures),
-        median(each.cpu_us for each in figures),
-        max(peaks) if peaks else None,
-    )
