@@ -52,7 +52,7 @@ def country(number):
 
 
 others = defaultdict(list)
-for region in sorted(phonenumbers.SUPPORTED_REGIONS - {"AC"}):  # Ascension has no code of its own
+for region in sorted(phonenumbers.SUPPORTED_REGIONS - {"AC"}):  # Ascension has no code there
     number = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     if number is not None and country(number) != region_code_for_number(number):
         others[country(number)].append(region)
