@@ -340,23 +340,23 @@ async def serve_until_stopped(
 def stop_signal() -> Iterator[asyncio.Event]:
     """An event that the first SIGINT, SIGTERM or SIGHUP sets, also during the start.
 
-    A second SIGINT or SIGTERM ends the process at once. A terminal that is closed can send SIGHUP
-    twice, so further ones change nothing. `nohup` has it ignored: that stays so.
+    Half a second later, SIGINT or SIGTERM ends the process at once. Sooner, it changes nothing, as
+    `timeout` signals a process and its group. Nor does a second SIGHUP. `nohup` has SIGHUP ignored.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-
     hears_hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     def on_signal() -> None:
         stop.set()
-        forget_signals()
-        # Python's own handler raises KeyboardInterrupt anywhere, and a callback can swallow it.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        loop.call_later(0.5, forget_signals)
 
     def forget_signals() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        if stop.is_set():
+            # Python's own handler raises KeyboardInterrupt anywhere, and a callback can swallow it.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
