@@ -11,6 +11,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from itertools import count
 from typing import Any
 
@@ -69,6 +70,8 @@ class Turns:
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(store, name)
+        if not iscoroutinefunction(function):
+            return function
 
         async def when_it_may(*arguments: Any, **named: Any) -> Any:
             await self.gate.wait()
