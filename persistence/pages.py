@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -217,14 +217,32 @@ def page_of(
     return page.with_items([item_of(row) for row in page.items])
 
 
-PLAIN = r"""CASE WHEN octet_length({0}) = length({0}) THEN {0}
-ELSE regexp_replace(normalize({0}, NFD), '[\u0300-\u036f]', '', 'g') END"""
-"""SQL: a name without accents, for `plain`."""
+def _accented() -> Mapping[str, str]:
+    """What each letter is with accents: "òóôõö…" of "o"."""
+    letters: dict[str, str] = {}
+    for letter in map(chr, range(0xC0, 0x2000)):
+        parts = unicodedata.normalize("NFD", letter)
+        first, accents = parts[0].lower(), parts[1:]
+        if accents and ACCENTS.issuperset(accents):
+            letters[first] = letters.get(first, "") + letter
+    return letters
 
 
-def plain(text: str) -> str:
-    """The text without accents: "zoe" finds "Zoë"."""
-    return re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", text))
+ACCENTS = frozenset(map(chr, range(0x300, 0x370)))
+ACCENTED = _accented()
+
+
+def without_accents(text: str) -> str:
+    """The regular expression for values that contain a text, whatever accents both have.
+
+    PostgreSQL compares it with 100,000 names as fast as a LIKE pattern. To remove the accents of
+    each name takes five times as long.
+    """
+    letters = (each for each in unicodedata.normalize("NFD", text).lower() if each not in ACCENTS)
+    return "".join(
+        f"[{each}{ACCENTED[each]}][\u0300-\u036f]*" if each in ACCENTED else re.escape(each)
+        for each in letters
+    )
 
 
 def matching(text: str) -> str:

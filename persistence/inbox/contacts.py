@@ -21,7 +21,7 @@ from domain.live import hints
 from domain.pages import Page, Window, digits_of
 from persistence.database import Connection, fetch, fetch_value, note, orm
 from persistence.inbox.models import Contact as ContactRow
-from persistence.pages import PLAIN, Filter, list_page, plain
+from persistence.pages import Filter, list_page, without_accents
 from persistence.planned import read_selected
 from persistence.rows import object_of, within
 
@@ -141,14 +141,13 @@ async def read_contacts(
     query = _contacts(None)
     match scope:
         case Everything() if search is not None:
-            query = _searched_of_all(_with_plain_names(query), search)
+            query = _searched_of_all(query, search)
         case Everything() if is_by_name and not opted_out:
             query = query.filter(id__in=await _first_by_name(keys, opted_out=opted_out))
         case Everything():
             pass
         case OfClient(client_id):
-            if search is not None:
-                query = _with_plain_names(query).filter(_matches(search))
+            query = query if search is None else query.filter(_matches(search))
         case OfGroup():
             return Page([], has_next=False, has_previous=False)  # supervisors do not read contacts
     if opted_out:
@@ -228,13 +227,6 @@ def _contacts(tx: Connection | None) -> QuerySet[ContactRow]:
     )
 
 
-def _with_plain_names(query: QuerySet[ContactRow]) -> QuerySet[ContactRow]:
-    return query.annotate(
-        plain_name=RawSQL(PLAIN.format("contact.name")),
-        plain_business=RawSQL(PLAIN.format("contact.business")),
-    )
-
-
 def _searched_of_all(query: QuerySet[ContactRow], search: str) -> QuerySet[ContactRow]:
     """Those of all clients with this number if it is a whole one, else the newest that match."""
     number = digits_of(search) or ""
@@ -292,7 +284,7 @@ def _matches(search: str) -> Q:
     number = digits_of(search) or search
     return Q(
         Q(number__contains=number),
-        Q(plain_name__icontains=plain(search)),
-        Q(plain_business__icontains=plain(search)),
+        Q(name__iposix_regex=without_accents(search)),
+        Q(business__iposix_regex=without_accents(search)),
         join_type=Q.OR,
     )

@@ -35,12 +35,11 @@ from persistence.database import (
 )
 from persistence.inbox.messages import INBOUND, OUTBOUND
 from persistence.pages import (
-    PLAIN,
     add_limit,
     matching,
     page_clause,
-    plain,
     read_page,
+    without_accents,
 )
 from persistence.planned import read_selected
 from persistence.rows import only_client_of
@@ -50,11 +49,11 @@ CONVERSATION_COLUMNS = (
     "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at"
 )
 # A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all contacts.
-SEARCHED = f"""
-(number LIKE {{}} OR (
-    SELECT {PLAIN.format("name")} ILIKE {{}} OR {PLAIN.format("business")} ILIKE {{}} FROM contact
+SEARCHED = """
+(number LIKE {} OR (
+    SELECT name ~* {} OR business ~* {} FROM contact
     WHERE contact.client_id = conversation.client_id AND contact.number = conversation.number))
-"""  # noqa: S608 - columns of our own
+"""
 # Conversations, each with its contact and its last message. LATERAL with LIMIT: row by row, so that
 # an index is used whatever the statistics say. If the last message is the last inbound one, it is
 # not looked for among the sent ones.
@@ -125,7 +124,7 @@ async def read_conversations(
         page = page_clause(wanted, replace(window, size=0), key="last_message_id")
         last = f"SELECT last_message_id FROM conversation {page} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
         add_limit(wanted, last, window, key="last_message_id")
-        pattern = matching(plain(search))
+        pattern = without_accents(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
 
     async def read(held: Connection) -> Page[Conversation]:
