@@ -193,23 +193,27 @@ async function expectBothThemes(page: Page, what: string): Promise<void> {
   await expectNoViolations(page, `${what}, dark`, OF_COLOURS);
 }
 
-/** Waits until no colour is between two values any more: axe would measure one of those. */
 async function showTheme(page: Page, colorScheme: "light" | "dark"): Promise<void> {
   await page.emulateMedia({ colorScheme });
   await expect(page.locator("html")).toHaveAttribute("data-mantine-color-scheme", colorScheme);
-  await page.evaluate(async () => {
-    // Changes of the styles start their transitions with the next frame.
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-    const changes = document.getAnimations().filter((each) => each instanceof CSSTransition);
-    await Promise.allSettled(changes.map((each) => each.finished));
-  });
 }
 
 async function expectNoViolations(page: Page, what: string, rules: string[] = []): Promise<void> {
+  await allTransitionsEnded(page);
   const axe = new AxeBuilder({ page });
   const { violations } = await (rules.length > 0 ? axe.withRules(rules) : axe).analyze();
   const found = violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join("\n   ")}`,
   );
   expect(found, what).toEqual([]);
+}
+
+/** Waits until no colour is between two values any more: axe would measure one of those. */
+async function allTransitionsEnded(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    // Changes of the styles start their transitions with the next frame.
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const changes = document.getAnimations().filter((each) => each instanceof CSSTransition);
+    await Promise.allSettled(changes.map((each) => each.finished));
+  });
 }
