@@ -7,8 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import orjson
@@ -48,6 +48,16 @@ async def separate_program(
         if program.returncode is None:
             program.kill()
         await program.communicate()
+
+
+@contextmanager
+def inherited(handler: signal.Handlers) -> Iterator[None]:
+    """What started programs do on SIGHUP. With `nohup make test`, they would ignore it."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_every_answered_message_is_in_the_log_after_a_kill(tmp_path: Path) -> None:
@@ -186,9 +196,10 @@ def test_only_the_latest_ids_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_the_program_stops_cleanly_on_a_signal(tmp_path: Path, stop: signal.Signals) -> None:
-    async with separate_program(tmp_path) as (program, _):
-        program.send_signal(stop)
-        assert await asyncio.wait_for(program.wait(), PATIENCE_SECONDS) == 0
+    with inherited(signal.SIG_DFL):
+        async with separate_program(tmp_path) as (program, _):
+            program.send_signal(stop)
+            assert await asyncio.wait_for(program.wait(), PATIENCE_SECONDS) == 0
 
 
 async def test_a_second_ctrl_c_is_left_to_the_system_unless_it_comes_at_once() -> None:
@@ -212,8 +223,7 @@ async def test_a_second_ctrl_c_is_left_to_the_system_unless_it_comes_at_once() -
 async def test_a_program_that_was_started_with_nohup_ignores_a_closed_terminal(
     tmp_path: Path,
 ) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # programs that are started inherit it
-    try:
+    with inherited(signal.SIG_IGN):
         async with separate_program(tmp_path) as (program, _):
             program.send_signal(signal.SIGHUP)
             ending = asyncio.create_task(program.wait())
@@ -221,5 +231,3 @@ async def test_a_program_that_was_started_with_nohup_ignores_a_closed_terminal(
             assert not ending.done()
             program.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(ending, PATIENCE_SECONDS) == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
