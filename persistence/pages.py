@@ -238,11 +238,15 @@ def without_accents(text: str) -> str:
     PostgreSQL compares it with 100,000 names as fast as a LIKE pattern. To remove the accents of
     each name takes five times as long.
     """
-    letters = (each for each in unicodedata.normalize("NFD", text).lower() if each not in ACCENTS)
-    return "".join(
-        f"[{each}{ACCENTED[each]}][\u0300-\u036f]*" if each in ACCENTED else re.escape(each)
-        for each in letters
-    )
+    parts = unicodedata.normalize("NFD", text)
+    letters = unicodedata.normalize("NFC", "".join(each for each in parts if each not in ACCENTS))
+    return "".join(map(_with_any_accent, letters))
+
+
+def _with_any_accent(letter: str) -> str:
+    accented = ACCENTED.get(letter.lower())
+    either = f"[{letter}{accented}]" if accented else re.escape(letter)
+    return either + "[\u0300-\u036f]*"
 
 
 def matching(text: str) -> str:

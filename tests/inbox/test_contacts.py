@@ -78,6 +78,15 @@ async def test_contacts_are_searched_by_number_name_and_business(
     assert [contact.number[-1] for contact in page.items] == found
 
 
+@pytest.mark.parametrize(
+    "name", ["أحمد", "김민수", "がく", "Dɛ́bora", "মোহন", "Zoë\u0301", "ẞ", "{a.b}\\"]
+)
+async def test_a_contact_is_found_by_its_own_name(client: db.Tenant, name: str) -> None:
+    await add_contact(client, "+12025550101", name=name)
+    page = await read_contacts(OfClient(client.client_id), Window(25), search=name)
+    assert len(page.items) == 1
+
+
 async def test_contacts_of_all_clients_are_paged_by_name(client: db.Tenant) -> None:
     sibling = await db.add_client(client.pool)
     names = ["Eve", "ada", "Ada", None, "Bob", None]
