@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any, TypeVar
@@ -46,7 +47,17 @@ def object_of(kind: type[Item], row: Any, /, **others: Any) -> Item:
 
     Each attribute is the column of the same name, except for those in `others`.
     """
-    known: Any = kind
-    names = getattr(kind, "_fields", None) or [each.name for each in fields(known)]
     read = row.__getitem__ if isinstance(row, Record) else partial(getattr, row)
-    return kind(**{name: read(name) for name in names if name not in others}, **others)
+    return kind(**{name: read(name) for name in _names_of(kind) if name not in others}, **others)
+
+
+def columns_of(kind: type[Any]) -> str:
+    """The columns that `object_of` needs for a dataclass or named tuple.
+
+    With "*", a prepared statement would fail in a transaction when a later release adds a column.
+    """
+    return ", ".join(_names_of(kind))
+
+
+def _names_of(kind: Any) -> Sequence[str]:
+    return getattr(kind, "_fields", None) or [each.name for each in fields(kind)]

@@ -19,9 +19,9 @@ from domain.pages import Page, Window
 from persistence.database import Connection, fetch_row, orm
 from persistence.identity import models
 from persistence.pages import list_page, order_columns
-from persistence.rows import object_of
+from persistence.rows import columns_of, object_of
 
-FIND = "SELECT * FROM app_user WHERE id = $1"
+FIND = f"SELECT {columns_of(User)} FROM app_user WHERE id = $1"  # noqa: S608 - columns of our own
 # As `users_with_email`, for many.
 FIND_BY_EMAIL = """
 SELECT given.email, app_user.id

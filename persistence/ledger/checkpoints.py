@@ -149,4 +149,6 @@ async def write_checkpoint(checkpoint: Checkpoint, accounts: Sequence[AccountAtC
             await models.LedgerCheckpoint.create(
                 using_db=orm(tx), **asdict(checkpoint) | asdict(checkpoint.sends)
             )
-            await models.LedgerCheckpointAccount.bulk_create(rows, using_db=orm(tx))
+            await models.LedgerCheckpointAccount.bulk_create(
+                rows, batch_size=10_000, using_db=orm(tx)
+            )

@@ -21,7 +21,7 @@ from persistence.dispatch.models import Attempt
 from persistence.ledger import models
 from persistence.ledger.platform import UNITS_WAITING
 from persistence.ledger.provider_accounts import PROBE_IF_PAUSED
-from persistence.rows import object_of
+from persistence.rows import columns_of, object_of
 from persistence.sql import NOW
 
 # The accounts of a client, of its group, and of the pool above both, in one statement.
@@ -50,11 +50,11 @@ UPDATE provider_account
 SET reading_by = $2, reading_until = clock_timestamp() + make_interval(secs => $3)
 WHERE id = $1 AND (reading_until IS NULL OR reading_until < clock_timestamp())
 """
-LOCK_READING = """
-SELECT * FROM provider_account
+LOCK_READING = f"""
+SELECT {columns_of(ProviderAccount)} FROM provider_account
 WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
 FOR UPDATE
-"""
+"""  # noqa: S608 - columns of our own
 
 # One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
 # No call is open now, so a SUBMITTING message is of a crashed call and counts as UNKNOWN.
