@@ -140,7 +140,7 @@ def _checked_address(value: str, *, otherwise: str) -> str:
             f"Write it as postgresql://user:password@host:5432/name, or leave it out {otherwise}."
             " In a password, write %23 for #, %2F for / and %3F for ?.",
         )
-    if re.search("[?&]ssl(?!mode=)", value):
+    if re.search(r"\?(.*&)?ssl(?!mode=)", value.rpartition("@")[2]):
         raise wrong(
             "has a parameter for TLS that would have no effect",
             "Use only sslmode there, and PGSSLROOTCERT, PGSSLCERT and PGSSLKEY for the files.",

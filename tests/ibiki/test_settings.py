@@ -58,6 +58,7 @@ def test_all_settings_have_defaults(tmp_path: Path) -> None:
         ),
         ("DATABASE_URL", "postgres://u:p@h/n", "database", "url", "postgres://u:p@h/n"),
         ("DATABASE_URL", "postgresql:///n?host=/s", "database", "url", "postgresql:///n?host=/s"),
+        ("DATABASE_URL", "postgresql://u:a&ssl@h/n", "database", "url", "postgresql://u:a&ssl@h/n"),
         (
             "DATABASE_URL",
             "postgres://h/n?sslmode=allow",
