@@ -116,6 +116,8 @@ test("a form survives Escape and a session that ends, and does not survive its b
   await enter(page, program, "school");
   await add.click();
   await expect(text).toHaveValue("Typed for an hour");
+  await page.keyboard.press("Escape");
+  await expect(text).toHaveValue("Typed for an hour");
   await page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
   await add.click();
   await expect(text).toHaveValue("");
@@ -131,6 +133,8 @@ test("what was typed survives a reload, and does not survive a sign-out", async 
   await page.getByRole("button", { name: "Your account and settings" }).click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
+  // A search would stay in the address.
+  await expect(page).toHaveURL(/^[^/]*\/\/[^/]*\/$/);
   await signIn("other");
   await page.goto("/send");
   await expect(text).toHaveValue("");

@@ -73,8 +73,7 @@ export async function signIn(email: string, password: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await post("sign-out", {});
-  forgetDrafts();
-  endSession(false);
+  forgetUser();
   notifyTabs({ kind: "signed-out" });
 }
 
@@ -132,6 +131,13 @@ function storeToken(answer: unknown): Token {
   return token;
 }
 
+/** After a sign-out, the next user must find neither drafts nor a search in the address. */
+function forgetUser(): void {
+  forgetDrafts();
+  history.replaceState(null, "", "/");
+  endSession(false);
+}
+
 function endSession(hasEnded: boolean): void {
   token = null;
   ended = hasEnded;
@@ -152,8 +158,7 @@ channel.onmessage = ({ data }: MessageEvent<Notice>) => {
   if (data.kind === "token") {
     if (state === "signed-in") token = data.token;
   } else if (data.kind === "signed-out") {
-    forgetDrafts();
-    endSession(false);
+    forgetUser();
   } else {
     // It may be another user: nothing of the former one may stay on the screen.
     location.reload();

@@ -11,7 +11,13 @@ interface FormModalProps {
   title: string;
   isOpen?: boolean;
   /** What `useForm` returns, or the same about an action. */
-  form: { isBusy: boolean; failure: Failure | null; names?: string[]; forget?: () => void };
+  form: {
+    isBusy: boolean;
+    failure: Failure | null;
+    names?: string[];
+    hasDraft?: boolean;
+    forget?: () => void;
+  };
   /** False if something is missing that the browser does not check. */
   canSave?: boolean;
   onClose: () => void;
@@ -33,7 +39,7 @@ interface FormModalProps {
 export function FormModal(props: FormModalProps) {
   const { form, remove, isOpen = true } = props;
   const [isSure, setSure] = useState(false);
-  const [isTyped, setTyped] = useState(false);
+  const [isTyped, setTyped] = useState(form.hasDraft ?? false);
   useReturnFocus(isOpen);
 
   function close() {
@@ -43,7 +49,9 @@ export function FormModal(props: FormModalProps) {
   }
 
   async function finish(outcome: Outcome) {
-    if (!(await outcome)?.success) return;
+    const answer = await outcome;
+    // 0 is a success, too.
+    if (!answer || answer.success === null) return;
     props.onChange?.();
     close();
   }

@@ -17,6 +17,7 @@ export function useForm<Values extends object>(
     draft ? { ...initial, ...JSON.parse(readDraft(draft) || "{}") } : initial,
   );
   const first = useRef(values);
+  const [hasDraft] = useState(() => Boolean(draft && readDraft(draft)));
   useEffect(() => {
     if (draft && values !== first.current) keepDraft(draft, JSON.stringify(values));
   }, [draft, values]);
@@ -32,6 +33,8 @@ export function useForm<Values extends object>(
     failure,
     /** Failures of these are shown beside their inputs. */
     names: Object.keys(values),
+    /** Whether it began with what was typed before. */
+    hasDraft,
     forget: () => draft && keepDraft(draft, ""),
     /** For inputs that pass an event. */
     text: <Key extends Name>(name: Key) => ({
