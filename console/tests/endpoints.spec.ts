@@ -30,10 +30,7 @@ test("a client adds an endpoint, posts a test, and posts it again", async ({ pag
   let status = 410;
   let mayAnswer = Promise.resolve();
   const receiver = createServer(async (request, response) => {
-    // Messages of other tests can change now, and their events are posted here, too.
-    let body = "";
-    for await (const chunk of request) body += chunk;
-    if (JSON.parse(body).type === "webhook.test") received.push(String(request.headers["webhook-id"]));
+    received.push(String(request.headers["webhook-id"]));
     await mayAnswer;
     response.writeHead(status).end("thank you");
   });
@@ -54,6 +51,10 @@ test("a client adds an endpoint, posts a test, and posts it again", async ({ pag
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect(dialog).toContainText("A URL must begin with https://.");
   await dialog.getByLabel("Address").fill(url);
+  // Messages of other tests can change now: the answer to their events would pause the endpoint.
+  for (const event of ["Message changed", "Message received", "Send finished", "Balance low"]) {
+    await dialog.getByRole("checkbox", { name: event }).uncheck();
+  }
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect(page.getByRole("alert")).toContainText("whsec_");
   await page.getByRole("alert").getByRole("button", { name: "Close" }).click();
