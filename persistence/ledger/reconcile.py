@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ from persistence.database import (
 from persistence.ledger import models
 from persistence.ledger.charges import charges_between, transfers_of
 from persistence.pages import list_page
-from persistence.rows import object_of
+from persistence.rows import columns_of, object_of
 from persistence.sending.of_send import last_of, messages_between, messages_of
 from persistence.sending.tallies import dropped
 
@@ -48,7 +48,7 @@ MOST_MESSAGES = 30_000
 SILENT_SECONDS = 60
 """A run that has reported no progress for this long was killed."""
 
-COLUMNS = ", ".join(field.name for field in fields(Reconciliation))
+COLUMNS = columns_of(Reconciliation)
 
 END_SILENT = f"""
 UPDATE reconciliation SET finished_at = heartbeat_at, interrupted = true
