@@ -340,8 +340,8 @@ async def serve_until_stopped(
 def stop_signal() -> Iterator[asyncio.Event]:
     """An event that the first SIGINT, SIGTERM or SIGHUP sets, also during the start.
 
-    Half a second later, SIGINT or SIGTERM ends the process at once. Sooner, it changes nothing, as
-    `timeout` signals a process and its group. Nor does a second SIGHUP. `nohup` has SIGHUP ignored.
+    Another SIGINT or SIGTERM ends the process, unless it comes within half a second: `timeout` and
+    others signal a process and its group. A second SIGHUP is ignored; under `nohup`, the first too.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -218,7 +218,7 @@ def page_of(
 
 
 def _accented() -> Mapping[str, str]:
-    """What each letter is with accents: "òóôõö…" of "o"."""
+    """By letter, the same letter with each accent: "òóôõö…" for "o"."""
     letters: dict[str, str] = {}
     for letter in map(chr, range(0xC0, 0x2000)):
         parts = unicodedata.normalize("NFD", letter)

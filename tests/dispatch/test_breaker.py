@@ -73,7 +73,7 @@ def test_after_the_pause_one_call_may_start_as_a_try(breaker: Breaker, clock: Cl
     assert breaker.wait_seconds == inf
 
 
-def test_calls_that_were_marked_before_the_breaker_opened_are_no_tries(
+def test_calls_that_were_marked_before_the_breaker_opened_do_not_count_as_tries(
     breaker: Breaker, clock: Clock
 ) -> None:
     fail(breaker, 5)
