@@ -180,6 +180,11 @@ def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+def milliseconds(seconds: float) -> str:
+    """A time as PostgreSQL's settings have it."""
+    return f"{int(seconds * 1000)}ms"
+
+
 def ends_of(ids: Collection[UUID]) -> tuple[UUID, UUID]:
     """The smallest and the largest ID. Add both to `id = ANY($n)` of a table by month.
 

@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from persistence.database import Connection, columns, execute, fetch, note, topics_of
+from persistence.database import Connection, columns, execute, fetch, milliseconds, note, topics_of
 from persistence.sql import combined
 
 # In ID order, so that transactions cannot deadlock.
@@ -83,11 +83,6 @@ async def lock_accounts(
         await tx.execute(LIMIT_WAITS, milliseconds(wait_seconds))
     statement = f"{LOCK_ACCOUNTS} SKIP LOCKED" if skip_locked else LOCK_ACCOUNTS
     return book_of(await tx.fetch(statement, list(set(ids))))
-
-
-def milliseconds(seconds: float) -> str:
-    """A time as PostgreSQL's settings have it."""
-    return f"{int(seconds * 1000)}ms"
 
 
 async def write_book(tx: Connection, book: Book) -> None:

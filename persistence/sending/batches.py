@@ -20,8 +20,8 @@ from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, answer_of
 from domain.sending.ports import AcceptedSends
-from persistence.database import Connection, columns, note, topics_of
-from persistence.ledger.transfers import find_answers, milliseconds
+from persistence.database import Connection, columns, milliseconds, note, topics_of
+from persistence.ledger.transfers import find_answers
 
 TYPES_OF_SEND = {
     "id": "uuid",
