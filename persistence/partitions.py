@@ -101,29 +101,38 @@ async def make_partitions(now: datetime | None = None) -> bool:
 
     Raises LockTimeout if a table is in use for too long. Repeat it then.
     """
-    horizon = first_id_at((now or datetime.now(UTC)) + AHEAD)
+    now = now or datetime.now(UTC)
+    horizon, present = first_id_at(now + AHEAD), first_id_at(month_of(now))
     async with connection() as pooled:
-        ends = {each.table: each.until for each in await read_partitions(pooled) if each.until}
+        ends = _ends(await read_partitions(pooled), present)
     made = False
     for table, end in ends.items():
         if end <= horizon:
             async with transaction() as tx:
-                made = await make_month(tx, table) or made
+                made = await make_month(tx, table, present) or made
     return made
 
 
-async def make_month(tx: Connection, table: str) -> bool:
-    """Makes the month after the last one. False if another process is doing that.
+def _ends(partitions: Sequence[Partition], present: UUID) -> dict[str, UUID]:
+    """The end of the last month of each table. `present`: if all of its months were dropped."""
+    ends = {each.table: present for each in partitions if each.is_default}
+    return ends | {each.table: each.until for each in partitions if each.until}
 
+
+async def make_month(tx: Connection, table: str, present: UUID) -> bool:
+    """Makes the month after the last one, or the present one if there is none.
+
+    False if another process is doing that.
     ATTACH lets others read and write the table. Only the default partition is locked.
     """
     await tx.execute(BRIEFLY)
     if not await tx.fetchval(ALONE, MAKING_LOCK):
         return False
-    last = [each for each in await read_partitions(tx, [table]) if each.until][-1]
-    assert last.until is not None
-    month = time_of(last.until)
-    since, until = last.until, first_id_at(month_after(month))
+    found = await read_partitions(tx, [table])
+    *_, last = [each for each in found if each.until] or found
+    since = last.until or present
+    month = time_of(since)
+    until = first_id_at(month_after(month))
     name = f"{table}_{month:%Y_%m}"
     await tx.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
     if options := await tx.fetchval(OPTIONS, last.name):

@@ -15,6 +15,7 @@ from domain.ids import first_id_at, new_id
 from domain.inbox.capture import capture_contacts
 from domain.inbox.webhooks import NewEvent
 from persistence import database, partitioning, store
+from persistence.closing import close_months
 from persistence.database import Connection
 from persistence.partitions import (
     COLUMNS,
@@ -352,3 +353,24 @@ async def test_ids_of_a_wrong_clock_stay_in_the_first_partition(
     await partitioning.partition(held, plain)
     first, _ = await read_partitions(held, [plain])
     assert first.until == first_id_at(month_after(month_of(NOW + timedelta(days=400))))
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_months_are_made_again_after_a_pause_in_which_all_have_ended(
+    setup: None, database_url: str, *, closes: bool
+) -> None:
+    """A machine was off for months, and the first command after it dropped all of them."""
+    later = month_of(NOW + timedelta(days=300))
+    if closes:
+        await close_months(database_url, later)
+    assert await drop_empty_months(later)
+    early = await added(first_id_at(later))
+    assert await place_of(early) == "attempt_default"
+    await made_for(later)
+    assert await place_of(early) == name_of(later)
+    for table in COLUMNS:
+        first, *_, last, rest = await partitions(table)
+        assert rest.is_default
+        assert first.since == first_id_at(later)
+        assert last.until is not None
+        assert last.until > first_id_at(later + timedelta(days=34))
