@@ -96,8 +96,8 @@ class TooManyRecipients(UserError):
 
 
 @strawberry.type(
-    description="The text is empty, has more than 10 segments, or has a character that cannot be "
-    "sent."
+    description="The text is empty, has too many segments (more than 10, unless the operator has "
+    "changed the limit), or has a character that cannot be sent."
 )
 class InvalidText(UserError):
     pass
@@ -168,7 +168,7 @@ class OutcomeUnknown(UserError):
     transfer_id: strawberry.ID | None = id_of(
         Kind.TRANSFER,
         description="For allocate: if it was carried out, `transfers` lists a transfer with this "
-        "ID.",
+        "ID. Null for others.",
     )
 
 

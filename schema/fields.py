@@ -12,6 +12,13 @@ from strawberry.types.union import StrawberryUnion
 
 import schema.enums  # noqa: F401  # enums are declared before the types and inputs that use them
 
+KEY = (
+    "Your own key for this request, 1 to 255 printable characters. A repeated call with the same "
+    "key and input returns the first success and changes nothing more. A refused call leaves the "
+    "key unused. Keys are kept for at least 24 hours."
+)
+"""Describes the input field idempotencyKey."""
+
 
 def described(description: str) -> Any:
     """A field of a type, or a required field of an input."""

@@ -47,15 +47,19 @@ class WebhookDelivery(Node):
     created_at: datetime = described(
         "When the delivery was made: later than the event if it is a redelivery."
     )
-    attempted_at: datetime | None = described("When it was last posted.")
+    attempted_at: datetime | None = described("When it was last posted. Null if it never was.")
     next_attempt_at: datetime | None = described(
         "When it is posted next, if the endpoint is not failing. Null if it is done."
     )
-    duration_ms: int | None = described("How long the last attempt took, in milliseconds.")
+    duration_ms: int | None = described(
+        "How long the last attempt took, in milliseconds. Null before the first one."
+    )
     answer_status: int | None = described(
         "The HTTP status of the last answer. Null if there was none."
     )
-    answer: str | None = described("The first 1,024 characters of the last answer.")
+    answer: str | None = described(
+        "The first 1,024 characters of the last answer. Null if it was empty or there was none."
+    )
     error: str | None = described(
         "Why the last attempt failed, as a sentence. Null if it succeeded."
     )
@@ -66,15 +70,17 @@ class WebhookDelivery(Node):
 class WebhookEndpoint(Node):
     id: strawberry.ID = id_of(Kind.HOOK_ENDPOINT, description="The endpoint's ID.")
     url: str = described("The URL that events are posted to.")
-    description: str | None = described("For people.")
+    description: str | None = described("For people. Null without one.")
     events: list[EventType] = described("What is posted.")
     status: EndpointStatus = described("How it answers.")
     failing_since: datetime | None = described(
         "When attempts began to fail. Null if the last one succeeded."
     )
-    succeeded_at: datetime | None = described("When an event last arrived, to the minute.")
-    paused_at: datetime | None = described("When it was paused.")
-    pause_reason: str | None = described("Why it was paused, as a sentence.")
+    succeeded_at: datetime | None = described(
+        "When an event last arrived, to the minute. Null if none has."
+    )
+    paused_at: datetime | None = described("When it was paused. Null if it is not.")
+    pause_reason: str | None = described("Why it was paused, as a sentence. Null if it is not.")
     old_secret_until: datetime | None = described(
         "Until this time, the previous secret signs as well. Null if it does not."
     )

@@ -20,7 +20,10 @@ from schema.fields import described, mutation_field, resolved_field
 from schema.nodes import Node
 from schema.values import Money, PhoneNumber, Units, id_of, represents
 
-RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
+RATE = (
+    "The value of one unit in USD, for reports. It is never used to compute credits. "
+    "Null without one."
+)
 
 
 @strawberry.type(description="Clients that a supervisor manages, with their own units.")
@@ -53,7 +56,7 @@ class Client(Node):
     id: strawberry.ID = id_of(Kind.CLIENT)
     name: str = described("The name of the client.")
     business: str | None = described(
-        "The business name that is stored with contacts of this client."
+        "The business name that is stored with contacts of this client. Null without one."
     )
     status: ClientStatus = described("Only an ACTIVE client may send.")
     group = resolved_field(
@@ -108,12 +111,13 @@ class Viewer:
         fields.clients_of,
         Client | None,
         description="The account that the user sends from. A supervisor may have one in its group. "
-        "An admin has none.",
+        "Null without one: an admin has none.",
     )
     group = resolved_field(
         fields.groups_of,
         Group | None,
-        description="The group of a supervisor, or the group of the client of the user.",
+        description="The group of a supervisor, or the group of the client of the user. "
+        "Null without one.",
     )
     brand = resolved_field(fields.brand, Brand, description="The brand of this installation.")
 
@@ -125,12 +129,15 @@ class User(Node):
     email: str = described("The email address that the user signs in with.")
     role: Role = described("What the user may see and do.")
     client = resolved_field(
-        fields.clients_of, Client | None, description="The account that the user sends from."
+        fields.clients_of,
+        Client | None,
+        description="The account that the user sends from. Null without one.",
     )
     group = resolved_field(
         fields.groups_of,
         Group | None,
-        description="The group of a supervisor, or the group of the client of the user.",
+        description="The group of a supervisor, or the group of the client of the user. "
+        "Null without one.",
     )
     disabled: bool = described("A disabled user cannot sign in.")
     created_at: datetime = described("When the user was added.")

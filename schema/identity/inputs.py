@@ -43,7 +43,7 @@ class RevokeApiKeyInput:
 
 
 _RATE = "The value of one unit in USD, with at most 6 decimal places."
-_NUMBERS = "Numbers of the platform that belong to the client. They replace the present ones."
+_NUMBERS = "Numbers of the platform that belong to the client: it receives the messages to them."
 _THRESHOLD = "The balance is low if it is less than this: see AccountBalance.isLow."
 _LENGTHS = "8 to 1024 characters."
 _CLIENT = "The account to send from. Required for the role CLIENT."
@@ -56,7 +56,7 @@ class CreateGroupInput:
     rate_per_unit_usd: Money | None = optional(_RATE)
 
 
-@strawberry.input(description="Changes of a group. Null clears a field.")
+@strawberry.input(description="Changes of a group. Absent keeps a value, null clears it.")
 class UpdateGroupInput:
     id: strawberry.ID = described("The group to change.")
     name: str | None = change("1 to 200 characters.")
@@ -73,7 +73,7 @@ class CreateClientInput:
     low_balance_threshold: Units | None = optional(_THRESHOLD)
 
 
-@strawberry.input(description="Changes of a client. Null clears a field.")
+@strawberry.input(description="Changes of a client. Absent keeps a value, null clears it.")
 class UpdateClientInput:
     id: strawberry.ID = described("The client to change.")
     name: str | None = change("1 to 200 characters.")
@@ -83,7 +83,7 @@ class UpdateClientInput:
         "The group of the client. A client that changes groups keeps its units."
     )
     rate_per_unit_usd: Money | None = change(_RATE)
-    assigned_numbers: list[str] | None = change(_NUMBERS)
+    assigned_numbers: list[str] | None = change(f"{_NUMBERS} They replace the present ones.")
     low_balance_threshold: Units | None = change(_THRESHOLD)
 
 
@@ -122,7 +122,7 @@ class CreateUserInput:
     group_id: strawberry.ID | None = optional(_GROUP)
 
 
-@strawberry.input(description="Changes of a user. Null clears a field.")
+@strawberry.input(description="Changes of a user. Absent keeps a value, null clears it.")
 class UpdateUserInput:
     id: strawberry.ID = described("The user to change.")
     password: str | None = change(_LENGTHS)

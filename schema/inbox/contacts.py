@@ -30,8 +30,12 @@ class Contact(Node):
     answerable: bool = described(
         "False if the sender is a short code or a name: it cannot be sent to."
     )
-    name: str | None = described("Entered by a user, or given with an inbound message.")
-    business: str | None = described("Entered by a user, or the client's business name.")
+    name: str | None = described(
+        "Entered by a user, or given with an inbound message. Null without one."
+    )
+    business: str | None = described(
+        "Entered by a user, or the client's business name. Null without one."
+    )
     opted_out: bool = described("Whether the number opted out: nothing is sent to it.")
     created_at: datetime = described("When the contact was created.")
 
@@ -41,11 +45,13 @@ class Contact(Node):
 class ContactFileColumns:
     numbers: list[str] = described("The columns with phone numbers. Each number is a contact.")
     names: list[str] = described("The columns of the name.")
-    business: str | None = described("The column of the business.")
+    business: str | None = described("The column of the business. Null if the file has none.")
     left_out: list[str] = described(
         "Columns of phone numbers that were not read, such as fax numbers."
     )
-    sheet: str | None = described("The sheet that was read, if the file was a spreadsheet.")
+    sheet: str | None = described(
+        "The sheet that was read. Null if the file was not a spreadsheet."
+    )
 
 
 @strawberry.type(description="The result of an import.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.fields import change, described, optional
+from schema.fields import KEY, change, described, optional
+from schema.sending.inputs import TEXT
 
 
 @strawberry.input(description="What to save about a number.")
@@ -43,10 +44,10 @@ class ImportContactsInput:
 
 @strawberry.input(description="A reply: name a conversation or an inbound message, not both.")
 class ReplyInput:
-    text: str = described("The text of the reply.")
+    text: str = described(TEXT)
     conversation_id: strawberry.ID | None = optional("The conversation to reply in.")
     inbound_message_id: strawberry.ID | None = optional("The inbound message to reply to.")
-    idempotency_key: str | None = optional("Makes it safe to repeat the request.")
+    idempotency_key: str | None = optional(KEY)
 
 
 @strawberry.input(description="Which conversation was read.")

@@ -38,13 +38,17 @@ class WebhookEvent(Node):
         "assignInbound decides."
     )
     client = resolved_field(
-        lookups.clients_of, Client | None, description="The client that it was routed to."
+        lookups.clients_of,
+        Client | None,
+        description="The client that it was routed to. Null if none is known.",
     )
     inbound = resolved_field(
-        lookups.inbound_of, Message | None, description="The message that was made from it."
+        lookups.inbound_of,
+        Message | None,
+        description="The message that was made from it. Null if there is none.",
     )
-    modem: str | None = described("The modem that it names.")
-    port: str | None = described("The port that it names.")
+    modem: str | None = described("The modem that it names. Null if it names none.")
+    port: str | None = described("The port that it names. Null if it names none.")
     payload: JSON = described('The body as JSON, or {"text": …} if it is not JSON.')
     times: int = described("How many calls it counts: the refused calls of a minute are one event.")
 
@@ -52,11 +56,13 @@ class WebhookEvent(Node):
 @strawberry.type(description="Whether webhook events arrive, and their latest results.")
 @represents(webhooks.WebhookStatus)
 class WebhookStatus:
-    last_event: WebhookEvent | None = described("The newest event that was not refused.")
+    last_event: WebhookEvent | None = described(
+        "The newest event that was not refused. Null if there is none."
+    )
     last_routed_client = resolved_field(
         lookups.last_routed_client,
         Client | None,
-        description="The client of the newest routed event.",
+        description="The client of the newest routed event. Null if there is none.",
     )
     events_last_hour: int = described("Events of the last hour that were not refused.")
     unrouted: int = described("Events that the operator can assign.")
@@ -79,7 +85,9 @@ class ModemRoute(Node):
         "Numbers that are assigned to the client with this route."
     )
     learned: bool = described("True: learned from an inbound message. False: set by hand.")
-    last_seen_at: datetime | None = described("When the client last received a message on it.")
+    last_seen_at: datetime | None = described(
+        "When the client last received a message on it. Null if it never has."
+    )
 
 
 @strawberry.type(description="One check of a reply.")
@@ -95,9 +103,9 @@ class ReadinessCheck:
 class ReplyReadiness:
     ready: bool = described("Whether every check passed.")
     checks: list[ReadinessCheck] = described("All checks, in order.")
-    inbound: Message | None = described("The client's last inbound message.")
-    modem: str | None = described("The modem that a reply would use.")
-    port: str | None = described("The port that a reply would use.")
+    inbound: Message | None = described("The client's last inbound message. Null if there is none.")
+    modem: str | None = described("The modem that a reply would use. Null if none is known.")
+    port: str | None = described("The port that a reply would use. Null if none is known.")
 
 
 ReplyReadinessResult = Annotated[

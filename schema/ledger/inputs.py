@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from domain.ledger.book import TransferKind
-from schema.fields import change, described, optional
+from schema.fields import KEY, change, described, optional
 from schema.values import Units
 
 
@@ -28,7 +28,7 @@ class SyncInput:
 )
 class SetProviderCredentialsInput:
     client_id: strawberry.ID = described("The client that owns the account.")
-    provider: str = described("The name of the provider, as in providerAccounts.")
+    provider: str = described("The name of the provider, as in providerKinds.")
     username: str = described(
         "The user name at the provider. Leave username and password empty to charge "
         "the client's sends to the account of the platform."
@@ -58,8 +58,8 @@ class AllocateInput:
     units: Units = described("Units to move. Positive gives them, negative takes them back.")
     client_id: strawberry.ID | None = optional("The client that gets the units.")
     group_id: strawberry.ID | None = optional("The group that gets the units.")
-    note: str | None = optional("A line of at most 500 characters for the statement.")
-    idempotency_key: str | None = optional("Makes it safe to repeat the request.")
+    note: str | None = optional("A line of at most 500 characters, which the statement shows.")
+    idempotency_key: str | None = optional(KEY)
 
 
 _CONFIGURATION = (
@@ -94,7 +94,9 @@ class CreateProviderAccountInput:
     )
 
 
-@strawberry.input(description="Changes of an account of the platform. Null clears a field.")
+@strawberry.input(
+    description="Changes of an account of the platform. Absent keeps a value, null clears it."
+)
 class UpdateProviderAccountInput:
     id: strawberry.ID = described("The account to change.")
     name: str | None = change("A name for admins.")

@@ -28,9 +28,9 @@ class AccountBalance:
     account_id: strawberry.ID = id_of(Kind.ACCOUNT)
     unit: str = described('The unit of the pool: "credit", or a currency such as "UGX".')
     balance: Units = described("Units that the client holds.")
-    value_usd: Money | None = described("The balance at the rate, in USD.")
+    value_usd: Money | None = described("The balance at the rate, in USD. Null without a rate.")
     rate_per_unit_usd: Money | None = described(
-        "The client's rate, or its group's if the client has none."
+        "The client's rate, or its group's if the client has none. Null if neither has one."
     )
     price_per_message: Units = described("Units charged for one message.")
     low_balance_threshold: Units | None = described(
@@ -66,7 +66,7 @@ class Alarm:
 class PlatformBalance:
     unit: str = described("The unit of the pool.")
     pool: Units = described(
-        "The pool: what may still be sent. "
+        "Units of the pool that are not charged yet. "
         "Equals providerBalance (converted) less inFlight right after a sync."
     )
     allocated: Units = described("Sum of what clients hold.")
@@ -77,9 +77,11 @@ class PlatformBalance:
         "Charged, but not accepted by the provider yet (QUEUED and SUBMITTING)."
     )
     provider_balance: str | None = described(
-        "As the provider reported it at lastSyncedAt, in its own unit."
+        "As the provider reported it at lastSyncedAt, in its own unit. Null if it never has."
     )
-    last_synced_at: datetime | None = described("When the provider reported its balance.")
+    last_synced_at: datetime | None = described(
+        "When the provider reported its balance. Null if it never has."
+    )
     state: SyncState = described("Whether the pool agrees with its provider.")
     alarms: list[Alarm] = described("What a person should look at now; empty if all is well.")
 
@@ -114,11 +116,15 @@ class Allocation:
     balance: Units = described("Units that the client holds.")
     unit: str = described("The unit of the pool.")
     rate_per_unit_usd: Money | None = described(
-        "The client's rate, or its group's if the client has none."
+        "The client's rate, or its group's if the client has none. Null if neither has one."
     )
-    value_usd: Money | None = described("The balance at the rate, in USD.")
-    group = resolved_field(ledger.groups_of, Group | None, description="Its group.")
-    last_sent_at: datetime | None = described("When the client last sent something.")
+    value_usd: Money | None = described("The balance at the rate, in USD. Null without a rate.")
+    group = resolved_field(
+        ledger.groups_of, Group | None, description="Its group. Null without one."
+    )
+    last_sent_at: datetime | None = described(
+        "When the client last sent something. Null if it never has."
+    )
 
 
 @strawberry.type(description="A movement of units, as seen from one account.")
@@ -128,11 +134,15 @@ class Transfer:
     kind: TransferKind = described("Why the units moved.")
     amount: Units = described("Negative if units left the viewed account.")
     unit: str = described("The unit of the pool.")
-    rate_per_unit_usd: Money | None = described("The rate at that time, if the transfer is valued.")
+    rate_per_unit_usd: Money | None = described(
+        "The rate at that time. Null if the transfer has no value in USD."
+    )
     balance_after: Units = described("Balance of the viewed account after this transfer.")
-    value_usd: Money | None = described("The value at ratePerUnitUsd, in USD.")
+    value_usd: Money | None = described("The value at ratePerUnitUsd, in USD. Null without a rate.")
     description: str = described("The transfer in words.")
-    send_id: strawberry.ID | None = id_of(Kind.SEND)
+    send_id: strawberry.ID | None = id_of(
+        Kind.SEND, description="The send that it belongs to. Null if it belongs to none."
+    )
     created_at: datetime = described("When the units moved.")
 
 
@@ -156,16 +166,18 @@ class ProviderAccount(Node):
     unit: str = described("The unit of its pool.")
     price_per_message: Units = described("Units charged for one message.")
     provider_balance: str | None = described(
-        "The balance as the provider reported it, in its own unit."
+        "The balance as the provider reported it, in its own unit. Null if it never has."
     )
-    last_checked_at: datetime | None = described("When the provider reported it.")
+    last_checked_at: datetime | None = described(
+        "When the provider reported it. Null if it never has."
+    )
     platform: PlatformBalance = described("The figures of its pool.")
     name: str | None = described("Its name for admins. Null without one.")
     is_default: bool = described(
         "Whether it is the default account: new clients and groups use it."
     )
     paused: bool = described("Whether a person has paused it, so that its messages wait.")
-    paused_at: datetime | None = described("Since when it is paused.")
+    paused_at: datetime | None = described("Since when it is paused. Null if it is not.")
     messages_per_second: int | None = described(
         "The most messages a second. Null: the limit of the installation."
     )

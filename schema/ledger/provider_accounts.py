@@ -20,7 +20,7 @@ class ProviderField:
     description: str = described("What it is, in a sentence.")
     required: bool = described("Whether an account needs it.")
     secret: bool = described("Whether it is never returned.")
-    default: str | None = described("What is used without it.")
+    default: str | None = described("What is used without it. Null if nothing is.")
 
 
 @strawberry.type(description="A provider that the program supports.")

@@ -56,8 +56,7 @@ class InboxSubscription:
         resolver=subscriptions.inbound_message,
         graphql_type=Message,
         description="Every inbound message of the viewer's client, in order, without gaps. With "
-        "`since`, the messages after that one come first, so that none is lost if you reconnect. "
-        "FORBIDDEN for users without a client.",
+        "`since`, the messages after that one come first, so that none is lost if you reconnect.",
     )
     conversation_updated = strawberry.subscription(
         resolver=subscriptions.conversation_updated,

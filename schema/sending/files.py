@@ -22,9 +22,11 @@ from schema.values import PhoneNumber, Units, represents
 @represents(domain_messages.FileColumns)
 class FileColumns:
     number: str = described("The column with the phone numbers.")
-    text: str | None = described("The column with the texts, if each row has its own.")
+    text: str | None = described("The column with the texts. Null if all rows have the same text.")
     placeholders: list[str] = described("The columns whose values are in the text.")
-    sheet: str | None = described("The sheet that was read, if the file was a spreadsheet.")
+    sheet: str | None = described(
+        "The sheet that was read. Null if the file was not a spreadsheet."
+    )
 
 
 @strawberry.type(description="The text for one row of a file, with its values filled in.")

@@ -7,14 +7,9 @@ from datetime import datetime
 import strawberry
 
 from domain.sending.messages import Direction, MessageStatus, SendKind
-from schema.fields import described, optional
+from schema.fields import KEY, described, optional
 from schema.values import Units
 
-KEY = (
-    "Your own key for this request, 1 to 255 characters. A repeated call with the same key "
-    "and input returns the first success and sends nothing more. A refused call leaves the key "
-    "unused. Keys are kept for at least 24 hours."
-)
 SEND_AT = (
     "When to send, at most 30 days from now. Absent, or up to a minute ago: now. Messages are "
     "charged when they are accepted, and refunded if they are cancelled before they are sent."
@@ -25,9 +20,10 @@ IGNORE_QUIET = (
 )
 NUMBER = "The phone number, in any usual spelling."
 TEXT = (
-    "The text, 1 to 10 segments. It may have line breaks, and no other control characters. Give "
-    "either a text or a template."
+    "The text, 1 to 10 segments unless the operator has changed the limit. It may have line "
+    "breaks, and no other control characters."
 )
+TEXT_OR_TEMPLATE = f"{TEXT} Give either a text or a template."
 TEMPLATE = "A saved text, instead of a text."
 
 
@@ -61,7 +57,7 @@ class DeleteTemplateInput:
 @strawberry.input(description="One text to one number.")
 class SendInput:
     to: str = described(NUMBER)
-    text: str | None = optional(TEXT)
+    text: str | None = optional(TEXT_OR_TEMPLATE)
     template: TemplateInput | None = optional(TEMPLATE)
     send_at: datetime | None = optional(SEND_AT)
     ignore_quiet_hours: bool | None = optional(IGNORE_QUIET)
@@ -74,7 +70,7 @@ class BulkSendInput:
         "The phone numbers, in any usual spelling. A number that occurs twice counts "
         "once. The limit is 100,000 numbers, unless the operator has changed it."
     )
-    text: str | None = optional(TEXT)
+    text: str | None = optional(TEXT_OR_TEMPLATE)
     template: TemplateInput | None = optional(TEMPLATE)
     send_at: datetime | None = optional(SEND_AT)
     ignore_quiet_hours: bool | None = optional(IGNORE_QUIET)
@@ -84,7 +80,7 @@ class BulkSendInput:
 @strawberry.input(description="A text for one number.")
 class OutgoingText:
     to: str = described(NUMBER)
-    text: str | None = optional(TEXT)
+    text: str | None = optional(TEXT_OR_TEMPLATE)
     template: TemplateInput | None = optional(TEMPLATE)
 
 
@@ -104,7 +100,7 @@ class QuoteInput:
     to: list[str] = described(
         "The phone numbers, in any usual spelling. A number that occurs twice counts once."
     )
-    text: str | None = optional(TEXT)
+    text: str | None = optional(TEXT_OR_TEMPLATE)
     template: TemplateInput | None = optional(TEMPLATE)
     send_at: datetime | None = optional(SEND_AT)
     ignore_quiet_hours: bool | None = optional(IGNORE_QUIET)

@@ -33,10 +33,11 @@ class ProviderRoute:
     )
     fallback_account_id: strawberry.ID | None = id_of(
         Kind.PROVIDER_ACCOUNT,
-        description="The account for messages that the first one has certainly not sent.",
+        description="The account for messages that the first one has certainly not sent. "
+        "Null without one.",
     )
     fallback_cost: Units | None = described(
-        "Units that the pool of the fallback pays for one message."
+        "Units that the pool of the fallback pays for one message. Null without one."
     )
 
 

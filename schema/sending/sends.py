@@ -51,7 +51,9 @@ class Message(Node):
         description="How many segments the text has. The price does not depend on it.",
     )
     status: MessageStatus | None = described("The present status. Null for an inbound message.")
-    failure: str | None = described("Why it was rejected or not delivered, as a sentence.")
+    failure: str | None = described(
+        "Why it was rejected or not delivered, as a sentence. Null if it was neither."
+    )
     is_reply: bool = described("Whether it was sent with `reply`.")
     conversation = resolved_field(
         inbox.conversations_of,
@@ -78,9 +80,11 @@ class Message(Node):
     modem = resolved_field(
         lookups.modem_of,
         str | None,
-        description="The modem that it came in through or leaves through, if it has one.",
+        description="The modem that it came in through or leaves through. Null if none is known.",
     )
-    port = resolved_field(lookups.port_of, str | None, description="The port of the modem.")
+    port = resolved_field(
+        lookups.port_of, str | None, description="The port of the modem. Null if none is known."
+    )
 
 
 @strawberry.type(description="Numbers of messages by status.")

@@ -1,4 +1,4 @@
-"""Everything that the schema shows has a description."""
+"""Everything that the schema shows has a description, which also says what null means."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from graphql import (
     FieldDefinitionNode,
     InputObjectTypeDefinitionNode,
     InterfaceTypeDefinitionNode,
+    NonNullTypeNode,
     ObjectTypeDefinitionNode,
     parse,
 )
@@ -56,6 +57,22 @@ def _undescribed(above: str, node: object) -> Iterator[str]:
         yield f"{above}{name}"
 
 
+def without_null(document: DocumentNode) -> Iterator[str]:
+    """Fields that may be null, and whose description does not say when.
+
+    A field with `@requires` is null for those who may not use it, with an error. The results of
+    mutations are unions, so they are never null.
+    """
+    for definition in document.definitions:
+        if not isinstance(definition, ObjectTypeDefinitionNode):
+            continue
+        for field in definition.fields or ():
+            text = field.description.value.lower() if field.description else ""
+            known = isinstance(field.type, NonNullTypeNode) or "null" in text
+            if not known and not field.directives:
+                yield f"{definition.name.value}.{field.name.value}"
+
+
 def test_everything_has_a_description() -> None:
     assert list(without_description(parse(export_schema()))) == []
 
@@ -75,3 +92,23 @@ def test_everything_has_a_description() -> None:
 )
 def test_a_missing_description_is_noticed(text: str, expected: list[str]) -> None:
     assert list(without_description(parse(text))) == expected
+
+
+def test_every_field_that_may_be_null_says_when() -> None:
+    assert list(without_null(parse(export_schema()))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('type Line { """Its modem. Null without one.""" modem: ID }', []),
+        ('type Line { """Its modem.""" modem: ID! }', []),
+        ('type Line { """Its modem.""" modem: ID @requires }', []),
+        ('type Line { """Its modem.""" modem: ID }', ["Line.modem"]),
+        ("type Line { modem: [ID!] }", ["Line.modem"]),
+    ],
+)
+def test_a_field_that_does_not_say_what_null_means_is_noticed(
+    text: str, expected: list[str]
+) -> None:
+    assert list(without_null(parse(text))) == expected

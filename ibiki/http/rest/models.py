@@ -25,7 +25,10 @@ from ibiki.http.rest.answers import Answer, AnswerPart, Failure, Rejected, Units
 
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
-TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
+TEXT = (
+    "The text, 1 to 10 segments unless the operator has changed the limit. It may have line "
+    "breaks, and no other control characters."
+)
 HELD = "How many messages are held during quiet hours. Absent if none is."
 HELD_UNTIL = "When the last message that is held is due. Absent if none is held."
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
