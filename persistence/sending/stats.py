@@ -14,7 +14,6 @@ from domain.sending.messages import MessageStatus
 from persistence.database import fetch_with_plan
 from persistence.ledger.singles import LARGE_KINDS
 from persistence.long_reads import long_read
-from persistence.pages import Filter
 from persistence.planned import in_turn
 from persistence.sending.listed import first_id, last_id, rows_within
 from persistence.sending.messages import add_time
@@ -26,11 +25,9 @@ COUNTED_FROM = 200
 
 # With date_trunc() in a time zone, this took 1.5 times as long.
 STARTS_AT = "date_bin({by}, created_at, '2000-01-01 00:00:00+00') AS starts_at"
-# With a plan for the values, PostgreSQL expects a large client to send as much on each day. Then it
-# reads the messages of all clients by ID. A plan that is kept uses `message_listed`.
 STATS = f"""
 SELECT {STARTS_AT}, status, count(*) AS messages, sum(price)::int8 AS units
-FROM {{messages}} GROUP BY 1, 2
+FROM ({{messages}}) AS message GROUP BY 1, 2
 """  # noqa: S608 - names of our own
 # Of all clients. All messages of a large send have the time of the send, and the range of its IDs.
 # So they come from its counters, without those that a job has not written. The others are read from
@@ -98,8 +95,7 @@ async def read_message_stats(
             wanted=wanted.where,
         )
     else:
-        wanted = Filter([*wanted.conditions, f"id BETWEEN {ends[0]} AND {ends[1]}"], wanted.values)
-        messages = messages_of_client(wanted, "created_at, status, price")
+        messages = messages_of_client(wanted, "created_at, status, price", *ends)
         statement = STATS.format(by=length, messages=messages)
     async with in_turn(scope, searches=True):
         rows = await long_read(lambda held: fetch_with_plan(held, statement, *wanted.values))

@@ -20,7 +20,7 @@ from domain.pages import Window
 from domain.sending.messages import LATER, MessageStatus
 from persistence.ledger.singles import LARGE
 from persistence.pages import Filter, order_of, page_clause
-from persistence.sending.parts import BETWEEN_ITS_ENDS, QUEUED_APART, QUEUED_IN_PART, all_in
+from persistence.sending.parts import BETWEEN_ITS_ENDS, QUEUED_APART, QUEUED_IN_PART
 
 WAITING = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)
 
@@ -83,18 +83,29 @@ SELECT * FROM (
       AND status = 'SUBMITTING' AND priority IN ({_LISTED}) {{since}} OFFSET 0
 ) AS message {{page}}
 """  # noqa: S608 - numbers of our own
-# All of a client, in no order. OFFSET 0: read account by account, whatever the statistics say.
+# All of a client, in no order. The range of IDs is in pairs, where it can be. PostgreSQL expects one
+# row in a range without such a pair, and would read the messages of all clients by ID.
+# OFFSET 0: status by status and part by part, instead of all at once and then their pairs.
+_OVERLAP = BETWEEN_ITS_ENDS.format(
+    first="greatest(part.first_id, {lowest})", last="least(part.last_id, {highest})"
+)
+_STATUSES = ", ".join(f"'{each}'" for each in MessageStatus)
 _OF_CLIENT = f"""
-SELECT queued.* FROM provider_account AS upstream CROSS JOIN LATERAL (
-    SELECT {{columns}} FROM message
-    WHERE provider_account_id = upstream.id AND {QUEUED_APART}
-      AND priority = ANY(ARRAY[{_LISTED}]::int2[]) AND {{conditions}} OFFSET 0) AS queued
+SELECT each.* FROM unnest(ARRAY[{_STATUSES}]) AS wanted (status) CROSS JOIN LATERAL (
+    SELECT {{columns}} FROM message WHERE {{conditions}} AND {BY_STATUS}
+      AND (status, id) >= (wanted.status, {{lowest}})
+      AND (status, id) <= (wanted.status, {{highest}}) OFFSET 0) AS each
 UNION ALL
-SELECT each.* FROM queued_part AS part
-CROSS JOIN LATERAL ({all_in("{columns}")} AND {{conditions}}) AS each
+({{parts}} SELECT each.* FROM part CROSS JOIN LATERAL (
+    SELECT {{columns}} FROM message WHERE {{conditions}} AND {_OF_PART} OFFSET 0) AS each)
+UNION ALL
+SELECT each.* FROM queued_part AS part CROSS JOIN LATERAL (
+    SELECT {{columns}} FROM message
+    WHERE {{conditions}} AND {QUEUED_IN_PART} AND {_OVERLAP} OFFSET 0) AS each
 WHERE part.client_id = $1
 UNION ALL
-SELECT {{columns}} FROM ({_SUBMITTING.format(since="", page="")}) AS message WHERE {{conditions}}
+SELECT {{columns}} FROM ({_SUBMITTING.format(since="", page="")}) AS message
+WHERE {{conditions}} AND id BETWEEN {{lowest}} AND {{highest}}
 """  # noqa: S608 - numbers of our own
 # Reads one part after the other until there are enough messages, and returns the last of these.
 _LAST = """
@@ -169,18 +180,19 @@ def last_of_waiting(
     return [apart, f"SELECT id FROM ({in_parts}) AS looked {last}"]  # noqa: S608 - our own
 
 
-def messages_of_client(wanted: Filter, columns: str) -> str:
-    """SQL for FROM: the messages of one client that are `wanted`, whatever index has them.
+def messages_of_client(wanted: Filter, columns: str, lowest: str, highest: str) -> str:
+    """The SELECT of the messages of one client that are `wanted`, whatever index has them.
 
-    `wanted` has a condition for the client, whose ID is its first value. The statuses lead to the
-    index on (client_id, status, id).
+    `wanted` has a condition for the client, whose ID is its first value. `lowest`, `highest`: the
+    first and last ID, as SQL.
     """
-    statuses = ", ".join(f"'{each}'" for each in MessageStatus)
-    conditions = " AND ".join(wanted.conditions)
-    waiting = _OF_CLIENT.format(columns=columns, conditions=conditions)
-    return f"""(
-    SELECT {columns} FROM message {wanted.where} AND {BY_STATUS} AND status IN ({statuses})
-    UNION ALL {waiting}) AS message"""  # noqa: S608 - conditions of our own
+    return _OF_CLIENT.format(
+        columns=columns,
+        conditions=" AND ".join(wanted.conditions),
+        parts=_parts(PageLimits("$1", lowest, highest), Window(0)),
+        lowest=lowest,
+        highest=highest,
+    )
 
 
 def _in_parts(

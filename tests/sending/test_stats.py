@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.identity.access import Everything
+from domain.identity.access import Everything, OfClient
 from domain.sending.lists import Period
 from domain.sending.messages import SendKind
 from persistence.sending import stats
 from persistence.sending.stats import read_message_stats
 from tests import db
-from tests.persistence.test_reads_stay_small import PLANNING, work_of
+from tests.persistence.test_reads_stay_small import PLANNING, assert_small, work_of
 
 AGE = """
 UPDATE {} SET created_at = created_at - make_interval(hours => $1)
@@ -92,3 +92,20 @@ async def test_messages_of_large_sends_are_not_read(
     )
     read = read_message_stats(Everything(), Period.DAY, since, datetime.now(UTC))
     assert (await work_of(read)).rows["message"] <= row["messages"] + PLANNING
+
+
+async def test_statistics_of_a_client_read_no_message_of_others(database_url: str) -> None:
+    """Of a bulk that waits, and of the time of another bulk."""
+    async with db.connected(database_url, pool_size=1):
+        busy = await db.add_client(held=10_000)
+        quiet = await db.add_client(busy.pool, held=100)
+        later = datetime.now(UTC) + timedelta(hours=1)
+        await db.accept(quiet, 20, send_at=later)
+        await db.accept(busy, 10_000)
+        await db.execute("ANALYZE")
+        for hours in (1, 100):
+            since = later - timedelta(hours=hours + 1)
+            work = await work_of(
+                read_message_stats(OfClient(quiet.client_id), Period.DAY, since, later)
+            )
+            assert_small(work, most_rows=60)
