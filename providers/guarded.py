@@ -171,6 +171,8 @@ class GuardedClient:
 
 
 class _Connector(aiohttp.TCPConnector):
+    """Its connections read answers by `_Answers`. aiohttp has no public option for this."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         made_by: type[ResponseHandler] = _Answers

@@ -36,7 +36,7 @@ from domain.dispatch.settlement import (
     transition_for,
     with_costs,
 )
-from domain.loops import Batcher, now_seconds, pause_after
+from domain.loops import Batcher, backoff_seconds, now_seconds
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
 from domain.transactions import UNAVAILABLE, Failures, Transaction
@@ -77,7 +77,6 @@ class Recorder:
         self._rules = rules
         self._observer = observer
         self._hurried_at: float | None = None
-        self._never = asyncio.Event()
         self._batcher: Batcher[EndedCall, Exception | None] = Batcher(
             self._record, largest=LARGEST_BATCH, window_seconds=WINDOW_SECONDS
         )
@@ -108,7 +107,7 @@ class Recorder:
                 failures.stop()
                 _log.error("attempt %s could not be recorded", ended.attempt_id)
                 return
-            await pause_after(failures.count, self._never)
+            await asyncio.sleep(backoff_seconds(failures.count))
         failures.end()
 
     async def _try(self, ended: EndedCall) -> Exception | None:

@@ -103,9 +103,12 @@ def reply_line(conversation: Conversation, route: ModemRoute | None) -> ReplyLin
 
 
 def check_sender(actor: Actor) -> None:
-    """Raises Forbidden if the actor has no account to send from. Call it before any ID is read."""
+    """Raises Forbidden if the actor has no account to send from. Call it before any ID is read.
+
+    A client that is not active passes: it may still get the answer that is stored under its key.
+    """
     if actor.payer is None:
-        payer_of(actor)
+        payer_of(actor)  # raises Forbidden
 
 
 async def reply(

@@ -34,7 +34,7 @@ from domain.live.subscriptions import (
     Subscriber,
     Watch,
 )
-from domain.loops import Loop, pause_after
+from domain.loops import Loop, backoff_seconds
 from domain.transactions import Failures
 
 POLL_SECONDS = 0.75
@@ -256,7 +256,6 @@ class ChangeTracker:
         self._reading = asyncio.Lock()
         self._locating = asyncio.Lock()
         self._running = False
-        self._never = asyncio.Event()
 
     def stream(
         self, watch: ChangeWatch, renderer: Renderer, forget: Callable[[], None]
@@ -288,6 +287,7 @@ class ChangeTracker:
                 await self._read_on()
 
     async def read_first(self, watch: ChangeWatch, since: float) -> Sequence[Change]:
+        """What a new subscriber receives first. `since`: when it joined, by `time.monotonic`."""
         await self._find_position()
         seconds = time.monotonic() - since + RECENT_SECONDS + LONGEST_COMMIT_SECONDS
         ids = await watch.read_first(self._positions.before(since - RECENT_SECONDS) or seconds)
@@ -332,7 +332,7 @@ class ChangeTracker:
                 except Exception as failure:  # noqa: BLE001 - a tracker survives every failure
                     failures.add(failure)
                     self._hints_lost = True
-                    await pause_after(failures.count, self._never)
+                    await asyncio.sleep(backoff_seconds(failures.count))
                 # Rest as long as the read took: reading takes half of the time at most.
                 await asyncio.sleep(time.monotonic() - began)
         finally:

@@ -255,8 +255,10 @@ async def lock_expired(tx: Connection, provider_account_id: UUID, most: int) -> 
 async def lock_overdue(
     tx: Connection, provider_account_id: UUID, *, age_seconds: float, most: int
 ) -> list[LockedMessage]:
-    first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
-    given = provider_account_id, first_id_after, age_seconds
+    # A second later than needed, because the clock of this machine may be behind that of the
+    # database. The statement checks the age itself.
+    ids_below = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
+    given = provider_account_id, ids_below, age_seconds
     rows = await tx.fetch(LOCK_OVERDUE, *given, most)
     return locked_messages(rows + await tx.fetch(LOCK_OVERDUE_IN_PARTS, *given, most - len(rows)))
 

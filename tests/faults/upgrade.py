@@ -86,16 +86,18 @@ async def _migrate(rig: Rig) -> None:
     assert program.returncode == 0, f"ibiki migrate ended with {program.returncode}"
 
 
-def _line(name: str, options: Sequence[MadeRequest]) -> str:
+def _line(name: str, requests: Sequence[MadeRequest]) -> str:
     """The figures of a phase for its callers. A caller without a key may have given up."""
-    took = sorted(
-        1_000 * (each.answered_at - each.requested_at) for each in options if each.answered_at
+    milliseconds = sorted(
+        1_000 * (each.answered_at - each.requested_at) for each in requests if each.answered_at
     )
-    if not took:
+    if not milliseconds:
         return f"{0:8}  {'':36}  {name}"
-    at = [took[int(share * (len(took) - 1))] for share in (0.5, 0.99, 1.0)]
-    repeated = sum(each.tries > 1 for each in options)
-    return f"{len(options):8}  {repeated:8}  {at[0]:6.0f}  {at[1]:6.0f}  {at[2]:10.0f}  {name}"
+    p50, p99, longest = [
+        milliseconds[int(share * (len(milliseconds) - 1))] for share in (0.5, 0.99, 1.0)
+    ]
+    repeated = sum(each.tries > 1 for each in requests)
+    return f"{len(requests):8}  {repeated:8}  {p50:6.0f}  {p99:6.0f}  {longest:10.0f}  {name}"
 
 
 async def _run(options: argparse.Namespace, directory: Path) -> SoakResult:

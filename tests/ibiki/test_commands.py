@@ -286,7 +286,7 @@ async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
     assert events[1].endswith(": 9999_of_later")
 
 
-async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(
+async def test_a_sync_of_an_account_that_a_client_does_not_own_says_what_to_do(
     database_url: str, pool: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync", "--client", "Client")

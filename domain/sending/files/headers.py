@@ -137,12 +137,11 @@ def _is_part(group: _Group, words: tuple[str, ...]) -> bool:
 
 
 def _has(words: Sequence[str], phrases: Iterable[tuple[str, ...]]) -> bool:
-    """Whether one of the phrases is in the words, in a row."""
-    longest = len(words)
+    """Whether the words contain one of the phrases. A phrase has at most five words."""
     parts = {
         tuple(words[start:end])
-        for start in range(longest)
-        for end in range(start + 1, min(start + 5, longest) + 1)
+        for start in range(len(words))
+        for end in range(start + 1, min(start + 5, len(words)) + 1)
     }
     return not parts.isdisjoint(phrases)
 
