@@ -25,6 +25,8 @@ NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 README = (ROOT / "README.md").read_text()
 ATTACKS = (ROOT / "docs" / "attacks.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text()
+FOR_OPERATORS = OPERATING + TROUBLESHOOTING
 
 
 def test_each_link_of_a_document_leads_to_a_file_and_a_heading() -> None:
@@ -103,28 +105,29 @@ def test_every_setting_is_documented_and_no_other() -> None:
 def test_every_named_metric_exists() -> None:
     families = text_string_to_metric_families(Metrics().exposition().decode())
     there = {family.name for family in families}
-    named = set(re.findall(r"\bibiki_\w+", OPERATING))
+    named = set(re.findall(r"\bibiki_\w+", FOR_OPERATORS))
     assert len(named) > 8
     assert {name.removesuffix("_total") for name in named} <= there
 
 
 def test_every_named_command_exists() -> None:
-    named = set(re.findall(r"`ibiki ([a-z-]+)", OPERATING))
+    named = set(re.findall(r"`ibiki ([a-z-]+)", FOR_OPERATORS))
     assert len(named) > 5
     assert named <= set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_the_documents_of_the_page_are_valid() -> None:
+def test_the_graphql_documents_for_operators_are_valid() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
-    requested = re.findall(r"`((?:mutation )?\{ [^`]*\})`", OPERATING)
+    requested = re.findall(r"`((?:mutation )?\{ [^`]*\})`", FOR_OPERATORS)
     assert len(requested) >= 5
     for document in requested:
         assert validate(schema, parse(document)) == [], document
 
 
 def test_the_quoted_log_lines_exist() -> None:
-    alarms_of = OPERATING.partition("## When something is wrong")[2].partition("\n### ")[0]
-    alarms = " ".join(re.findall(r"^- \*\*(.*?)\*\*:", alarms_of, re.MULTILINE | re.DOTALL))
+    alarms_of = TROUBLESHOOTING.partition("\n## The ledger is inconsistent")[0]
+    found = re.findall(r"^- \*\*(.*?)\*\*:", alarms_of, re.MULTILINE | re.DOTALL)
+    alarms = " ".join(" ".join(found).split())  # without the ends of lines
     sources = [
         path
         for folder in ("ibiki", "domain", "persistence")

@@ -55,7 +55,7 @@ LEDGER_INVALID = 3
 
 AUDIT_ADVICE = (
     "Nothing was changed. Keep these lines and make a dump of the database now (pg_dump). Do not"
-    " allocate, and read “The ledger is inconsistent” in docs/operating.md."
+    " allocate, and read “The ledger is inconsistent” in docs/troubleshooting.md."
 )
 
 

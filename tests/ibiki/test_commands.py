@@ -97,7 +97,7 @@ async def test_a_failed_audit_exits_with_3_and_gives_advice(
     first, violation, advice = ended.stdout.splitlines()
     assert first.endswith("THE LEDGER IS INCONSISTENT.")
     assert str(pool.account_id) in violation
-    assert "docs/operating.md" in advice
+    assert "docs/troubleshooting.md" in advice
     result = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
     assert (result["holds"], result["violations"]) == (False, [violation])
 
