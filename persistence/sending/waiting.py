@@ -83,8 +83,8 @@ SELECT * FROM (
       AND status = 'SUBMITTING' AND priority IN ({_LISTED}) {{since}} OFFSET 0
 ) AS message {{page}}
 """  # noqa: S608 - numbers of our own
-# All of a client, in no order. The range of IDs is in pairs, where it can be. PostgreSQL expects one
-# row in a range without such a pair, and would read the messages of all clients by ID.
+# All of a client, in no order. The range of IDs is in pairs, where it can be. PostgreSQL expects
+# one row in a range without such a pair, and would read the messages of all clients by ID.
 # OFFSET 0: status by status and part by part, instead of all at once and then their pairs.
 _OVERLAP = BETWEEN_ITS_ENDS.format(
     first="greatest(part.first_id, {lowest})", last="least(part.last_id, {highest})"
