@@ -69,7 +69,10 @@ class PoolNotSynced(CommandError):
 
 @app.command()
 def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = DEFAULT_DIRECTORY) -> None:
-    """Serve the API. Any number of these processes may run."""
+    """Serve the API and the console. Any number of these processes may run.
+
+    It sends nothing to providers: run `ibiki dispatch` beside it.
+    """
     from ibiki import processes
 
     with open_context(data) as context:
@@ -205,7 +208,10 @@ def sync(
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
-    """Read the balance from the provider and set the pool to it."""
+    """Read the balance from the provider and set the pool to it.
+
+    This syncs the default pool, or that of a client. Admins sync others in the console.
+    """
 
     async def read(context: CommandContext, parts: Components) -> None:
         account = await store.find_provider_account(await _own_account(client) if client else None)

@@ -9,7 +9,9 @@ import typer
 
 Data = Annotated[
     Path,
-    typer.Option("--data", envvar="IBIKI_DATA", help="The directory of the keys and the database."),
+    typer.Option(
+        "--data", envvar="IBIKI_DATA", help="The directory of the keys and the embedded database."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only look, change nothing.")]

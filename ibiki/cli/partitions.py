@@ -35,8 +35,8 @@ def partitions(
         bool,
         typer.Option(
             "--close",
-            help="Store what was sent to numbers in months that are over in less space. No process"
-            " of an older release may run.",
+            help="Store in less space which messages were sent to a number, for months that have"
+            " ended. No process of an older release may run.",
         ),
     ] = False,
     data: Data = DEFAULT_DIRECTORY,

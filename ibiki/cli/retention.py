@@ -63,6 +63,8 @@ def retention(
 ) -> None:
     """Drop texts and whole months that are older than the rules say. Without --apply, list them.
 
+    --apply needs --export or --without-export.
+
     Safe to interrupt and to run again. Messages can be sent meanwhile.
     """
     if format is ExportFormat.PARQUET and find_spec("pyarrow") is None:

@@ -43,7 +43,7 @@ def test_the_command_line_imports_no_heavy_package() -> None:
 def test_the_list_of_commands_imports_no_command() -> None:
     program = (
         "from ibiki.cli.main import app\nfrom typer.testing import CliRunner\n"
-        "assert 'Serve the API.' in CliRunner().invoke(app, ['--help']).output"
+        "assert 'Serve the API' in CliRunner().invoke(app, ['--help']).output"
     )
     assert loaded_by(program) == set()
 
