@@ -24,7 +24,6 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from domain.dispatch.jobs import JobWriter
 from domain.dispatch.rules import DispatchRules
 from domain.errors import TryAgain
 from domain.hooks.worker import Deliverer
@@ -200,12 +199,7 @@ async def run_workers(
         rules=dispatch_rules_of(context.settings),
         observer=telemetry.for_dispatch(),
         polling=PollRules(calls_per_second=context.settings.dispatch.status_calls_per_second),
-        jobs=JobWriter(
-            store,
-            parts.installation.normaliser,
-            parts.installation.routes,
-            parts.installation.file_limits,
-        ),
+        jobs=parts.job_writer(),
     )
     nightly = Loop(
         "starting the nightly reconciliation",

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from domain.dispatch.jobs import JobRules, JobWriter
 from domain.hooks.changes import Hooks
 from domain.identity.actors import Actors
 from domain.identity.auth_tokens import AuthTokens
@@ -50,6 +51,11 @@ class Components:
     intake: Intake
     cipher: FernetCipher
     live: Live | None = None
+
+    def job_writer(self, rules: JobRules | None = None) -> JobWriter:
+        """Writes the messages of large files."""
+        made = self.installation
+        return JobWriter(store, made.normaliser, made.routes, made.file_limits, rules=rules)
 
 
 @asynccontextmanager

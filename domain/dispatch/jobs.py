@@ -128,11 +128,11 @@ class JobObserver:
 
 @dataclass(frozen=True, slots=True)
 class JobRules:
-    """`waiting`: messages of a job that may wait in the queue."""
+    """`waiting`: messages of a job that may wait in the queue. None: any number."""
 
     lease_seconds: float = LEASE_SECONDS
     open_at_once: int = MOST_OPEN
-    waiting: int = MOST_WAITING
+    waiting: int | None = MOST_WAITING
 
 
 class JobBroken(Exception):
@@ -209,7 +209,7 @@ class JobWriter:
         if waiting is None:  # it has ended, or another process has it
             self._close(opened)
             return False
-        if waiting >= self._rules.waiting:
+        if self._rules.waiting is not None and waiting >= self._rules.waiting:
             is_full = len(self._open) == self._rules.open_at_once
             if is_full and await self._store.other_jobs_wait():
                 await self._release(opened)

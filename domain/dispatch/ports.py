@@ -257,10 +257,16 @@ class Restoring(Queue, Protocol):
         """Whether a process that sends is connected to this database."""
 
     async def note_restored(self) -> None:
-        """Notes for all provider accounts that calls before now may not be known here."""
+        """Notes for all provider accounts that calls before now may not be known here.
+
+        Ends the claims of jobs: no process holds one.
+        """
+
+    async def other_jobs_wait(self) -> bool:
+        """Whether there are jobs that nobody holds."""
 
     async def count_due(self) -> int:
-        """The QUEUED messages whose time has come."""
+        """The QUEUED messages whose time has come, with those that a job has not written."""
 
     async def pick_due(
         self, tx: Transaction, provider_account_id: UUID, *, most: int

@@ -3,12 +3,15 @@
 The restored database does not know it, and would send these messages a second time. So they become
 UNKNOWN: they stay charged, are never sent automatically, and a person settles them by the
 provider's log. Messages that were SUBMITTING become UNKNOWN by themselves, when their lease ends.
+
+What a job had not written by then may have been written and sent since, too: it is written first.
 """
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from domain.dispatch.jobs import JobWriter
 from domain.dispatch.messages import AttemptEnd, Call
 from domain.dispatch.ports import Restoring
 from domain.dispatch.recording import write_settlement
@@ -24,15 +27,19 @@ class DispatchersRunning(Exception):
     """Stop every `ibiki dispatch` and `ibiki up` first: they send what is queued."""
 
 
-async def doubt_queued(store: Restoring) -> int:
+async def doubt_queued(store: Restoring, jobs: JobWriter) -> int:
     """Makes all QUEUED messages UNKNOWN whose time has come. Returns how many. Safe to repeat.
 
     Messages that are scheduled for later stay QUEUED: they were not due before the restore either.
+    `jobs`: writes the rest of the files, however many messages wait.
+
     Raises DispatchersRunning, or Disconnected if the database is unavailable.
     """
     if await store.has_dispatchers():
         raise DispatchersRunning
     await store.note_restored()
+    while await jobs.step() or await store.other_jobs_wait():
+        pass
     doubted = 0
     for provider_account_id in await store.accounts_with_queue():
         while found := await _doubt_page(store, provider_account_id):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from domain.dispatch.jobs import JobRules
 from domain.dispatch.restored import DispatchersRunning, doubt_queued
 from domain.errors import units_in_words
 from domain.times import moment_of
@@ -121,7 +122,7 @@ def after_restore(
 
 async def _doubt(context: CommandContext, parts: Components) -> int:
     try:
-        doubted = await doubt_queued(store)
+        doubted = await doubt_queued(store, parts.job_writer(JobRules(waiting=None)))
     except DispatchersRunning as running:
         raise CommandError(
             "Stop every `ibiki dispatch` and `ibiki up` first: they send what is queued."

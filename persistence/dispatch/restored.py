@@ -13,6 +13,8 @@ IS_DUE = f"{QUEUED_APART} AND (send_at IS NULL OR send_at <= statement_timestamp
 COUNT = f"""
 SELECT (SELECT count(*) FROM message WHERE {IS_DUE})
      + (SELECT count(*) FROM queued_part AS part CROSS JOIN LATERAL ({all_in("")}) AS each)
+     + (SELECT coalesce(sum(unwritten), 0)::int8 FROM send_job WHERE unwritten > 0
+        AND coalesce((plan->>'send_at')::timestamptz <= statement_timestamp(), true))
 """  # noqa: S608 - text of our own
 _PICKED = "id, send_id, message.client_id, priority, number, '' AS text, alone"
 # ORDER BY makes PostgreSQL use the partial index of the queue.
@@ -31,7 +33,11 @@ SELECT EXISTS (
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND application_name ~ '^ibiki (dispatch|up)( |$)')
 """
-NOTE_RESTORED = "UPDATE provider_account SET restored_at = clock_timestamp()"
+NOTE_RESTORED = """
+WITH job AS (
+    UPDATE send_job SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by IS NOT NULL)
+UPDATE provider_account SET restored_at = clock_timestamp()
+"""
 
 
 async def has_dispatchers() -> bool:

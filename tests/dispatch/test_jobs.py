@@ -15,6 +15,7 @@ import pytest
 
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.jobs import FAILED, JobRules, JobStage
+from domain.dispatch.restored import doubt_queued
 from domain.errors import InvalidText, NoValidRecipients, Refusal
 from domain.identity.access import Everything, OfClient
 from domain.inbox.capture import capture_contacts
@@ -39,6 +40,7 @@ from tests.dispatch.jobs import (
     written_to_the_end,
 )
 from tests.installations import App
+from tests.retention.old import assert_proven
 from tests.sending.files.files import csv_file, uploaded
 
 QUEUED, CANCELLED = MessageStatus.QUEUED, MessageStatus.CANCELLED
@@ -263,6 +265,24 @@ async def test_a_writer_stays_a_limited_number_of_messages_ahead(app: App) -> No
     await own.step()
     await own.step()
     assert len(await texts(other.id)) == 8
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+async def test_the_rest_of_a_file_is_unknown_after_a_restore(app: App, *, is_later: bool) -> None:
+    """A part that is not written in the restored database may have been written and sent since."""
+    order = replace(ORDER, send_at=datetime.now(UTC) + timedelta(hours=1)) if is_later else ORDER
+    send = await accepted(app, order=order)
+    before = writer(rules=replace(RULES, lease_seconds=60))
+    await before.step()
+    status, due = ("QUEUED", 0) if is_later else ("UNKNOWN", ROWS)
+    assert await store.count_due() == due
+    assert await doubt_queued(store, writer()) == due
+    assert await unwritten() == 0
+    assert await db.statuses() == {status: ROWS}
+    assert [each for each, _ in await texts(send.id)] == db.generated_numbers(ROWS)
+    assert await db.held(app.owner.account_id) == 100 - ROWS
+    await assert_proven()
+    assert await doubt_queued(store, writer()) == 0
 
 
 async def test_later_messages_are_written_at_once_and_wait_for_their_time(app: App) -> None:

@@ -16,6 +16,7 @@ from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, OutgoingMessage, Rejected, Unknown
 from persistence import store
 from tests import db
+from tests.dispatch.job_program import writer
 from tests.dispatch.parts import Opened, Scripted, answered, lease_passes, marked, submitting
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -217,7 +218,7 @@ async def test_calls_after_a_change_of_the_account_are_decided() -> None:
 async def test_a_restored_queue_is_never_refunded_by_an_answer() -> None:
     client, call = await submitting()
     await db.accept(client)
-    await doubt_queued(store)
+    await doubt_queued(store, writer())
     await lease_passes(call)
     await watch(Asked()).look()
     assert await db.statuses() == {"UNKNOWN": 2}

@@ -26,6 +26,7 @@ from persistence import store
 from persistence.opening import connect, disconnect
 from tests import db
 from tests.conftest import run_directory_of
+from tests.dispatch.job_program import writer
 from tests.dispatch.parts import answered, eventually, marked
 from tests.end_to_end.program import run
 from tests.faults.standby import Standby, copied_server
@@ -108,7 +109,7 @@ async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
             assert await db.statuses(sent) == {"SENT": 1}
             assert await db.statuses(later.id) == {"QUEUED": 1}, "it is not due before 2040"
             assert await db.statuses(lost.id) == {}
-            assert await doubt_queued(store) == 0, "it can be repeated"
+            assert await doubt_queued(store, writer()) == 0, "it can be repeated"
 
 
 async def test_what_was_restored_half_way_is_not_sent(main: Standby, tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ async def test_the_queue_is_left_alone_while_a_dispatcher_runs(
     await connect(database_url, application_name=name)
     try:
         with pytest.raises(DispatchersRunning):
-            await doubt_queued(store)
+            await doubt_queued(store, writer())
     finally:
         await disconnect()
 
