@@ -47,11 +47,11 @@ def main() -> list[Measurement]:
 
 
 async def _measure(url: str) -> list[Measurement]:
-    async with own_connection(url) as own, db.connected(url):
-        await own.execute(FILL, QUEUED)
-        await own.execute("ANALYZE message")
+    async with own_connection(url) as connection, db.connected(url):
+        await connection.execute(FILL, QUEUED)
+        await connection.execute("ANALYZE message")
         figures = await _times("just filled")
-        await own.execute("VACUUM message")
+        await connection.execute("VACUUM message")
         figures += await _times("vacuumed")
         for _ in range(3):  # a sum is opened, waits for older transactions, and gets its figure
             await sum_singles()

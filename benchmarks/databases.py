@@ -165,20 +165,20 @@ async def own_connection(
     url: str, **chosen: str
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """A connection for what takes longer than the program waits for an answer."""
-    own = await asyncpg.connect(**{**credentials(url), **chosen})
+    connection = await asyncpg.connect(**{**credentials(url), **chosen})
     try:
-        yield own
+        yield connection
     finally:
-        await own.close()
+        await connection.close()
 
 
 async def fill_ledger(url: str, statements: str) -> None:
     """Fills the tables of sends as a superuser, and leaves them as autovacuum does."""
-    async with own_connection(url, user="postgres") as own:
-        await own.execute(statements)
+    async with own_connection(url, user="postgres") as connection:
+        await connection.execute(statements)
         for table in ("send", "message", "transfer"):
-            await own.execute(f"VACUUM (ANALYZE) {table}")
-        await own.execute("CHECKPOINT")
+            await connection.execute(f"VACUUM (ANALYZE) {table}")
+        await connection.execute("CHECKPOINT")
 
 
 async def none_left(statement: str, *, within_seconds: float = 300.0) -> None:

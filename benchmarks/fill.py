@@ -121,10 +121,10 @@ def fill(directory: Path, size: Size) -> None:
 
 
 async def _set_server(running: embedded.EmbeddedDatabase, *changes: str) -> None:
-    own = await asyncpg.connect(**credentials(running.superuser_url))
+    connection = await asyncpg.connect(**credentials(running.superuser_url))
     for change in changes:
-        await own.execute(f"ALTER SYSTEM {change}")
-    await own.close()
+        await connection.execute(f"ALTER SYSTEM {change}")
+    await connection.close()
 
 
 async def fill_database(
@@ -155,11 +155,11 @@ async def fill_database(
         await one.execute("checkpoint", "CHECKPOINT")
 
 
-async def _close(own: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _close(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Closes the months that are over, as the program does: they have no rows in `sent_to`."""
-    until = await own.fetchval("SELECT open_id FROM filling.year")
-    await closing.build_index(own, until)
-    await closing.read_index(own, until)
+    until = await connection.fetchval("SELECT open_id FROM filling.year")
+    await closing.build_index(connection, until)
+    await closing.read_index(connection, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +184,16 @@ class _Session:
 
 @asynccontextmanager
 async def _superuser(where: dict[str, Any], report: Report) -> AsyncIterator[_Session]:
-    own = await asyncpg.connect(**where, server_settings=SESSION)
+    connection = await asyncpg.connect(**where, server_settings=SESSION)
     try:
-        yield _Session(own, report)
+        yield _Session(connection, report)
     finally:
-        await own.close()
+        await connection.close()
 
 
-async def _plan_clients(url: str, own: asyncpg.Connection[asyncpg.Record], size: Size) -> None:
+async def _plan_clients(
+    url: str, connection: asyncpg.Connection[asyncpg.Record], size: Size
+) -> None:
     """The tenants, with their numbers of messages: the first has about a sixth of them."""
     async with db.connected(url):
         pool = await db.add_pool()
@@ -217,15 +219,15 @@ async def _plan_clients(url: str, own: asyncpg.Connection[asyncpg.Record], size:
                     bulks,
                 )
             )
-    await own.copy_records_to_table("client", schema_name="filling", records=rows)
+    await connection.copy_records_to_table("client", schema_name="filling", records=rows)
     # It ends an hour ago. The queued bulks were accepted after that.
     end = datetime.now(UTC) - timedelta(hours=1)
     year = [int(moment.timestamp() * 1000) for moment in (end - timedelta(days=365), end)]
     open_id = first_id_at(month_of(end - closing.STAYS))
-    await own.copy_records_to_table(
+    await connection.copy_records_to_table(
         "year", schema_name="filling", records=[(*year, size.large, size.small, open_id)]
     )
-    await own.execute("ANALYZE filling.client, filling.year")
+    await connection.execute("ANALYZE filling.client, filling.year")
 
 
 def _steps() -> dict[str, str]:

@@ -101,7 +101,7 @@ def _its() -> Iterator[Side]:
 
 async def _accounts(url: str) -> list[str]:
     """The tables of the other server, and the tokens of its accounts."""
-    async with own_connection(url) as own:
-        await own.execute((PLACE / "tables.sql").read_text())
-        rows = await own.fetch(ADD_ACCOUNTS, TENANTS, UNITS)
+    async with own_connection(url) as connection:
+        await connection.execute((PLACE / "tables.sql").read_text())
+        rows = await connection.fetch(ADD_ACCOUNTS, TENANTS, UNITS)
     return [str(row["token"]) for row in rows]

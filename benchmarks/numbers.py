@@ -57,8 +57,8 @@ def per_number(
     normaliser: Normaliser, make: Callable[[random.Random], str], count: int = 100_000
 ) -> float:
     """Microseconds for each number of one kind."""
-    spread = random.Random(2)
-    raws = [make(spread) for _ in range(count)]
+    rng = random.Random(2)
+    raws = [make(rng) for _ in range(count)]
     return best_seconds(lambda: normaliser.normalise_many(raws)) / count * 1e6
 
 
@@ -75,43 +75,41 @@ def plain(raw: str) -> str | None:
 
 def mixed(count: int) -> list[str]:
     """Seven in ten home numbers in plain spellings, two punctuated or foreign, one wrong."""
-    spread = random.Random(1)
-    kinds = spread.choices(
+    rng = random.Random(1)
+    kinds = rng.choices(
         (home, eleven, e164, punctuated, foreign, wrong), (3, 2, 2, 1, 1, 1), k=count
     )
-    return [kind(spread) for kind in kinds]
+    return [kind(rng) for kind in kinds]
 
 
-def home(spread: random.Random) -> str:
-    area = spread.choice(("202", "212", "305", "416", "602", "713", "787", "808", "876", "917"))
-    return f"{area}{spread.randrange(200, 1_000)}{spread.randrange(10_000):04}"
+def home(rng: random.Random) -> str:
+    area = rng.choice(("202", "212", "305", "416", "602", "713", "787", "808", "876", "917"))
+    return f"{area}{rng.randrange(200, 1_000)}{rng.randrange(10_000):04}"
 
 
-def eleven(spread: random.Random) -> str:
-    return f"1{home(spread)}"
+def eleven(rng: random.Random) -> str:
+    return f"1{home(rng)}"
 
 
-def e164(spread: random.Random) -> str:
-    return f"+1{home(spread)}"
+def e164(rng: random.Random) -> str:
+    return f"+1{home(rng)}"
 
 
-def punctuated(spread: random.Random) -> str:
-    number = home(spread)
-    shape = spread.choice(
+def punctuated(rng: random.Random) -> str:
+    number = home(rng)
+    shape = rng.choice(
         ("({}) {}-{}", "{}.{}.{}", "+1 {} {} {}", "tel:+1-{}-{}-{}", "1 {}\u00a0{}\u00a0{}")
     )
     return shape.format(number[:3], number[3:6], number[6:])
 
 
-def foreign(spread: random.Random) -> str:
-    start, length = spread.choice(
+def foreign(rng: random.Random) -> str:
+    start, length = rng.choice(
         (("+447700", 6), ("+44 (0)20 7946 ", 4), ("+2547", 8), ("+25677", 7), ("0049151", 8))
     )
-    return f"{start}{spread.randrange(10**length):0{length}}"
+    return f"{start}{rng.randrange(10**length):0{length}}"
 
 
-def wrong(spread: random.Random) -> str:
-    number = home(spread)
-    return spread.choice(
-        (number[:9], number + "7", "211" + number[3:], number + " ext 4", "none", "")
-    )
+def wrong(rng: random.Random) -> str:
+    number = home(rng)
+    return rng.choice((number[:9], number + "7", "211" + number[3:], number + " ext 4", "none", ""))

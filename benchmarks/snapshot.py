@@ -125,20 +125,22 @@ async def _leave(db: Database) -> None:
 
 async def _are_queued(db: Database) -> bool:
     """Whether messages wait that were queued at the beginning."""
-    async with own_connection(db.url) as own:
-        return bool(await own.fetchval("SELECT count(*) > 1 FROM message WHERE status = 'QUEUED'"))
+    async with own_connection(db.url) as connection:
+        return bool(
+            await connection.fetchval("SELECT count(*) > 1 FROM message WHERE status = 'QUEUED'")
+        )
 
 
 async def _execute(db: Database, statement: str, *arguments: object) -> None:
-    async with own_connection(db.url) as own:
-        await own.execute(statement, *arguments)
+    async with own_connection(db.url) as connection:
+        await connection.execute(statement, *arguments)
 
 
 @asynccontextmanager
 async def _snapshot(db: Database) -> AsyncIterator[None]:
     async with (
-        own_connection(db.url) as own,
-        own.transaction(isolation="repeatable_read", readonly=True),
+        own_connection(db.url) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        await own.execute("SELECT count(*) FROM client")
+        await connection.execute("SELECT count(*) FROM client")
         yield

@@ -102,9 +102,9 @@ def _side(build: Build) -> Iterator[Side]:
 
 
 async def _fill_inbox(db: Database) -> None:
-    async with own_connection(db.url) as own:
+    async with own_connection(db.url) as connection:
         for statement in FILL_INBOX:
-            await own.execute(statement)
+            await connection.execute(statement)
 
 
 def sends(tokens: Sequence[str], *, keyed: bool = True) -> Requests:

@@ -48,25 +48,25 @@ WHERE table_schema = 'public' AND table_name = $1 AND data_type LIKE 'timestamp%
 
 async def as_superuser(url: str, statement: str) -> None:
     """Changes rows as the superuser. Triggers and checks are off."""
-    own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
+    connection = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
     try:
-        await own.execute(f"SET session_replication_role = replica; {statement}")
+        await connection.execute(f"SET session_replication_role = replica; {statement}")
     finally:
-        await own.close()
+        await connection.close()
 
 
 async def make_older(url: str, days: int) -> None:
     """Moves all sends, messages, transfers and events of the last day back by this many days."""
-    own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
+    connection = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
     try:
-        await own.execute(FUNCTIONS)
-        async with own.transaction():
+        await connection.execute(FUNCTIONS)
+        async with connection.transaction():
             for table, ids in IDS.items():
-                times = [row[0] for row in await own.fetch(TIMES, table)]
+                times = [row[0] for row in await connection.fetch(TIMES, table)]
                 changes = ", ".join(
                     f"{each} = pg_temp.older({each}, {days})" for each in [*ids.split(), *times]
                 )
                 if changes:
-                    await own.execute(f"UPDATE {table} SET {changes}")
+                    await connection.execute(f"UPDATE {table} SET {changes}")
     finally:
-        await own.close()
+        await connection.close()

@@ -177,11 +177,11 @@ async def proxy(worker_database_url: str) -> AsyncIterator[CuttingProxy]:
 @pytest.fixture
 async def other_connection(worker_database_url: str) -> AsyncIterator[OtherConnection]:
     """A connection that does not belong to the program."""
-    own = await asyncpg.connect(worker_database_url)
+    connection = await asyncpg.connect(worker_database_url)
     try:
-        yield own
+        yield connection
     finally:
-        await own.close()
+        await connection.close()
 
 
 @pytest.fixture

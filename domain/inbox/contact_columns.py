@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.sending.files.headers import (
-    Kind,
+    ColumnKind,
     is_family_name_beside,
     kind_of,
     name_owner,
@@ -45,7 +45,7 @@ def contact_columns_of(layout: Layout, column: str | None = None) -> ContactColu
     if not layout.has_header:
         return ContactColumns(numbers, others[:1], next(iter(others[1:2]), None))
     kinds = {at: kind_of(layout.columns[at]) for at in others}
-    business = next((at for at in others if kinds[at] is Kind.COMPANY), None)
+    business = next((at for at in others if kinds[at] is ColumnKind.COMPANY), None)
     return ContactColumns(numbers, _name_columns(layout.columns, kinds, numbers[0]), business)
 
 
@@ -62,21 +62,22 @@ def used_columns(layout: Layout, columns: ContactColumns) -> UsedColumns:
     )
 
 
-def _name_columns(columns: Sequence[str], kinds: dict[int, Kind], number: int) -> list[int]:
+def _name_columns(columns: Sequence[str], kinds: dict[int, ColumnKind], number: int) -> list[int]:
     """The full name, else the first and the last name, else a name such as "Student name"."""
-    by_kind = {kind: [at for at, each in kinds.items() if each is kind] for kind in Kind}
+    by_kind = {kind: [at for at, each in kinds.items() if each is kind] for kind in ColumnKind}
     full, first, last = (
-        by_kind[kind][:1] for kind in (Kind.FULL_NAME, Kind.FIRST_NAME, Kind.LAST_NAME)
+        by_kind[kind][:1]
+        for kind in (ColumnKind.FULL_NAME, ColumnKind.FIRST_NAME, ColumnKind.LAST_NAME)
     )
     if first and not last:
         beside = [
             at
-            for at in (*full, *by_kind[Kind.NAME_PART])
+            for at in (*full, *by_kind[ColumnKind.NAME_PART])
             if is_family_name_beside(columns[at], columns[first[0]])
         ]
         if beside:
             return [*first, *beside[:1]]
-    return full or [*first, *last] or _partial_name(columns, by_kind[Kind.NAME_PART], number)
+    return full or [*first, *last] or _partial_name(columns, by_kind[ColumnKind.NAME_PART], number)
 
 
 def _partial_name(columns: Sequence[str], found: Sequence[int], number: int) -> list[int]:
@@ -86,11 +87,12 @@ def _partial_name(columns: Sequence[str], found: Sequence[int], number: int) -> 
     owner = set(words_of(columns[number]))
     parts = {at: part_of_name(columns[at]) for at in found}
     best = max(found, key=lambda at: (len(owner & set(words_of(columns[at]))), -at))
-    if parts[best] is Kind.FULL_NAME:
+    if parts[best] is ColumnKind.FULL_NAME:
         return [best]
     person = name_owner(columns[best])
     same = [at for at in found if name_owner(columns[at]) == person]
     firsts, lasts = (
-        [at for at in same if parts[at] is kind] for kind in (Kind.FIRST_NAME, Kind.LAST_NAME)
+        [at for at in same if parts[at] is kind]
+        for kind in (ColumnKind.FIRST_NAME, ColumnKind.LAST_NAME)
     )
     return [*firsts[:1], *lasts[:1]]

@@ -308,28 +308,28 @@ async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one
 @pytest.mark.usefixtures("connected")
 async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_one_ended() -> None:
     """Retries, scheduled messages, and messages that get a position before the claimed ones."""
-    spread = random.Random(5)
+    rng = random.Random(5)
     pool = await db.add_pool()
     tenants = [await db.add_client(pool, held=10_000) for _ in range(3)]
 
     async def often_accepted(message: OutgoingMessage) -> Outcome:
         await asyncio.sleep(0.001)
-        return NotSent("Not now.") if spread.random() < 0.1 else Accepted(message.number)
+        return NotSent("Not now.") if rng.random() < 0.1 else Accepted(message.number)
 
     # The breaker would pause all of them.
     rules = replace(QUICK, breaker_opens_after=1_000)
     async with dispatching(Scripted(often_accepted, largest_batch=5), rules=rules):
         for turn in range(40):
-            tenant = spread.choice(tenants)
-            soon = datetime.now(UTC) + timedelta(seconds=spread.random())
-            send_at = spread.choice([None, None, soon])
-            await db.accept(tenant, spread.choice([1, 1, 30]), send_at=send_at)
+            tenant = rng.choice(tenants)
+            soon = datetime.now(UTC) + timedelta(seconds=rng.random())
+            send_at = rng.choice([None, None, soon])
+            await db.accept(tenant, rng.choice([1, 1, 30]), send_at=send_at)
             if turn % 4 == 0:
                 await db.accept(tenant, kind=SendKind.REPLY)
                 await db.execute(
                     "UPDATE message SET due_at = now() - $1::interval"
                     " WHERE status = 'QUEUED' AND random() < 0.3 AND priority < 10",
-                    timedelta(hours=spread.random()),
+                    timedelta(hours=rng.random()),
                 )
 
         await eventually(all_sent)
@@ -361,10 +361,10 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
     )
     rows = await db.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
     ids = [row["id"] for row in rows]
-    own = await asyncpg.connect(**credentials(connected))
+    connection = await asyncpg.connect(**credentials(connected))
     try:
-        async with own.transaction(isolation="repeatable_read"):
-            await own.execute("SELECT FROM client")  # takes the snapshot
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.execute("SELECT FROM client")  # takes the snapshot
             await db.execute(
                 "UPDATE message SET status = 'CANCELLED' WHERE id = ANY($1)", ids[:2_900]
             )
@@ -389,4 +389,4 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
             ever = (pool.id, *turns, 9, EVER_SECONDS)
             assert await pages_read(TENANTS_WAITING, *ever) > 1_000
     finally:
-        await own.close()
+        await connection.close()

@@ -111,13 +111,15 @@ async def test_what_a_claim_has_not_committed_stays_in_its_part(
     client: db.Tenant, new_database_url: str
 ) -> None:
     send = await db.accept(client, 5)
-    own = await asyncpg.connect(**credentials(new_database_url))
-    claim = own.transaction()
+    connection = await asyncpg.connect(**credentials(new_database_url))
+    claim = connection.transaction()
     await claim.start()
-    await own.execute("UPDATE message SET status = 'SUBMITTING', attempts = 1, attempt_id = id")
+    await connection.execute(
+        "UPDATE message SET status = 'SUBMITTING', attempts = 1, attempt_id = id"
+    )
     await store.shorten_parts()
     await claim.rollback()
-    await own.close()
+    await connection.close()
     assert await parts_of(send.id) == [(1, 5)]
     assert await pick(client, 9) == send.message_ids
 
@@ -347,10 +349,10 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
     client: db.Tenant, new_database_url: str
 ) -> None:
     send = await db.accept(client, 3_000)
-    own = await asyncpg.connect(**credentials(new_database_url))
+    connection = await asyncpg.connect(**credentials(new_database_url))
     try:
-        async with own.transaction(isolation="repeatable_read"):
-            await own.execute("SELECT FROM client")  # takes the snapshot
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.execute("SELECT FROM client")  # takes the snapshot
             for status in ("SUBMITTING", "SENT"):
                 await db.execute(
                     "UPDATE message SET status = $2, attempts = 1, attempt_id = id"
@@ -366,4 +368,4 @@ async def test_what_an_open_snapshot_keeps_delays_neither_a_look_nor_a_pick(
             assert await pages_read(BULK_WAITING, *looked) < 100
             assert await pages_read(ACCOUNTS_WITH_QUEUE, EVER_SECONDS) < 100
     finally:
-        await own.close()
+        await connection.close()

@@ -26,7 +26,7 @@ from tests.ports import free_port
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[db.Tenant]:
+async def tenant(database_url: str) -> AsyncIterator[db.Tenant]:
     """A client with 1,000 credits in its own database."""
     async with db.connected(database_url):
         yield await db.add_client(await db.add_pool(held=1_000))
@@ -43,7 +43,7 @@ async def ibiki(
 
 
 async def test_an_audit_of_a_correct_ledger_succeeds(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "audit")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -51,7 +51,7 @@ async def test_an_audit_of_a_correct_ledger_succeeds(
 
 
 async def test_a_command_works_if_its_caller_has_closed_its_standard_streams(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     started = await asyncio.create_subprocess_exec(
         *("sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "ibiki", "audit"),
@@ -63,7 +63,7 @@ async def test_a_command_works_if_its_caller_has_closed_its_standard_streams(
 
 
 async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_again(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     settings = {"DATABASE_URL": database_url, "IBIKI_DATA": str(tmp_path)}
     async with store.transaction() as tx:
@@ -89,23 +89,23 @@ async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_agai
 
 
 async def test_a_failed_audit_exits_with_3_and_gives_advice(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
-    await db.execute("UPDATE account SET held = held + 7 WHERE id = $1", pool.account_id)
+    await db.execute("UPDATE account SET held = held + 7 WHERE id = $1", tenant.account_id)
     ended = await ibiki(database_url, tmp_path, "audit")
     assert ended.returncode == 3
     first, violation, advice = ended.stdout.splitlines()
     assert first.endswith("THE LEDGER IS INCONSISTENT.")
-    assert str(pool.account_id) in violation
+    assert str(tenant.account_id) in violation
     assert "docs/troubleshooting.md" in advice
     result = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
     assert (result["holds"], result["violations"]) == (False, [violation])
 
 
 async def test_reconcile_says_what_it_finds_and_corrects_it_once(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
-    await send_charged(pool, 10, 4)
+    await send_charged(tenant, 10, 4)
     looked = await ibiki(database_url, tmp_path, "reconcile", "--dry-run")
     assert (looked.returncode, looked.stderr) == (0, "")
     summary, explanation = looked.stdout.splitlines()
@@ -124,7 +124,7 @@ async def test_reconcile_says_what_it_finds_and_corrects_it_once(
     ("since", "code"), [("2100-01-01T00:00:00-03:00", 0), ("1712121200", 2), ("20261101", 2)]
 )
 async def test_reconcile_reads_since_as_it_is_written(
-    database_url: str, pool: db.Tenant, tmp_path: Path, since: str, code: int
+    database_url: str, tenant: db.Tenant, tmp_path: Path, since: str, code: int
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "reconcile", "--since", since)
     runs = await db.fetch("SELECT since FROM reconciliation")
@@ -135,7 +135,7 @@ async def test_reconcile_reads_since_as_it_is_written(
 
 
 async def test_read_only_commands_do_not_migrate_a_database(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     await db.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
     for command in ("audit", "sync"):
@@ -161,7 +161,7 @@ async def test_read_only_commands_do_not_migrate_a_database(
 )
 async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
     database_url: str,
-    pool: db.Tenant,
+    tenant: db.Tenant,
     tmp_path: Path,
     provider: str,
     settings: dict[str, str],
@@ -178,7 +178,7 @@ async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
 
 
 async def test_a_failed_sync_says_how_to_start_the_simulator(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync")
     assert ended.returncode == 1
@@ -187,7 +187,7 @@ async def test_a_failed_sync_says_how_to_start_the_simulator(
 
 
 async def test_missing_database_privileges_are_reported_without_a_traceback(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     await db.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ibiki")
     ended = await ibiki(database_url, tmp_path, "audit")
@@ -256,7 +256,7 @@ def test_a_file_as_the_directory_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     await db.execute(
         "UPDATE tortoise_migrations SET name = '9999_of_later' WHERE name = '0002_constraints'"
@@ -287,7 +287,7 @@ async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
 
 
 async def test_a_sync_of_an_account_that_a_client_does_not_own_says_what_to_do(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync", "--client", "Client")
     assert ended.returncode == 1
@@ -299,17 +299,17 @@ async def test_a_sync_of_an_account_that_a_client_does_not_own_says_what_to_do(
 
 
 async def test_credentials_that_no_key_decrypts_are_named(
-    database_url: str, pool: db.Tenant, tmp_path: Path
+    database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
     school = await db.add_school(held=0)
     await db.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", school.pool.id)
     await db.execute(
         "INSERT INTO hook_endpoint (id, client_id, url, events, secret)"
         " VALUES ($1, $1, 'https://example.com/', '{}', 'x')",
-        pool.client_id,
+        tenant.client_id,
     )
     ended = await ibiki(database_url, tmp_path, "rotate-keys", "--json")
-    endpoint = ids.encode(Kind.HOOK_ENDPOINT, pool.client_id)
+    endpoint = ids.encode(Kind.HOOK_ENDPOINT, tenant.client_id)
     account = ids.encode(Kind.PROVIDER_ACCOUNT, school.pool.id)
     assert json.loads(ended.stdout) == {
         "rotated": 0,

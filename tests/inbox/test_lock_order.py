@@ -29,8 +29,8 @@ IS_WAITING = "SELECT WHERE cardinality(pg_blocking_pids($1)) > 0"
 @pytest.fixture
 async def other(connected: str) -> AsyncIterator[OtherConnection]:
     """A connection of another process."""
-    async with connection_to(connected) as own:
-        yield own
+    async with connection_to(connected) as connection:
+        yield connection
 
 
 async def waits_or_ends(pid: int, task: asyncio.Task[Any]) -> None:

@@ -38,12 +38,12 @@ class Setup:
 
     async def tamper(self, statement: str) -> None:
         """Changes rows as a superuser. Triggers and checks are off."""
-        own = await asyncpg.connect(**{**credentials(self.url), "user": "postgres"})
+        connection = await asyncpg.connect(**{**credentials(self.url), "user": "postgres"})
         try:
-            await own.execute("SET session_replication_role = replica")
-            await own.execute(statement)
+            await connection.execute("SET session_replication_role = replica")
+            await connection.execute(statement)
         finally:
-            await own.close()
+            await connection.close()
 
 
 @pytest.fixture

@@ -39,8 +39,8 @@ async def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[OtherConnection]:
     """Another connection to the same database."""
-    async with connection_to(database_url) as own:
-        yield own
+    async with connection_to(database_url) as connection:
+        yield connection
 
 
 async def add(client: db.Tenant, singles: int) -> None:

@@ -73,22 +73,22 @@ def constants() -> Iterator[str]:
 
 
 async def test_every_index_is_used(database_url: str) -> None:
-    own = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(database_url)
     try:
-        whole = {row[0]: row[1] for row in await own.fetch(PARENTS)}
+        whole = {row[0]: row[1] for row in await connection.fetch(PARENTS)}
         # Tables are empty here, and a scan of an empty one is cheaper than any index.
-        await own.execute("SET enable_seqscan = off; SET enable_sort = off")
-        await own.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute("SET enable_seqscan = off; SET enable_sort = off")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
 
         async def planned(statement: str) -> set[str]:
             try:
-                await own.execute(f"PREPARE each AS {statement}")
+                await connection.execute(f"PREPARE each AS {statement}")
             except asyncpg.PostgresError:  # a part of a statement, or one to fill in
                 return set()
-            count = await own.fetchval(PARAMETERS)
+            count = await connection.fetchval(PARAMETERS)
             values = f"({', '.join(['NULL'] * count)})" if count else ""
-            lines = await own.fetch(f"EXPLAIN EXECUTE each{values}")
-            await own.execute("DEALLOCATE each")
+            lines = await connection.fetch(f"EXPLAIN EXECUTE each{values}")
+            await connection.execute("DEALLOCATE each")
             found = PLANNED.findall("\n".join(line[0] for line in lines))
             return {whole.get(each, each) for each in found}
 
@@ -102,5 +102,5 @@ async def test_every_index_is_used(database_url: str) -> None:
             if index not in await planned(f"SELECT {BUILT.get(index, 'nothing')}")
         }
     finally:
-        await own.close()
+        await connection.close()
     assert not unused

@@ -69,8 +69,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 async def rows(url: str, query: str) -> Sequence[asyncpg.Record]:
     """What a query returns, over a separate connection."""
-    async with databases.connection_to(url) as own:
-        return await own.fetch(query)
+    async with databases.connection_to(url) as connection:
+        return await connection.fetch(query)
 
 
 async def test_a_statement_may_take_longer_than_the_statement_timeout(

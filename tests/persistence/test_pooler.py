@@ -91,10 +91,10 @@ def test_behind_a_transaction_pooler_live_updates_need_redis(
 
 async def _answers(url: str) -> bool:
     try:
-        own = await asyncpg.connect(url, statement_cache_size=0)
+        connection = await asyncpg.connect(url, statement_cache_size=0)
     except (OSError, asyncpg.PostgresError):
         return False
-    await own.close()
+    await connection.close()
     return True
 
 

@@ -85,8 +85,8 @@ class Servers:
 
 async def ask(url: str, statement: str, *values: object) -> Any:
     """One value, over a separate connection."""
-    async with connection_to(url) as own:
-        return await own.fetchval(statement, *values)
+    async with connection_to(url) as connection:
+        return await connection.fetchval(statement, *values)
 
 
 @pytest.fixture(scope="module")

@@ -21,63 +21,63 @@ ARABIC = str.maketrans(DIGITS, "٠١٢٣٤٥٦٧٨٩")
 
 def as_written(region: str, *, seed: int, count: int) -> Iterator[str]:
     """Numbers of this region mostly, of others, and of none."""
-    spread = random.Random(f"{region} {seed}")
+    rng = random.Random(f"{region} {seed}")
     for _ in range(count):
-        yield punctuated(digits(region, spread), spread)
+        yield punctuated(digits(region, rng), rng)
 
 
-def digits(region: str, spread: random.Random) -> str:
-    kind = spread.random()
+def digits(region: str, rng: random.Random) -> str:
+    kind = rng.random()
     if kind < 0.06:
-        return spread.choice(("", "+")) + any_digits(spread, spread.randrange(1, 16))
+        return rng.choice(("", "+")) + any_digits(rng, rng.randrange(1, 16))
     if kind < 0.12:
-        code = spread.choice(list(COUNTRY_CODE_TO_REGION_CODE))
-        return f"+{code}{any_digits(spread, spread.randrange(4, 13))}"
-    number = spread.choice(examples(region if kind < 0.8 else spread.choice(ABROAD)))
-    national = spoilt(phonenumbers.national_significant_number(number), spread)
-    return prefixed(number.country_code or 1, national, spread)
+        code = rng.choice(list(COUNTRY_CODE_TO_REGION_CODE))
+        return f"+{code}{any_digits(rng, rng.randrange(4, 13))}"
+    number = rng.choice(examples(region if kind < 0.8 else rng.choice(ABROAD)))
+    national = spoilt(phonenumbers.national_significant_number(number), rng)
+    return prefixed(number.country_code or 1, national, rng)
 
 
-def spoilt(national: str, spread: random.Random) -> str:
+def spoilt(national: str, rng: random.Random) -> str:
     """Now and then with other digits, mostly at the end, or one too few or too many."""
     changed = list(national)
-    for _ in range(spread.choice((0, 1, 1, 2, 4))):
-        at = max(spread.randrange(len(changed)), spread.randrange(len(changed)))
-        changed[at] = spread.choice(DIGITS)
-    chance = spread.random()
+    for _ in range(rng.choice((0, 1, 1, 2, 4))):
+        at = max(rng.randrange(len(changed)), rng.randrange(len(changed)))
+        changed[at] = rng.choice(DIGITS)
+    chance = rng.random()
     if chance < 0.04:
         changed.pop()
     elif chance < 0.08:
-        changed.append(spread.choice(DIGITS))
+        changed.append(rng.choice(DIGITS))
     return "".join(changed)
 
 
-def prefixed(code: int, national: str, spread: random.Random) -> str:
+def prefixed(code: int, national: str, rng: random.Random) -> str:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(
         phonenumbers.region_code_for_country_code(code), None
     )
     trunk = (metadata and metadata.national_prefix) or ""
     usual = (f"+{code}", f"+{code}", "", trunk, f"{code}", f"00{code}", f"011{code}")
     odd = (f"+{code}{trunk}", f"{code}{trunk}", f"++{code}", *PREFIXES)
-    return spread.choice(usual if spread.random() < 0.8 else odd) + national
+    return rng.choice(usual if rng.random() < 0.8 else odd) + national
 
 
-def punctuated(number: str, spread: random.Random) -> str:
-    kind = spread.random()
+def punctuated(number: str, rng: random.Random) -> str:
+    kind = rng.random()
     if kind < 0.6:
         return number
     if kind < 0.64:
-        return number.translate(spread.choice((FULL_WIDTH, ARABIC)))
+        return number.translate(rng.choice((FULL_WIDTH, ARABIC)))
     if kind < 0.67:
-        return f"{spread.choice(('tel:', 'TEL: '))}{number}"
+        return f"{rng.choice(('tel:', 'TEL: '))}{number}"
     if kind < 0.70:
-        return number + spread.choice(("x1", " ext 2", "#3", ";ext=4", "a", "/", "\x00", "\ud83d"))
-    marks = spread.choice((" ", "-", ".", "() -", "\u00a0", " \u2013", "\u2011\u202f", "[]"))
-    return "".join(spread.choice(marks) * (spread.random() < 0.3) + digit for digit in number)
+        return number + rng.choice(("x1", " ext 2", "#3", ";ext=4", "a", "/", "\x00", "\ud83d"))
+    marks = rng.choice((" ", "-", ".", "() -", "\u00a0", " \u2013", "\u2011\u202f", "[]"))
+    return "".join(rng.choice(marks) * (rng.random() < 0.3) + digit for digit in number)
 
 
-def any_digits(spread: random.Random, length: int) -> str:
-    return "".join(spread.choices(DIGITS, k=length))
+def any_digits(rng: random.Random, length: int) -> str:
+    return "".join(rng.choices(DIGITS, k=length))
 
 
 @cache

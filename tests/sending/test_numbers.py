@@ -225,10 +225,10 @@ def test_the_result_equals_the_library(part: int) -> None:
 
 @pytest.mark.parametrize("tens", range(20))
 def test_every_area_code_and_exchange_equals_the_library(tens: int) -> None:
-    spread = random.Random(tens)
-    heads = [f"{area}{spread.randrange(1_000):03}" for area in range(tens, 1_000, 20)] * 4
+    rng = random.Random(tens)
+    heads = [f"{area}{rng.randrange(1_000):03}" for area in range(tens, 1_000, 20)] * 4
     heads += [f"52{middle:04}" for middle in range(tens, 10_000, 80)]
-    raws = [f"{spread.choice(['', '1', '+1'])}{head}0123"[:12] for head in heads]
+    raws = [f"{rng.choice(['', '1', '+1'])}{head}0123"[:12] for head in heads]
     assert differences(raws, [reference(raw, "US") for raw in raws], "US") == []
 
 

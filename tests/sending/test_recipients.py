@@ -171,8 +171,8 @@ def test_a_long_list_can_have_one_that_is_rejected_at_its_end(last: str) -> None
 
 
 def test_100_000_recipients_are_sorted_within_a_second() -> None:
-    spread = random.Random(1)
-    inputs = [f"+1202555{spread.randrange(10_000):04}" for _ in range(100_000)]
+    rng = random.Random(1)
+    inputs = [f"+1202555{rng.randrange(10_000):04}" for _ in range(100_000)]
     normalised = US.normalise_many(inputs)
     seconds = []
     for _ in range(3):  # the garbage collector may run in one of them

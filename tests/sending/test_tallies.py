@@ -37,8 +37,8 @@ async def send_id(database_url: str) -> AsyncIterator[UUID]:
 @pytest.fixture
 async def other(database_url: str) -> AsyncIterator[OtherConnection]:
     """Another connection to the same database."""
-    async with connection_to(database_url) as own:
-        yield own
+    async with connection_to(database_url) as connection:
+        yield connection
 
 
 async def counted(send_id: UUID) -> dict[str, int]:

@@ -13,7 +13,7 @@ from tests import db
 from tests.installations import App
 from tests.sending.files.test_csv_send import QUOTE as QUOTE_CSV
 from tests.sending.files.test_csv_send import SEND as CSV_SEND
-from tests.sending.files.test_csv_send import keep
+from tests.sending.files.test_csv_send import add_upload
 from tests.sending.test_sending import BULK, MULTI, NUMBERS, SEND, TO
 
 SAVE = """mutation ($input: SaveTemplateInput!) { saveTemplate(input: $input) { __typename
@@ -153,7 +153,7 @@ async def test_a_quote_shows_the_segments_of_a_filled_template_that_is_too_long(
 async def test_a_file_fills_in_its_columns(app: App) -> None:
     await save(app, "Order ready")
     file = b"phone,name,no\n2025550101,Ada,7\n2025550102,Ben,\n"
-    upload_id = await keep(app, file)
+    upload_id = await add_upload(app, file)
     given = {"uploadId": upload_id, "template": "order ready"}
     quoted = await app.answer("owner", QUOTE_CSV, input=given)
     send = await app.answer("owner", CSV_SEND, input=given)

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a column holds. Phones in the order in which one is chosen to send to."""
 
     MOBILE = 1
@@ -32,10 +32,12 @@ class Kind(Enum):
     @property
     def can_be_sent_to(self) -> bool:
         """Whether a column of this kind may be chosen by itself."""
-        return self.value <= Kind.NUMBER.value
+        return self.value <= ColumnKind.NUMBER.value
 
 
-PHONES = frozenset({Kind.MOBILE, Kind.PHONE, Kind.LANDLINE, Kind.OTHER_PHONE})
+PHONES = frozenset(
+    {ColumnKind.MOBILE, ColumnKind.PHONE, ColumnKind.LANDLINE, ColumnKind.OTHER_PHONE}
+)
 
 _CAMEL = re.compile("(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
 _WORD = re.compile(r"[^\W\d_]+|[0-9]+")
@@ -43,20 +45,26 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 
 
 @cache
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> ColumnKind:
     """What the column of this name holds."""
     words = words_of(name)
     if not words:
-        return Kind.UNKNOWN
+        return ColumnKind.UNKNOWN
     phone = _phone_kind(words)
     if phone is not None:
         return phone
-    for kind in (Kind.FULL_NAME, Kind.FIRST_NAME, Kind.LAST_NAME, Kind.COMPANY, Kind.NUMBER):
+    for kind in (
+        ColumnKind.FULL_NAME,
+        ColumnKind.FIRST_NAME,
+        ColumnKind.LAST_NAME,
+        ColumnKind.COMPANY,
+        ColumnKind.NUMBER,
+    ):
         if words in _group(kind.name.lower()).exact:
             return kind
     if _is_part(_group("company"), words):
-        return Kind.COMPANY
-    return Kind.NAME_PART if _is_part(_group("name_part"), words) else Kind.UNKNOWN
+        return ColumnKind.COMPANY
+    return ColumnKind.NAME_PART if _is_part(_group("name_part"), words) else ColumnKind.UNKNOWN
 
 
 def is_family_name_beside(name: str, first_name: str) -> bool:
@@ -69,14 +77,14 @@ def is_family_name_beside(name: str, first_name: str) -> bool:
     )
 
 
-def part_of_name(name: str) -> Kind:
+def part_of_name(name: str) -> ColumnKind:
     """Whether a name such as "Student first name" is of the first, the last or the full name."""
     words = words_of(name)
-    for kind in (Kind.FIRST_NAME, Kind.LAST_NAME):
+    for kind in (ColumnKind.FIRST_NAME, ColumnKind.LAST_NAME):
         exact = _group(kind.name.lower()).exact
         if any(len(phrase) > 1 and _has(words, [phrase]) for phrase in exact):
             return kind
-    return Kind.FULL_NAME
+    return ColumnKind.FULL_NAME
 
 
 def name_owner(name: str) -> frozenset[str]:
@@ -95,7 +103,7 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(plain))
 
 
-def _phone_kind(words: tuple[str, ...]) -> Kind | None:
+def _phone_kind(words: tuple[str, ...]) -> ColumnKind | None:
     """The kind of phone; None if the column does not hold phone numbers."""
     landline, is_mobile = _group("landline"), _group("mobile").matches(words)
     is_landline = landline.matches(words)
@@ -103,16 +111,18 @@ def _phone_kind(words: tuple[str, ...]) -> Kind | None:
     excluded = _group("excluded").matches(words)
     if not is_phone:
         fax = excluded and _has(words, _phrases(("fax", "telefax", "pager", "факс")))
-        return Kind.EXCLUDED_PHONE if fax else None
+        return ColumnKind.EXCLUDED_PHONE if fax else None
     if _group("not_a_number").matches(words):
         return None
     if excluded:
-        return Kind.EXCLUDED_PHONE
+        return ColumnKind.EXCLUDED_PHONE
     if _group("other").matches(words):
-        return Kind.OTHER_PHONE
+        return ColumnKind.OTHER_PHONE
     if is_mobile:
-        return Kind.MOBILE
-    return Kind.LANDLINE if is_landline or _has(words, landline.with_phone) else Kind.PHONE
+        return ColumnKind.MOBILE
+    return (
+        ColumnKind.LANDLINE if is_landline or _has(words, landline.with_phone) else ColumnKind.PHONE
+    )
 
 
 class _Group:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from domain.errors import InvalidFile
 from domain.numbers import Normaliser
 from domain.sending.files.csv_rows import DELIMITERS, Row, csv_rows, declared_delimiter
-from domain.sending.files.headers import PHONES, Kind, kind_of, words_of
+from domain.sending.files.headers import PHONES, ColumnKind, kind_of, words_of
 from domain.sending.files.text_encoding import encoding_of
 
 MOST_COLUMNS = 1_000
@@ -120,7 +120,7 @@ def layout_of(
         columns=_names(names),
         number_columns=number_columns,
         phone_columns=phone_columns,
-        left_out=[at for at, kind in enumerate(kinds) if kind is Kind.EXCLUDED_PHONE],
+        left_out=[at for at, kind in enumerate(kinds) if kind is ColumnKind.EXCLUDED_PHONE],
         rows=rows,
         sheet=sheet,
     )
@@ -225,7 +225,7 @@ def _header(sample: Sequence[Row], normaliser: Normaliser) -> int | None:
         if any(normaliser.normalise_many(_cut(row.cells))):
             break
         heads.append(row)
-    known = [sum(kind_of(cell) is not Kind.UNKNOWN for cell in row.cells) for row in heads]
+    known = [sum(kind_of(cell) is not ColumnKind.UNKNOWN for cell in row.cells) for row in heads]
     if any(known):
         return known.index(max(known))
     if not heads or any(map(_is_a_number, sample[0].cells)):
@@ -239,7 +239,7 @@ def _header(sample: Sequence[Row], normaliser: Normaliser) -> int | None:
     return 0
 
 
-def _ranked(kinds: Sequence[Kind]) -> list[tuple[int, Kind]]:
+def _ranked(kinds: Sequence[ColumnKind]) -> list[tuple[int, ColumnKind]]:
     """The columns that can be sent to, by kind and then by position."""
     found = [(at, kind) for at, kind in enumerate(kinds) if kind.can_be_sent_to]
     return sorted(found, key=lambda each: (each[1].value, each[0]))

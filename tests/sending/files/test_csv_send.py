@@ -35,14 +35,14 @@ INVALID = "This is not a valid phone number. Numbers of other countries begin wi
 UNKNOWN = "upl_00000000000000000000000001"
 
 
-async def keep(app: App, content: bytes, who: str = "owner") -> str:
+async def add_upload(app: App, content: bytes, who: str = "owner") -> str:
     upload = await uploaded(app.installation, app.actor(who), content)
     return ids.encode(Kind.UPLOAD, upload.id)
 
 
 async def ask(app: App, content: bytes, who: str = "owner", **given: Any) -> Any:
     """The answer of csvSend for this file."""
-    upload_id = await keep(app, content, who)
+    upload_id = await add_upload(app, content, who)
     return await app.answer(who, SEND, input={"uploadId": upload_id, **given})
 
 
@@ -173,7 +173,7 @@ async def test_an_empty_phone_is_not_replaced_by_another_number(app: App) -> Non
 
 
 async def quoted(app: App, content: bytes, who: str = "owner", **given: Any) -> Any:
-    upload_id = await keep(app, content, who)
+    upload_id = await add_upload(app, content, who)
     return await app.answer(who, QUOTE, input={"uploadId": upload_id, **given})
 
 
@@ -232,7 +232,7 @@ SEND_PROBLEM = f"""mutation ($input: CsvSendInput!) {{ csvSend(input: $input) {{
 async def test_a_quote_and_its_send_report_the_same_problem(
     app: App, content: bytes, status: str, kind: str | None
 ) -> None:
-    upload_id = await keep(app, content)
+    upload_id = await add_upload(app, content)
     actor = replace(app.owner.actor, client_status=status)
     given = {"uploadId": upload_id, "text": "Hi"}
     quote = await app.answer(actor, QUOTE_PROBLEM, input=given)
@@ -263,7 +263,7 @@ async def test_a_quote_without_a_recipient_costs_nothing(app: App) -> None:
 async def test_a_quote_is_refused_like_a_send(
     app: App, who: str, given: dict[str, str], code: str
 ) -> None:
-    upload_id = await keep(app, PUPILS)
+    upload_id = await add_upload(app, PUPILS)
     assert await app.code(who, QUOTE, input={"uploadId": upload_id, **given}) == code
 
 
@@ -329,22 +329,22 @@ async def test_a_balance_that_is_too_small_charges_and_sends_nothing(app: App) -
 
 
 async def test_the_same_key_replays_and_another_input_is_a_conflict(app: App) -> None:
-    upload_id = await keep(app, PUPILS)
+    upload_id = await add_upload(app, PUPILS)
     given = {"uploadId": upload_id, "text": "Hi", "idempotencyKey": "k"}
     first = await app.answer("owner", SEND, input=given)
     assert await app.answer("owner", SEND, input=given) == first
     await db.execute("DELETE FROM upload")
     replayed = await app.answer("owner", SEND, input=given)
     assert replayed == {**first, "columns": None}
-    again = {**given, "uploadId": await keep(app, PUPILS)}
+    again = {**given, "uploadId": await add_upload(app, PUPILS)}
     conflict = await app.answer("owner", SEND, input=again)
     assert conflict["__typename"] == "IdempotencyConflict"
     assert await db.held(app.owner.account_id) == 98
 
 
 async def test_an_upload_belongs_to_its_tenant_and_lives_for_a_day(app: App) -> None:
-    upload_id = await keep(app, PUPILS)
-    old = await keep(app, PUPILS)
+    upload_id = await add_upload(app, PUPILS)
+    old = await add_upload(app, PUPILS)
     await db.execute(
         "UPDATE upload SET created_at = now() - interval '24 hours' WHERE id = $1",
         ids.decode(Kind.UPLOAD, old),

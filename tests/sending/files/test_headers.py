@@ -6,16 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.sending.files.headers import Kind, is_family_name_beside, kind_of, words_of
+from domain.sending.files.headers import ColumnKind, is_family_name_beside, kind_of, words_of
 
-MOBILE, PHONE, LANDLINE, OTHER = Kind.MOBILE, Kind.PHONE, Kind.LANDLINE, Kind.OTHER_PHONE
-EXCLUDED, NUMBER, UNKNOWN = Kind.EXCLUDED_PHONE, Kind.NUMBER, Kind.UNKNOWN
+MOBILE, PHONE, LANDLINE, OTHER = (
+    ColumnKind.MOBILE,
+    ColumnKind.PHONE,
+    ColumnKind.LANDLINE,
+    ColumnKind.OTHER_PHONE,
+)
+EXCLUDED, NUMBER, UNKNOWN = ColumnKind.EXCLUDED_PHONE, ColumnKind.NUMBER, ColumnKind.UNKNOWN
 FULL, FIRST, LAST, PART, COMPANY = (
-    Kind.FULL_NAME,
-    Kind.FIRST_NAME,
-    Kind.LAST_NAME,
-    Kind.NAME_PART,
-    Kind.COMPANY,
+    ColumnKind.FULL_NAME,
+    ColumnKind.FIRST_NAME,
+    ColumnKind.LAST_NAME,
+    ColumnKind.NAME_PART,
+    ColumnKind.COMPANY,
 )
 
 OUTLOOK = {
@@ -214,7 +219,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("table", [OUTLOOK, OUTLOOK_IN_GERMAN, GOOGLE, OTHERS])
-def test_the_names_of_usual_programs_are_known(table: dict[Kind, list[str]]) -> None:
+def test_the_names_of_usual_programs_are_known(table: dict[ColumnKind, list[str]]) -> None:
     expected = {name: kind for kind, names in table.items() for name in names}
     assert {name: kind_of(name) for name in expected} == expected
 
@@ -252,6 +257,6 @@ def test_a_name_is_the_family_name_beside_a_first_name(
 
 @given(st.text(max_size=40))
 def test_any_name_has_a_kind_and_a_prefix_never_makes_a_fax_a_phone(name: str) -> None:
-    assert kind_of(name) in Kind
+    assert kind_of(name) in ColumnKind
     assert not kind_of(f"{name} fax phone").can_be_sent_to
     assert not kind_of(f"account {name} ").can_be_sent_to
