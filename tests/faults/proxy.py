@@ -41,7 +41,14 @@ class Interceptor:
 
 
 class ConnectionCut(Exception):
-    """An interceptor raises this to close both sides of the connection normally."""
+    """An interceptor raises this to close both sides of the connection normally.
+
+    `rest`: the bytes that are still passed on before.
+    """
+
+    def __init__(self, rest: bytes = b"") -> None:
+        super().__init__()
+        self.rest = rest
 
 
 class FaultProxy:
@@ -230,7 +237,12 @@ class _Connection:
     async def _carry(self, direction: Direction, source: _Side, target: _Side) -> None:
         while chunk := await source.reader.read(CHUNK_BYTES):
             is_up = direction is Direction.UP
-            chunk = await (self.interceptor.up(chunk) if is_up else self.interceptor.down(chunk))
+            intercept = self.interceptor.up if is_up else self.interceptor.down
+            try:
+                chunk = await intercept(chunk)
+            except ConnectionCut as cut:
+                await self._pass_on(cut.rest, direction, target)
+                raise
             await self._pass_on(chunk, direction, target)
         if direction not in self._closed_directions and not self._lost:
             target.end_writing()

@@ -136,7 +136,7 @@ class _StatementInterceptor(Interceptor):
 
     def __init__(self, trigger: StatementTrigger) -> None:
         self._trigger = trigger
-        self._messages = _Messages()
+        self._messages = Messages()
         self._names: dict[bytes, str] = {}
         self._before: list[str] | None = None
         self._due: Step | None = None
@@ -182,7 +182,7 @@ class _StatementInterceptor(Interceptor):
         return None
 
 
-class _Messages:
+class Messages:
     """Puts chunks together to whole messages. The first message of a connection has no kind."""
 
     def __init__(self) -> None:

@@ -1,22 +1,22 @@
-"""A connection to PostgreSQL that can be cut at a chosen statement.
+"""A connection to PostgreSQL that can be cut at a chosen statement: see tests/faults/triggers.py.
 
-A proxy on the loopback reads what the program sends (PostgreSQL 18, "Frontend/Backend Protocol",
-54.7). A statement without arguments, such as BEGIN or COMMIT, is one `Q` message. Any other is
-sent once, in a `P` message. The answer to a `P` does not end with "ready", so the connection can
-be cut before that answer, but not after it.
+The answer to a `P` message does not end with "ready", so the connection can be cut before that
+answer, but not after it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-_CANCEL_REQUEST = 80877102
-_READY = b"Z"
+from tests.faults.proxy import ConnectionCut, FaultProxy, Interceptor, proxying
+from tests.faults.triggers import Messages
+
+_READY = b"Z\0\0\0\5"
 
 
 class Moment(StrEnum):
@@ -31,10 +31,10 @@ class Moment(StrEnum):
 class CuttingProxy:
     """Its address, and where to cut the connection."""
 
+    line: FaultProxy = field(init=False)
     url: str = ""
     cuts: int = 0
     _cuts_due: list[tuple[bytes, Moment]] = field(default_factory=list)
-    _calls: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut_at(self, statement: str, moment: Moment, *, times: int = 1) -> None:
         """Cuts the connection when the next statements that begin like this are at `moment`."""
@@ -60,96 +60,40 @@ class CuttingProxy:
         return moment
 
 
+class _CutConnection(Interceptor):
+    """Cuts one connection when it is due."""
+
+    def __init__(self, proxy: CuttingProxy) -> None:
+        self._proxy = proxy
+        self._messages = Messages()
+        self._ends_when_ready = False
+
+    async def up(self, chunk: bytes) -> bytes:
+        passed = b""
+        for message in self._messages.of(chunk):
+            moment = self._proxy.moment_for(message)
+            if moment is Moment.UNSENT:
+                raise ConnectionCut(passed)
+            passed += message
+            if moment is Moment.UNANSWERED:
+                raise ConnectionCut(passed)
+            self._ends_when_ready |= moment is Moment.ANSWERED
+        return passed
+
+    async def down(self, chunk: bytes) -> bytes:
+        if self._ends_when_ready and chunk[-6:-1] == _READY:
+            raise ConnectionCut(chunk)
+        return chunk
+
+
 @asynccontextmanager
 async def proxy_to(url: str) -> AsyncIterator[CuttingProxy]:
     """A proxy to the database of a test, whose address is a socket's folder."""
     parts = urlsplit(url)
-    socket_path = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+    far_end = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
     proxy = CuttingProxy()
-
-    async def take_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        proxy._calls.add(task)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await _talk(proxy, socket_path, reader, writer)
-        proxy._calls.discard(task)
-
-    server = await asyncio.start_server(take_call, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    proxy.url = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable"
-    try:
+    async with proxying(far_end, interceptor=lambda: _CutConnection(proxy)) as opened:
+        proxy.line = opened
+        proxy.url = f"postgresql://{parts.username}@127.0.0.1:{opened.port}{parts.path}"
+        proxy.url += "?sslmode=disable"
         yield proxy
-    finally:
-        server.close()
-        for call in list(proxy._calls):
-            call.cancel()
-        await asyncio.gather(*proxy._calls, return_exceptions=True)
-        await server.wait_closed()
-
-
-async def _talk(
-    proxy: CuttingProxy,
-    socket_path: str,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-) -> None:
-    far_reader, far_writer = await asyncio.open_unix_connection(socket_path)
-    answered = asyncio.Event()
-    answers = asyncio.create_task(_pass_answers(far_reader, writer, answered))
-    try:
-        await _pass_words(proxy, reader, far_writer, answered)
-    finally:
-        answers.cancel()
-        await asyncio.gather(answers, return_exceptions=True)
-        for each in (writer, far_writer):
-            each.close()
-        for each in (writer, far_writer):
-            with suppress(OSError):
-                await each.wait_closed()
-
-
-async def _pass_words(
-    proxy: CuttingProxy,
-    reader: asyncio.StreamReader,
-    far_writer: asyncio.StreamWriter,
-    answered: asyncio.Event,
-) -> None:
-    """Forwards what the program sends, until it closes the connection or the connection is cut."""
-    opening = await _read_message(reader, kind=b"")
-    far_writer.write(opening)
-    if int.from_bytes(opening[4:8], "big") == _CANCEL_REQUEST:
-        await far_writer.drain()
-        return
-    while True:
-        message = await _read_message(reader, kind=await reader.readexactly(1))
-        moment = proxy.moment_for(message)
-        if moment is Moment.UNSENT:
-            return
-        answered.clear()
-        far_writer.write(message)
-        await far_writer.drain()
-        if moment is Moment.UNANSWERED:
-            return
-        if moment is Moment.ANSWERED:
-            await answered.wait()
-            return
-
-
-async def _pass_answers(
-    far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answered: asyncio.Event
-) -> None:
-    try:
-        while True:
-            message = await _read_message(far_reader, kind=await far_reader.readexactly(1))
-            writer.write(message)
-            await writer.drain()
-            if message[:1] == _READY:
-                answered.set()
-    finally:
-        writer.close()
-
-
-async def _read_message(reader: asyncio.StreamReader, *, kind: bytes) -> bytes:
-    length = await reader.readexactly(4)
-    return kind + length + await reader.readexactly(int.from_bytes(length, "big") - 4)
