@@ -14,7 +14,7 @@ from domain.ledger.alarms import AlarmKind
 from ibiki.cli.main import app
 from ibiki.observability.metrics import Metrics
 from ibiki.settings import settings
-from providers.simulator.behaviours import table_of_numbers
+from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS
 from tests.test_tidy import ROOT, matches, sources
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
@@ -142,7 +142,12 @@ def test_the_quoted_log_lines_exist() -> None:
 
 
 def test_the_magic_numbers_are_those_of_the_simulator() -> None:
-    assert table_of_numbers() in README
+    then = {None: "", 1: "; the next one is accepted", 2: " twice; the third one is accepted"}
+    rows = ["| number | what happens to a message |", "|---|---|"]
+    for each in MAGIC_NUMBERS.values():
+        number = " ".join((each.number[:2], each.number[2:5], each.number[5:8], each.number[8:]))
+        rows.append(f"| {number} | {BEHAVIOURS[each.kind].description}{then[each.refusals]} |")
+    assert "\n".join(rows) + "\n\n" in README
 
 
 def test_the_readme_lists_exactly_the_commands_that_exist() -> None:

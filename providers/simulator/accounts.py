@@ -15,6 +15,3 @@ SIMULATED_ACCOUNTS: Final = {
     "twilio": Credentials("AC" + "5" * 32, "simulated-twilio-token"),
 }
 """They open only the simulator."""
-
-SIMULATED_PATHS: Final = {"android": "/3rdparty/v1"}
-"""The path below the simulator's address at which a provider's API begins."""

@@ -192,15 +192,3 @@ def behaviour_of(
         return BEHAVIOURS[problem]
     behaviour = fault or by_numbers()
     return behaviour if not behaviour.accepts or can_pay() else BEHAVIOURS["no_credits"]
-
-
-def table_of_numbers() -> str:
-    """The magic numbers as a Markdown table, for the documentation."""
-    rows = [_row(magic) for magic in MAGIC_NUMBERS.values()]
-    return "\n".join(["| number | what happens to a message |", "|---|---|", *rows])
-
-
-def _row(magic: MagicNumber) -> str:
-    then = {None: "", 1: "; the next one is accepted", 2: " twice; the third one is accepted"}
-    number = f"{magic.number[:2]} {magic.number[2:5]} {magic.number[5:8]} {magic.number[8:]}"
-    return f"| {number} | {BEHAVIOURS[magic.kind].description}{then[magic.refusals]} |"

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from providers.registry import PROVIDERS
-from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS, SIMULATED_SENDER
+from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.twilio import SIGNATURE_HEADER, signature_of
 from tests.end_to_end.program import Api, Program, eventually, signed_in
-from tests.providers.vendors_at import VENDORS
+from tests.providers.vendors_at import PATHS, VENDORS
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(600)]
 
@@ -50,7 +50,7 @@ def configuration(program: Program, provider: str) -> list[dict[str, str]]:
     """The account that the simulator knows, with the values that this provider asks for."""
     own = SIMULATED_ACCOUNTS[provider]
     values = {
-        "baseUrl": program.simulator + SIMULATED_PATHS.get(provider, ""),
+        "baseUrl": program.simulator + PATHS.get(provider, ""),
         "username": own.username,
         "password": own.password,
         "signingKey": own.password,

@@ -14,11 +14,11 @@ from ibiki.cli.checking import try_account
 from providers import egosms
 from providers.config import ProviderConfig
 from providers.registry import PROVIDERS, open_account
-from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS
+from providers.simulator.accounts import SIMULATED_ACCOUNTS
 from providers.simulator.egosms import DEMO_PASSWORD, DEMO_USERNAME
 from providers.simulator.server import DEFAULT_API_KEY
 from tests.providers.simulated import Simulated
-from tests.providers.vendors_at import SENDERS
+from tests.providers.vendors_at import PATHS, SENDERS
 
 CHECKED = sorted(PROVIDERS.keys() - {"kannel", "simulated"} | {"egosms plain"})
 SCHOOL = Credentials(DEMO_USERNAME, DEMO_PASSWORD)
@@ -26,7 +26,7 @@ SCHOOL = Credentials(DEMO_USERNAME, DEMO_PASSWORD)
 
 def config(name: str, base_url: str) -> ProviderConfig:
     """The right configuration of an account at the simulator."""
-    paths = {"egosms": egosms.JSON_PATH, "egosms plain": "/api/v1/plain/?", **SIMULATED_PATHS}
+    paths = {"egosms": egosms.JSON_PATH, "egosms plain": "/api/v1/plain/?", **PATHS}
     values: dict[str, Any] = {
         "base_url": base_url + paths.get(name, ""),
         "sender": SENDERS.get(name, "School"),

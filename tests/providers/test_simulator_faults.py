@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
-from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, table_of_numbers
+from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS
 from providers.simulator.server import running
 from tests.clocks import PATIENCE_SECONDS
 from tests.providers.scripted import WAIT
@@ -217,11 +217,3 @@ async def test_an_invalid_balance_is_refused(
     ) as response:
         assert response.status == 400
     assert await simulator.balance() == 1000
-
-
-def test_the_table_of_numbers_has_a_line_for_each() -> None:
-    assert len(table_of_numbers().splitlines()) == 2 + len(MAGIC_NUMBERS)
-    assert (
-        "| +1 202 555 0162 | refused: the account has no credits left; the next one"
-        in table_of_numbers()
-    )

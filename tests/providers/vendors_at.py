@@ -10,9 +10,11 @@ from typing import Any
 from domain.provider import Provider, Reading, SupportsBalance
 from providers.config import ProviderConfig
 from providers.registry import open_account
-from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS, SIMULATED_SENDER
+from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 
 SENDERS = {"africastalking": SIMULATED_SENDER, "android": "1", "twilio": SIMULATED_SENDER}
+PATHS = {"android": "/3rdparty/v1"}
+"""Where APIs begin below the address of the simulator."""
 VENDORS = sorted(SIMULATED_ACCOUNTS)
 
 
@@ -26,7 +28,7 @@ async def balance_of(account: Provider) -> Reading:
 async def account_of(provider: str, base_url: str, **more: Any) -> AsyncIterator[Provider]:
     """The account at this vendor that the simulator knows, with changes to its config."""
     usual: dict[str, Any] = {
-        "base_url": base_url + SIMULATED_PATHS.get(provider, ""),
+        "base_url": base_url + PATHS.get(provider, ""),
         "credentials": SIMULATED_ACCOUNTS[provider],
         "sender": SENDERS[provider],
         "unit_cost": Decimal(1),
