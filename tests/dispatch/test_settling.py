@@ -267,18 +267,6 @@ async def test_settling_needs_a_note(note: str) -> None:
         await settle_unknown(store, db.ADMIN, new_id(), taken=True, note=note)
 
 
-async def test_a_message_is_settled_once() -> None:
-    client, call = await submitting()
-    await answered(client.pool, call, Unknown("?"))
-    message_id = call.messages[0].id
-    await settle_unknown(store, db.ADMIN, message_id, taken=False, note="not in the log")
-    for taken in (False, True):
-        with pytest.raises(InvalidInput, match="UNKNOWN"):
-            await settle_unknown(store, db.ADMIN, message_id, taken=taken, note="again")
-    assert await db.statuses() == {"REJECTED": 1}
-    assert await db.held(client.account_id) == 10
-
-
 async def test_many_expired_attempts_are_swept_in_parts() -> None:
     client = await db.add_client()
     await db.accept(client, 30)

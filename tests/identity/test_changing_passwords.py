@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Forbidden, InvalidCredentials, InvalidInput, RateLimited, Unauthenticated
+from domain.errors import InvalidCredentials, InvalidInput, RateLimited, Unauthenticated
 from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.identity.api_keys import create_api_key, revoke_api_key
@@ -176,16 +176,6 @@ async def test_a_session_that_ends_while_it_waits_for_others_adds_no_user(setup:
         await blocked(adding)
     with pytest.raises(Unauthenticated):
         await adding
-
-
-async def test_an_api_key_cannot_change_the_password(setup: Setup) -> None:
-    secret = (await create_api_key(store, setup.actor, name="Till")).secret
-    by_key = await setup.actors.actor_for(secret)
-    assert by_key is not None
-    setup.actor = by_key
-    with pytest.raises(Forbidden):
-        await setup.change()
-    assert await setup.accepted() == {PASSWORD}
 
 
 async def test_wrong_passwords_count_as_failed_sign_ins(setup: Setup) -> None:

@@ -11,15 +11,6 @@ from domain import ids
 from domain.ids import Kind
 from tests.installations import App
 
-OTHERS = {
-    "owner": "FORBIDDEN",
-    "sibling": "FORBIDDEN",
-    "direct": "FORBIDDEN",
-    "supervisor": "FORBIDDEN",
-    "other_supervisor": "FORBIDDEN",
-    "nobody": "UNAUTHENTICATED",
-}
-
 CLIENT_FIELDS = """id name business status group { id name } assignedNumbers ratePerUnitUsd
     lowBalanceThreshold twilioAccountSid createdAt"""
 USER_FIELDS = "id email role client { id } group { id } disabled createdAt"
@@ -79,6 +70,7 @@ async def test_an_unknown_id_is_not_found(app: App) -> None:
         (CREATE_CLIENT, {"name": "Dairy", "groupId": UNKNOWN[Kind.GROUP]}),
         (CREATE_USER, ADA | {"role": "CLIENT", "clientId": UNKNOWN[Kind.CLIENT]}),
         (UPDATE_CLIENT, {"id": client_id(app), "groupId": "nonsense"}),
+        (UPDATE_CLIENT, {"id": client_id(app), "groupId": UNKNOWN[Kind.GROUP]}),
     ):
         answer = await app.answer("admin", document, input=variables)
         assert answer["__typename"] == "NotFound"
@@ -109,7 +101,7 @@ async def test_a_client_is_created_found_changed_and_cleared(app: App) -> None:
         "lowBalanceThreshold": 20,
     }
     made = await app.answer("admin", CREATE_CLIENT, input=given)
-    assert made["status"] == "ACTIVE"
+    assert (made["business"], made["ratePerUnitUsd"], made["status"]) == ("Milk", "0.05", "ACTIVE")
     assert made["group"] == {"id": group_id(app), "name": "MG888"}
     assert made["assignedNumbers"] == ["+12025550143"]
     assert made["lowBalanceThreshold"] == 20

@@ -125,16 +125,6 @@ async def test_a_session_has_the_same_viewer_as_the_viewer_field(
     assert await accounts.app.answer(actor, ASK_VIEWER) == seen_by(accounts, who)
 
 
-@pytest.mark.parametrize("who", ["owner", "unknown"])
-async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(
-    accounts: Accounts, who: str
-) -> None:
-    assert await accounts.sign_in(who, "wrong horse battery") == {
-        "__typename": "InvalidCredentials",
-        "message": "The email or the password is wrong.",
-    }
-
-
 async def test_too_many_failures_are_answered_with_the_time_to_wait(accounts: Accounts) -> None:
     for _ in range(5):
         await accounts.sign_in("owner", "wrong horse battery")

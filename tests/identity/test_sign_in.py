@@ -343,14 +343,6 @@ async def test_after_too_many_wrong_passwords_the_right_one_is_refused_too(
     assert 0 < refused.value.retry_after_seconds <= 60
 
 
-async def test_an_unknown_email_is_limited_like_a_known_one(sessions: Sessions) -> None:
-    for _ in range(5):
-        with pytest.raises(InvalidCredentials):
-            await sign_in(sessions, "eve@ibiki.test")
-    with pytest.raises(RateLimited):
-        await sign_in(sessions, "eve@ibiki.test")
-
-
 async def test_an_address_that_fails_with_many_accounts_is_limited_and_others_are_not(
     sessions: Sessions,
 ) -> None:

@@ -46,16 +46,6 @@ async def test_contacts_are_listed_newest_first_within_the_scope(client: db.Tena
     assert (await read_contacts(OfGroup(new_id()), Window(25))).items == []
 
 
-async def test_contacts_are_paged(client: db.Tenant) -> None:
-    for last in range(5):
-        await add_contact(client, f"+1202555010{last}")
-    scope = OfClient(client.client_id)
-    first = await read_contacts(scope, Window(2))
-    rest = await read_contacts(scope, Window(25, after=first.items[-1].key))
-    assert [contact.number[-1] for contact in [*first.items, *rest.items]] == list("43210")
-    assert (first.has_next, rest.has_next) == (True, False)
-
-
 @pytest.mark.parametrize(
     ("search", "found"),
     [

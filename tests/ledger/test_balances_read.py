@@ -35,30 +35,10 @@ def of_client(tenant: db.Tenant) -> BalanceView:
     return BalanceView(client_id=tenant.client_id, platform=PlatformShown.OWNED)
 
 
-async def test_a_client_is_shown_its_account_and_its_groups_total(setup: Setup) -> None:
-    balances = await read_balances(of_client(setup.member))
-    assert balances.account is not None
-    assert balances.account.account_id == setup.member.account_id
-    assert (balances.account.balance, balances.account.unit) == (1_000, "credit")
-    assert (balances.account.price_per_message, balances.account.value_usd) == (1, Decimal("30.00"))
-    assert balances.group is not None
-    assert (balances.group.group_id, balances.group.name) == (setup.group.id, "MG888")
-    assert (balances.group.balance, balances.group.unallocated) == (1_250, 50)
-    assert balances.platform is None
-
-
 async def test_a_clients_own_rate_comes_before_its_groups(setup: Setup) -> None:
     account = (await read_balances(of_client(setup.sibling))).account
     assert account is not None
     assert account.value_usd == Decimal("10.00")
-
-
-async def test_a_client_without_a_group_is_shown_its_account_alone(setup: Setup) -> None:
-    balances = await read_balances(of_client(setup.loner))
-    assert balances.account is not None
-    assert balances.account.balance == 7
-    assert balances.account.value_usd is None
-    assert balances.group is None
 
 
 async def test_an_admin_is_shown_the_default_pool(setup: Setup) -> None:

@@ -21,7 +21,6 @@ RUN = """id startedAt finishedAt dryRun sendsChecked messagesChecked chargedMiss
     differences { client { name } sendId expected found corrected explanation }"""
 RECONCILE = f"""mutation ($input: ReconcileInput) {{ reconcile(input: $input) {{
     __typename ... on UserError {{ message }} ... on Reconciliation {{ {RUN} }} }} }}"""
-STATEMENT = "{ transfers(first: 1) { nodes { kind amount description } } }"
 RECONCILIATIONS = f"""query ($first: Int, $after: String) {{
     reconciliations(first: $first, after: $after) {{
         nodes {{ {RUN} }} totalCount pageInfo {{ hasNextPage endCursor }} }} }}"""

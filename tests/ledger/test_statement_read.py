@@ -172,20 +172,6 @@ async def test_a_price_of_fifty_is_fifty_units_a_message(connected: None) -> Non
     assert page.has_next
 
 
-async def test_a_statement_can_be_narrowed_to_a_kind(connected: None) -> None:
-    client = await db.add_client(held=100)
-    for _ in range(3):
-        await db.accept(client)
-    view = BalanceView(client_id=client.client_id)
-    page = await read_statement(view, Window(2), filter=StatementFilter(TransferKind.SEND))
-    assert [line.balance_after for line in page.items] == [97, 98]
-    assert page.has_next
-    page = await read_statement(view, Window(25), filter=StatementFilter(TransferKind.OPENING))
-    assert [line.balance_after for line in page.items] == [100]
-    page = await read_statement(view, Window(25), filter=StatementFilter(TransferKind.SYNC))
-    assert page.items == []
-
-
 async def test_a_client_outside_of_the_view_has_no_statement(connected: None) -> None:
     pool = await db.add_pool()
     group = await db.add_group(pool)

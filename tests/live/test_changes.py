@@ -284,17 +284,14 @@ async def test_many_changes_at_once_are_found_by_their_time(setup: Setup) -> Non
     await listener.receives(*delivered(*cancelled))
 
 
-async def test_more_hints_than_are_kept_are_found_by_their_time(setup: Setup) -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_after_lost_or_too_many_hints_changes_are_found_by_their_time(
+    setup: Setup, is_known: bool
+) -> None:
     listener = await setup.listen()
     changed = setup.change(message(), MessageStatus.SENT, hint=False)
-    setup.hub.hinted({hints.MESSAGE + new_id().bytes for _ in range(5_000)})
-    await listener.receives(*delivered(changed))
-
-
-async def test_a_change_is_delivered_although_its_hint_was_lost(setup: Setup) -> None:
-    listener = await setup.listen()
-    changed = setup.change(message(), MessageStatus.SENT, hint=False)
-    setup.hub.hinted({EVERYTHING})
+    many = {hints.MESSAGE + new_id().bytes for _ in range(5_000)}
+    setup.hub.hinted(many if is_known else {EVERYTHING})
     await listener.receives(*delivered(changed))
 
 

@@ -75,12 +75,15 @@ async def hub(store: FakeStore) -> AsyncIterator[Hub]:
     await made.stop()
 
 
-async def test_a_subscriber_receives_the_present_state_and_then_every_change(hub: Hub) -> None:
+@pytest.mark.parametrize("hint", [TOPIC, EVERYTHING])
+async def test_a_subscriber_receives_the_present_state_and_then_every_change(
+    hub: Hub, hint: Topic
+) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
     await listener.receives(1)
     figure.value = 2
-    hub.hinted({TOPIC})
+    hub.hinted({hint})
     await listener.receives(1, 2)
 
 
@@ -234,15 +237,6 @@ async def test_a_stream_without_subscribers_is_forgotten(hub: Hub) -> None:
     hub.hinted({TOPIC})
     await asyncio.sleep(0.02)
     assert figure.reads == reads
-
-
-async def test_after_lost_hints_everything_is_read_again(hub: Hub) -> None:
-    figure, listener = Figure(), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.receives(1)
-    figure.value = 2
-    hub.hinted({EVERYTHING})
-    await listener.receives(1, 2)
 
 
 async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:

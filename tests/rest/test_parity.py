@@ -208,15 +208,3 @@ async def test_graphql_and_rest_do_the_same(
             assert body.get("held", 0) == rows[0]["held"]
             assert ("heldUntil" in body) == bool(rows[0]["held"])
         assert await stored(one) == await stored(two)
-
-
-async def test_a_key_that_was_used_in_graphql_gets_the_same_send_over_rest(
-    web: httpx.AsyncClient, app: App
-) -> None:
-    input = {"to": TO, "text": "Hello", "idempotencyKey": "order-17"}
-    send = await app.answer("owner", graphql.SEND, input=input)
-    assert send["__typename"] == "Send"
-    body = (await web.post(SINGLE, json=HELLO, headers={"idempotency-key": "order-17"})).json()
-    assert body["success"]
-    assert await db.held(app.owner.account_id) == 99
-    assert len(await db.fetch("SELECT 1 FROM message")) == 1

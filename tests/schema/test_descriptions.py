@@ -19,7 +19,6 @@ from graphql.language import DocumentNode, TypeDefinitionNode
 
 from schema.schema import export_schema
 
-ROOTS = frozenset({"Query", "Mutation", "Subscription"})
 SHORTEST = 8
 """Characters of the shortest description that can say something."""
 

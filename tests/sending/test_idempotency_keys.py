@@ -32,10 +32,6 @@ from tests.locks import locked, until_waiting
 pytestmark = pytest.mark.usefixtures("connected")
 
 
-COUNT_WAITERS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 STORE_KEY = """
 INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer) VALUES ($1, $2, $3, $4, '{}')
 """
