@@ -164,35 +164,27 @@ async def change_role(setup: Setup) -> None:
     await update_user(store, PASSWORDS, setup.user.id, change)
 
 
-@pytest.mark.parametrize("end", [sign_out, reuse_late, disable, change_password, change_role])
-async def test_the_access_token_of_an_ended_session_is_refused_everywhere_within_a_second(
-    setup: Setup, end: Callable[[Setup], Awaitable[None]]
-) -> None:
-    await end(setup)
-
-    async def is_out() -> bool:
-        token = setup.session.access_token
-        return not (await setup.here.actor_for(token) or await setup.there.actor_for(token))
-
-    await within_a_second(is_out)
-
-
 async def revoke(setup: Setup) -> None:
     actor = await setup.here.actor_for(setup.secret)
     assert actor is not None
     await revoke_api_key(store, actor, actor.credential_id)
 
 
-@pytest.mark.parametrize("end", [revoke, disable])
-async def test_a_revoked_api_key_is_refused_everywhere_within_a_second(
-    setup: Setup, end: Callable[[Setup], Awaitable[None]]
+ENDS = [sign_out, reuse_late, disable, change_password, change_role]
+
+
+@pytest.mark.parametrize(
+    ("end", "is_key"), [*((end, False) for end in ENDS), (revoke, True), (disable, True)]
+)
+async def test_an_ended_session_or_key_is_refused_everywhere_within_a_second(
+    setup: Setup, end: Callable[[Setup], Awaitable[None]], is_key: bool
 ) -> None:
+    credential = setup.secret if is_key else setup.session.access_token
     await end(setup)
 
     async def is_out() -> bool:
-        return not (
-            await setup.here.actor_for(setup.secret) or await setup.there.actor_for(setup.secret)
-        )
+        here, there = setup.here, setup.there
+        return not (await here.actor_for(credential) or await there.actor_for(credential))
 
     await within_a_second(is_out)
 

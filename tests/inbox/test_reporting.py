@@ -123,32 +123,22 @@ async def test_conflicting_reports_of_one_batch_end_in_one_status(client: db.Ten
     assert await db.statuses(send.id) == {"DELIVERED": 1}
 
 
+@pytest.mark.parametrize(("is_late", "before"), [(False, "SUBMITTING"), (True, "UNKNOWN")])
 async def test_a_report_that_comes_before_the_outcome_is_recorded_waits(
-    client: db.Tenant,
+    client: db.Tenant, is_late: bool, before: str
 ) -> None:
     send = await db.accept(client, numbers=[PHONE])
     (call,) = await marked(client.pool)
+    if is_late:
+        await lease_passes(call)
     (event_id,) = await post.stored(report("delivered"))
     assert await receive_once() is False
-    assert await db.statuses(send.id) == {"SUBMITTING": 1}
+    assert await db.statuses(send.id) == {before: 1}
     await answered(client.pool, call, Accepted("ref"))
     await db.execute("UPDATE webhook_event SET due_at = now()")
     await receive_once()
     assert await db.statuses(send.id) == {"DELIVERED": 1}
     assert (await post.rows_of([event_id]))[0]["outcome"] == "ROUTED"
-
-
-async def test_a_report_that_comes_before_a_late_answer_waits(client: db.Tenant) -> None:
-    send = await db.accept(client, numbers=[PHONE])
-    (call,) = await marked(client.pool)
-    await lease_passes(call)
-    await post.stored(report("failed"))
-    await receive_once()
-    assert await db.statuses(send.id) == {"UNKNOWN": 1}
-    await answered(client.pool, call, Accepted("ref"))
-    await db.execute("UPDATE webhook_event SET due_at = now()")
-    await receive_once()
-    assert await db.statuses(send.id) == {"UNDELIVERED": 1}
     await db.assert_audit_holds()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -123,17 +122,3 @@ async def test_only_a_client_checks_its_credits(web: httpx.AsyncClient) -> None:
     expected = {"sibling": 200, "direct": 403, "supervisor": 403, "admin": 403, "nobody": 401}
     for who, status in expected.items():
         assert (await web.get(CREDITS, headers=by(who))).status_code == status
-
-
-async def test_a_wrong_value_is_named(web: httpx.AsyncClient) -> None:
-    cases: list[tuple[str, Any, str | None]] = [
-        (SINGLE, {"recipient": TO, "content": "Hi"}, "content"),
-        (SINGLE, {**HELLO, "port": "1"}, "port"),
-        (BULK, {"recipients": [TO], "content": "Hi"}, "content"),
-        (BULK, {"recipients": {"0": TO}, "message": "Hi"}, "recipients"),
-        (BULK, {"recipients": [TO], "message": ["Hi"]}, "message"),
-        (BULK, [], None),
-    ]
-    for path, body, field in cases:
-        figures = failure(await web.post(path, json=body), 400, "INVALID_PARAMS")
-        assert figures == ({} if field is None else {"field": field})

@@ -63,6 +63,12 @@ VALUES_IN_LIST = "[0].template.values"
         (BULK, {**MANY, "content": "x" * 10_000}, "content"),
         (schools.SINGLE, {**HELLO, "message": " "}, "message"),
         (schools.BULK, {"recipients": [TO], "message": " "}, "message"),
+        (schools.SINGLE, {"recipient": TO, "content": "Hi"}, "content"),
+        (schools.SINGLE, {**HELLO, "port": "1"}, "port"),
+        (schools.BULK, {"recipients": [TO], "content": "Hi"}, "content"),
+        (schools.BULK, {"recipients": {"0": TO}, "message": "Hi"}, "recipients"),
+        (schools.BULK, {"recipients": [TO], "message": ["Hi"]}, "message"),
+        (schools.BULK, [], None),
     ],
 )
 async def test_a_wrong_value_is_named_and_nothing_is_sent(
