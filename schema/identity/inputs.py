@@ -34,7 +34,7 @@ class ChangePasswordInput:
 
 @strawberry.input(description="A new API key.")
 class CreateApiKeyInput:
-    name: str = described("A name to recognise the key by.")
+    name: str = described("A name to recognise the key by: 1 to 200 characters.")
 
 
 @strawberry.input(description="The API key to revoke.")
