@@ -216,29 +216,26 @@ async def test_a_connection_that_takes_too_long_was_never_made(
         assert watch.seconds < 3
 
 
-async def test_a_secure_connection_that_is_not_agreed_on_was_never_made() -> None:
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+@pytest.mark.parametrize(
+    ("said", "connect_seconds", "reason"),
+    [
+        (b"", 0.2, "No connection was made in time."),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", 20, "No secure connection could be made."),
+    ],
+)
+async def test_a_secure_connection_that_is_not_agreed_on_was_never_made(
+    said: bytes, connect_seconds: float, reason: str
+) -> None:
+    async def speak_no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 if said else -1)
+        writer.write(said)
         writer.close()
 
-    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    server = await asyncio.start_server(speak_no_tls, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        line = transport(f"https://127.0.0.1:{port}", connect_seconds=0.2)
-        assert await exchanged(line) == NotSent("No connection was made in time.")
-
-
-async def test_a_far_end_that_speaks_no_tls_was_never_connected_to() -> None:
-    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        exchange = await exchanged(transport(f"https://127.0.0.1:{port}"))
-        assert exchange == NotSent("No secure connection could be made.")
+        line = transport(f"https://127.0.0.1:{port}", connect_seconds=connect_seconds)
+        assert await exchanged(line) == NotSent(reason)
 
 
 async def test_a_name_that_is_not_known_was_never_connected_to(
