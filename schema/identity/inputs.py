@@ -42,9 +42,12 @@ class RevokeApiKeyInput:
     id: strawberry.ID = described("The ID of the key.")
 
 
-_RATE = "The value of one unit in USD, with at most 6 decimal places."
-_NUMBERS = "Numbers of the platform that belong to the client: it receives the messages to them."
-_THRESHOLD = "The balance is low if it is less than this: see AccountBalance.isLow."
+_RATE = "The value of one unit in USD: 0 to 1,000,000, with at most 6 decimal places."
+_NUMBERS = (
+    "At most 1,000 numbers of the platform that belong to the client: it receives the messages to "
+    "them."
+)
+_THRESHOLD = "The balance is low if it is less than this, at least 1: see AccountBalance.isLow."
 _LENGTHS = "8 to 1024 characters."
 _CLIENT = "The account to send from. Required for the role CLIENT."
 _GROUP = "The group to manage. Required for the role SUPERVISOR."
