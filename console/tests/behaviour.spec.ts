@@ -126,6 +126,21 @@ test("an access token that ends is renewed under an open page, and live updates 
   }
 });
 
+test("a computer whose clock is a day ahead asks for no new token with each request", async ({ page, signIn }) => {
+  let renewals = 0;
+  page.on("request", (request) => {
+    if (request.url().endsWith("/session/refresh")) renewals += 1;
+  });
+  await page.clock.setFixedTime(Date.now() + 86_400_000);
+  await signIn("client");
+  renewals = 0;
+  for (const title of ["Sends", "Contacts", "Statement"]) {
+    await page.getByRole("link", { name: title }).click();
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText(title);
+  }
+  expect(renewals).toBe(0);
+});
+
 test("a long name leaves room for the numbers of contacts on a phone, and opt-outs are readable", async ({
   page,
   program,

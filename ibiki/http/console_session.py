@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import orjson
@@ -103,9 +104,9 @@ class ConsoleSession:
             await self._installation.actors.catch_up()
 
     def _signed_in(self, request: Request, signed_in: SignedIn) -> Response:
-        body = orjson.dumps(
-            {"accessToken": signed_in.access_token, "expiresAt": signed_in.expires_at}
-        )
+        # The clock of the browser may be wrong, so the page gets no time of day.
+        expires_in = (signed_in.expires_at - datetime.now(UTC)).total_seconds()
+        body = orjson.dumps({"accessToken": signed_in.access_token, "expiresIn": expires_in})
         response = Response(body, media_type=JSON.decode())
         response.set_cookie(
             cookie_name(request),

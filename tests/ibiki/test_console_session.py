@@ -71,7 +71,8 @@ async def setup(app: App) -> AsyncIterator[Setup]:
 
 async def test_the_refresh_token_is_only_in_a_cookie_that_scripts_cannot_read(setup: Setup) -> None:
     answer = await setup.sign_in()
-    assert set(answer.json()) == {"accessToken", "expiresAt"}
+    assert set(answer.json()) == {"accessToken", "expiresIn"}
+    assert 0 < answer.json()["expiresIn"] <= 15 * 60
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(COOKIE)
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}

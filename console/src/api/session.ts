@@ -122,16 +122,16 @@ function messageOf(answer: unknown): string {
 }
 
 function storeToken(answer: unknown): Token {
-  const { accessToken, expiresAt } = answer as { accessToken: string; expiresAt: string };
-  const expires = Date.parse(expiresAt);
-  const life = Math.max(expires - Date.now(), 0);
+  // Not when it ends: the clock of this computer may be wrong.
+  const { accessToken, expiresIn } = answer as { accessToken: string; expiresIn: number };
+  const life = expiresIn * 1_000;
   const before = Math.min(RENEW_BEFORE_MILLISECONDS, life * RENEW_BEFORE_AT_MOST);
-  token = { accessToken, renewAt: expires - before };
+  token = { accessToken, renewAt: Date.now() + life - before };
   setState("signed-in");
   return token;
 }
 
-/** After a sign-out, the next user must find neither drafts nor a search in the address. */
+/** After a sign-out, the next user must find neither drafts nor filters in the address. */
 function forgetUser(): void {
   forgetDrafts();
   history.replaceState(null, "", "/");
