@@ -140,6 +140,15 @@ test("what was typed survives a reload, and does not survive a sign-out", async 
   await expect(text).toHaveValue("");
 });
 
+test("the send page opens the tab again that was in use", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  await page.getByRole("link", { name: "Contacts" }).click();
+  await page.goBack();
+  await expect(page.getByRole("tab", { name: "File" })).toHaveAttribute("aria-selected", "true");
+});
+
 test("if it is unknown whether a send was accepted, the error leads to the send", async ({
   page,
   program,

@@ -1,13 +1,15 @@
 import { Tabs } from "@mantine/core";
 import { FileSpreadsheet, Keyboard } from "lucide-react";
 import { Page } from "../../components/Page";
+import { useDraft } from "../../components/useDraft";
 import { SendFile } from "./SendFile";
 import { SendNumbers } from "./SendNumbers";
 
 export function SendPage() {
+  const [tab, setTab] = useDraft("send-tab");
   return (
     <Page title="Send" description="One text to many people, or a different text for each row of a file.">
-      <Tabs defaultValue="numbers" keepMounted={false}>
+      <Tabs value={tab || "numbers"} onChange={(value) => setTab(value ?? "")} keepMounted={false}>
         <Tabs.List mb="md">
           <Tabs.Tab value="numbers" leftSection={<Keyboard size={16} aria-hidden />}>
             Numbers
