@@ -140,6 +140,30 @@ test("what was typed survives a reload, and does not survive a sign-out", async 
   await expect(text).toHaveValue("");
 });
 
+test("what was searched for does not survive a sign-out, also not in the history", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  await signIn("client");
+  await page.goto("/contacts");
+  const search = page.getByRole("searchbox");
+  await search.fill("Jane Doe");
+  await expect(page.getByText("No contact found")).toBeVisible();
+  await page.getByRole("link", { name: "Templates" }).click();
+  await page.goBack();
+  await expect(search).toHaveValue("Jane Doe");
+  await page.getByRole("link", { name: "Templates" }).click();
+  await page.getByRole("button", { name: "Your account and settings" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await enter(page, program, "other");
+  await expect(page.getByRole("banner")).toContainText("Balance");
+  await page.goBack();
+  await expect(page).toHaveURL(/contacts$/);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Contacts");
+  await expect(search).toHaveValue("");
+});
+
 test("the send page opens the tab again that was in use", async ({ page, signIn }) => {
   await signIn("client");
   await page.goto("/send");

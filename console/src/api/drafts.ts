@@ -27,6 +27,12 @@ export function keepDraft(name: string, text: string): void {
   }
 }
 
+/** A name that nobody can guess and nothing else has. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export function forgetDrafts(): void {
   unsaved.clear();
   for (const key of Object.keys(sessionStorage)) {

@@ -1,5 +1,5 @@
 // Keys of changes that cost money: repeating a change with its key cannot do it twice.
-import { keepDraft, readDraft } from "./drafts";
+import { keepDraft, newKey, readDraft } from "./drafts";
 
 /**
  * The key of a change that is intended now. The same content keeps its key until the change is done, also
@@ -21,9 +21,4 @@ export function forgetKey(change: string): void {
 
 function nameOf(change: string): string {
   return `key-of-${change}`;
-}
-
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,10 +1,19 @@
-// The filters of a list. They are in the address, so that a reload, a link and "Back" keep them.
-import { useNavigate, useSearch } from "@tanstack/react-router";
+// The filters of a list. They are in the address, so that a reload, a link and "Back" keep them. A text that
+// is searched for is only in this tab: addresses stay in the history of the browser after a sign-out.
+import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
+import { keepDraft, newKey, readDraft } from "../api/drafts";
 
-const NAMES = ["clientId", "kind", "from", "to", "scheduled", "outcome", "search", "optedOut", "order", "unread", "status"] as const;
+const NAMES = ["clientId", "kind", "from", "to", "scheduled", "outcome", "optedOut", "order", "unread", "status"] as const;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 
-export type Filters = Partial<Record<(typeof NAMES)[number], string>>;
+declare module "@tanstack/react-router" {
+  interface HistoryState {
+    /** The draft with the text that is searched for. */
+    search?: string;
+  }
+}
+
+export type Filters = Partial<Record<(typeof NAMES)[number] | "search", string>>;
 
 /** The filters in an address that somebody may have typed. */
 export function filtersOf(search: Record<string, unknown>): Filters {
@@ -15,12 +24,15 @@ export function filtersOf(search: Record<string, unknown>): Filters {
 /** The filters, and a function that changes some of them. Null removes one. */
 export function useFilters() {
   const filters: Filters = useSearch({ strict: false });
+  const draft = useLocation({ select: ({ state }) => state.search }) ?? "";
   const navigate = useNavigate();
-  function change(changed: { [Name in keyof Filters]: string | null }) {
+  function change({ search: text, ...changed }: { [Name in keyof Filters]: string | null }) {
     const search = (before: Filters) => filtersOf({ ...before, ...changed });
-    void navigate({ to: ".", search, replace: true, resetScroll: false });
+    const state = text === undefined ? true : { search: newKey() };
+    if (state !== true) keepDraft(state.search, text ?? "");
+    void navigate({ to: ".", search, state, replace: true, resetScroll: false });
   }
-  return [filters, change] as const;
+  return [{ ...filters, search: readDraft(draft) || undefined }, change] as const;
 }
 
 /** The value if it is one of these names. */

@@ -73,7 +73,8 @@ function ConversationItem({
     <PageLink
       to="/inbox/$conversationId"
       params={{ conversationId: conversation.id }}
-      search={true}
+      search
+      state
       active={isOpen}
       aria-current={isOpen ? "page" : undefined}
       label={

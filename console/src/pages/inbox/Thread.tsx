@@ -67,7 +67,7 @@ export function Thread({ conversationId }: { conversationId: string }) {
   return (
     <Stack gap="sm">
       <Group gap="xs">
-        <ButtonLink to="/inbox" search={true} variant="default" size="compact-sm" hiddenFrom="sm" aria-label="Back to the conversations">
+        <ButtonLink to="/inbox" search state variant="default" size="compact-sm" hiddenFrom="sm" aria-label="Back to the conversations">
           <ArrowLeft size={16} aria-hidden />
         </ButtonLink>
         <Title order={2} size="h4">
