@@ -44,7 +44,10 @@ export function SendLater({ when, onChange }: { when: When; onChange: (when: Whe
         min={localTime(now)}
         max={localTime(last)}
         value={when.time}
-        onChange={(event) => onChange({ ...when, time: event.currentTarget.value })}
+        onChange={({ currentTarget: { value: time } }) => {
+          // While a year is typed, some browsers have one of five digits or more, which is no time here.
+          if (!time || Date.parse(time)) onChange({ ...when, time });
+        }}
         maw={320}
       />
       <Text size="sm" role="status">
