@@ -123,3 +123,16 @@ async function addClient(admin: ApiCaller, input: { name: string; groupId?: stri
     createClient(input: $input) { ... on Client { id } ... on UserError { message } } }`;
   return (await admin.ask<{ createClient: { id: string } }>(add, { input })).createClient.id;
 }
+
+test("a value that the API cannot read is explained at its field, without names of the API", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/clients");
+  await page.getByRole("button", { name: "Add a client" }).click();
+  const form = page.getByRole("dialog");
+  await form.getByLabel("Name").fill("Comma School");
+  const rate = form.getByRole("textbox", { name: "Rate per unit in USD" });
+  await rate.fill("0,03");
+  await form.getByRole("button", { name: "Save" }).click();
+  await expect(rate).toHaveAccessibleDescription(/Write it in digits, with a point/);
+  await expect(form.getByText("$input")).toHaveCount(0);
+});

@@ -13,6 +13,13 @@ export interface Failure {
   sendId?: string | null;
 }
 
+/** A value that is none of its type, in words for programmers. */
+const UNREADABLE = /^Variable '\$\w+' has invalid value(?: at \.(\S+))?: (.*)$/;
+const TYPES: [string, string][] = [
+  ["Money", "Write it in digits, with a point before the decimals, such as 0.03: at most 6 decimals."],
+  ["Int", "Write a whole number, at most 2,147,483,647."],
+];
+
 /** What a mutation answers if it succeeds: its errors are the members with a `message`. */
 export type Success<Result> = Exclude<Result, { message: string }>;
 
@@ -41,7 +48,9 @@ export function failureOf(error: CombinedError): Failure {
   const refused = error.graphQLErrors[0];
   if (refused) {
     const kind = String(refused.extensions?.code ?? "ERROR");
-    return { message: refused.message, field: null, kind };
+    const [, field = null, unread] = UNREADABLE.exec(refused.message) ?? [];
+    const message = unread ? (TYPES.find(([type]) => unread.startsWith(type))?.[1] ?? unread) : refused.message;
+    return { message, field, kind };
   }
   return { message: UNREACHABLE, field: null, kind: "NETWORK" };
 }
