@@ -77,6 +77,32 @@ async def test_a_contact_is_found_by_its_own_name(client: db.Tenant, name: str) 
     assert len(page.items) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("Łukasz Żak", "lukasz zak"),
+        ("Lukasz", "łukasz"),
+        ("SØREN ÆRØ", "soren aero"),
+        ("Soren Aero", "søren ærø"),
+        ("Đorđe", "dor"),
+        ("Jörg Groß", "jorg gros"),
+        ("GROSS", "groß"),
+        ("Groß", "gross"),
+        ("Þóra Œdé", "thora oede"),
+        ("Ɓala Ƙwari", "bala kwari"),
+        ("Yıldız", "yildiz"),
+        ("Kɔfi Ɛsi", "kofi esi"),
+    ],
+)
+async def test_a_contact_is_found_without_its_own_letters(
+    client: db.Tenant, name: str, search: str
+) -> None:
+    await add_contact(client, "+12025550101", name=name)
+    await add_contact(client, "+12025550102", name="Bob")
+    page = await read_contacts(OfClient(client.client_id), Window(25), search=search)
+    assert [contact.name for contact in page.items] == [name]
+
+
 async def test_contacts_of_all_clients_are_paged_by_name(client: db.Tenant) -> None:
     sibling = await db.add_client(client.pool)
     names = ["Eve", "ada", "Ada", None, "Bob", None]
