@@ -31,6 +31,7 @@ _EXTENSION = re.compile(r"[0-9][,;]*(?:x|ext|extension|#|,|;)[:=]?[0-9]{1,6}\Z",
 _MARKS = (".", "/", "'", '="', *LINE_ENDS)
 _AROUND = f" {LINE_ENDS}"
 _FROM_SPREADSHEET = re.compile(r"""'(.*)|=\s*"([^"]*)\"""", re.DOTALL).fullmatch
+_COMMAS = re.compile(r"\+*[0-9]+(?:,[0-9]+){2,}(?:\.[0-9]+)?").fullmatch
 _LINES = re.compile(f"[{LINE_ENDS}]").search
 _FLOAT = re.compile(r"([^.]*)\.(0+)[^0-9.]*").fullmatch
 _FRACTION = re.compile(r"\+?[0-9]{7,}\.[0-9]{1,2}").fullmatch
@@ -270,6 +271,8 @@ def why_invalid(raw: str) -> str:
             "Excel has shortened this number and its last digits are lost. Format the column as"
             " text in Excel and enter the numbers again."
         )
+    if _COMMAS(written):
+        return "Write the phone number without commas."
     if _EXTENSION.search(written):
         return "A message cannot be sent to an extension. Give the number alone."
     if any(map(str.isalpha, without_tel(raw.strip()))):

@@ -66,6 +66,10 @@ def test_a_number_in_another_spelling_is_a_duplicate() -> None:
         ("", "Give a phone number."),
         ("hello", "A phone number has no letters. Write it in digits."),
         ("202-555-0101 ext. 5", "A message cannot be sent to an extension. Give the number alone."),
+        ("2,025,550,103", "Write the phone number without commas."),
+        ("+1 202,555,0103", "Write the phone number without commas."),
+        ("2,025,550,103.00", "Write the phone number without commas."),
+        ("202-555-0101,,5", "A message cannot be sent to an extension. Give the number alone."),
         (
             "555",
             "This is not a valid phone number. "
