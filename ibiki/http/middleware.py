@@ -210,10 +210,8 @@ _READABLE = (
 )
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, DELETE"),
-    (
-        b"access-control-allow-headers",
-        b"authorization, content-type, idempotency-key, x-request-id",
-    ),
+    # Libraries add headers such as `traceparent`. The asterisk means all others.
+    (b"access-control-allow-headers", b"authorization, *"),
     (b"access-control-max-age", b"600"),
 )
 
