@@ -22,6 +22,7 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     execute,
+    get_operation_ast,
     parse,
     validate,
 )
@@ -41,6 +42,7 @@ from schema.limits import (
     fragments_of,
     measure_document,
     operations_of,
+    root_fields,
     start_variables_of,
 )
 from schema.masking import is_unavailable, refusals_in, shown_errors
@@ -296,8 +298,14 @@ class EventRenderer:
         return orjson.dumps(answer.body)
 
     def render_failure(self, failure: Exception) -> bytes:
-        """The errors as JSON: the message of a refusal, or a masked error."""
-        return orjson.dumps(self.engine.failure(failure, uuid4().hex).errors)
+        """The errors of the subscription's field as JSON: of a refusal, or a masked one."""
+        document, name = self.operation.document, self.operation.name
+        definition = get_operation_ast(document, name)
+        assert definition is not None
+        fields = root_fields(definition.selection_set, fragments_of(document))
+        key = fields[0].alias or fields[0].name
+        error = GraphQLError(str(failure), fields, path=[key.value], original_error=failure)
+        return orjson.dumps(self.engine.rejection([error], uuid4().hex).errors)
 
     async def watch(self) -> Watch:
         """What the subscription watches. Raises NotExecuted."""

@@ -169,7 +169,7 @@ def _check_root(
 ) -> None:
     mutates = operation.operation is OperationType.MUTATION
     most = limits.mutations if mutates else limits.root_fields
-    count = _root_fields(operation.selection_set, fragments)
+    count = len(root_fields(operation.selection_set, fragments))
     if count > most:
         what = "mutations" if mutates else "root fields"
         raise TooComplex(f"A document has at most {most} {what}; this one has {count}.")
@@ -184,19 +184,19 @@ def _head_size(operation: OperationDefinitionNode, limits: DocumentLimits) -> Si
     return Size(directives=len(operation.directives or ()) + on_variables)
 
 
-def _root_fields(
+def root_fields(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]
-) -> int:
-    """The number of root fields. The selection must have been measured: then it is small."""
-    count = 0
+) -> list[FieldNode]:
+    """The root fields. The selection must have been measured: then it is small."""
+    found: list[FieldNode] = []
     for node in selections.selections:
         if isinstance(node, FieldNode):
-            count += 1
+            found.append(node)
         elif isinstance(node, InlineFragmentNode):
-            count += _root_fields(node.selection_set, fragments)
+            found += root_fields(node.selection_set, fragments)
         elif isinstance(node, FragmentSpreadNode) and node.name.value in fragments:
-            count += _root_fields(fragments[node.name.value].selection_set, fragments)
-    return count
+            found += root_fields(fragments[node.name.value].selection_set, fragments)
+    return found
 
 
 START = ("inboundMessage", "since")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from domain import ids
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
-from domain.ids import Kind
+from domain.ids import Kind, new_id
 from domain.provider import Accepted, Rejected
 from persistence import store
 from schema.engine import Engine, NotExecuted
@@ -205,6 +206,23 @@ async def test_the_balance_of_another_client_is_seen_only_by_those_who_may(
         else:
             balance = answer["payload"]["data"]["balanceUpdated"]["account"]["balance"]
             assert balance == sees
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "subscription { mine: sendProgress(sendId: %s) { id } }",
+        "subscription { ...b } fragment b on Subscription { mine: sendProgress(sendId: %s) {id} }",
+        "subscription { ... { mine: webhookEndpointUpdated(id: %s) { id } } }",
+    ],
+)
+async def test_what_cannot_be_watched_is_an_error_of_its_field(running: Server, query: str) -> None:
+    kind = Kind.SEND if "send" in query else Kind.HOOK_ENDPOINT
+    async with client(running, "owner") as reader:
+        await reader.subscribe(query % json.dumps(ids.encode(kind, new_id())))
+        (error,) = (await reader.receive())["payload"]
+        assert error["path"] == ["mine"]
+        assert error["locations"] == [{"line": 1, "column": query.index("mine") + 1}]
 
 
 async def test_a_document_over_the_bounds_is_not_watched() -> None:
