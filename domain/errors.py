@@ -31,9 +31,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
+UNREACHABLE: Final = "The SMS network cannot be reached at the moment. Try again later."
 _SAFE_WITH_KEY = "Repeating it with the same idempotencyKey is safe."
 
 
@@ -209,9 +210,14 @@ class ProviderUnavailable(Refusal):
     """{reason}"""
 
     def __init__(
-        self, reason: str = "The SMS network cannot be reached at the moment. Try again later."
+        self,
+        reason: str = UNREACHABLE,
+        *,
+        for_operator: str = "",
     ) -> None:
+        """`for_operator`: what an operator reads instead, without secrets."""
         self.reason = reason
+        self.for_operator = for_operator or reason
 
 
 class AlreadyRunning(Refusal):

@@ -132,7 +132,7 @@ class Failures:
         if not isinstance(failure, ProviderUnavailable):
             self._log.error("%s failed", self.name, exc_info=failure)
         elif not self._reported:
-            self._log.warning("%s waits: %s", self.name, failure.reason)
+            self._log.warning("%s waits: %s", self.name, failure.for_operator)
         self._reported = True
 
     def end(self) -> None:

@@ -74,7 +74,10 @@ class Upstreams:
         try:
             provider = self._opened(provider_account_id, sign_in, base_url)
         except ValueError as unusable:
-            raise ProviderUnavailable(NOT_CONFIGURED) from unusable
+            raise ProviderUnavailable(
+                NOT_CONFIGURED,
+                for_operator=f"The values of this account are not usable. {unusable}",
+            ) from unusable
         self._open[provider_account_id] = _Open(provider, sign_in, base_url)
         return provider
 
@@ -111,7 +114,8 @@ class Upstreams:
         elif sign_in.encrypted is None and sign_in.provider == "egosms":
             # Do not use the platform's credentials: the client would get its balance.
             raise ProviderUnavailable(
-                "This account has no sign-in at the SMS network. Your operator has to set it."
+                "This account has no sign-in at the SMS network. Your operator has to set it.",
+                for_operator="This account has no user name and password: set them.",
             )
         return sign_in
 

@@ -40,7 +40,7 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.transport import Adapter, Answer, Exchange, Transport
+from providers.transport import Adapter, Answer, Exchange, Transport, unavailable
 
 # --- Constants
 
@@ -286,14 +286,14 @@ class AfricasTalking(Adapter):
         query = urlencode({"username": self._username})
         answer = await self._transport.request("GET", f"{USER}?{query}", headers=self._headers)
         if not isinstance(answer, Answer):
-            raise ProviderUnavailable
+            raise unavailable(answer)
         if answer.status in REFUSES_ACCOUNT:
             raise ProviderUnavailable("The SMS network refused the account: check its key.")
         user = json_object(answer.body).get("UserData")
         text = user.get("balance") if isinstance(user, dict) else None
         currency, _, amount = text.strip().partition(" ") if isinstance(text, str) else ("", "", "")
         if not 200 <= answer.status < 300:
-            raise ProviderUnavailable(NOT_READABLE)
+            raise unavailable(answer, NOT_READABLE)
         return in_units(balance_of(amount), currency, self._unit_cost)
 
     async def _send(self, messages: Sequence[OutgoingMessage]) -> list[Outcome]:

@@ -46,7 +46,7 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, OneByOne, Transport
+from providers.transport import Answer, Exchange, OneByOne, Transport, unavailable
 
 # --- Constants
 
@@ -179,11 +179,11 @@ class Android(OneByOne):
         path = f"{MESSAGES}/{quote(reference, safe='')}"
         answer = await self._transport.request("GET", path, headers=self._headers)
         if not isinstance(answer, Answer):
-            raise ProviderUnavailable
+            raise unavailable(answer)
         if answer.status in REFUSES_ACCOUNT:
             raise ProviderUnavailable(REFUSES_ACCOUNT[answer.status])
-        if answer.status == 429 or answer.status >= 500:
-            raise ProviderUnavailable
+        if answer.status == 429 or answer.status >= 500 or 300 <= answer.status < 400:
+            raise unavailable(answer)
         if is_page(answer.body):
             raise ProviderUnavailable("A page came instead of an answer: check the address.")
         state = json_object(answer.body).get("state")

@@ -38,7 +38,7 @@ from providers.replies import (
     reference_of,
     webhook_fields,
 )
-from providers.transport import Adapter, Answer, Exchange, OneByOne, Transport
+from providers.transport import Adapter, Answer, Exchange, OneByOne, Transport, unavailable
 
 # --- Constants
 
@@ -177,9 +177,9 @@ def _balance_answer(exchange: Exchange) -> Answer:
     if isinstance(answer, NotSent) and answer.refuses_account:
         raise ProviderUnavailable(_refused(answer))
     if not isinstance(answer, Answer):
-        raise ProviderUnavailable
+        raise unavailable(exchange)
     if not 200 <= answer.status < 300:
-        raise ProviderUnavailable(UNREADABLE)
+        raise unavailable(answer, UNREADABLE)
     return answer
 
 

@@ -38,7 +38,7 @@ from providers.replies import (
     webhook_fields,
     word_of,
 )
-from providers.transport import Adapter, Answer, Exchange, Transport
+from providers.transport import Adapter, Answer, Exchange, Transport, unavailable
 
 # --- Constants
 
@@ -317,23 +317,23 @@ class ExtremeSMS(Adapter):
     async def balance(self) -> Reading:
         exchange = await self._transport.request("GET", BALANCE, headers=self._headers)
         if not isinstance(exchange, Answer):
-            raise ProviderUnavailable
+            raise unavailable(exchange)
         if exchange.status in REFUSES_ACCOUNT:
             raise ProviderUnavailable("The SMS network refused the account: check its key.")
         reading = reading_of(exchange.body, "balance") if _is_success(exchange.status) else None
         if reading is None or json_object(exchange.body).get("success") is not True:
-            raise ProviderUnavailable("The SMS network returned no valid balance.")
+            raise unavailable(exchange, "The SMS network returned no valid balance.")
         return reading
 
     async def status(self, reference: str) -> ReportedStatus | None:
         path = STATUS + quote(reference, safe="")
         exchange = await self._transport.request("GET", path, headers=self._headers)
         if not isinstance(exchange, Answer):
-            raise ProviderUnavailable
+            raise unavailable(exchange)
         if exchange.status in REFUSES_ACCOUNT or exchange.status == 429 or exchange.status >= 500:
-            raise ProviderUnavailable
+            raise unavailable(exchange)
         if exchange.status < 400 and (exchange.status >= 300 or is_page(exchange.body)):
-            raise ProviderUnavailable
+            raise unavailable(exchange)
         body = json_object(exchange.body)
         if not _is_success(exchange.status) or body.get("success") is not True:
             return None

@@ -26,12 +26,9 @@ from yarl import URL
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 from providers.replies import retry_after_seconds
-from providers.transport import LARGEST_HEADER_BYTES
+from providers.transport import LARGEST_HEADER_BYTES, connection_fault
 
 MOST_ANSWER_BYTES: Final = 64 * 1024
-WRONG_NAME: Final = (62, 64)
-"""X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL)."""
-
 STATUS_BYTES: Final = 13
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)[ \r\n]")
 """The beginning of an answer (RFC 9112 §4)."""
@@ -286,22 +283,11 @@ def _reason(error: Exception) -> str:
     match error:
         case AddressRefused():
             return str(error)
-        case aiohttp.ClientConnectorDNSError():
-            return "The host's name could not be resolved."
-        case aiohttp.ClientConnectorCertificateError(
-            certificate_error=ssl.SSLCertVerificationError(verify_code=code)
-        ) if code in WRONG_NAME:
-            return "The endpoint's certificate is for another name."
-        case aiohttp.ClientConnectorCertificateError():
-            return (
-                "The endpoint's certificate is not trusted: it is expired, or not from a known CA."
-            )
-        case ssl.SSLError() | aiohttp.ClientSSLError():
-            return "No secure connection could be made."
         case aiohttp.ClientConnectorError(os_error=AddressRefused() as refused):
             return str(refused)
-        case aiohttp.ClientConnectorError() | socket.gaierror():
-            return "The connection was refused."
+    if (fault := connection_fault(error, owner="endpoint")) is not None:
+        return fault
+    match error:
         case TimeoutError():
             return "No complete answer came within 5 seconds."
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():

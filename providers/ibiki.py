@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import DeliveryReport, Malformed, Parsed, ReceivedMessage
 from domain.provider import (
     Accepted,
@@ -28,7 +27,7 @@ from domain.provider import (
 from domain.sending.messages import BY_MESSAGE, Line
 from providers.extreme import ExtremeSMS, outcome_of_one, refusal_of_item
 from providers.replies import LONGEST_FIELD, field_of, json_object, reference_of, text_of
-from providers.transport import Answer
+from providers.transport import Answer, unavailable
 
 # --- Constants
 
@@ -83,7 +82,7 @@ class Ibiki(ExtremeSMS):
         body = json_object(exchange.body) if isinstance(exchange, Answer) else {}
         accepted, results = body.get("accepted"), body.get("results")
         if body.get("success") is not True or not isinstance(results, list):
-            raise ProviderUnavailable
+            raise unavailable(exchange)
         if accepted is False and not results:
             return [NEVER_ACCEPTED] * len(messages)
         return _settled(results, [each.number for each in messages])

@@ -18,6 +18,8 @@ a kept connection, the second one would be read as the response to the next requ
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from abc import ABC, abstractmethod
@@ -30,8 +32,10 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from domain.errors import UNREACHABLE, ProviderUnavailable
 from domain.hooks.addresses import is_this_machine
 from domain.provider import NotSent, Outcome, OutgoingMessage, Unknown
+from providers.replies import is_page
 
 LARGEST_ANSWER_BYTES: Final = 1024 * 1024
 LARGEST_HEADER_BYTES: Final = 16 * 1024
@@ -49,6 +53,21 @@ class Answer:
 
 
 Exchange = Answer | NotSent | Unknown
+
+
+def unavailable(exchange: Exchange, reason: str = UNREACHABLE) -> ProviderUnavailable:
+    """The error of a query that got no usable answer. Only an operator reads why."""
+    if not isinstance(exchange, Answer):
+        why = exchange.reason
+    elif is_page(exchange.body):
+        why = f"A page came instead of an answer (status {exchange.status}): check the address."
+    elif 200 <= exchange.status < 300:
+        why = f"Its answer (status {exchange.status}) could not be read."
+    else:
+        why = f"It answered with status {exchange.status}."
+    return ProviderUnavailable(
+        reason, for_operator=f"No usable answer came from the provider. {why}"
+    )
 
 
 class Transport(Protocol):
@@ -243,19 +262,47 @@ def _connection_trace() -> aiohttp.TraceConfig:
     return trace
 
 
-def _reason(error: Exception) -> str:
-    """The reason in a sentence. It contains neither the host nor any part of the request."""
+_CERTIFICATE_FAULTS: Final = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is signed by itself",
+    19: "is not from a known CA",
+    20: "is not from a known CA",
+    21: "is not from a known CA",
+    62: "is for another name",
+    64: "is for another address",
+}
+"""By OpenSSL's X509_V_ERR codes."""
+
+
+def connection_fault(error: Exception, *, owner: str) -> str | None:
+    """Why no connection was made, without the host's name. None if the error says something else.
+
+    `owner`: of the certificate.
+    """
     match error:
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
             return "The host's name could not be resolved."
-        case aiohttp.ClientConnectorCertificateError():
-            return "The host's certificate is expired, for another name, or not from a known CA."
+        case aiohttp.ClientConnectorCertificateError(certificate_error=refused):
+            code = getattr(refused, "verify_code", 0)
+            return f"The {owner}'s certificate {_CERTIFICATE_FAULTS.get(code, 'is not trusted')}."
         case ssl.SSLError() | aiohttp.ClientSSLError():
             return "No secure connection could be made."
+        case aiohttp.ClientConnectorError(errno=errno.ECONNREFUSED):
+            return "The connection was refused."
+        case aiohttp.ClientConnectorError():
+            why = f": {os.strerror(error.errno)}" if error.errno else ""
+            return f"No connection could be made{why}."
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """The reason in a sentence. It contains neither the host nor any part of the request."""
+    if (fault := connection_fault(error, owner="host")) is not None:
+        return fault
+    match error:
         case aiohttp.ConnectionTimeoutError():
             return "No connection was made in time."
-        case aiohttp.ClientConnectorError() | socket.gaierror():
-            return "The connection was refused."
         case TimeoutError():
             return "No complete response came before the deadline."
         case _Broken():

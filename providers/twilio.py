@@ -47,7 +47,7 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, OneByOne, Transport
+from providers.transport import Answer, Exchange, OneByOne, Transport, unavailable
 
 # --- Constants
 
@@ -225,14 +225,14 @@ class Twilio(OneByOne):
     async def balance(self) -> Reading:
         answer = await self._get("Balance")
         if answer.status != 200:
-            raise ProviderUnavailable(NOT_READABLE)
+            raise unavailable(answer, NOT_READABLE)
         currency = json_object(answer.body).get("currency")
         return in_units(reading_of(answer.body, "balance"), currency, self._unit_cost)
 
     async def status(self, reference: str) -> ReportedStatus | None:
         answer = await self._get(f"Messages/{quote(reference, safe='')}")
         if answer.status == 200 and is_page(answer.body):
-            raise ProviderUnavailable
+            raise unavailable(answer)
         word = json_object(answer.body).get("status")
         known = answer.status == 200 and isinstance(word, str)
         return STATUSES.get(str(word).strip().lower()) if known else None
@@ -242,11 +242,11 @@ class Twilio(OneByOne):
         path = f"{self._path}/{what}.json"
         answer = await self._transport.request("GET", path, headers=self._headers)
         if not isinstance(answer, Answer):
-            raise ProviderUnavailable
+            raise unavailable(answer)
         if answer.status in REFUSING_STATUSES:
             raise ProviderUnavailable("The SMS network refused the account: check its token.")
         if answer.status == 429 or answer.status >= 500 or 300 <= answer.status < 400:
-            raise ProviderUnavailable
+            raise unavailable(answer)
         return answer
 
 

@@ -58,7 +58,7 @@ class Upstream:
     async def balance(self) -> Reading:
         """The balance that the test has set. Raises ProviderUnavailable without one."""
         if self.balance_word is None:
-            raise ProviderUnavailable
+            raise ProviderUnavailable(for_operator="The connection was refused.")
         return Reading(self.balance_word, Decimal(self.balance_word))
 
     async def send(self, message: OutgoingMessage) -> Outcome:

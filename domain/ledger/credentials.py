@@ -41,7 +41,9 @@ class CredentialsUnreadable(ProviderUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The sign-in of this account cannot be read. Your operator has to set it again."
+            "The sign-in of this account cannot be read. Your operator has to set it again.",
+            for_operator="No key of ENCRYPTION_KEYS decrypts the secrets of this account. Put the"
+            " old key back and restart, or set the secrets again.",
         )
 
 

@@ -191,7 +191,9 @@ async def _read(
         return reading, units_of_reading(reading.value, account.valuation)
     except ProviderUnavailable as unavailable:
         await store.fail_reading(account.id, reader_id=reader_id)
-        raise ProviderUnavailable(f"{unavailable}{_kept(account)}") from unavailable
+        raise ProviderUnavailable(
+            f"{unavailable}{_kept(account)}", for_operator=unavailable.for_operator
+        ) from unavailable
     except ValueError as out_of_range:
         await store.fail_reading(account.id, reader_id=reader_id)
         raise ProviderUnavailable(

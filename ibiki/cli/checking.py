@@ -113,7 +113,7 @@ async def try_account(account: Provider) -> None:
 def _of_account(name: str, unavailable: ProviderUnavailable) -> Finding:
     return Finding(
         group=f"account {name}",
-        problem=str(unavailable),
+        problem=unavailable.for_operator,
         consequence="Messages of this account wait.",
         fix="Check the address and the secrets of the account, and the network.",
     )

@@ -362,8 +362,8 @@ def _why_not_synced(
         else "Its balance was never read."
     )
     if account.owner_client_id is not None:
-        return f"{unavailable} Check SMS_API_URL, the network and the client's credentials."
-    if account.provider != "extreme":
+        advice = "Check SMS_API_URL, the network and the client's credentials."
+    elif account.provider != "extreme":
         advice = "Check the address and the credentials of the account, and the network."
     elif context.settings.upstream.is_simulated:
         advice = f"Check that `ibiki up` or `ibiki simulate` runs in {context.directory}."
@@ -373,7 +373,7 @@ def _why_not_synced(
             f"The request went to {address}."
             " Check EXTREME_API_URL, EXTREME_API_KEY and the network."
         )
-    return f"{unavailable} {last_reading} {advice}"
+    return f"{unavailable.for_operator} {last_reading} {advice}"
 
 
 @app.command("export-schema")

@@ -9,7 +9,7 @@ from uuid import UUID
 from strawberry import ID, argument
 
 from domain import ids
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound, ProviderUnavailable
 from domain.identity.access import Everything, Role, balance_scope, require
 from domain.identity.directory import Client, Group
 from domain.ids import Kind
@@ -122,16 +122,20 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
     account = await syncing.account_to_sync(installation.store, actor, named_id)
     if named is not None and named_id is None:
         raise NotFound("provider account")
-    provider = await installation.providers.of(account.id)
-    return await syncing.sync(
-        installation.store,
-        provider,
-        account,
-        actor_id=actor.user_id,
-        rules=installation.sync_rules,
-        view=None if actor.role is Role.ADMIN else view_of(actor),
-        by_hand=by_hand,
-    )
+    try:
+        return await syncing.sync(
+            installation.store,
+            await installation.providers.of(account.id),
+            account,
+            actor_id=actor.user_id,
+            rules=installation.sync_rules,
+            view=None if actor.role is Role.ADMIN else view_of(actor),
+            by_hand=by_hand,
+        )
+    except ProviderUnavailable as unavailable:
+        if actor.role is Role.ADMIN:
+            raise ProviderUnavailable(unavailable.for_operator) from unavailable
+        raise
 
 
 @requires(Role.ADMIN)

@@ -13,21 +13,16 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 from providers import guarded
 from providers.guarded import GuardedClient, GuardRules
+from tests.certificates import Authority
 
 REQUEST = HookRequest({"Content-Type": "application/json"}, b'{"a":1}')
 OPEN, FORBIDDEN = "127.0.0.2", "127.0.0.1"
@@ -120,64 +115,6 @@ async def serving(
         server.close()
 
 
-class Authority:
-    """A certificate authority of the tests."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
-        self._certificate = self._signed(self._name, self._key.public_key(), None, days=9)
-        self.trusted = ssl.create_default_context(
-            cadata=self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        )
-
-    def server(self, *names: str, days: int = 9, own: bool = False) -> ssl.SSLContext:
-        """The TLS of a server with a certificate for these names. `own`: signed by itself."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        signed = self._signed(subject, key.public_key(), names, days=days, key=key if own else None)
-        file = self._folder / f"{names[0]}-{days}-{own}.pem"
-        file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + signed.public_bytes(serialization.Encoding.PEM)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _signed(
-        self,
-        subject: x509.Name,
-        public: ec.EllipticCurvePublicKey,
-        names: Sequence[str] | None,
-        *,
-        days: int,
-        key: ec.EllipticCurvePrivateKey | None = None,
-    ) -> x509.Certificate:
-        ends = datetime.now(UTC) + timedelta(days=days)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name if key is None else subject)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(ends - timedelta(days=20))
-            .not_valid_after(ends)
-            .add_extension(x509.BasicConstraints(ca=names is None, path_length=None), critical=True)
-        )
-        if names is not None:
-            alternatives = [x509.DNSName(each) for each in names]
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName(alternatives), critical=False
-            )
-        return builder.sign(key or self._key, hashes.SHA256())
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"))
@@ -214,8 +151,9 @@ async def test_the_name_is_sent_and_checked_although_the_address_is_chosen_befor
     [
         (["other.example.com"], {}, "The endpoint's certificate is for another name."),
         (["example.com", "*.hooks.example.com"], {}, "The endpoint's certificate is for another"),
-        ([NAME], {"own": True}, "The endpoint's certificate is not trusted"),
-        ([NAME], {"days": -1}, "The endpoint's certificate is not trusted"),
+        ([NAME], {"own": True}, "The endpoint's certificate is signed by itself."),
+        ([NAME], {"days": -1}, "The endpoint's certificate has expired."),
+        ([NAME], {"days": 30}, "The endpoint's certificate is not valid yet."),
     ],
 )
 async def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(
@@ -239,7 +177,7 @@ async def test_a_certificate_that_the_system_does_not_trust_is_refused(
         answer = await post(client, server)
         await client.close()
         assert server.hosts == []
-    assert (answer.error or "").startswith("The endpoint's certificate is not trusted")
+    assert answer.error == "The endpoint's certificate is not from a known CA."
 
 
 async def test_a_server_without_tls_gets_no_request(authority: Authority, names: Names) -> None:

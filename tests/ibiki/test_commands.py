@@ -173,7 +173,7 @@ async def test_a_failed_sync_says_what_to_check_and_changes_nothing(
     ended = await ibiki(database_url, tmp_path, "sync", "--json", **settings)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert advice.format(address) in ended.stderr
-    assert "Its balance was never read." in ended.stderr
+    assert "The connection was refused. Its balance was never read." in ended.stderr
     assert "s3cret" not in ended.stderr
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain import ids
 from domain.ids import Kind
+from domain.ledger.credentials import CredentialsUnreadable
 from domain.ledger.sync import SyncRules
 from domain.provider import Reading
 from tests import db
@@ -159,6 +160,29 @@ async def test_a_provider_that_says_nothing_is_unavailable_in_our_words(app: App
     answer = await app.answer("admin", SYNC)
     assert answer["__typename"] == "ProviderUnavailable"
     assert "extreme" not in answer["message"].lower()
+
+
+async def test_only_an_operator_reads_why_a_provider_cannot_be_reached(app: App) -> None:
+    """The message that a client reads is for a person who cannot change it."""
+    school = await db.add_school(held=0)
+
+    class Unreachable(Upstream):
+        async def of(self, provider_account_id: UUID) -> Upstream:
+            raise CredentialsUnreadable
+
+    for providers, reason, for_operator in (
+        (app.upstream, "The SMS network cannot be reached", "The connection was refused."),
+        (Unreachable(), "Your operator has to set it again.", "No key of ENCRYPTION_KEYS"),
+    ):
+        installation = replace(app.installation, providers=providers)
+        changed = replace(app, installation=installation)
+        for who, reads, not_read in (
+            ("admin", for_operator, reason),
+            (school.actor, reason, for_operator),
+        ):
+            message = (await changed.answer(who, SYNC))["message"]
+            assert reads in message
+            assert not_read not in message
 
 
 async def test_an_unknown_provider_account_is_not_found(app: App) -> None:
