@@ -121,6 +121,9 @@ NOT EXISTS (SELECT FROM webhook_event AS event WHERE event.id = item.id
             AND (event.due_at IS NOT NULL OR event.opt_out_pending))
 """
 
+IS_UNWRITTEN = "EXISTS (SELECT FROM send_job WHERE send_id = item.id AND unwritten > 0)"
+"""A file may still write a message to any number that it has."""
+
 
 def _last_stays(table: str, is_settled: str) -> str:
     """The last messages of a page of conversations that wait."""
@@ -138,8 +141,7 @@ KINDS = {
         has="(item.text <> '' OR item.rejected IS NOT NULL)",
         # A job needs the text of its send until all messages are written.
         is_settled=f"NOT EXISTS (SELECT FROM {messages_of('item.id', 'status')}"
-        f" WHERE status IN {NOT_FINAL})"
-        " AND NOT EXISTS (SELECT FROM send_job WHERE send_id = item.id AND unwritten > 0)",
+        f" WHERE status IN {NOT_FINAL}) AND NOT {IS_UNWRITTEN}",
         changed_at="created_at",
     ),
     RowKind.MESSAGE_TEXTS: Rows(
@@ -263,10 +265,11 @@ PERSON = {
         change="changed AS (UPDATE send SET rejected = (SELECT jsonb_agg(one)"
         f" FROM jsonb_array_elements(send.rejected) AS one WHERE NOT {IS_REJECTED}),"
         f" text = {_without_number('send.text')} FROM chosen WHERE send.id = chosen.id)",
-        has=f"(item.text ~ {IN_TEXT} OR EXISTS ("
+        has=f"(item.text ~ {IN_TEXT} OR {IS_UNWRITTEN} OR EXISTS ("
         f"SELECT FROM jsonb_array_elements(item.rejected) AS one WHERE {IS_REJECTED}))",
         # What is sent must be what was accepted.
-        is_settled=f"((item.text ~ {IN_TEXT}) IS NOT true OR {KINDS[RowKind.SENDS].is_settled})",
+        is_settled=f"(NOT {IS_UNWRITTEN} AND (item.text ~ {IN_TEXT}) IS NOT true"
+        f" OR {KINDS[RowKind.SENDS].is_settled})",
     ),
     RowKind.MESSAGE_TEXTS: replace(
         KINDS[RowKind.MESSAGE_TEXTS],
