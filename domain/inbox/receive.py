@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from domain import ids
@@ -101,9 +100,7 @@ def _report_event(receiver: Receiver, event: DueEvent, report: DeliveryReport) -
     # A recipient that cannot be read matches no message. It must not match all messages that share
     # the reference.
     numbers = read_numbers(receiver.normaliser, report.number) if report.number else None
-    return ReportEvent(
-        event, report, numbers, (datetime.now(UTC) - event.received_at).total_seconds()
-    )
+    return ReportEvent(event, report, numbers)
 
 
 def _raise_alarm(results: Sequence[EventResult]) -> None:

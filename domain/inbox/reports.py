@@ -110,7 +110,6 @@ class ReportEvent:
     event: DueEvent
     report: DeliveryReport
     numbers: Sequence[str] | None
-    age_seconds: float
 
 
 def change_of(message: ReportedMessage, reported: ReportedStatus) -> ReportedChange | None:
@@ -306,7 +305,7 @@ def _names(report: DeliveryReport) -> tuple[str | None, ...]:
 
 def _wait(report: ReportEvent) -> EventResult:
     event = report.event
-    if report.age_seconds > GIVE_UP_SECONDS:
+    if event.age_seconds > GIVE_UP_SECONDS:
         return EventResult(event.id, WebhookOutcome.UNROUTED, UNKNOWN_MESSAGE)
     seconds = backoff_seconds(
         event.tries + 1, first_seconds=FIRST_WAIT_SECONDS, longest_seconds=LONGEST_WAIT_SECONDS

@@ -109,13 +109,15 @@ class NewEvent:
 class DueEvent:
     """A stored event to be received, under lock.
 
-    `tries`: how often it was postponed. `provider_account_id`: see `NewEvent`.
+    `age_seconds`: since it was received, by the clock of the database. `tries`: how often it was
+    postponed. `provider_account_id`: see `NewEvent`.
     """
 
     id: UUID
     provider: str
     body: bytes
     received_at: datetime
+    age_seconds: float
     tries: int
     provider_account_id: UUID | None = None
 

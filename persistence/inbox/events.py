@@ -88,7 +88,10 @@ SET times = webhook_event.times + excluded.times, updated_at = clock_timestamp()
 # statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
 # such as clock_timestamp(), and many events may wait.
 TAKE_DUE = """
-SELECT id, provider, body, received_at, tries, provider_account_id FROM webhook_event
+SELECT id, provider, body, received_at,
+       extract(epoch FROM statement_timestamp() - received_at)::float8 AS age_seconds,
+       tries, provider_account_id
+FROM webhook_event
 WHERE due_at <= statement_timestamp() AND ($2::uuid[] IS NULL OR id = ANY($2))
 ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
