@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,6 +14,7 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
+from domain.errors import AlreadyRunning
 from domain.ledger.reconcile import last_night
 from domain.loops import Loop, running_loops
 from ibiki import processes
@@ -102,7 +103,8 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
 async def close_nightly(url: str) -> bool:
     """Closes months once a night, like `ibiki partitions --close`. Cheap: a loop calls it."""
     if await store.start_daily("close numbers", not_since=last_night(datetime.now(UTC))):
-        await close_months(url)
+        with suppress(AlreadyRunning):
+            await close_months(url)
     return False
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from domain.errors import AlreadyRunning
 from domain.ids import first_id_at
 from persistence.partitioning import with_patience
 from persistence.partitions import BRIEFLY, AnyConnection, month_of, read_partitions, time_of
@@ -68,13 +69,16 @@ async def close_months(url: str, now: datetime | None = None) -> list[str]:
     """Closes the months that are over. Returns the names of their partitions, which are gone.
 
     No program of an older release may run: it reads only `sent_to`. Safe to repeat, also after an
-    interruption. Raises LockNotAvailableError if others hold a table for too long.
+    interruption. Raises AlreadyRunning if another process does it, and LockNotAvailableError if
+    others hold a table for too long.
     """
     limit = (now or datetime.now(UTC)) - STAYS
 
     async def close(held: AnyConnection) -> list[str]:
         await held.execute("SET lock_timeout = 0")  # an index waits for older transactions
-        return await _close(held, limit) if await held.fetchval(ALONE, CLOSING_LOCK) else []
+        if not await held.fetchval(ALONE, CLOSING_LOCK):
+            raise AlreadyRunning
+        return await _close(held, limit)
 
     return await with_patience(url, close)
 
