@@ -19,7 +19,6 @@ from domain.ledger.reconcile import last_night
 from domain.loops import Loop, running_loops
 from ibiki import processes
 from ibiki.agreeing import shown_name
-from ibiki.encryption import log_unreadable
 from ibiki.local import demo
 from ibiki.local.command_context import CommandContext, check_session
 from ibiki.local.listening import listening
@@ -95,7 +94,7 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
         console.print(_startup_message(context, listener, password), soft_wrap=True)
         if provider_changed(context.settings, context.directory):
             console.print(PROVIDER_CHANGED, soft_wrap=True)
-        await log_unreadable(parts.cipher)
+        await processes.log_problems(parts)
         await processes.serve_until_stopped(context, app, listener, stop)
         console.print("Stopping …")
 

@@ -129,6 +129,11 @@ def comparing(context: CommandContext, telemetry: Telemetry) -> AbstractAsyncCon
 
 async def _log_started(what: str, parts: Components) -> None:
     log.info(what)
+    await log_problems(parts)
+
+
+async def log_problems(parts: Components) -> None:
+    """Warns if migrations are missing or of a newer release, or if credentials are unreadable."""
     reason = await why_not_ready()
     if reason is not None:
         log.warning("not ready: %s", reason)

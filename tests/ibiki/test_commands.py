@@ -286,6 +286,32 @@ async def test_a_dispatcher_waits_for_migrations_and_then_logs_its_start(
     assert events[1].endswith(": 9999_of_later")
 
 
+async def test_all_in_one_process_warns_of_a_newer_database(
+    database_url: str, tenant: db.Tenant, tmp_path: Path
+) -> None:
+    await db.execute(
+        "INSERT INTO tortoise_migrations (app, name, applied_at)"
+        " VALUES ('ibiki', '9999_of_later', now())"
+    )
+    up = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "ibiki", "up", "--port", "0", "--data", str(tmp_path)),
+        env=clean_environment() | {"DATABASE_URL": database_url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        log = up.stderr
+        assert log is not None
+        event = ""
+        while not event.startswith("the database is of a newer release"):
+            event = json.loads(await log.readline())["event"]
+    finally:
+        up.terminate()
+        await up.wait()
+    assert event.endswith(": 9999_of_later")
+
+
 async def test_a_sync_of_an_account_that_a_client_does_not_own_says_what_to_do(
     database_url: str, tenant: db.Tenant, tmp_path: Path
 ) -> None:
