@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Device::Gsm sends "Привет" as six @ and "€5" as "@5", and does not send "0".
 #
-# Software:  Device::Gsm 1.61 (Debian package libdevice-gsm-perl), a Perl module for GSM modems.
+# Software:  Device::Gsm 1.61 (Debian package libdevice-gsm-perl 1.61-3), a Perl module for GSM modems.
 # Seen:      2026-12, Debian 12.
-# Behaviour: A program sends texts in PDU mode. The modem here answers "OK" to everything.
+# Behaviour: A program sends texts in PDU mode. Instead of a modem, a subclass keeps what is written, and answers "OK".
 #            (1) The module only writes GSM-7. Each character that is not in Latin-1 becomes "@": "€", which GSM-7 has,
 #                and Cyrillic, which needs UCS-2. "ê" of Latin-1 becomes "e". The result is 1, as for a right text.
 #            (2) The text "0", as in "Reply 1 for yes, 0 for no", is not sent. "1" is.
