@@ -43,10 +43,13 @@ POLL_SECONDS = 0.05
 TRIES = 3
 CREDENTIALS_CHANGED = "The sign-in of this account was changed during the check. Try again."
 NO_BALANCE = (
-    "The provider of this account reports no balance. Set the pool by hand: sync with `reading`,"
-    " the units that you have left there."
+    "The provider of this account reports no balance. Set the pool by hand: sync with `reading`"
+    " (on the command line, `--reading`), the units that you have left there."
 )
-HAS_BALANCE = "The provider of this account reports its balance. Leave `reading` out."
+HAS_BALANCE = (
+    "The provider of this account reports its balance. Leave `reading` out (on the command line,"
+    " `--reading`)."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,9 +116,12 @@ class _Lines:
 def _in_words(error: csv.Error) -> str:
     reason = str(error)
     if "unexpected end" in reason:
-        return "a quote is opened and never closed."
+        return "a quote is opened and never closed. Add the missing quote, or delete this one."
     if "field larger" in reason:
         return "a cell is too long. Check that every quote is closed."
     if "expected after" in reason:
-        return "there is text between the end of a quoted cell and the next delimiter."
-    return "the row cannot be read."
+        return (
+            "there is text between the end of a quoted cell and the next delimiter."
+            " Write each quote within a quoted cell twice."
+        )
+    return "the row cannot be read. Save the file as CSV again, and upload that."

@@ -97,8 +97,8 @@ def test_each_row_has_the_line_on_which_it_begins(content: bytes, lines: list[in
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
-        (b'a,b\nc,"d\ne\n', 2, "a quote is opened and never closed"),
-        (b'a,b\nc,"d"e\n', 2, "between the end of a quoted cell and the next delimiter"),
+        (b'a,b\nc,"d\ne\n', 2, "never closed. Add the missing quote"),
+        (b'a,b\nc,"d"e\n', 2, "the next delimiter. Write each quote"),
         (b'a\n\n"' + b"x" * 200_000 + b'"\n', 3, "a cell is too long"),
         (b"a\n" + b"," * (LONGEST_ROW + 1), 2, "longer than"),
         (b'a\n"x' + b'\n","x' * (LONGEST_ROW // 4), 2, "longer than"),
