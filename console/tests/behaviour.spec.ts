@@ -169,7 +169,7 @@ test("an export that fails says so", async ({ page, signIn }) => {
     await page.route("**/graphql", (route) => route.abort());
     await button.click();
     const note = page.getByRole("alert").filter({ hasText: "The file was not saved" });
-    await expect(note).toContainText("The server cannot be reached");
+    await expect(note).toContainText("The server could not be reached");
     await page.unroute("**/graphql");
   }
 });

@@ -21,7 +21,7 @@ test("a file with bad rows is previewed, sent, and its bad rows can be downloade
     mimeType: "text/csv",
     buffer: Buffer.from(PEOPLE),
   });
-  await expect(page.getByText("Found by its name: Phone")).toBeVisible();
+  await expect(page.getByText("Found in the file: Phone.")).toBeVisible();
   await expect(page.getByText(/^The file was uploaded: \d+ rows\.$/)).toBeVisible();
   // A value is inserted where the cursor is.
   await page.getByRole("textbox", { name: "Text" }).fill("Hi !");
@@ -51,7 +51,7 @@ test("an upload that fails says why in plain words", async ({ page, signIn }) =>
   await page.getByRole("tab", { name: "File" }).click();
   await page.route("**/uploads", (route) => route.abort());
   await page.locator('input[type="file"]').setInputFiles(file);
-  await expect(page.getByText("The server cannot be reached. Check the connection and try again.")).toBeVisible();
+  await expect(page.getByText("The server could not be reached. Check the connection and try again.")).toBeVisible();
   const body = "<html>413 Request Entity Too Large</html>";
   await page.route("**/uploads", (route) => route.fulfill({ status: 413, contentType: "text/html", body }));
   await page.locator('input[type="file"]').setInputFiles(file);

@@ -23,7 +23,7 @@ test("a template is saved, sent later, found among the scheduled sends and cance
   await expect(send).toBeDisabled();
   await page.getByRole("textbox", { name: "Value for name" }).fill("Ada");
   const later = page.getByLabel("Send later");
-  await expect(page.getByText(/In your time zone, /)).toBeVisible();
+  await expect(page.getByText(/In the time zone of this device, /)).toBeVisible();
   await later.fill(await tomorrow(page));
   await page.getByRole("button", { name: "Schedule", exact: true }).click();
 

@@ -92,7 +92,7 @@ test("a dialog, a file and a notice are accessible", async ({ page, signIn }) =>
   const file = { name: "a.csv", mimeType: "text/csv", buffer: Buffer.from("Phone\n2025550101\n") };
   await page.locator('input[type="file"]').setInputFiles(file);
   await expect(page.getByRole("button", { name: "Remove the file" })).toBeVisible();
-  await expect(page.getByText("Found by its name: Phone")).toBeVisible();
+  await expect(page.getByText("Found in the file: Phone.")).toBeVisible();
   await expectNoViolations(page, "a file");
   await open(page, "/contacts");
   await page.route("**/graphql", (route) => route.abort());

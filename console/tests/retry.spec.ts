@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 import { ApiCaller } from "./api";
 import { expect, PLAIN, test, USERS } from "./console";
 
-const UNREACHABLE = "The server cannot be reached";
+const UNREACHABLE = "The server could not be reached";
 
 test("a send whose answer is lost is not sent again after a reload", async ({ page, program, signIn }) => {
   const caller = await ApiCaller.signedIn(program, USERS.other);

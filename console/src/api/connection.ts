@@ -1,6 +1,6 @@
 // Whether live updates arrive. Everything that shows data reads again after a reconnection.
 
-export const UNREACHABLE = "The server cannot be reached. Check the connection and try again.";
+export const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
 
 type Connection = "connecting" | "connected" | "lost";
 

@@ -25,7 +25,7 @@ const STATES: Record<State, { label: string; color: string; reason: string }> = 
   PROVIDER_UNREACHABLE: {
     label: "Provider unreachable",
     color: "red",
-    reason: "The last try to read the provider's balance failed. The last good reading is shown.",
+    reason: "The last try to read the provider's balance failed. The last good reading is shown. Check the provider account, then sync.",
   },
 };
 

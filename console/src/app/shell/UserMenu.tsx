@@ -20,7 +20,7 @@ export function UserMenu() {
       notifications.show({
         color: "red",
         title: "You are still signed in",
-        message: "The server cannot be reached. Try again when the connection is back.",
+        message: "The server could not be reached. Try again when the connection is back.",
       });
     }
   }

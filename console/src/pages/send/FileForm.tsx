@@ -76,7 +76,7 @@ export function FileForm({ upload, fileKey }: FileFormProps) {
       <Select
         label="Column of the numbers"
         description={
-          upload.numberColumn ? `Found by its name: ${upload.numberColumn}` : undefined
+          upload.numberColumn ? `Found in the file: ${upload.numberColumn}. Choose another one if it is wrong.` : undefined
         }
         placeholder="Choose a column"
         data={upload.columns}

@@ -64,7 +64,7 @@ export function StatementPage() {
   return (
     <Page
       title="Statement"
-      description="Every movement of the account, the newest first."
+      description="Every transfer of the account, the newest first."
       actions={
         <DownloadButton label="Download as CSV" save={save} />
       }
@@ -87,7 +87,7 @@ export function StatementPage() {
         columns={columns}
         empty={
           <EmptyState title={isFiltered ? "No movement matches" : "No movements yet"}>
-            {isFiltered ? "Choose another kind or other days." : "Credits that come in or go out appear here."}
+            {isFiltered ? "Choose another kind or other days." : "Units that come in or go out appear here."}
           </EmptyState>
         }
       />
