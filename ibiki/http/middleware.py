@@ -210,8 +210,12 @@ _READABLE = (
 )
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, DELETE"),
-    # Libraries add headers such as `traceparent`. The asterisk means all others.
-    (b"access-control-allow-headers", b"authorization, *"),
+    # Libraries add headers such as `traceparent`. The asterisk means all but `authorization`, and
+    # browsers before 2022 do not know it.
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, idempotency-key, x-request-id, *",
+    ),
     (b"access-control-max-age", b"600"),
 )
 

@@ -169,7 +169,8 @@ async def test_a_cors_preflight_is_answered(web: RunningServer) -> None:
     headers = {"access-control-request-method": "POST", "origin": "https://app.example.com"}
     response = await web.http.options("/graphql", headers=headers)
     assert response.status_code == 204
-    assert response.headers["access-control-allow-headers"] == "authorization, *"
+    allowed = response.headers["access-control-allow-headers"]
+    assert allowed == "authorization, content-type, idempotency-key, x-request-id, *"
     assert response.headers["access-control-allow-origin"] == headers["origin"]
     assert "DELETE" in response.headers["access-control-allow-methods"]
     foreign = {**headers, "origin": "https://evil.example.com"}
