@@ -60,7 +60,7 @@ function answerOf<Result>(
   error: CombinedError | undefined,
 ): Answer<Result> {
   if (error || result === undefined) {
-    const unexpected = { message: "The server gave no answer. Try again.", field: null, kind: "ERROR" };
+    const unexpected = { message: "The server gave no answer. See if it was done, and try again if not.", field: null, kind: "ERROR" };
     return { success: null, failure: error ? failureOf(error) : unexpected };
   }
   // Few mutations answer with a number.
