@@ -220,6 +220,7 @@ def page_of(
 ACCENTS = frozenset(map(chr, range(0x300, 0x370)))
 PLAIN = dict(zip("łøđðɖħŧıɓɗƙƴɛəɔŋƒʋ", "lodddhtibdkyeeonfv", strict=True)) | {
     "ß": "ss",
+    "ſ": "s",
     "æ": "ae",
     "œ": "oe",
     "þ": "th",

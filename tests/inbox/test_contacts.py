@@ -82,6 +82,8 @@ async def test_a_contact_is_found_by_its_own_name(client: db.Tenant, name: str) 
     [
         ("Łukasz Żak", "lukasz zak"),
         ("Lukasz", "łukasz"),
+        ("Strasse", "Straſse"),
+        ("Straſse", "strasse"),
         ("SØREN ÆRØ", "soren aero"),
         ("Soren Aero", "søren ærø"),
         ("Đorđe", "dor"),
