@@ -33,10 +33,12 @@ SELECT EXISTS (
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND application_name ~ '^ibiki (dispatch|up)( |$)')
 """
+# The jobs are locked first, as everywhere: the count reads all of them before the first account.
 NOTE_RESTORED = """
 WITH job AS (
-    UPDATE send_job SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by IS NOT NULL)
-UPDATE provider_account SET restored_at = clock_timestamp()
+    UPDATE send_job SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by IS NOT NULL
+    RETURNING 1)
+UPDATE provider_account SET restored_at = clock_timestamp() WHERE (SELECT count(*) FROM job) >= 0
 """
 
 
