@@ -123,7 +123,7 @@ async def lock_event(tx: Connection, event_id: UUID) -> LockedEvent:
     row = await _events().filter(id=event_id).using_db(orm(tx)).select_for_update().first()
     if row is None:
         raise NotFound("webhook event")
-    # Only reports have an age, and they cannot be assigned.
+    # Only the age of reports is read, and they cannot be assigned.
     event = object_of(DueEvent, row, body=_body_of(row), age_seconds=0.0)
     return object_of(LockedEvent, row, event=event, outcome=WebhookOutcome(row.outcome))
 

@@ -40,7 +40,7 @@ export function SendLater({ when, onChange }: { when: When; onChange: (when: Whe
       <TextInput
         type="datetime-local"
         label="Send later"
-        description={`In the time zone of this device, ${zoneName()}, also for a client in another one. Leave it empty to send now.`}
+        description={`In the time zone of this device, ${zoneName()}, even if the client is in another zone. Leave it empty to send now.`}
         min={localTime(now)}
         max={localTime(last)}
         value={when.time}
