@@ -114,7 +114,7 @@ async def make_partitions(now: datetime | None = None) -> bool:
 
 
 def _ends(partitions: Sequence[Partition], present: UUID) -> dict[str, UUID]:
-    """The end of the last month of each table. `present`: if all of its months were dropped."""
+    """The end of the last month of each table, or `present` if all its months were dropped."""
     ends = {each.table: present for each in partitions if each.is_default}
     return ends | {each.table: each.until for each in partitions if each.until}
 

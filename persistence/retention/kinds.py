@@ -122,7 +122,7 @@ NOT EXISTS (SELECT FROM webhook_event AS event WHERE event.id = item.id
 """
 
 IS_UNWRITTEN = "EXISTS (SELECT FROM send_job WHERE send_id = item.id AND unwritten > 0)"
-"""A file may still write a message to any number that it has."""
+"""The send is of a file that is not written yet. Any number can be in it."""
 
 
 def _last_stays(table: str, is_settled: str) -> str:

@@ -163,7 +163,7 @@ async def test_a_provider_that_says_nothing_is_unavailable_in_our_words(app: App
 
 
 async def test_only_an_operator_reads_why_a_provider_cannot_be_reached(app: App) -> None:
-    """The message that a client reads is for a person who cannot change it."""
+    """A client reads a short sentence instead, because it cannot change the reason."""
     school = await db.add_school(held=0)
 
     class Unreachable(Upstream):

@@ -14,7 +14,7 @@ from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 
 SENDERS = {"africastalking": SIMULATED_SENDER, "android": "1", "twilio": SIMULATED_SENDER}
 PATHS = {"android": "/3rdparty/v1"}
-"""Where APIs begin below the address of the simulator."""
+"""The path of an API at the simulator, if it is not the root."""
 VENDORS = sorted(SIMULATED_ACCOUNTS)
 
 

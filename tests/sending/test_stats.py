@@ -95,7 +95,7 @@ async def test_messages_of_large_sends_are_not_read(
 
 
 async def test_statistics_of_a_client_read_no_message_of_others(database_url: str) -> None:
-    """Of a bulk that waits, and of the time of another bulk."""
+    """One client has a bulk that waits, another sent a bulk at the same time."""
     async with db.connected(database_url, pool_size=1):
         busy = await db.add_client(held=10_000)
         quiet = await db.add_client(busy.pool, held=100)
